@@ -1,0 +1,55 @@
+use std::fmt;
+
+/// One observation about a storage, with what to do about it: what `token-storage doctor` prints.
+///
+/// Holds no stored bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Finding {
+    /// How bad it is.
+    pub severity: Severity,
+    /// Where: a path, a record's key, a table.
+    pub place: String,
+    /// What was found.
+    pub message: String,
+    /// What a person should do about it; empty if nothing.
+    pub advice: String,
+}
+
+/// How bad a [`Finding`] is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Severity {
+    /// As it should be, or good to know.
+    Info,
+    /// Works, but should be changed.
+    Warning,
+    /// Something is damaged, unsafe or cannot be used.
+    Error,
+}
+
+impl Finding {
+    /// A finding; `advice` may be empty.
+    pub fn new(
+        severity: Severity,
+        place: impl Into<String>,
+        message: impl Into<String>,
+        advice: impl Into<String>,
+    ) -> Self {
+        Self {
+            severity,
+            place: place.into(),
+            message: message.into(),
+            advice: advice.into(),
+        }
+    }
+}
+
+impl fmt::Display for Severity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Info => "info",
+            Self::Warning => "warning",
+            Self::Error => "error",
+        })
+    }
+}

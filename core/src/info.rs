@@ -1,0 +1,214 @@
+use std::{collections::HashSet, fmt, time::Duration};
+
+use crate::{Error, ErrorKind, Operation, Result, TokenKey, Write};
+
+/// What a storage says of itself (clause C3). The conformance suite holds it to every word.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct StorageInfo {
+    /// The backend's name, lower case: `memory`, `json`, `sqlite`, `dynamodb`.
+    pub backend: String,
+    /// Where the data is, for people: a path, a table. No credentials.
+    pub location: String,
+    /// What an acknowledged write survives.
+    pub durability: Durability,
+    /// Who sees one another's writes.
+    pub sharing: SharingScope,
+    /// The largest keys, values and batches.
+    pub limits: Limits,
+    /// Whether keys can be listed, that is, whether [`TokenStorage::enumerate`](crate::TokenStorage::enumerate) is
+    /// `Some`.
+    pub enumerates: bool,
+    /// What ends a refresh lease whose holder is gone; `None` if there are no leases.
+    pub lease: Option<LeaseKind>,
+    /// How old an answer of `get` may be. `None`: never older than the last acknowledged write (A3). A cache says here
+    /// how far it weakens that.
+    pub staleness: Option<Duration>,
+}
+
+impl StorageInfo {
+    /// A description of a volatile storage for one handle, without enumeration or leases: set what is more.
+    pub fn new(backend: impl Into<String>, location: impl Into<String>, limits: Limits) -> Self {
+        Self {
+            backend: backend.into(),
+            location: location.into(),
+            durability: Durability::Volatile,
+            sharing: SharingScope::Handle,
+            limits,
+            enumerates: false,
+            lease: None,
+            staleness: None,
+        }
+    }
+
+    /// Sets the durability.
+    pub fn with_durability(mut self, durability: Durability) -> Self {
+        self.durability = durability;
+        self
+    }
+
+    /// Sets the sharing scope.
+    pub fn with_sharing(mut self, sharing: SharingScope) -> Self {
+        self.sharing = sharing;
+        self
+    }
+
+    /// Says that keys can be listed.
+    pub fn with_enumeration(mut self) -> Self {
+        self.enumerates = true;
+        self
+    }
+
+    /// Says that there are leases, and of which kind.
+    pub fn with_lease(mut self, lease: LeaseKind) -> Self {
+        self.lease = Some(lease);
+        self
+    }
+
+    /// Says how old an answer may be.
+    pub fn with_staleness(mut self, staleness: Duration) -> Self {
+        self.staleness = Some(staleness);
+        self
+    }
+}
+
+/// What an acknowledged write survives (clause D1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Durability {
+    /// Nothing beyond the process.
+    Volatile,
+    /// The death of the process, `kill -9` included, but not a power loss.
+    Process,
+    /// A power loss.
+    PowerLoss,
+}
+
+/// Who sees one another's acknowledged writes (clause A3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SharingScope {
+    /// Clones of one handle.
+    Handle,
+    /// All handles in one process.
+    Process,
+    /// All processes of one host, on a local file system.
+    Host,
+    /// All hosts that reach the service.
+    Network,
+}
+
+/// The largest sizes a storage takes; what is larger is `TooLarge` before anything is written (clauses K4, K7).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// The longest namespace, in bytes of UTF-8.
+    pub namespace_bytes: usize,
+    /// The longest resource server, in bytes of UTF-8.
+    pub resource_server_bytes: usize,
+    /// The largest record: its JSON text as [`record::encode`](crate::record::encode) makes it or, where a backend says
+    /// so, its own encoding, in bytes. A record of half that size always fits.
+    pub record_bytes: usize,
+    /// The most records in one `store_all`.
+    pub batch_records: usize,
+    /// The most bytes in one `store_all`, counted as for one record.
+    pub batch_bytes: usize,
+}
+
+impl Limits {
+    /// For backends: refuses keys, records and batches that are too large, and two records of one key; `sizes` are the
+    /// encoded sizes of the records in bytes.
+    ///
+    /// # Errors
+    /// - [`ErrorKind::TooLarge`] or [`ErrorKind::InvalidInput`], naming the key and the limit.
+    pub fn check_batch(&self, writes: &[Write<'_>], sizes: &[usize]) -> Result<()> {
+        let mut seen = HashSet::with_capacity(writes.len());
+        for (write, size) in writes.iter().zip(sizes) {
+            self.check_key(write.key, Operation::StoreAll)?;
+            if *size > self.record_bytes {
+                return Err(too_large("the record", *size, self.record_bytes).with_key(write.key));
+            }
+            if !seen.insert(write.key) {
+                let message = "the batch holds two records of this key; keep the one that is meant";
+                return Err(Error::new(ErrorKind::InvalidInput, Operation::StoreAll, message).with_key(write.key));
+            }
+        }
+        if writes.len() > self.batch_records {
+            let message = format!(
+                "a batch has at most {} records, this one {}",
+                self.batch_records,
+                writes.len()
+            );
+            return Err(Error::new(ErrorKind::TooLarge, Operation::StoreAll, message));
+        }
+        let total = sizes.iter().sum();
+        if total > self.batch_bytes {
+            Err(too_large("the batch", total, self.batch_bytes))
+        } else {
+            Ok(())
+        }
+    }
+
+    /// For backends: refuses a key with a part that is too long.
+    ///
+    /// # Errors
+    /// - [`ErrorKind::TooLarge`], naming the part and the limit, but not the key: it may be very long.
+    pub fn check_key(&self, key: &TokenKey, operation: Operation) -> Result<()> {
+        let parts = [
+            ("the namespace", key.namespace().len(), self.namespace_bytes),
+            (
+                "the resource server",
+                key.resource_server().len(),
+                self.resource_server_bytes,
+            ),
+        ];
+        match parts.into_iter().find(|(_, size, limit)| size > limit) {
+            Some((part, size, limit)) => Err(too_large(part, size, limit).with_operation(operation)),
+            None => Ok(()),
+        }
+    }
+}
+
+fn too_large(what: &str, size: usize, limit: usize) -> Error {
+    let message = format!("{what} has {size} bytes; this storage takes at most {limit}");
+    Error::new(ErrorKind::TooLarge, Operation::StoreAll, message)
+}
+
+/// What frees a lease whose holder is gone (clause L2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LeaseKind {
+    /// The operating system, at once when the holder's process dies. A stopped process keeps it.
+    Process,
+    /// A waiter that has watched it stand still for its time to live.
+    Timed {
+        /// The time to live.
+        ttl: Duration,
+    },
+}
+
+impl fmt::Display for Durability {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Volatile => "none, gone with the process",
+            Self::Process => "survives kill -9, not power loss",
+            Self::PowerLoss => "survives kill -9 and power loss",
+        })
+    }
+}
+
+impl fmt::Display for SharingScope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Handle => "clones of one handle",
+            Self::Process => "one process",
+            Self::Host => "all processes of one host, on a local file system",
+            Self::Network => "all hosts that reach it",
+        })
+    }
+}
+
+impl fmt::Display for LeaseKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Process => f.write_str("bound to the process"),
+            Self::Timed { ttl } => write!(f, "timed, {} s", ttl.as_secs_f64()),
+        }
+    }
+}

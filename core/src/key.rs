@@ -1,0 +1,68 @@
+use std::fmt;
+
+/// The namespace that is used when an application names none, as in the Globus SDK.
+pub const DEFAULT_NAMESPACE: &str = "DEFAULT";
+
+/// What a record is stored under: a namespace and a resource server.
+///
+/// Both parts are exact byte strings (clause K4): nothing is trimmed, folded or normalised, and every UTF-8 string is
+/// legal, the empty one included, up to the length that the storage declares in [`Limits`](crate::Limits).
+/// Namespaces separate users, applications or tenants that share one storage (K6).
+///
+/// ```
+/// use token_storage_core::TokenKey;
+///
+/// let key = TokenKey::new("tenant-7", "groups.api.globus.org");
+/// assert_eq!(key.namespace(), "tenant-7");
+/// assert_eq!(TokenKey::in_default("rs").namespace(), "DEFAULT");
+/// ```
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TokenKey {
+    namespace: Box<str>,
+    resource_server: Box<str>,
+}
+
+impl TokenKey {
+    /// A key in the given namespace.
+    pub fn new(namespace: impl Into<Box<str>>, resource_server: impl Into<Box<str>>) -> Self {
+        Self {
+            namespace: namespace.into(),
+            resource_server: resource_server.into(),
+        }
+    }
+
+    /// A key in the namespace [`DEFAULT_NAMESPACE`].
+    pub fn in_default(resource_server: impl Into<Box<str>>) -> Self {
+        Self::new(DEFAULT_NAMESPACE, resource_server)
+    }
+
+    /// The namespace, byte for byte as given.
+    pub fn namespace(&self) -> &str {
+        &self.namespace
+    }
+
+    /// The resource server, byte for byte as given.
+    pub fn resource_server(&self) -> &str {
+        &self.resource_server
+    }
+}
+
+/// Keys are not secret; control characters are escaped so that a hostile key cannot forge a log line.
+impl fmt::Display for TokenKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "resource server {:?} in namespace {:?}",
+            self.resource_server, self.namespace
+        )
+    }
+}
+
+impl fmt::Debug for TokenKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TokenKey")
+            .field("namespace", &self.namespace)
+            .field("resource_server", &self.resource_server)
+            .finish()
+    }
+}

@@ -1,0 +1,52 @@
+//! The contract between token-storage and its backends: the [`TokenStorage`] trait, the types it speaks, and
+//! [`MemoryStorage`], the smallest storage that keeps it.
+//!
+//! Authors of backends depend on this crate; applications depend on the facade `token-storage`, which re-exports it.
+//! What each method promises is written in numbered clauses in `docs/contract.md` of the repository; the crate
+//! `token-storage-conformance` checks them all. The trait is kept to what every backend must do itself: everything that
+//! can be built on top of it lives in the facade.
+//!
+//! | to find | look in |
+//! |---|---|
+//! | what is stored, and under what | [`TokenKey`], [`TokenData`], [`Extra`], [`Secret`] |
+//! | the storage itself | [`TokenStorage`], [`Enumerate`], [`RefreshLease`], [`StorageInfo`] |
+//! | concurrency | [`Precondition`], [`Revision`], [`WriteMark`], [`LeaseGuard`], [`Intent`] |
+//! | how a record looks as JSON | [`record`] |
+//! | what can go wrong | [`Error`], [`ErrorKind`] |
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+mod canonical;
+mod data;
+mod enumerate;
+mod error;
+mod extra;
+mod finding;
+mod forward;
+mod info;
+mod key;
+mod lease;
+mod mark;
+mod memory;
+mod precondition;
+pub mod record;
+mod revision;
+mod secret;
+mod storage;
+
+pub use data::{Freshness, TokenData};
+pub use enumerate::{Cursor, Enumerate, Page};
+pub use error::{Conflict, Error, ErrorKind, Operation, Result};
+pub use extra::{Extra, RESERVED_PREFIX};
+pub use finding::{Finding, Severity};
+pub use info::{Durability, LeaseKind, Limits, SharingScope, StorageInfo};
+pub use key::{DEFAULT_NAMESPACE, TokenKey};
+pub use lease::{Acquisition, Intent, LeaseGuard, RefreshLease};
+pub use mark::WriteMark;
+pub use memory::MemoryStorage;
+pub use precondition::Precondition;
+pub use revision::Revision;
+pub use secret::Secret;
+pub use storage::{StoredToken, TokenStorage, Write};
+
+/// Re-exported so that a backend's `impl` uses the macro version the trait was built with.
+pub use async_trait::async_trait;

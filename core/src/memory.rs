@@ -1,0 +1,224 @@
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+
+use crate::{
+    Acquisition, Cursor, Enumerate, Error, Intent, LeaseGuard, LeaseKind, Limits, Operation, Page, Precondition,
+    RefreshLease, Result, Revision, SharingScope, StorageInfo, StoredToken, TokenData, TokenKey, TokenStorage, Write,
+    WriteMark,
+    record::{self, revision_of},
+};
+
+/// A storage that lasts as long as the process: for tests, and for programs that keep nothing.
+///
+/// Clones share their records and leases; two storages made by [`MemoryStorage::new`] share nothing.
+///
+/// ```
+/// use token_storage_core::{MemoryStorage, Precondition, TokenData, TokenKey, TokenStorage};
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> token_storage_core::Result<()> {
+/// let storage = MemoryStorage::new();
+/// let key = TokenKey::in_default("groups.api.globus.org");
+/// let data = TokenData::new("groups.api.globus.org", "view_my_groups", "access");
+/// let revision = storage.store(&key, &data, Precondition::Absent).await?;
+/// assert_eq!(storage.get(&key).await?.unwrap().revision, revision);
+/// assert!(storage.remove(&key, Precondition::Unchanged(revision)).await?);
+/// # Ok(()) }
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct MemoryStorage {
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    records: BTreeMap<TokenKey, StoredToken>,
+    held: HashSet<TokenKey>,
+    intents: HashMap<TokenKey, Intent>,
+}
+
+const PAGE: usize = 256;
+
+impl MemoryStorage {
+    /// The sizes it takes. Memory itself has no limits; these keep it interchangeable with the other local storages.
+    pub const LIMITS: Limits = Limits {
+        namespace_bytes: 64 * 1024,
+        resource_server_bytes: 64 * 1024,
+        record_bytes: 1024 * 1024,
+        batch_records: 1000,
+        batch_bytes: 16 * 1024 * 1024,
+    };
+
+    /// An empty storage.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// No call panics while it holds the lock, so a poisoned one is still consistent.
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn check(&self, key: &TokenKey, precondition: Precondition, operation: Operation) -> Result<()> {
+        let current = self.records.get(key).map(|stored| stored.revision);
+        if precondition.holds(current) {
+            return Ok(());
+        }
+        Err(Error::precondition_failed(operation, key.clone(), current))
+    }
+}
+
+#[async_trait]
+impl TokenStorage for MemoryStorage {
+    async fn get(&self, key: &TokenKey) -> Result<Option<StoredToken>> {
+        Ok(self.state().records.get(key).cloned())
+    }
+
+    async fn store(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
+        let write = Write::new(key, data, precondition);
+        match self.store_all(&[write]).await {
+            Ok(revisions) => Ok(revisions[0]),
+            Err(error) => Err(error.with_operation(Operation::Store)),
+        }
+    }
+
+    async fn store_all(&self, writes: &[Write<'_>]) -> Result<Vec<Revision>> {
+        let prepared = prepare(writes)?;
+        let mut state = self.state();
+        for write in writes {
+            state.check(write.key, write.precondition, Operation::StoreAll)?;
+        }
+        let revisions = prepared.iter().map(|stored| stored.revision).collect();
+        state
+            .records
+            .extend(writes.iter().map(|write| write.key.clone()).zip(prepared));
+        Ok(revisions)
+    }
+
+    async fn remove(&self, key: &TokenKey, precondition: Precondition) -> Result<bool> {
+        let mut state = self.state();
+        state.check(key, precondition, Operation::Remove)?;
+        Ok(state.records.remove(key).is_some())
+    }
+
+    fn describe(&self) -> StorageInfo {
+        StorageInfo::new("memory", "this process", Self::LIMITS)
+            .with_sharing(SharingScope::Handle)
+            .with_enumeration()
+            .with_lease(LeaseKind::Process)
+    }
+
+    fn enumerate(&self) -> Option<Box<dyn Enumerate + '_>> {
+        Some(Box::new(self))
+    }
+
+    fn lease(&self) -> Option<Box<dyn RefreshLease + '_>> {
+        Some(Box::new(self))
+    }
+}
+
+/// Everything that can be refused or fail before the lock is taken.
+fn prepare(writes: &[Write<'_>]) -> Result<Vec<StoredToken>> {
+    let sizes: Vec<usize> = writes
+        .iter()
+        .map(|w| record::encode(w.data, &WriteMark::from_bytes([0; 16])).len())
+        .collect();
+    MemoryStorage::LIMITS.check_batch(writes, &sizes)?;
+    writes
+        .iter()
+        .map(|write| {
+            let revision = revision_of(write.data, Some(&WriteMark::random()?));
+            Ok(StoredToken {
+                data: write.data.clone(),
+                revision,
+            })
+        })
+        .collect()
+}
+
+#[async_trait]
+impl Enumerate for &MemoryStorage {
+    async fn list_keys(&self, namespace: &str, after: Option<&Cursor>) -> Result<Page<TokenKey>> {
+        let state = self.state();
+        let keys = state.records.keys().filter(|key| key.namespace() == namespace).cloned();
+        Ok(Page::after(keys, after, PAGE, TokenKey::resource_server))
+    }
+
+    async fn list_namespaces(&self, after: Option<&Cursor>) -> Result<Page<String>> {
+        let state = self.state();
+        let mut namespaces: Vec<String> = state.records.keys().map(|key| key.namespace().to_owned()).collect();
+        namespaces.dedup();
+        Ok(Page::after(namespaces.into_iter(), after, PAGE, String::as_str))
+    }
+}
+
+#[async_trait]
+impl RefreshLease for &MemoryStorage {
+    async fn try_acquire(&self, key: &TokenKey) -> Result<Acquisition> {
+        let mut state = self.state();
+        if !state.held.insert(key.clone()) {
+            return Ok(Acquisition::Held {
+                retry_after: Duration::from_millis(5),
+            });
+        }
+        let intent = state.intents.get(key).cloned();
+        let guard = MemoryLease {
+            storage: MemoryStorage::clone(self),
+            key: key.clone(),
+            intent,
+        };
+        Ok(Acquisition::Acquired(Box::new(guard)))
+    }
+}
+
+#[derive(Debug)]
+struct MemoryLease {
+    storage: MemoryStorage,
+    key: TokenKey,
+    intent: Option<Intent>,
+}
+
+impl Drop for MemoryLease {
+    fn drop(&mut self) {
+        self.storage.state().held.remove(&self.key);
+    }
+}
+
+#[async_trait]
+impl LeaseGuard for MemoryLease {
+    fn intent(&self) -> Option<&Intent> {
+        self.intent.as_ref()
+    }
+
+    fn remaining(&self) -> Option<Duration> {
+        None
+    }
+
+    async fn renew(&mut self) -> Result<()> {
+        Ok(())
+    }
+
+    async fn prove_writable(&mut self) -> Result<()> {
+        Ok(())
+    }
+
+    async fn record_intent(&mut self, intent: &Intent) -> Result<()> {
+        self.storage.state().intents.insert(self.key.clone(), intent.clone());
+        Ok(())
+    }
+
+    async fn clear_intent(&mut self) -> Result<()> {
+        self.storage.state().intents.remove(&self.key);
+        Ok(())
+    }
+
+    async fn release(self: Box<Self>) -> Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,423 @@
+//! How a record looks as JSON: the token object of the Globus SDK's format 2.0, with two reserved members.
+//!
+//! JSON and SQLite keep records like this, and so may any backend that keeps text: [`decode`] yields the revision too.
+//! The Globus SDK requires an integer expiry, so an unknown one is written as 0 with [`EXPIRY_MEMBER`] beside it (K8).
+
+use std::fmt;
+
+use serde::de::{Deserializer as _, MapAccess, Visitor};
+use serde_json::value::RawValue;
+use sha2::{Digest, Sha256};
+use zeroize::Zeroizing;
+
+use crate::{
+    Extra, RESERVED_PREFIX, Revision, Secret, TokenData, WriteMark,
+    canonical::{digest_bytes, digest_json},
+};
+
+/// The reserved member that holds the [`WriteMark`].
+pub const MARK_MEMBER: &str = "token-storage.mark";
+
+/// The reserved member that says, with the value `"unknown"`, that an expiry of 0 stands for an unknown one.
+pub const EXPIRY_MEMBER: &str = "token-storage.expiry";
+
+/// The members that have a field in [`TokenData`], in the order in which they are written.
+pub const KNOWN_MEMBERS: [&str; 7] = [
+    "resource_server",
+    "identity_id",
+    "scope",
+    "access_token",
+    "refresh_token",
+    "expires_at_seconds",
+    "token_type",
+];
+
+/// A decoded record.
+#[derive(Clone, Debug)]
+pub struct Record {
+    /// The token.
+    pub data: TokenData,
+    /// The write mark; absent if another program wrote the record.
+    pub mark: Option<WriteMark>,
+    /// The revision: a digest of `data` and `mark`.
+    pub revision: Revision,
+}
+
+/// Why a text is not a record. Quotes nothing of the text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RecordError {
+    /// It is not a JSON object: truncated, not JSON, or another kind of value.
+    #[error("it is not a JSON object")]
+    NotAnObject,
+    /// A member that every record has is missing or null.
+    #[error("the member `{0}` is missing")]
+    Missing(&'static str),
+    /// A member has another type than it must.
+    #[error("the member `{member}` is not {expected}")]
+    WrongType {
+        /// The member's name.
+        member: &'static str,
+        /// What it should be.
+        expected: &'static str,
+    },
+    /// A member's name is not valid Unicode.
+    #[error("the name of a member is not valid Unicode")]
+    BadName,
+}
+
+/// The JSON text of a record that carries a write mark. It is wiped when dropped.
+pub fn encode(data: &TokenData, mark: &WriteMark) -> Zeroizing<String> {
+    let mut object = ObjectWriter::with_capacity(size_hint(data));
+    object.string("resource_server", &data.resource_server);
+    if let Some(identity_id) = &data.identity_id {
+        object.string("identity_id", identity_id);
+    }
+    object.string("scope", &data.scope);
+    object.string("access_token", data.access_token.expose());
+    if let Some(refresh_token) = &data.refresh_token {
+        object.string("refresh_token", refresh_token.expose());
+    }
+    object.raw("expires_at_seconds", &data.expires_at.unwrap_or(0).to_string());
+    if let Some(token_type) = &data.token_type {
+        object.string("token_type", token_type);
+    }
+    for (name, json) in data.extra.iter() {
+        object.raw(name, json);
+    }
+    if data.expires_at.is_none() {
+        object.string(EXPIRY_MEMBER, "unknown");
+    }
+    object.string(MARK_MEMBER, &mark.to_string());
+    object.finish()
+}
+
+/// Reads a record, whoever wrote it: null and absent are the same, `true` and `false` are 1 and 0 where an integer is
+/// due, of duplicate members the last wins (all as Python does it), and unknown members are kept verbatim.
+///
+/// # Errors
+/// - [`RecordError`]: what is wrong with it. An expiry beyond `i64` is an error and never clamped.
+pub fn decode(json: &str) -> Result<Record, RecordError> {
+    let mut deserializer = serde_json::Deserializer::from_str(json);
+    let members = deserializer
+        .deserialize_map(MembersVisitor)
+        .map_err(|_| RecordError::NotAnObject)?;
+    deserializer.end().map_err(|_| RecordError::NotAnObject)?;
+    members?.into_record()
+}
+
+/// The revision of a record with this content: what [`decode`] of its [`encode`] would say.
+pub fn revision_of(data: &TokenData, mark: Option<&WriteMark>) -> Revision {
+    let mut digest = Sha256::new();
+    let mut field = |tag: &[u8; 1], bytes: Option<&[u8]>| {
+        if let Some(bytes) = bytes {
+            digest.update(tag);
+            digest_bytes(&mut digest, bytes);
+        }
+    };
+    field(b"r", Some(data.resource_server.as_bytes()));
+    field(b"i", data.identity_id.as_deref().map(str::as_bytes));
+    field(b"s", Some(data.scope.as_bytes()));
+    field(b"a", Some(data.access_token.expose().as_bytes()));
+    field(b"f", data.refresh_token.as_ref().map(|token| token.expose().as_bytes()));
+    field(
+        b"e",
+        data.expires_at.map(i64::to_be_bytes).as_ref().map(|bytes| &bytes[..]),
+    );
+    field(b"t", data.token_type.as_deref().map(str::as_bytes));
+    field(b"m", mark.map(|mark| &mark.as_bytes()[..]));
+    for (name, json) in data.extra.iter() {
+        digest.update(b"x");
+        digest_bytes(&mut digest, name.as_bytes());
+        digest_json(&mut digest, json);
+    }
+    Revision::from_digest(digest.finalize().into())
+}
+
+fn size_hint(data: &TokenData) -> usize {
+    let refresh_token = data.refresh_token.as_ref().map_or(0, |token| token.expose().len());
+    let extra: usize = data.extra.iter().map(|(name, json)| name.len() + json.len() + 8).sum();
+    320 + data.resource_server.len() + data.scope.len() + data.access_token.expose().len() + refresh_token + extra
+}
+
+/// Writes an object the way Python's `json.dump` lays it out, so that a file looks alike whoever wrote it.
+struct ObjectWriter(Zeroizing<String>);
+
+impl ObjectWriter {
+    fn with_capacity(capacity: usize) -> Self {
+        let mut text = Zeroizing::new(String::with_capacity(capacity));
+        text.push('{');
+        Self(text)
+    }
+
+    fn name(&mut self, name: &str) {
+        if self.0.len() > 1 {
+            self.0.push_str(", ");
+        }
+        push_json_string(&mut self.0, name);
+        self.0.push_str(": ");
+    }
+
+    fn string(&mut self, name: &str, value: &str) {
+        self.name(name);
+        push_json_string(&mut self.0, value);
+    }
+
+    fn raw(&mut self, name: &str, json: &str) {
+        self.name(name);
+        self.0.push_str(json);
+    }
+
+    fn finish(mut self) -> Zeroizing<String> {
+        self.0.push('}');
+        self.0
+    }
+}
+
+/// Appends a JSON string literal. By hand because serde_json would write into an unwiped buffer of its own.
+pub fn push_json_string(out: &mut String, text: &str) {
+    use fmt::Write as _;
+    out.push('"');
+    for c in text.chars() {
+        match c {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            c if u32::from(c) < 0x20 || c == '\u{7f}' => {
+                let _ = write!(out, "\\u{:04x}", u32::from(c));
+            }
+            c => out.push(c),
+        }
+    }
+    out.push('"');
+}
+
+/// The members of the object as they stand in the text, before any is looked at.
+#[derive(Default)]
+struct Members<'a> {
+    known: [Option<&'a str>; KNOWN_MEMBERS.len()],
+    mark: Option<&'a str>,
+    expiry: Option<&'a str>,
+    extra: Extra,
+}
+
+struct MembersVisitor;
+
+impl<'de> Visitor<'de> for MembersVisitor {
+    type Value = Result<Members<'de>, RecordError>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut members = Members::default();
+        let mut bad_name = false;
+        while let Some((name, value)) = map.next_entry::<&RawValue, &RawValue>()? {
+            match plain_or_decoded(name.get()) {
+                Some(name) => members.set(&name, value.get()),
+                None => bad_name = true,
+            }
+        }
+        Ok(if bad_name {
+            Err(RecordError::BadName)
+        } else {
+            Ok(members)
+        })
+    }
+}
+
+impl<'a> Members<'a> {
+    fn set(&mut self, name: &str, value: &'a str) {
+        if let Some(index) = KNOWN_MEMBERS.iter().position(|known| *known == name) {
+            self.known[index] = Some(value);
+        } else if name == MARK_MEMBER {
+            self.mark = Some(value);
+        } else if name == EXPIRY_MEMBER {
+            self.expiry = Some(value);
+        } else if !name.starts_with(RESERVED_PREFIX) {
+            self.extra.insert_checked(name.into(), value);
+        }
+    }
+
+    fn into_record(self) -> Result<Record, RecordError> {
+        let data = TokenData {
+            resource_server: self.required(0)?,
+            identity_id: self.optional(1)?,
+            scope: self.required(2)?,
+            access_token: Secret::new(self.required(3)?),
+            refresh_token: self.optional(4)?.map(Secret::new),
+            expires_at: self.expires_at()?,
+            token_type: self.optional(6)?,
+            extra: self.extra,
+        };
+        let mark = self
+            .mark
+            .and_then(plain_or_decoded)
+            .and_then(|text| WriteMark::parse(&text));
+        let revision = revision_of(&data, mark.as_ref());
+        Ok(Record { data, mark, revision })
+    }
+
+    fn optional(&self, index: usize) -> Result<Option<String>, RecordError> {
+        match self.known[index] {
+            None | Some("null") => Ok(None),
+            Some(json) => match plain_or_decoded(json) {
+                Some(text) => Ok(Some(text.into_owned())),
+                None => Err(RecordError::WrongType {
+                    member: KNOWN_MEMBERS[index],
+                    expected: "a string of Unicode",
+                }),
+            },
+        }
+    }
+
+    fn required(&self, index: usize) -> Result<String, RecordError> {
+        self.optional(index)?.ok_or(RecordError::Missing(KNOWN_MEMBERS[index]))
+    }
+
+    fn expires_at(&self) -> Result<Option<i64>, RecordError> {
+        let unknown = self.expiry == Some("\"unknown\"");
+        match self.known[5] {
+            None | Some("null") => Ok(None),
+            Some("0") if unknown => Ok(None),
+            Some("true") => Ok(Some(1)),
+            Some("false") => Ok(Some(0)),
+            Some(json) => match json.parse() {
+                Ok(seconds) => Ok(Some(seconds)),
+                Err(_) => Err(RecordError::WrongType {
+                    member: "expires_at_seconds",
+                    expected: "an integer of 64 bits",
+                }),
+            },
+        }
+    }
+}
+
+/// The content of a JSON string literal; `None` if it is no string, or not valid Unicode.
+fn plain_or_decoded(json: &str) -> Option<std::borrow::Cow<'_, str>> {
+    let inner = json.strip_prefix('"')?.strip_suffix('"')?;
+    if inner.as_bytes().contains(&b'\\') {
+        serde_json::from_str(json).ok().map(std::borrow::Cow::Owned)
+    } else {
+        Some(std::borrow::Cow::Borrowed(inner))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const MARK: WriteMark = WriteMark::from_bytes([0xab; 16]);
+
+    fn minimal(more: &str) -> String {
+        format!(r#"{{"resource_server":"rs","scope":"s","access_token":"at"{more}}}"#)
+    }
+
+    #[test]
+    fn k8_null_and_absent_are_the_same() {
+        let absent = decode(&minimal("")).unwrap();
+        let null = decode(&minimal(
+            r#","refresh_token":null,"token_type":null,"identity_id":null,"expires_at_seconds":null"#,
+        ));
+        assert_eq!(null.unwrap().revision, absent.revision);
+        assert_eq!(absent.data, TokenData::new("rs", "s", "at"));
+    }
+
+    #[test]
+    fn k8_unknown_expiry_is_zero_with_a_member_beside_it() {
+        let text = encode(&TokenData::new("rs", "s", "at"), &MARK);
+        assert!(text.contains(r#""expires_at_seconds": 0, "token-storage.expiry": "unknown""#));
+        assert_eq!(decode(&text).unwrap().data.expires_at, None);
+        let zero = encode(&TokenData::new("rs", "s", "at").with_expires_at(0), &MARK);
+        assert_eq!(decode(&zero).unwrap().data.expires_at, Some(0));
+    }
+
+    #[test]
+    fn k8_a_foreign_expiry_wins_over_a_stale_unknown() {
+        let text = minimal(r#","expires_at_seconds":5,"token-storage.expiry":"unknown""#);
+        assert_eq!(decode(&text).unwrap().data.expires_at, Some(5));
+    }
+
+    #[test]
+    fn python_leniency() {
+        for (json, want) in [("true", 1), ("false", 0), ("-5", -5), ("9223372036854775807", i64::MAX)] {
+            let text = minimal(&format!(r#","expires_at_seconds":{json}"#));
+            assert_eq!(decode(&text).unwrap().data.expires_at, Some(want), "{json}");
+        }
+        let last = minimal(r#","scope":"\ud800","scope":"last""#);
+        assert_eq!(decode(&last).unwrap().data.scope, "last");
+    }
+
+    #[test]
+    fn d3_damage_is_named_and_never_clamped() {
+        for json in ["9223372036854775808", "1.0", "1e9", "\"1\"", "[]"] {
+            let text = minimal(&format!(r#","expires_at_seconds":{json}"#));
+            assert!(matches!(decode(&text), Err(RecordError::WrongType { .. })), "{json}");
+        }
+        for text in ["", "{", "[]", "null", "{} x", "\u{feff}{}", "{}{}", "\0\0"] {
+            assert!(decode(text).is_err(), "{text:?}");
+        }
+        assert_eq!(
+            decode(r#"{"scope":"s","access_token":"a"}"#).unwrap_err(),
+            RecordError::Missing("resource_server")
+        );
+        assert_eq!(decode(&minimal(r#","\ud800":1"#)).unwrap_err(), RecordError::BadName);
+        assert!(matches!(
+            decode(&minimal(r#","scope":"\ud800""#)),
+            Err(RecordError::WrongType { .. })
+        ));
+    }
+
+    #[test]
+    fn unknown_members_are_verbatim_and_reserved_ones_hidden() {
+        let odd = r#"{"b":1e400,"b":[ 100000000000000000000000 ],"s":"\ud800x"}"#;
+        let text = minimal(&format!(
+            r#","odd":{odd},"token-storage.mark":"{MARK}","token-storage.later":1"#
+        ));
+        let record = decode(&text).unwrap();
+        assert_eq!(record.data.extra.get("odd"), Some(odd));
+        assert_eq!(record.data.extra.len(), 1);
+        assert_eq!(record.mark, Some(MARK));
+    }
+
+    #[test]
+    fn the_mark_makes_equal_contents_differ() {
+        let data = TokenData::new("rs", "s", "at");
+        assert_ne!(revision_of(&data, Some(&MARK)), revision_of(&data, None));
+        assert_ne!(
+            revision_of(&data, Some(&MARK)),
+            revision_of(&data, Some(&WriteMark::from_bytes([0; 16])))
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn k1_every_field_round_trips(
+            rs in any::<String>(), scope in any::<String>(), at in any::<String>(),
+            rt in any::<Option<String>>(), id in any::<Option<String>>(), tt in any::<Option<String>>(),
+            expires_at in any::<Option<i64>>(), name in "[a-z\\PC]{0,8}x", value in any::<String>(),
+        ) {
+            let mut data = TokenData::new(rs, scope, at);
+            data.refresh_token = rt.map(Secret::from);
+            data.identity_id = id;
+            data.token_type = tt;
+            data.expires_at = expires_at;
+            let mut json = String::new();
+            push_json_string(&mut json, &value);
+            data.extra.insert(name, &json).unwrap();
+            let record = decode(&encode(&data, &MARK)).unwrap();
+            prop_assert_eq!(&record.data, &data);
+            prop_assert_eq!(record.revision, revision_of(&data, Some(&MARK)));
+        }
+
+        #[test]
+        fn decoding_never_panics(text in "\\PC*") {
+            let _ = decode(&text);
+        }
+    }
+}

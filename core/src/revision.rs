@@ -1,0 +1,71 @@
+use std::fmt;
+
+use crate::{Error, ErrorKind, Operation, Result};
+
+/// An opaque mark of one stored state of a record; two different states never have the same one.
+///
+/// It comes from [`TokenStorage::get`](crate::TokenStorage::get) and [`store`](crate::TokenStorage::store) and goes into
+/// [`Precondition::Unchanged`](crate::Precondition::Unchanged). Only compare it: the bytes are the backend's own. `Debug`
+/// tells nothing of them.
+#[derive(Clone, Copy)]
+pub struct Revision {
+    bytes: [u8; Self::MAX_LEN],
+    len: u8,
+}
+
+impl Revision {
+    /// The most bytes that a revision can have.
+    pub const MAX_LEN: usize = 64;
+
+    /// For backends: a revision of these bytes.
+    ///
+    /// # Errors
+    /// - [`ErrorKind::InvalidInput`] if there are more than [`Revision::MAX_LEN`].
+    pub fn from_bytes(source: &[u8]) -> Result<Self> {
+        if source.len() > Self::MAX_LEN {
+            let message = format!(
+                "a revision has {} bytes; at most {} are allowed",
+                source.len(),
+                Self::MAX_LEN
+            );
+            return Err(Error::new(ErrorKind::InvalidInput, Operation::Store, message));
+        }
+        let mut bytes = [0; Self::MAX_LEN];
+        bytes[..source.len()].copy_from_slice(source);
+        Ok(Self {
+            bytes,
+            len: source.len() as u8,
+        })
+    }
+
+    pub(crate) fn from_digest(digest: [u8; 32]) -> Self {
+        let mut bytes = [0; Self::MAX_LEN];
+        bytes[..32].copy_from_slice(&digest);
+        Self { bytes, len: 32 }
+    }
+
+    /// For backends: the bytes, to be kept beside an [`Intent`](crate::Intent) or compared in the database.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.bytes[..usize::from(self.len)]
+    }
+}
+
+impl PartialEq for Revision {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_bytes() == other.as_bytes()
+    }
+}
+
+impl Eq for Revision {}
+
+impl std::hash::Hash for Revision {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.as_bytes().hash(state);
+    }
+}
+
+impl fmt::Debug for Revision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Revision(..)")
+    }
+}
