@@ -1,0 +1,156 @@
+//! The thread of the server, and the way of a request through faults, endpoint and log.
+
+use std::sync::Arc;
+
+use axum::{
+    Router,
+    body::{Body, Bytes},
+    extract::{ConnectInfo, State as Extract},
+    http::{HeaderMap, Method, Response, Uri},
+};
+use futures_util::stream;
+use tokio::sync::oneshot;
+
+use super::{
+    Endpoint, Fault, Outcome, Shared, authorize, device,
+    http::{Answer, Request},
+    listener::{Scissors, bind},
+    metadata, resources, token,
+};
+
+pub(super) fn run(listener: std::net::TcpListener, shared: Arc<Shared>, stopped: oneshot::Receiver<()>) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let Ok(runtime) = runtime else {
+        eprintln!("the authorization server for tests cannot start its runtime");
+        return;
+    };
+    runtime.block_on(async move {
+        let (listener, _) = bind(listener).expect("the bound socket belongs to this runtime");
+        let service = Router::new()
+            .fallback(handle)
+            .with_state(shared)
+            .into_make_service_with_connect_info::<Scissors>();
+        tokio::select! {
+            _ = axum::serve(listener, service) => {}
+            _ = stopped => {}
+        }
+    });
+    // Dropping the runtime ends the requests that hang.
+}
+
+async fn handle(
+    Extract(shared): Extract<Arc<Shared>>,
+    ConnectInfo(scissors): ConnectInfo<Scissors>,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response<Body> {
+    let request = Request::new(&method, &uri, &headers, &body);
+    let index = shared.log().begin(&request);
+    let fault = shared.faults().next(request.endpoint);
+    let Some(fault) = fault else {
+        return respond(finish(&shared, index, answer(&shared, &request)));
+    };
+    if let Some(answer) = instead(&fault, &scissors).await {
+        return respond(finish(&shared, index, answer));
+    }
+    let answer = finish(&shared, index, answer(&shared, &request));
+    afterwards(fault, answer, &scissors).await
+}
+
+fn finish(shared: &Shared, index: usize, answer: Answer) -> Answer {
+    shared.log().finish(index, answer.outcome.clone());
+    answer
+}
+
+fn answer(shared: &Shared, request: &Request) -> Answer {
+    match request.endpoint {
+        Endpoint::Authorize => authorize::page(shared, request),
+        Endpoint::Decision => authorize::decide(shared, request),
+        Endpoint::CodePage => authorize::code_page(request),
+        Endpoint::Token => token::token(shared, request),
+        Endpoint::Revoke => token::revoke(shared, request),
+        Endpoint::Introspect => token::introspect(shared, request),
+        Endpoint::DeviceAuthorization => device::authorize(shared, request),
+        Endpoint::DevicePage => device::page(shared, request),
+        Endpoint::Metadata | Endpoint::OpenIdConfiguration => metadata::document(shared),
+        Endpoint::Keys => Answer::json(&super::jwt::key_set()),
+        Endpoint::UserInfo => resources::user_info(shared, request),
+        Endpoint::Groups => resources::groups(shared, request),
+        Endpoint::Log => Answer::json(&shared.log().as_json()),
+        Endpoint::Unknown => Answer::refuse(404, "not_found"),
+    }
+}
+
+/// What comes instead of an answer; `None` if the request is served after all.
+async fn instead(fault: &Fault, scissors: &Scissors) -> Option<Answer> {
+    match fault {
+        Fault::Delay(time) => tokio::time::sleep(*time).await,
+        Fault::Hang => std::future::pending().await,
+        Fault::GateBefore(gate) => gate.pass().await,
+        Fault::DropConnection => {
+            scissors.cut();
+            return Some(Answer::refuse(500, "cut").with_outcome(Outcome::Faulted));
+        }
+        Fault::Status { status, retry_after } => {
+            let body = "<html>the gateway is unhappy</html>".to_owned();
+            let mut answer = Answer::new(*status, "text/html", body, Outcome::Faulted);
+            if let Some(seconds) = retry_after {
+                answer.headers.push(("retry-after", seconds.to_string()));
+            }
+            return Some(answer);
+        }
+        Fault::Refuse { status, error } => return Some(Answer::refuse(*status, error)),
+        _ => {}
+    }
+    None
+}
+
+/// What happens to an answer on its way.
+async fn afterwards(fault: Fault, mut answer: Answer, scissors: &Scissors) -> Response<Body> {
+    match fault {
+        Fault::HangAfter => std::future::pending().await,
+        Fault::GateAfter(gate) => gate.pass().await,
+        Fault::DropAnswer => scissors.cut(),
+        Fault::TruncateAnswer => return truncated(answer),
+        Fault::Garbage => answer.body = "<html>surprise</html>".into(),
+        Fault::Omit(names) => edit(&mut answer, |members| {
+            for name in names {
+                members.remove(*name);
+            }
+        }),
+        Fault::Member(name, json) => edit(&mut answer, |members| {
+            let value = serde_json::from_str(json).expect("a scripted member is JSON");
+            members.insert(name.to_owned(), value);
+        }),
+        _ => {}
+    }
+    respond(answer)
+}
+
+fn edit(answer: &mut Answer, change: impl FnOnce(&mut serde_json::Map<String, serde_json::Value>)) {
+    if let Ok(serde_json::Value::Object(mut members)) = serde_json::from_str(&answer.body) {
+        change(&mut members);
+        answer.body = serde_json::Value::Object(members).to_string();
+    }
+}
+
+fn truncated(mut answer: Answer) -> Response<Body> {
+    let body = std::mem::take(&mut answer.body);
+    let half = body[..body.len() / 2].to_owned();
+    let parts = [Ok(half), Err(std::io::Error::from(std::io::ErrorKind::BrokenPipe))];
+    let mut response = respond(answer);
+    *response.body_mut() = Body::from_stream(stream::iter(parts));
+    response
+}
+
+fn respond(answer: Answer) -> Response<Body> {
+    let mut response = Response::builder().status(answer.status);
+    for (name, value) in answer.headers {
+        response = response.header(name, value);
+    }
+    response
+        .body(Body::from(answer.body))
+        .expect("the headers are plain text")
+}

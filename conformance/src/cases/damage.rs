@@ -1,0 +1,179 @@
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use token_storage_core::{ErrorKind, Precondition, Result, StoredToken};
+
+use super::{
+    files::check_modes,
+    secrets::{CANARY, clean_error},
+};
+use crate::{
+    Case, Level, Need,
+    check::{Check, Show as _, fail, holds, stored},
+    cx::Cx,
+    data::full,
+    worker::{Request, Worker},
+};
+
+const NEEDS: &[Need] = &[Need::Durable, Need::Files, Need::Processes];
+
+pub(super) const CASES: &[Case] = &[
+    Case::new(
+        Level::Durable,
+        "damage::a_truncated_file_is_corrupt_and_kept",
+        &["D3"],
+        |cx| Box::pin(damaged(cx, truncated)),
+    )
+    .needs(NEEDS),
+    Case::new(
+        Level::Durable,
+        "damage::a_file_of_nulls_is_corrupt_and_kept",
+        &["D3"],
+        |cx| Box::pin(damaged(cx, nulls)),
+    )
+    .needs(NEEDS),
+    Case::new(
+        Level::Durable,
+        "damage::a_file_of_something_else_is_corrupt_and_kept",
+        &["D3"],
+        |cx| Box::pin(damaged(cx, something_else)),
+    )
+    .needs(NEEDS),
+    Case::new(
+        Level::Durable,
+        "damage::a_damaged_file_can_be_repaired",
+        &["D3"],
+        |cx| Box::pin(a_damaged_file_can_be_repaired(cx)),
+    )
+    .needs(NEEDS),
+    Case::new(Level::Durable, "damage::errors_show_no_token", &["S1", "D3"], |cx| {
+        Box::pin(errors_show_no_token(cx))
+    })
+    .needs(NEEDS),
+];
+
+fn truncated(whole: &[u8]) -> Vec<u8> {
+    whole[..whole.len() / 2].to_vec()
+}
+
+fn nulls(whole: &[u8]) -> Vec<u8> {
+    vec![0; whole.len()]
+}
+
+fn something_else(_: &[u8]) -> Vec<u8> {
+    b"\x7fELF this is neither a database nor JSON \xff\xfe".to_vec()
+}
+
+/// A file that another process wrote and that nobody has open, all data in it. Returns its bytes.
+async fn written(cx: &Cx) -> Check<(PathBuf, Vec<u8>)> {
+    let file = cx.file()?;
+    let mut worker = Worker::start(cx)?;
+    for rs in ["a", "b", "c"] {
+        worker
+            .done(cx, "D1", Request::store(&cx.key(rs), rs, Precondition::None))
+            .await?;
+    }
+    worker.finish().await?;
+    cx.place().settle();
+    let whole = fs::read(&file).unwrap_or_default();
+    holds("D1", "what was stored is in the declared file", !whole.is_empty())?;
+    Ok((file, whole))
+}
+
+fn damage(cx: &Cx, file: &Path, bytes: &[u8]) {
+    for companion in cx.place().companions() {
+        // Not there: nothing to lose.
+        let _ = fs::remove_file(companion);
+    }
+    fs::write(file, bytes).expect("the suite may damage the file");
+}
+
+async fn read(cx: &Cx, rs: &str) -> Result<Option<StoredToken>> {
+    let storage = cx.place().reopen().await?;
+    storage.get(&cx.key(rs)).await
+}
+
+async fn damaged(cx: Cx, spoil: fn(&[u8]) -> Vec<u8>) -> Check {
+    let (file, whole) = written(&cx).await?;
+    let spoiled = spoil(&whole);
+    damage(&cx, &file, &spoiled);
+    for _ in 0..2 {
+        match read(&cx, "a").await {
+            Err(error) if error.kind() == ErrorKind::Corrupt => {
+                let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+                let text = crate::run::chain(&error);
+                if !text.contains(&name) {
+                    return fail("D3", "the error names the place", text, format!("a text with {name}"));
+                }
+            }
+            Err(error) => {
+                return fail(
+                    "D3",
+                    "damage is a typed error",
+                    format!("{:?}: {error}", error.kind()),
+                    "Corrupt",
+                );
+            }
+            Ok(got) => return fail("D3", "damage is never \"no tokens\"", got.show(), "Corrupt"),
+        }
+        holds(
+            "D3",
+            "reading moves nothing",
+            fs::read(&file).ok().as_ref() == Some(&spoiled),
+        )?;
+    }
+    let storage = cx.open().await?;
+    storage.store(&cx.key("new"), &full("new"), Precondition::None).await?;
+    stored("D3", &storage.get(&cx.key("new")).await?, &full("new"))?;
+    stored("D3", &cx.open().await?.get(&cx.key("new")).await?, &full("new"))?;
+    let directory = file.parent().unwrap_or(&file);
+    let kept = fs::read_dir(directory)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .any(|entry| entry.path() != file && fs::read(entry.path()).is_ok_and(|bytes| bytes == spoiled));
+    holds("D3", "the next write keeps the damaged file aside, unchanged", kept)?;
+    check_modes(&cx)
+}
+
+/// A handle that has met the damage finds the data again once the file is whole.
+async fn a_damaged_file_can_be_repaired(cx: Cx) -> Check {
+    let (file, whole) = written(&cx).await?;
+    damage(&cx, &file, &truncated(&whole));
+    match read(&cx, "a").await {
+        Err(error) if error.kind() == ErrorKind::Corrupt => {}
+        got => {
+            return fail(
+                "D3",
+                "a truncated file",
+                format!("{:?}", got.map(|got| got.is_some())),
+                "Corrupt",
+            );
+        }
+    }
+    damage(&cx, &file, &whole);
+    for rs in ["a", "b", "c"] {
+        stored("D3", &read(&cx, rs).await?, &full(rs))?;
+    }
+    Ok(())
+}
+
+async fn errors_show_no_token(cx: Cx) -> Check {
+    let (file, whole) = written(&cx).await?;
+    // Cut in the middle, canaries on both sides of the cut, and in a shape that parsers like to quote.
+    let canaries = format!("{{\"data\": {{\"DEFAULT\": {{\"rs\": {{\"access_token\": \"{CANARY}\", {CANARY}");
+    for spoiled in [
+        [&whole[..whole.len() / 2], canaries.as_bytes()].concat(),
+        canaries.into_bytes(),
+    ] {
+        damage(&cx, &file, &spoiled);
+        match read(&cx, "a").await {
+            Err(error) => clean_error("the error of a damaged file", &error)?,
+            // A part of a database may be readable; that is not what this case is about.
+            Ok(got) => cx.note(format!("read {}", got.show())),
+        }
+    }
+    Ok(())
+}

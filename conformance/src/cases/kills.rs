@@ -1,0 +1,165 @@
+use std::collections::BTreeSet;
+
+use token_storage_core::Precondition;
+
+use crate::{
+    Case, Level, Need,
+    check::{Check, fail, same, stored},
+    cx::{Cx, Handle},
+    data::{full, plain},
+    rng::soak,
+    worker::{Reply, Request, Worker},
+};
+
+const NEEDS: &[Need] = &[Need::Durable, Need::Processes];
+
+pub(super) const CASES: &[Case] = &[
+    Case::new(
+        Level::Durable,
+        "kills::an_acknowledged_record_survives",
+        &["D1", "A1"],
+        |cx| Box::pin(an_acknowledged_record_survives(cx)),
+    )
+    .needs(NEEDS),
+    Case::new(
+        Level::Durable,
+        "kills::all_acknowledged_records_survive",
+        &["D1", "A6"],
+        |cx| Box::pin(all_acknowledged_records_survive(cx)),
+    )
+    .needs(NEEDS),
+    Case::new(
+        Level::Durable,
+        "kills::a_killed_writer_blocks_nobody",
+        &["D6", "D1"],
+        |cx| Box::pin(a_killed_writer_blocks_nobody(cx)),
+    )
+    .needs(NEEDS),
+    Case::new(Level::Durable, "kills::nothing_is_left_behind", &["D2"], |cx| {
+        Box::pin(nothing_is_left_behind(cx))
+    })
+    .needs(&[Need::Durable, Need::Processes, Need::Files]),
+];
+
+fn rounds() -> usize {
+    if soak() { 200 } else { 6 }
+}
+
+/// Lets a worker store until it has acknowledged some writes, kills it, and returns the number of the last write that
+/// it acknowledged.
+async fn flood_and_kill(cx: &Cx, distinct: bool, round: usize) -> Check<usize> {
+    let mut worker = Worker::start(cx)?;
+    let flood = Request::Flood {
+        namespace: cx.namespace().to_owned(),
+        distinct,
+    };
+    worker.send(&flood).await?;
+    let mut last = 0;
+    // Another number of writes each time.
+    for _ in 0..=(round * 3 % 7 + 1) {
+        match worker.receive().await? {
+            Reply::Acknowledged { number } => last = number,
+            reply => return fail("D1", "a worker stores", format!("{reply:?}"), "acknowledged writes"),
+        }
+    }
+    for reply in worker.kill().await? {
+        if let Reply::Acknowledged { number } = reply {
+            last = last.max(number);
+        }
+    }
+    cx.note(format!("killed after write {last} was acknowledged"));
+    Ok(last)
+}
+
+async fn an_acknowledged_record_survives(cx: Cx) -> Check {
+    let key = cx.key("flood");
+    cx.touch(&key);
+    for round in 0..rounds() {
+        let last = flood_and_kill(&cx, false, round).await?;
+        let storage = cx.open().await?;
+        let there = storage.get(&key).await?;
+        // The write after the last acknowledged one may have happened too.
+        let whole = [full(&last.to_string()), full(&(last + 1).to_string())];
+        if !there.as_ref().is_some_and(|there| whole.contains(&there.data)) {
+            stored("D1", &there, &whole[0])?;
+        }
+    }
+    Ok(())
+}
+
+async fn all_acknowledged_records_survive(cx: Cx) -> Check {
+    for round in 0..rounds() {
+        let last = flood_and_kill(&cx, true, round).await?;
+        let storage = cx.open().await?;
+        for number in 0..=last {
+            let key = cx.key(&format!("flood{number}"));
+            cx.touch(&key);
+            stored("D1", &storage.get(&key).await?, &full(&number.to_string()))?;
+        }
+        cx.touch(&cx.key(&format!("flood{}", last + 1)));
+    }
+    Ok(())
+}
+
+async fn a_killed_writer_blocks_nobody(cx: Cx) -> Check {
+    let (storage, key) = (cx.open().await?, cx.key("mine"));
+    for round in 0..rounds() {
+        flood_and_kill(&cx, false, round).await?;
+        write_and_read(&storage, &cx, round).await?;
+        let fresh = cx.open().await?;
+        write_and_read(&fresh, &cx, round).await?;
+    }
+    cx.touch(&cx.key("flood"));
+    same(
+        "K3",
+        "the record is there in the end",
+        &storage.remove(&key, Precondition::None).await?,
+        &true,
+    )
+}
+
+async fn write_and_read(storage: &Handle, cx: &Cx, round: usize) -> Check {
+    let data = plain(&round.to_string());
+    storage.store(&cx.key("mine"), &data, Precondition::None).await?;
+    stored("D6", &storage.get(&cx.key("mine")).await?, &data)
+}
+
+/// Names of files in the storage's directory, without those that hold a part of the data.
+pub(super) fn names(cx: &Cx) -> Check<Vec<String>> {
+    let file = cx.file()?;
+    let companions = cx.place().companions();
+    let Some(directory) = file.parent() else {
+        return fail(
+            "D2",
+            "the file is in a directory",
+            file.display().to_string(),
+            "a path with a directory",
+        );
+    };
+    let mut names = BTreeSet::new();
+    for entry in std::fs::read_dir(directory).into_iter().flatten().flatten() {
+        if !companions.contains(&entry.path()) {
+            names.insert(entry.file_name().to_string_lossy().into_owned());
+        }
+    }
+    Ok(names.into_iter().collect())
+}
+
+async fn nothing_is_left_behind(cx: Cx) -> Check {
+    let storage = cx.open().await?;
+    write_and_read(&storage, &cx, 0).await?;
+    let before = names(&cx)?;
+    for round in 0..rounds() {
+        flood_and_kill(&cx, false, round).await?;
+        // Whatever a killed writer leaves, the next writer takes away.
+        write_and_read(&storage, &cx, round).await?;
+        same(
+            "D2",
+            "files beside the storage after a kill and another write",
+            &names(&cx)?,
+            &before,
+        )?;
+    }
+    cx.touch(&cx.key("flood"));
+    Ok(())
+}

@@ -1,0 +1,215 @@
+use std::time::Duration;
+
+use token_storage_core::{Intent, Precondition, Revision};
+
+use super::leases::{acquire, held, intent, ttl, wait_for};
+use crate::{
+    Case, Level, Need,
+    check::{Check, fail, same},
+    cx::Cx,
+    data::full,
+    worker::{Reply, Request, Worker},
+};
+
+const PROCESS: &[Need] = &[Need::ProcessLease, Need::Processes];
+const TIMED: &[Need] = &[Need::TimedLease, Need::Processes];
+const ANY: &[Need] = &[Need::Lease, Need::Processes];
+
+/// A guard against hangs only.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+pub(super) const CASES: &[Case] = &[
+    Case::new(Level::Lease, "lease::one_holder_among_processes", &["L1"], |cx| {
+        Box::pin(one_holder_among_processes(cx))
+    })
+    .needs(ANY),
+    Case::new(Level::Lease, "lease::of_racing_processes_one_gets_it", &["L1"], |cx| {
+        Box::pin(of_racing_processes_one_gets_it(cx))
+    })
+    .needs(ANY),
+    Case::new(Level::Lease, "lease::a_killed_holder_frees_it", &["L2"], |cx| {
+        Box::pin(a_killed_holder_frees_it(cx))
+    })
+    .needs(PROCESS),
+    Case::new(Level::Lease, "lease::a_stopped_holder_keeps_it", &["L2"], |cx| {
+        Box::pin(a_stopped_holder_keeps_it(cx))
+    })
+    .needs(PROCESS),
+    Case::new(
+        Level::Lease,
+        "lease::the_intent_of_a_killed_holder_is_found",
+        &["L5", "L7"],
+        |cx| Box::pin(the_intent_of_a_killed_holder_is_found(cx)),
+    )
+    .needs(ANY),
+    Case::new(
+        Level::Lease,
+        "lease::a_killed_holder_of_a_timed_one_is_succeeded",
+        &["L2"],
+        |cx| Box::pin(a_killed_holder_of_a_timed_one_is_succeeded(cx)),
+    )
+    .needs(TIMED),
+    Case::new(
+        Level::Lease,
+        "lease::a_holder_that_was_stopped_too_long_has_lost_it",
+        &["L2", "L3"],
+        |cx| Box::pin(a_holder_that_was_stopped_too_long_has_lost_it(cx)),
+    )
+    .needs(TIMED),
+];
+
+async fn holding(cx: &Cx) -> Check<Worker> {
+    let mut worker = Worker::start(cx)?;
+    let key = cx.key("rs");
+    match worker.done(cx, "L1", Request::Acquire { key: (&key).into() }).await? {
+        Reply::Acquired { .. } => Ok(worker),
+        reply => fail(
+            "L1",
+            "a free lease is acquired by another process",
+            format!("{reply:?}"),
+            "Acquired",
+        ),
+    }
+}
+
+async fn one_holder_among_processes(cx: Cx) -> Check {
+    let (storage, key) = (cx.open().await?, cx.key("rs"));
+    let mut worker = holding(&cx).await?;
+    held("L1", "a lease that another process holds", &storage, &key).await?;
+    worker.done(&cx, "L2", Request::Release).await?;
+    let guard = acquire(&storage, &key).await?;
+    let reply = worker.done(&cx, "L1", Request::Acquire { key: (&key).into() }).await?;
+    if !matches!(reply, Reply::Held) {
+        return fail(
+            "L1",
+            "a held lease, tried by another process",
+            format!("{reply:?}"),
+            "Held",
+        );
+    }
+    guard.release().await?;
+    worker.finish().await
+}
+
+async fn of_racing_processes_one_gets_it(cx: Cx) -> Check {
+    let key = cx.key("rs");
+    let mut workers = Vec::new();
+    for _ in 0..4 {
+        let mut worker = Worker::start(&cx)?;
+        worker.done(&cx, "D5", Request::Open).await?;
+        workers.push(worker);
+    }
+    for _ in 0..5 {
+        for worker in &mut workers {
+            worker.send(&Request::Acquire { key: (&key).into() }).await?;
+        }
+        let mut holders = Vec::new();
+        for (index, worker) in workers.iter_mut().enumerate() {
+            match worker.receive().await? {
+                Reply::Acquired { .. } => holders.push(index),
+                Reply::Held => {}
+                reply => return fail("L4", "a try is acquired or held", format!("{reply:?}"), "either"),
+            }
+        }
+        same(
+            "L1",
+            "of racing processes exactly one gets the lease",
+            &holders.len(),
+            &1,
+        )?;
+        workers[holders[0]].done(&cx, "L2", Request::Release).await?;
+    }
+    Ok(())
+}
+
+async fn a_killed_holder_frees_it(cx: Cx) -> Check {
+    let (storage, key) = (cx.open().await?, cx.key("rs"));
+    for _ in 0..3 {
+        let worker = holding(&cx).await?;
+        held("L1", "a lease that another process holds", &storage, &key).await?;
+        worker.kill().await?;
+        // The system may take a moment to release what a dead process held.
+        wait_for(&storage, &key, PATIENCE).await?.release().await?;
+    }
+    Ok(())
+}
+
+async fn a_stopped_holder_keeps_it(cx: Cx) -> Check {
+    let (storage, key) = (cx.open().await?, cx.key("rs"));
+    let mut worker = holding(&cx).await?;
+    worker.stop().await?;
+    for _ in 0..20 {
+        held("L2", "a lease whose holder is stopped", &storage, &key).await?;
+        held("L2", "a lease whose holder is stopped", &cx.open().await?, &key).await?;
+    }
+    worker.go_on()?;
+    worker.done(&cx, "L2", Request::Release).await?;
+    acquire(&storage, &key).await?.release().await?;
+    Ok(())
+}
+
+async fn the_intent_of_a_killed_holder_is_found(cx: Cx) -> Check {
+    let (storage, key) = (cx.open().await?, cx.key("rs"));
+    let revision = storage.store(&key, &full("1"), Precondition::None).await?;
+    let before = storage.get(&key).await?;
+    let mut worker = holding(&cx).await?;
+    let request = Request::RecordIntent {
+        revision: revision.as_bytes().to_vec(),
+    };
+    worker.done(&cx, "L7", request).await?;
+    worker.kill().await?;
+    let limit = storage.describe().lease.map_or(PATIENCE, |kind| match kind {
+        token_storage_core::LeaseKind::Timed { ttl } => ttl + PATIENCE,
+        token_storage_core::LeaseKind::Process => PATIENCE,
+    });
+    let mut guard = wait_for(&storage, &key, limit).await?;
+    let want: Intent = intent(revision);
+    if guard.intent() != Some(&want) {
+        let got = format!("{:?}", guard.intent());
+        return fail(
+            "L5",
+            "the successor finds the intent of a killed holder",
+            got,
+            format!("{want:?}"),
+        );
+    }
+    same("L7", "the record", &storage.get(&key).await?, &before)?;
+    guard.clear_intent().await?;
+    guard.release().await?;
+    Ok(())
+}
+
+async fn a_killed_holder_of_a_timed_one_is_succeeded(cx: Cx) -> Check {
+    let (storage, key) = (cx.open().await?, cx.key("rs"));
+    let ttl = ttl(&storage)?;
+    holding(&cx).await?.kill().await?;
+    wait_for(&storage, &key, ttl + PATIENCE).await?.release().await?;
+    Ok(())
+}
+
+async fn a_holder_that_was_stopped_too_long_has_lost_it(cx: Cx) -> Check {
+    let (storage, other, key) = (cx.open().await?, cx.open().await?, cx.key("rs"));
+    let ttl = ttl(&storage)?;
+    let mut worker = holding(&cx).await?;
+    worker.stop().await?;
+    let guard = wait_for(&storage, &key, ttl + PATIENCE).await?;
+    worker.go_on()?;
+    let revision = Revision::from_bytes(&[3; 32])?.as_bytes().to_vec();
+    for request in [Request::Renew, Request::RecordIntent { revision }] {
+        match worker.call(&cx, request).await? {
+            Reply::Failed { kind, .. } if kind == "LeaseLost" => {}
+            reply => {
+                return fail(
+                    "L3",
+                    "the old holder's lease is lost",
+                    format!("{reply:?}"),
+                    "LeaseLost",
+                );
+            }
+        }
+    }
+    worker.done(&cx, "L2", Request::Release).await?;
+    held("L2", "after a release by the old holder", &other, &key).await?;
+    guard.release().await?;
+    worker.finish().await
+}

@@ -1,0 +1,508 @@
+use std::{sync::Arc, time::Duration};
+
+use token_storage_core::{Acquisition, ErrorKind, Intent, LeaseGuard, LeaseKind, Precondition, Revision, TokenKey};
+use tokio::{sync::Barrier, task::JoinSet};
+
+use crate::{
+    Case, Level, Need,
+    check::{Check, absent, fail, holds, refused, same, stored},
+    cx::{Cx, Handle, leases},
+    data::full,
+};
+
+pub(super) const CASES: &[Case] = &[
+    Case::new(Level::Lease, "lease::one_holder_at_a_time", &["L1"], |cx| {
+        Box::pin(one_holder_at_a_time(cx))
+    }),
+    Case::new(Level::Lease, "lease::of_racing_tasks_one_gets_it", &["L1"], |cx| {
+        Box::pin(of_racing_tasks_one_gets_it(cx))
+    }),
+    Case::new(Level::Lease, "lease::each_key_has_its_own", &["L1", "K5"], |cx| {
+        Box::pin(each_key_has_its_own(cx))
+    }),
+    Case::new(Level::Lease, "lease::a_released_lease_is_free", &["L2"], |cx| {
+        Box::pin(a_released_lease_is_free(cx))
+    }),
+    Case::new(Level::Lease, "lease::a_dropped_lease_is_free_at_once", &["L2"], |cx| {
+        Box::pin(a_dropped_lease_is_free_at_once(cx))
+    })
+    .needs(&[Need::ProcessLease]),
+    Case::new(Level::Lease, "lease::failed_tries_free_nothing", &["L1"], |cx| {
+        Box::pin(failed_tries_free_nothing(cx))
+    }),
+    Case::new(Level::Lease, "lease::held_is_an_answer_and_no_error", &["L4"], |cx| {
+        Box::pin(held_is_an_answer_and_no_error(cx))
+    }),
+    Case::new(
+        Level::Lease,
+        "lease::it_outlives_the_handle_it_came_from",
+        &["L1"],
+        |cx| Box::pin(it_outlives_the_handle_it_came_from(cx)),
+    ),
+    Case::new(Level::Lease, "lease::the_kind_shows_in_what_remains", &["L2"], |cx| {
+        Box::pin(the_kind_shows_in_what_remains(cx))
+    }),
+    Case::new(Level::Lease, "lease::a_holder_can_renew", &["L2"], |cx| {
+        Box::pin(a_holder_can_renew(cx))
+    }),
+    Case::new(Level::Lease, "lease::it_changes_no_record", &["L7"], |cx| {
+        Box::pin(it_changes_no_record(cx))
+    }),
+    Case::new(Level::Lease, "lease::it_works_without_a_record", &["L1", "K1"], |cx| {
+        Box::pin(it_works_without_a_record(cx))
+    }),
+    Case::new(
+        Level::Lease,
+        "lease::a_held_lease_does_not_stop_writers",
+        &["L1"],
+        |cx| Box::pin(a_held_lease_does_not_stop_writers(cx)),
+    ),
+    Case::new(
+        Level::Lease,
+        "lease::an_intent_is_found_by_the_next_holder",
+        &["L5", "L7"],
+        |cx| Box::pin(an_intent_is_found_by_the_next_holder(cx)),
+    ),
+    Case::new(Level::Lease, "lease::a_cleared_intent_is_gone", &["L5"], |cx| {
+        Box::pin(a_cleared_intent_is_gone(cx))
+    }),
+    Case::new(Level::Lease, "lease::an_intent_belongs_to_its_key", &["L7"], |cx| {
+        Box::pin(an_intent_belongs_to_its_key(cx))
+    }),
+    Case::new(
+        Level::Lease,
+        "lease::proving_writable_changes_nothing",
+        &["L6", "L7"],
+        |cx| Box::pin(proving_writable_changes_nothing(cx)),
+    ),
+    Case::new(
+        Level::Lease,
+        "lease::odd_keys_have_leases_of_their_own",
+        &["L1", "K4"],
+        |cx| Box::pin(odd_keys_have_leases_of_their_own(cx)),
+    ),
+    Case::new(
+        Level::Lease,
+        "lease::a_timed_one_is_taken_over_after_its_time",
+        &["L2", "L3"],
+        |cx| Box::pin(a_timed_one_is_taken_over_after_its_time(cx)),
+    )
+    .needs(&[Need::TimedLease]),
+    Case::new(Level::Lease, "lease::renewing_keeps_a_timed_one", &["L2"], |cx| {
+        Box::pin(renewing_keeps_a_timed_one(cx))
+    })
+    .needs(&[Need::TimedLease]),
+];
+
+pub(super) type Guard = Box<dyn LeaseGuard>;
+
+pub(super) async fn acquire(storage: &Handle, key: &TokenKey) -> Check<Guard> {
+    match leases(storage)?.try_acquire(key).await? {
+        Acquisition::Acquired(guard) => Ok(guard),
+        Acquisition::Held { .. } => fail("L1", "a free lease is acquired", "Held", "Acquired"),
+    }
+}
+
+pub(super) async fn held(clause: &str, expectation: &str, storage: &Handle, key: &TokenKey) -> Check {
+    match leases(storage)?.try_acquire(key).await? {
+        Acquisition::Held { .. } => Ok(()),
+        Acquisition::Acquired(_) => fail(clause, expectation, "Acquired", "Held"),
+    }
+}
+
+/// Tries again until the lease is had. The limit guards against a hang; how fast it goes is not measured.
+pub(super) async fn wait_for(storage: &Handle, key: &TokenKey, limit: Duration) -> Check<Guard> {
+    let started = tokio::time::Instant::now();
+    while started.elapsed() < limit {
+        match leases(storage)?.try_acquire(key).await? {
+            Acquisition::Acquired(guard) => return Ok(guard),
+            Acquisition::Held { retry_after } => {
+                tokio::time::sleep(retry_after.clamp(Duration::from_millis(1), Duration::from_millis(200))).await;
+            }
+        }
+    }
+    fail(
+        "L2",
+        "a lease whose holder is gone becomes free",
+        format!("Held for {} s", limit.as_secs()),
+        "Acquired",
+    )
+}
+
+pub(super) fn ttl(storage: &Handle) -> Check<Duration> {
+    match storage.describe().lease {
+        Some(LeaseKind::Timed { ttl }) if ttl <= Duration::from_secs(10) || crate::rng::soak() => Ok(ttl),
+        Some(LeaseKind::Timed { .. }) => {
+            crate::check::ignore("the time to live is over 10 s; set TOKEN_STORAGE_SOAK=1 to wait for it")
+        }
+        _ => crate::check::ignore(Need::TimedLease.missing()),
+    }
+}
+
+async fn one_holder_at_a_time(cx: Cx) -> Check {
+    let (one, two, key) = (cx.open().await?, cx.open().await?, cx.key("rs"));
+    for _ in 0..3 {
+        let guard = acquire(&one, &key).await?;
+        held("L1", "a held lease, tried on the same handle", &one, &key).await?;
+        held("L1", "a held lease, tried on another handle", &two, &key).await?;
+        guard.release().await?;
+        acquire(&two, &key).await?.release().await?;
+    }
+    Ok(())
+}
+
+async fn of_racing_tasks_one_gets_it(cx: Cx) -> Check {
+    let (handles, key) = ([cx.open().await?, cx.open().await?], cx.key("rs"));
+    for _ in 0..5 {
+        let start = Arc::new(Barrier::new(8));
+        let mut racers = JoinSet::new();
+        for index in 0..8 {
+            let (storage, key, start) = (Arc::clone(&handles[index % 2]), key.clone(), Arc::clone(&start));
+            racers.spawn(async move {
+                start.wait().await;
+                let lease = leases(&storage)?;
+                Check::Ok(lease.try_acquire(&key).await?)
+            });
+        }
+        let mut guards = Vec::new();
+        while let Some(racer) = racers.join_next().await {
+            if let Acquisition::Acquired(guard) = racer.expect("a racer does not panic")? {
+                guards.push(guard);
+            }
+        }
+        same("L1", "of racing tasks exactly one gets the lease", &guards.len(), &1)?;
+        for guard in guards {
+            guard.release().await?;
+        }
+    }
+    Ok(())
+}
+
+async fn each_key_has_its_own(cx: Cx) -> Check {
+    let storage = cx.open().await?;
+    let keys = [
+        cx.key("rs"),
+        cx.key("RS"),
+        cx.key("rs "),
+        cx.key_in("a", "b:c"),
+        cx.key_in("a:b", "c"),
+        cx.key_in("a/b", "c"),
+    ];
+    let mut guards = Vec::new();
+    for key in &keys {
+        guards.push(acquire(&storage, key).await?);
+    }
+    for guard in guards {
+        guard.release().await?;
+    }
+    Ok(())
+}
+
+async fn a_released_lease_is_free(cx: Cx) -> Check {
+    let (one, two, key) = (cx.open().await?, cx.open().await?, cx.key("rs"));
+    for _ in 0..5 {
+        acquire(&one, &key).await?.release().await?;
+        acquire(&two, &key).await?.release().await?;
+    }
+    Ok(())
+}
+
+async fn a_dropped_lease_is_free_at_once(cx: Cx) -> Check {
+    let (one, two, key) = (cx.open().await?, cx.open().await?, cx.key("rs"));
+    for _ in 0..3 {
+        drop(acquire(&one, &key).await?);
+        drop(acquire(&two, &key).await?);
+    }
+    Ok(())
+}
+
+async fn failed_tries_free_nothing(cx: Cx) -> Check {
+    let (one, two, three, key) = (cx.open().await?, cx.open().await?, cx.open().await?, cx.key("rs"));
+    let guard = acquire(&one, &key).await?;
+    for _ in 0..3 {
+        held("L1", "a second try", &two, &key).await?;
+        held("L1", "a third try", &three, &key).await?;
+    }
+    drop(two);
+    held("L1", "after a handle that failed to get it is gone", &three, &key).await?;
+    guard.release().await?;
+    Ok(())
+}
+
+async fn held_is_an_answer_and_no_error(cx: Cx) -> Check {
+    let (storage, key) = (cx.open().await?, cx.key("rs"));
+    let guard = acquire(&storage, &key).await?;
+    match leases(&storage)?.try_acquire(&key).await? {
+        Acquisition::Held { retry_after } => {
+            holds(
+                "L4",
+                "the pause before another try is shorter than a minute",
+                retry_after < Duration::from_secs(60),
+            )?;
+        }
+        Acquisition::Acquired(_) => return fail("L1", "a held lease", "Acquired", "Held"),
+    }
+    guard.release().await?;
+    Ok(())
+}
+
+async fn it_outlives_the_handle_it_came_from(cx: Cx) -> Check {
+    let (one, two, key) = (cx.open().await?, cx.open().await?, cx.key("rs"));
+    let guard = acquire(&one, &key).await?;
+    drop(one);
+    held("L1", "after the handle that got it is gone", &two, &key).await?;
+    guard.release().await?;
+    acquire(&two, &key).await?.release().await?;
+    Ok(())
+}
+
+async fn the_kind_shows_in_what_remains(cx: Cx) -> Check {
+    let (storage, key) = (cx.open().await?, cx.key("rs"));
+    let guard = acquire(&storage, &key).await?;
+    let fits = match (storage.describe().lease, guard.remaining()) {
+        (Some(LeaseKind::Timed { ttl }), Some(remaining)) => remaining <= ttl && !remaining.is_zero(),
+        (Some(LeaseKind::Process), None) => true,
+        _ => false,
+    };
+    holds(
+        "L2",
+        "what remains fits the kind: at most the time to live, or no limit",
+        fits,
+    )?;
+    guard.release().await?;
+    Ok(())
+}
+
+async fn a_holder_can_renew(cx: Cx) -> Check {
+    let (one, two, key) = (cx.open().await?, cx.open().await?, cx.key("rs"));
+    let mut guard = acquire(&one, &key).await?;
+    guard.renew().await?;
+    held("L2", "a renewed lease", &two, &key).await?;
+    guard.renew().await?;
+    guard.release().await?;
+    acquire(&two, &key).await?.release().await?;
+    Ok(())
+}
+
+async fn it_changes_no_record(cx: Cx) -> Check {
+    let (storage, key) = (cx.open().await?, cx.key("rs"));
+    let revision = storage.store(&key, &full("1"), Precondition::None).await?;
+    let before = storage.get(&key).await?;
+    let mut guard = acquire(&storage, &key).await?;
+    same("L7", "the record of a held lease", &storage.get(&key).await?, &before)?;
+    guard.record_intent(&intent(revision)).await?;
+    same("L7", "the record after an intent", &storage.get(&key).await?, &before)?;
+    guard.clear_intent().await?;
+    guard.renew().await?;
+    guard.release().await?;
+    same(
+        "L7",
+        "the record after the release",
+        &cx.open().await?.get(&key).await?,
+        &before,
+    )?;
+    // And what was read before can be built upon.
+    storage
+        .store(&key, &full("2"), Precondition::Unchanged(revision))
+        .await?;
+    Ok(())
+}
+
+async fn it_works_without_a_record(cx: Cx) -> Check {
+    let (storage, key) = (cx.open().await?, cx.key("rs"));
+    let mut guard = acquire(&storage, &key).await?;
+    guard.record_intent(&intent(Revision::from_bytes(&[3; 32])?)).await?;
+    absent("K1", "a lease is no record", &storage.get(&key).await?)?;
+    guard.clear_intent().await?;
+    guard.release().await?;
+    absent("K1", "a lease is no record", &cx.open().await?.get(&key).await?)?;
+    storage.store(&key, &full("1"), Precondition::Absent).await?;
+    let removed = storage.remove(&key, Precondition::None).await?;
+    same("K3", "the record beside a lease", &removed, &true)
+}
+
+async fn a_held_lease_does_not_stop_writers(cx: Cx) -> Check {
+    let (one, two, key) = (cx.open().await?, cx.open().await?, cx.key("rs"));
+    let guard = acquire(&one, &key).await?;
+    one.store(&key, &full("1"), Precondition::None).await?;
+    two.store(&key, &full("2"), Precondition::None).await?;
+    two.store(&cx.key("other"), &full("3"), Precondition::None).await?;
+    stored("L1", &one.get(&key).await?, &full("2"))?;
+    held("L1", "a lease after others wrote", &two, &key).await?;
+    guard.release().await?;
+    Ok(())
+}
+
+pub(crate) fn intent(revision: Revision) -> Intent {
+    Intent {
+        revision,
+        guarded: false,
+        recorded_at: 1_700_000_000,
+    }
+}
+
+fn same_intent(expectation: &str, got: Option<&Intent>, want: Option<&Intent>) -> Check {
+    if got == want {
+        return Ok(());
+    }
+    fail("L5", expectation, format!("{got:?}"), format!("{want:?}"))
+}
+
+async fn an_intent_is_found_by_the_next_holder(cx: Cx) -> Check {
+    let (one, two, key) = (cx.open().await?, cx.open().await?, cx.key("rs"));
+    let revision = one.store(&key, &full("1"), Precondition::None).await?;
+    let mut guard = acquire(&one, &key).await?;
+    same_intent("a first holder finds none", guard.intent(), None)?;
+    guard.record_intent(&intent(revision)).await?;
+    guard.release().await?;
+    let mut guard = acquire(&two, &key).await?;
+    same_intent("the next holder finds it", guard.intent(), Some(&intent(revision)))?;
+    let guarded = Intent {
+        guarded: true,
+        ..intent(revision)
+    };
+    guard.record_intent(&guarded).await?;
+    guard.release().await?;
+    let guard = acquire(&one, &key).await?;
+    same_intent("the one after finds what replaced it", guard.intent(), Some(&guarded))?;
+    guard.release().await?;
+    let mut guard = acquire(&two, &key).await?;
+    same_intent("it stays until it is cleared", guard.intent(), Some(&guarded))?;
+    guard.clear_intent().await?;
+    guard.release().await?;
+    Ok(())
+}
+
+async fn a_cleared_intent_is_gone(cx: Cx) -> Check {
+    let (one, two, key) = (cx.open().await?, cx.open().await?, cx.key("rs"));
+    let revision = one.store(&key, &full("1"), Precondition::None).await?;
+    let mut guard = acquire(&one, &key).await?;
+    guard.record_intent(&intent(revision)).await?;
+    guard.clear_intent().await?;
+    guard.clear_intent().await?;
+    guard.release().await?;
+    for storage in [&two, &one] {
+        let guard = acquire(storage, &key).await?;
+        same_intent("a cleared intent is gone", guard.intent(), None)?;
+        guard.release().await?;
+    }
+    Ok(())
+}
+
+async fn an_intent_belongs_to_its_key(cx: Cx) -> Check {
+    let (storage, a, b) = (cx.open().await?, cx.key_in("a", "b:c"), cx.key_in("a:b", "c"));
+    let mut guard = acquire(&storage, &a).await?;
+    guard.record_intent(&intent(Revision::from_bytes(&[3; 32])?)).await?;
+    let other = acquire(&storage, &b).await?;
+    same_intent("another key's intent is not found", other.intent(), None)?;
+    other.release().await?;
+    guard.clear_intent().await?;
+    guard.release().await?;
+    Ok(())
+}
+
+async fn proving_writable_changes_nothing(cx: Cx) -> Check {
+    let (storage, key) = (cx.open().await?, cx.key("rs"));
+    let revision = storage.store(&key, &full("1"), Precondition::None).await?;
+    let before = storage.get(&key).await?;
+    let mut guard = acquire(&storage, &key).await?;
+    guard.prove_writable().await?;
+    guard.prove_writable().await?;
+    same("L7", "the record after the proof", &storage.get(&key).await?, &before)?;
+    same(
+        "L7",
+        "the record, through another handle",
+        &cx.open().await?.get(&key).await?,
+        &before,
+    )?;
+    let stored_now = storage.store(&key, &full("2"), Precondition::Unchanged(revision)).await;
+    holds("L6", "what was proven writable is written", stored_now.is_ok())?;
+    guard.release().await?;
+    // A proof for a record that is not there must not create one.
+    let other = cx.key("other");
+    let mut guard = acquire(&storage, &other).await?;
+    guard.prove_writable().await?;
+    absent("L7", "a proof creates no record", &storage.get(&other).await?)?;
+    guard.release().await?;
+    Ok(())
+}
+
+async fn odd_keys_have_leases_of_their_own(cx: Cx) -> Check {
+    let storage = cx.open().await?;
+    let limits = storage.describe().limits;
+    let long = "x".repeat(limits.resource_server_bytes.min(64 * 1024));
+    let odd = [
+        "",
+        " ",
+        "\0",
+        "..",
+        "../../x",
+        "/",
+        "a\nb",
+        "\u{1f600}",
+        "CON",
+        long.as_str(),
+    ];
+    let mut guards = Vec::new();
+    for odd in odd {
+        guards.push(acquire(&storage, &cx.key(odd)).await?);
+    }
+    for odd in odd {
+        held("L1", "the lease of an odd key", &storage, &cx.key(odd)).await?;
+    }
+    for guard in guards {
+        guard.release().await?;
+    }
+    Ok(())
+}
+
+/// The holder does nothing for its time to live. The lower bound is safe to check: a clock that stood still while the
+/// waiter watched is none.
+async fn a_timed_one_is_taken_over_after_its_time(cx: Cx) -> Check {
+    let (one, two, three, key) = (cx.open().await?, cx.open().await?, cx.open().await?, cx.key("rs"));
+    let ttl = ttl(&one)?;
+    let revision = one.store(&key, &full("1"), Precondition::None).await?;
+    let mut old = acquire(&one, &key).await?;
+    old.record_intent(&intent(revision)).await?;
+    let watching = tokio::time::Instant::now();
+    let new = wait_for(&two, &key, ttl + Duration::from_secs(30)).await?;
+    holds(
+        "L2",
+        "nobody takes over before the time to live has passed",
+        watching.elapsed() >= ttl,
+    )?;
+    same_intent("the successor finds the intent", new.intent(), Some(&intent(revision)))?;
+    same(
+        "L3",
+        "nothing remains of the old lease",
+        &old.remaining().map(|left| left.is_zero()),
+        &Some(true),
+    )?;
+    refused("L3", "the old holder renews", old.renew().await, ErrorKind::LeaseLost)?;
+    refused(
+        "L3",
+        "the old holder records an intent",
+        old.record_intent(&intent(revision)).await,
+        ErrorKind::LeaseLost,
+    )?;
+    old.release().await?;
+    held("L2", "after a release by the old holder", &three, &key).await?;
+    let mut new = new;
+    new.clear_intent().await?;
+    new.release().await?;
+    Ok(())
+}
+
+async fn renewing_keeps_a_timed_one(cx: Cx) -> Check {
+    let (one, two, key) = (cx.open().await?, cx.open().await?, cx.key("rs"));
+    let ttl = ttl(&one)?;
+    let mut guard = acquire(&one, &key).await?;
+    let started = tokio::time::Instant::now();
+    while started.elapsed() < ttl * 2 {
+        held("L2", "a lease that is renewed", &two, &key).await?;
+        tokio::time::sleep(ttl / 5).await;
+        guard.renew().await?;
+    }
+    guard.release().await?;
+    Ok(())
+}

@@ -1,0 +1,89 @@
+//! The cases, one file for each area. A case's name is `area::what_is_expected`.
+
+mod atomicity;
+mod batches;
+mod cancellation;
+mod capability;
+mod concurrency;
+mod damage;
+mod enumeration;
+mod files;
+mod handles;
+mod histories;
+mod keys;
+mod kills;
+mod lease_processes;
+mod leases;
+mod limits;
+mod model;
+mod preconditions;
+mod processes;
+mod records;
+mod removal;
+mod secrets;
+
+use std::sync::OnceLock;
+
+pub(crate) use self::{
+    leases::intent,
+    secrets::{CANARY, canaries},
+};
+use crate::Case;
+
+/// Every case of the suite, in a fixed order.
+pub fn cases() -> &'static [Case] {
+    static CASES: OnceLock<Vec<Case>> = OnceLock::new();
+    CASES.get_or_init(|| {
+        [
+            capability::CASES,
+            records::CASES,
+            keys::CASES,
+            removal::CASES,
+            preconditions::CASES,
+            batches::CASES,
+            atomicity::CASES,
+            limits::CASES,
+            secrets::CASES,
+            enumeration::CASES,
+            leases::CASES,
+            handles::CASES,
+            concurrency::CASES,
+            processes::CASES,
+            lease_processes::CASES,
+            kills::CASES,
+            files::CASES,
+            damage::CASES,
+            cancellation::CASES,
+            model::CASES,
+            histories::CASES,
+        ]
+        .concat()
+    })
+}
+
+/// The clauses of the contract that no storage can be asked about through the trait, and where they are checked
+/// instead.
+pub fn elsewhere() -> &'static [(&'static str, &'static str)] {
+    &[
+        (
+            "S2",
+            "core: what `Secret` wipes is a matter of its type, not of a backend",
+        ),
+        ("S3", "the tests of the encrypting wrapper"),
+        (
+            "D7",
+            "the tests of the JSON and SQLite backends, which run the Python SDK",
+        ),
+        ("L5", "the tests of the token manager"),
+        (
+            "L6",
+            "the tests of the token manager; its part of the lease is `lease::proving_writable_changes_nothing`",
+        ),
+        (
+            "L8",
+            "the tests of the facade's `merge_response` and of the token manager",
+        ),
+        ("L9", "core, `TokenData::freshness`, and the tests of the token manager"),
+        ("L10", "the tests of the token manager"),
+    ]
+}

@@ -1,0 +1,259 @@
+use token_storage_core::{Precondition, Revision};
+
+use crate::{
+    Case, Level, Need,
+    check::{Check, fail, same, stored},
+    cx::{Cx, get_settled},
+    data::full,
+    rng::soak,
+    worker::{Reply, Request, Worker},
+};
+
+const NEEDS: &[Need] = &[Need::Processes];
+
+pub(super) const CASES: &[Case] = &[
+    Case::new(
+        Level::Shared,
+        "processes::each_sees_what_the_other_stores",
+        &["A3"],
+        |cx| Box::pin(each_sees_what_the_other_stores(cx)),
+    )
+    .needs(NEEDS),
+    Case::new(
+        Level::Shared,
+        "processes::of_racing_processes_one_wins",
+        &["A4"],
+        |cx| Box::pin(of_racing_processes_one_wins(cx)),
+    )
+    .needs(NEEDS),
+    Case::new(
+        Level::Shared,
+        "processes::writers_of_different_keys_lose_nothing",
+        &["A6", "D6"],
+        |cx| Box::pin(writers_of_different_keys_lose_nothing(cx)),
+    )
+    .needs(NEEDS),
+    Case::new(
+        Level::Shared,
+        "processes::a_new_place_can_be_opened_by_all_at_once",
+        &["D5"],
+        |cx| Box::pin(a_new_place_can_be_opened_by_all_at_once(cx)),
+    )
+    .needs(NEEDS),
+    Case::new(
+        Level::Shared,
+        "processes::a_stopped_writer_does_not_stop_readers",
+        &["A1", "D4"],
+        |cx| Box::pin(a_stopped_writer_does_not_stop_readers(cx)),
+    )
+    .needs(NEEDS),
+    Case::new(Level::Shared, "secrets::logs_show_none", &["S1"], |cx| {
+        Box::pin(logs_show_none(cx))
+    })
+    .needs(NEEDS),
+];
+
+async fn start(cx: &Cx, count: usize) -> Check<Vec<Worker>> {
+    let mut workers = Vec::new();
+    for _ in 0..count {
+        workers.push(Worker::start(cx)?);
+    }
+    for worker in &mut workers {
+        worker.done(cx, "D5", Request::Open).await?;
+    }
+    Ok(workers)
+}
+
+async fn each_sees_what_the_other_stores(cx: Cx) -> Check {
+    let (storage, key) = (cx.open().await?, cx.key("rs"));
+    let mut worker = start(&cx, 1).await?.remove(0);
+    for round in 0..5 {
+        let (mine, its) = (format!("mine-{round}"), format!("its-{round}"));
+        let revision = storage.store(&key, &full(&mine), Precondition::None).await?;
+        let reply = worker.done(&cx, "A3", Request::Get { key: (&key).into() }).await?;
+        match reply {
+            Reply::Got { access_token } => {
+                same(
+                    "A3",
+                    "what another process reads",
+                    &access_token,
+                    &Some(format!("access-{mine}")),
+                )?;
+            }
+            reply => return fail("A3", "another process reads", format!("{reply:?}"), "the record"),
+        }
+        let store = Request::store(&key, its.clone(), Precondition::Unchanged(revision));
+        worker.done(&cx, "A4", store).await?;
+        let want = full(&its);
+        let seen = get_settled(&storage, &key, |got| got.as_ref().is_some_and(|got| got.data == want)).await?;
+        stored("A3", &seen, &want)?;
+    }
+    worker.finish().await
+}
+
+async fn of_racing_processes_one_wins(cx: Cx) -> Check {
+    let (storage, key) = (cx.open().await?, cx.key("rs"));
+    let mut workers = start(&cx, 5).await?;
+    for round in 0..if soak() { 100 } else { 6 } {
+        let base = storage.store(&key, &full("base"), Precondition::None).await?;
+        // Equal values in every other round.
+        let tag = |index| {
+            if round % 2 == 0 {
+                format!("{round}")
+            } else {
+                format!("{round}-{index}")
+            }
+        };
+        for (index, worker) in workers.iter_mut().enumerate() {
+            worker
+                .send(&Request::store(&key, tag(index), Precondition::Unchanged(base)))
+                .await?;
+        }
+        let mut won = Vec::new();
+        for worker in &mut workers {
+            match worker.receive().await? {
+                Reply::Stored { revision } => won.push(Revision::from_bytes(&revision)?),
+                Reply::Failed { kind, .. } if kind == "Conflict" => {}
+                reply => {
+                    return fail(
+                        "A4",
+                        "a racing process wins or gets a conflict",
+                        format!("{reply:?}"),
+                        "either",
+                    );
+                }
+            }
+        }
+        same("A4", "of racing processes exactly one wins", &won.len(), &1)?;
+        let there = get_settled(&storage, &key, |got| {
+            got.as_ref().is_some_and(|got| got.revision == won[0])
+        })
+        .await?;
+        same(
+            "A4",
+            "what is there is the winner's",
+            &there.map(|stored| stored.revision),
+            &Some(won[0]),
+        )?;
+    }
+    Ok(())
+}
+
+async fn writers_of_different_keys_lose_nothing(cx: Cx) -> Check {
+    let (processes, each) = if soak() { (16, 200) } else { (4, 12) };
+    let mut workers = start(&cx, processes).await?;
+    for (index, worker) in workers.iter_mut().enumerate() {
+        let request = Request::StoreMany {
+            namespace: cx.namespace().to_owned(),
+            prefix: format!("{index}-"),
+            count: each,
+        };
+        worker.send(&request).await?;
+    }
+    for (index, number) in (0..processes).flat_map(|index| (0..each).map(move |number| (index, number))) {
+        cx.touch(&cx.key(&format!("{index}-{number}")));
+    }
+    for worker in &mut workers {
+        if let Reply::Failed { kind, message } = worker.receive().await? {
+            return fail("D6", "contention waits", format!("{kind}: {message}"), "Ok");
+        }
+    }
+    let storage = cx.open_raw().await?;
+    for index in 0..processes {
+        for number in 0..each {
+            let key = cx.key(&format!("{index}-{number}"));
+            stored("A6", &storage.get(&key).await?, &full(&number.to_string()))?;
+        }
+    }
+    Ok(())
+}
+
+async fn a_new_place_can_be_opened_by_all_at_once(cx: Cx) -> Check {
+    let count = if soak() { 64 } else { 8 };
+    let mut workers = Vec::new();
+    for _ in 0..count {
+        workers.push(Worker::start(&cx)?);
+    }
+    // They open and write at the same time, the very first of all.
+    for (index, worker) in workers.iter_mut().enumerate() {
+        let key = cx.key(&format!("rs{index}"));
+        cx.touch(&key);
+        worker
+            .send(&Request::store(&key, index.to_string(), Precondition::Absent))
+            .await?;
+    }
+    for worker in &mut workers {
+        match worker.receive().await? {
+            Reply::Stored { .. } => {}
+            reply => {
+                return fail(
+                    "D5",
+                    "opening a new place at once works in all",
+                    format!("{reply:?}"),
+                    "Ok",
+                );
+            }
+        }
+    }
+    let storage = cx.open().await?;
+    for index in 0..count {
+        stored(
+            "D5",
+            &storage.get(&cx.key(&format!("rs{index}"))).await?,
+            &full(&index.to_string()),
+        )?;
+    }
+    Ok(())
+}
+
+async fn a_stopped_writer_does_not_stop_readers(cx: Cx) -> Check {
+    let (storage, key) = (cx.open().await?, cx.key("flood"));
+    storage.store(&key, &full("first"), Precondition::None).await?;
+    let mut worker = start(&cx, 1).await?.remove(0);
+    let flood = Request::Flood {
+        namespace: cx.namespace().to_owned(),
+        distinct: false,
+    };
+    worker.send(&flood).await?;
+    // Where in a write it is stopped is left to chance, so it is done a few times.
+    for _ in 0..if soak() { 200 } else { 8 } {
+        worker.receive().await?;
+        worker.stop().await?;
+        for handle in [&storage, &cx.open().await?] {
+            if handle.get(&key).await?.is_none() {
+                return fail(
+                    "A1",
+                    "a record that is being replaced is there",
+                    "no record",
+                    "the old or the new one",
+                );
+            }
+        }
+        worker.go_on()?;
+    }
+    worker.kill().await.map(drop)
+}
+
+async fn logs_show_none(cx: Cx) -> Check {
+    let mut worker = Worker::start(&cx)?;
+    let key = cx.key("rs");
+    cx.touch(&key);
+    match worker
+        .done(&cx, "S1", Request::LogCanaries { key: (&key).into() })
+        .await?
+    {
+        Reply::Logged { leak: None, .. } => worker.finish().await,
+        Reply::Logged { leak: Some(place), .. } => fail(
+            "S1",
+            "no token is in a log record of any level",
+            format!("one in {place}"),
+            "none",
+        ),
+        reply => fail(
+            "S1",
+            "a worker answers what was logged",
+            format!("{reply:?}"),
+            "what was logged",
+        ),
+    }
+}

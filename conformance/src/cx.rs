@@ -1,0 +1,209 @@
+use std::{
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use token_storage_core::{Enumerate, Precondition, RefreshLease, StorageInfo, TokenKey, TokenStorage};
+
+use crate::{
+    Need,
+    check::{Check, fail, ignore},
+    history::History,
+    linear::Call,
+    recorder::{Recorder, Touched},
+    rng::{Rng, fresh_u64},
+    suite::{AnyPlace, AnySuite},
+};
+
+/// A handle onto the storage under test.
+pub(crate) type Handle = Arc<dyn TokenStorage>;
+
+/// What a case works with: its place, its namespace, and the record of what it did.
+#[derive(Clone)]
+pub(crate) struct Cx(Arc<Inner>);
+
+struct Inner {
+    suite: Arc<dyn AnySuite>,
+    place: Arc<dyn AnyPlace>,
+    namespace: String,
+    history: Arc<History>,
+    touched: Arc<Touched>,
+    handles: AtomicUsize,
+    seed: u64,
+}
+
+impl Cx {
+    pub(crate) fn new(suite: Arc<dyn AnySuite>, place: Arc<dyn AnyPlace>, history: Arc<History>, seed: u64) -> Self {
+        Self(Arc::new(Inner {
+            suite,
+            place,
+            namespace: format!("conformance-{:016x}", fresh_u64()),
+            history,
+            touched: Arc::default(),
+            handles: AtomicUsize::new(0),
+            seed,
+        }))
+    }
+
+    /// A new handle onto this case's place.
+    pub(crate) async fn open(&self) -> Check<Handle> {
+        let inner = self.0.place.reopen().await?;
+        Ok(self.record(inner))
+    }
+
+    /// The same without the record, for what must not be slowed down or is called too often.
+    pub(crate) async fn open_raw(&self) -> Check<Handle> {
+        Ok(self.0.place.reopen().await?)
+    }
+
+    pub(crate) fn record(&self, inner: Handle) -> Handle {
+        let handle = self.0.handles.fetch_add(1, Ordering::Relaxed) + 1;
+        Arc::new(Recorder {
+            inner,
+            handle,
+            history: Arc::clone(&self.0.history),
+            touched: Arc::clone(&self.0.touched),
+        })
+    }
+
+    /// A resource server in this case's namespace.
+    pub(crate) fn key(&self, resource_server: &str) -> TokenKey {
+        TokenKey::new(self.0.namespace.as_str(), resource_server)
+    }
+
+    /// A resource server in another namespace that is this case's alone too: its own one with a suffix.
+    pub(crate) fn key_in(&self, suffix: &str, resource_server: &str) -> TokenKey {
+        TokenKey::new(format!("{}{suffix}", self.0.namespace), resource_server)
+    }
+
+    pub(crate) fn namespace(&self) -> &str {
+        &self.0.namespace
+    }
+
+    pub(crate) fn note(&self, line: impl Into<String>) {
+        self.0.history.note(line);
+    }
+
+    /// Starts the record anew, so that it shows one of many rounds.
+    pub(crate) fn forget_history(&self) {
+        self.0.history.clear();
+    }
+
+    /// A call of a concurrent history, in words.
+    pub(crate) fn show_call(&self, call: &Call) -> String {
+        let history = &self.0.history;
+        let revision = |revision: &Option<_>| revision.as_ref().map_or("nothing".to_owned(), |r| history.revision(r));
+        match call {
+            Call::Got(seen) => format!("get -> {}", revision(seen)),
+            Call::Stored(condition, r) => {
+                format!("store{} -> {}", history.precondition(condition), history.revision(r))
+            }
+            Call::Removed(condition, there) => format!("remove{} -> {there}", history.precondition(condition)),
+            Call::Refused(condition, current) => {
+                format!(
+                    "write{} -> conflict, at {}",
+                    history.precondition(condition),
+                    revision(current)
+                )
+            }
+        }
+    }
+
+    /// Will be removed in the end, whoever wrote it.
+    pub(crate) fn touch(&self, key: &TokenKey) {
+        self.0.touched.add(key);
+    }
+
+    pub(crate) fn rng(&self) -> Rng {
+        Rng::new(self.0.seed)
+    }
+
+    pub(crate) fn suite(&self) -> &dyn AnySuite {
+        &*self.0.suite
+    }
+
+    pub(crate) fn declares(&self, need: Need) -> bool {
+        self.0.suite.missing(need).is_none()
+    }
+
+    pub(crate) fn place(&self) -> &dyn AnyPlace {
+        &*self.0.place
+    }
+
+    /// The main file; only for cases that need files.
+    pub(crate) fn file(&self) -> Check<PathBuf> {
+        match self.0.place.file() {
+            Some(path) => Ok(path),
+            None => ignore(Need::Files.missing()),
+        }
+    }
+
+    pub(crate) fn open_path(&self, path: &Path) -> Check<Handle> {
+        match self.0.place.open_path(path) {
+            Some(opened) => Ok(self.record(opened?)),
+            None => ignore(Need::Files.missing()),
+        }
+    }
+
+    /// Removes, by key, what the case wrote; only where others use the place too.
+    pub(crate) async fn clean_up(&self) {
+        if self.0.place.exclusive() {
+            return;
+        }
+        let Ok(storage) = self.0.place.reopen().await else {
+            return;
+        };
+        for key in self.0.touched.take() {
+            // What cannot be removed does no harm: its namespace is random.
+            let _ = storage.remove(&key, Precondition::None).await;
+        }
+    }
+}
+
+/// The declared listing.
+pub(crate) fn listing(storage: &Handle) -> Check<Box<dyn Enumerate + '_>> {
+    match storage.enumerate() {
+        Some(listing) => Ok(listing),
+        None => fail(
+            "C1",
+            "a storage that is declared to enumerate has the capability",
+            "None",
+            "Some",
+        ),
+    }
+}
+
+/// The declared leases.
+pub(crate) fn leases(storage: &Handle) -> Check<Box<dyn RefreshLease + '_>> {
+    match storage.lease() {
+        Some(lease) => Ok(lease),
+        None => fail(
+            "C1",
+            "a storage that is declared to have leases has the capability",
+            "None",
+            "Some",
+        ),
+    }
+}
+
+/// A `get` through another handle than the one that wrote: where the storage declares staleness, it is asked again
+/// until that time has passed.
+pub(crate) async fn get_settled(
+    storage: &Handle,
+    key: &TokenKey,
+    settled: impl Fn(&Option<token_storage_core::StoredToken>) -> bool,
+) -> Check<Option<token_storage_core::StoredToken>> {
+    let info: StorageInfo = storage.describe();
+    let deadline = info.staleness.map(|staleness| tokio::time::Instant::now() + staleness);
+    loop {
+        let started = tokio::time::Instant::now();
+        let answer = storage.get(key).await?;
+        if settled(&answer) || deadline.is_none_or(|deadline| started > deadline) {
+            return Ok(answer);
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+}

@@ -1,0 +1,89 @@
+use std::{
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Instant,
+};
+
+use token_storage_core::StorageInfo;
+
+use super::Results;
+use crate::{Case, Level, Plan, Report};
+
+/// Which cases to run.
+#[derive(Clone, Debug, Default)]
+pub struct Selection {
+    /// Only these levels; empty: all.
+    pub levels: Vec<Level>,
+    /// Only cases whose name contains this.
+    pub filter: Option<String>,
+}
+
+impl Selection {
+    /// Whether a case is meant.
+    pub fn includes(&self, case: &Case) -> bool {
+        let level = self.levels.is_empty() || self.levels.contains(&case.level());
+        let name = self
+            .filter
+            .as_ref()
+            .is_none_or(|filter| case.name().contains(filter.as_str()));
+        level && name
+    }
+}
+
+impl Plan {
+    /// Runs the selected cases, several at once, and sums up; `progress` hears of each case that has ended. Blocks until
+    /// all have.
+    pub fn run_all(&self, selection: &Selection, progress: impl Fn(&Report) + Send + Sync) -> Results {
+        let started = Instant::now();
+        let cases: Vec<&Case> = self.cases().iter().filter(|case| selection.includes(case)).collect();
+        let (next, reports) = (AtomicUsize::new(0), Mutex::new(Vec::with_capacity(cases.len())));
+        let worker = || {
+            while let Some(case) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
+                let report = self.run(case);
+                progress(&report);
+                reports.lock().unwrap_or_else(PoisonError::into_inner).push(report);
+            }
+        };
+        let threads = std::thread::available_parallelism().map_or(2, usize::from);
+        std::thread::scope(|scope| {
+            for _ in 0..threads {
+                scope.spawn(worker);
+            }
+        });
+        let mut reports = reports.into_inner().unwrap_or_else(PoisonError::into_inner);
+        // The order of the suite, whichever ended first.
+        reports.sort_by_key(|report| cases.iter().position(|case| case.name() == report.name));
+        let description = self.describe().map_or_else(Vec::new, |info| describe(&info));
+        Results::new(self.name(), description, started.elapsed(), reports)
+    }
+}
+
+fn describe(info: &StorageInfo) -> Vec<(String, String)> {
+    let limits = info.limits;
+    let staleness = match info.staleness {
+        None => "none: every read sees the last acknowledged write".to_owned(),
+        Some(staleness) => format!("up to {} s", staleness.as_secs_f64()),
+    };
+    [
+        ("Backend", info.backend.clone()),
+        ("Location", info.location.clone()),
+        ("Durability", info.durability.to_string()),
+        ("Shared by", info.sharing.to_string()),
+        ("Listing", if info.enumerates { "yes" } else { "no" }.to_owned()),
+        ("Leases", info.lease.map_or("none".to_owned(), |kind| kind.to_string())),
+        ("Staleness", staleness),
+        (
+            "Largest key",
+            format!("{} + {} bytes", limits.namespace_bytes, limits.resource_server_bytes),
+        ),
+        ("Largest record", format!("{} bytes", limits.record_bytes)),
+        (
+            "Largest batch",
+            format!("{} records, {} bytes", limits.batch_records, limits.batch_bytes),
+        ),
+    ]
+    .map(|(label, text)| (label.to_owned(), text))
+    .to_vec()
+}

@@ -1,0 +1,300 @@
+use std::{
+    fmt,
+    future::Future,
+    path::{Path, PathBuf},
+    pin::Pin,
+    process::ExitCode,
+    sync::Arc,
+};
+
+use token_storage_core::{Result, StorageInfo, TokenStorage, async_trait};
+
+use crate::{Case, FileBacked, Harness, MultiProcess, Need, Report, cases, run, runner};
+
+type Opening<'a> = Pin<Box<dyn Future<Output = Result<Arc<dyn TokenStorage>>> + Send + 'a>>;
+
+/// A backend under test: its harness, and what is declared of it.
+///
+/// Everything is undeclared at first. See the crate's documentation for an example.
+pub struct Suite<H: Harness> {
+    name: String,
+    harness: Arc<H>,
+    enumerates: bool,
+    durable: bool,
+    lease: Option<Need>,
+    files: Option<FilesOf<H>>,
+    processes: Option<ProcessesOf<H>>,
+    undeclared: Vec<(Need, String)>,
+}
+
+/// [`FileBacked`] as a value, so that a harness without it has the same type of suite.
+struct FilesOf<H: Harness> {
+    file: fn(&H, &H::Place) -> PathBuf,
+    open_path: fn(&H, &Path) -> Result<Arc<dyn TokenStorage>>,
+    companions: fn(&H, &H::Place) -> Vec<PathBuf>,
+    settle: fn(&H, &H::Place),
+}
+
+struct ProcessesOf<H: Harness> {
+    spec: fn(&H, &H::Place) -> String,
+    open: for<'a> fn(&'a H, &'a str) -> Opening<'a>,
+}
+
+impl<H: Harness> Suite<H> {
+    /// The suite for a backend; `name` is for people and tells several suites of one binary apart.
+    pub fn new(name: impl Into<String>, harness: H) -> Self {
+        Self {
+            name: name.into(),
+            harness: Arc::new(harness),
+            enumerates: false,
+            durable: false,
+            lease: None,
+            files: None,
+            processes: None,
+            undeclared: Vec::new(),
+        }
+    }
+
+    /// Declares that the storage lists keys and namespaces.
+    #[must_use]
+    pub fn enumerates(mut self) -> Self {
+        self.enumerates = true;
+        self
+    }
+
+    /// Declares leases that are freed when the holder's process dies.
+    #[must_use]
+    pub fn process_leases(mut self) -> Self {
+        self.lease = Some(Need::ProcessLease);
+        self
+    }
+
+    /// Declares leases that run out. Give the storage under test a short time to live (about a second): the cases wait
+    /// for it.
+    #[must_use]
+    pub fn timed_leases(mut self) -> Self {
+        self.lease = Some(Need::TimedLease);
+        self
+    }
+
+    /// Declares that records outlive all handles.
+    #[must_use]
+    pub fn durable(mut self) -> Self {
+        self.durable = true;
+        self
+    }
+
+    /// Declares that the storage is a file and what lies beside it.
+    #[must_use]
+    pub fn files(mut self) -> Self
+    where
+        H: FileBacked,
+    {
+        self.files = Some(FilesOf {
+            file: H::file,
+            open_path: H::open_path,
+            companions: H::companions,
+            settle: H::settle,
+        });
+        self
+    }
+
+    /// Declares that several processes can use the storage at once.
+    #[must_use]
+    pub fn processes(mut self) -> Self
+    where
+        H: MultiProcess,
+    {
+        self.processes = Some(ProcessesOf {
+            spec: H::spec,
+            open: open_spec::<H>,
+        });
+        self
+    }
+
+    /// Leaves something undeclared that the storage reports, with the reason, so that the comparison of both does not
+    /// fail and the cases are ignored with this reason. For programs that cannot start themselves as a worker, say.
+    #[must_use]
+    pub fn without(mut self, need: Need, reason: impl Into<String>) -> Self {
+        self.undeclared.push((need, reason.into()));
+        self
+    }
+
+    /// Makes it ready to run, and forgets its type.
+    pub fn plan(self) -> Plan {
+        Plan { suite: Arc::new(self) }
+    }
+
+    /// Runs as a test target of its own; see [`main`](crate::main()).
+    pub fn main(self) -> ExitCode {
+        runner::main([self.plan()])
+    }
+}
+
+fn open_spec<'a, H: MultiProcess>(harness: &'a H, spec: &'a str) -> Opening<'a> {
+    harness.open_spec(spec)
+}
+
+impl<H: Harness> fmt::Debug for Suite<H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Suite")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A suite that is ready to run, case by case or all at once.
+#[derive(Clone)]
+pub struct Plan {
+    pub(crate) suite: Arc<dyn AnySuite>,
+}
+
+impl Plan {
+    /// The name it was given.
+    pub fn name(&self) -> &str {
+        self.suite.name()
+    }
+
+    /// Every case, those included that will be ignored.
+    pub fn cases(&self) -> &'static [Case] {
+        cases()
+    }
+
+    /// What the storage says of itself; `None` if it cannot be opened.
+    pub(crate) fn describe(&self) -> Option<StorageInfo> {
+        let suite = Arc::clone(&self.suite);
+        run::runtime().block_on(async {
+            let storage = suite.place().await.ok()?.reopen().await.ok()?;
+            Some(storage.describe())
+        })
+    }
+
+    /// Why a case would be ignored for what is declared; `None`: it would run.
+    pub fn ignored(&self, case: &Case) -> Option<String> {
+        case.required().iter().find_map(|need| self.suite.missing(*need))
+    }
+
+    /// Runs one case and waits for it, on a runtime of the suite's own; call it from any thread that may block. Calls
+    /// may overlap.
+    pub fn run(&self, case: &Case) -> Report {
+        run::run(self, case)
+    }
+}
+
+impl fmt::Debug for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Plan")
+            .field("name", &self.name())
+            .finish_non_exhaustive()
+    }
+}
+
+/// A [`Suite`] without its type.
+#[async_trait]
+pub(crate) trait AnySuite: Send + Sync {
+    fn name(&self) -> &str;
+    /// Why a need is not met.
+    fn missing(&self, need: Need) -> Option<String>;
+    /// Whether the need is undeclared on purpose.
+    fn waived(&self, need: Need) -> bool;
+    async fn ready(&self) -> Result<(), String>;
+    async fn place(self: Arc<Self>) -> Result<Arc<dyn AnyPlace>>;
+    /// In a worker process. `None`: several processes are not declared.
+    async fn open_spec(&self, spec: &str) -> Option<Result<Arc<dyn TokenStorage>>>;
+}
+
+/// A place without its type. What is not declared answers `None`.
+#[async_trait]
+pub(crate) trait AnyPlace: Send + Sync {
+    async fn reopen(&self) -> Result<Arc<dyn TokenStorage>>;
+    fn exclusive(&self) -> bool;
+    fn file(&self) -> Option<PathBuf>;
+    fn open_path(&self, path: &Path) -> Option<Result<Arc<dyn TokenStorage>>>;
+    fn companions(&self) -> Vec<PathBuf>;
+    fn settle(&self);
+    fn spec(&self) -> Option<String>;
+}
+
+#[async_trait]
+impl<H: Harness> AnySuite for Suite<H> {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn missing(&self, need: Need) -> Option<String> {
+        let met = match need {
+            Need::Enumeration => self.enumerates,
+            Need::Lease => self.lease.is_some(),
+            Need::ProcessLease | Need::TimedLease => self.lease == Some(need),
+            Need::Durable => self.durable,
+            Need::Files => self.files.is_some(),
+            Need::Processes => self.processes.is_some(),
+            Need::ExclusivePlace => self.harness.exclusive(),
+        };
+        let waived = self.undeclared.iter().find(|(waived, _)| *waived == need);
+        match waived {
+            Some((_, reason)) => Some(reason.clone()),
+            None => (!met).then(|| need.missing().to_owned()),
+        }
+    }
+
+    fn waived(&self, need: Need) -> bool {
+        self.undeclared.iter().any(|(waived, _)| *waived == need)
+    }
+
+    async fn ready(&self) -> Result<(), String> {
+        self.harness.ready().await
+    }
+
+    async fn place(self: Arc<Self>) -> Result<Arc<dyn AnyPlace>> {
+        let place = self.harness.fresh().await?;
+        Ok(Arc::new(PlaceOf { suite: self, place }))
+    }
+
+    async fn open_spec(&self, spec: &str) -> Option<Result<Arc<dyn TokenStorage>>> {
+        let processes = self.processes.as_ref()?;
+        Some((processes.open)(&self.harness, spec).await)
+    }
+}
+
+struct PlaceOf<H: Harness> {
+    suite: Arc<Suite<H>>,
+    place: H::Place,
+}
+
+#[async_trait]
+impl<H: Harness> AnyPlace for PlaceOf<H> {
+    async fn reopen(&self) -> Result<Arc<dyn TokenStorage>> {
+        self.suite.harness.reopen(&self.place).await
+    }
+
+    fn exclusive(&self) -> bool {
+        self.suite.harness.exclusive()
+    }
+
+    fn file(&self) -> Option<PathBuf> {
+        let files = self.suite.files.as_ref()?;
+        Some((files.file)(&self.suite.harness, &self.place))
+    }
+
+    fn open_path(&self, path: &Path) -> Option<Result<Arc<dyn TokenStorage>>> {
+        let files = self.suite.files.as_ref()?;
+        Some((files.open_path)(&self.suite.harness, path))
+    }
+
+    fn companions(&self) -> Vec<PathBuf> {
+        let files = self.suite.files.as_ref();
+        files.map_or_else(Vec::new, |f| (f.companions)(&self.suite.harness, &self.place))
+    }
+
+    fn settle(&self) {
+        if let Some(files) = &self.suite.files {
+            (files.settle)(&self.suite.harness, &self.place);
+        }
+    }
+
+    fn spec(&self) -> Option<String> {
+        let processes = self.suite.processes.as_ref()?;
+        Some((processes.spec)(&self.suite.harness, &self.place))
+    }
+}

@@ -1,0 +1,209 @@
+//! The worker's side.
+
+use std::{io::Write as _, process::ExitCode, sync::Arc};
+
+use token_storage_core::{
+    Acquisition, Error, ErrorKind, LeaseGuard, Operation, Precondition, Result, Revision, TokenKey, TokenStorage,
+};
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+
+use super::{PLAN, Reply, Request, SPEC, logs};
+use crate::{
+    cases::{canaries, intent},
+    data::{full, plain},
+    suite::Plan,
+};
+
+/// If this process was started as a worker of one of these plans: does the worker's work, and returns its exit code.
+/// `None` in any other process. [`main`](crate::main()) calls it; a program that runs cases without it calls this first.
+pub fn worker<'a>(plans: impl IntoIterator<Item = &'a Plan>) -> Option<ExitCode> {
+    let name = std::env::var(PLAN).ok()?;
+    let spec = std::env::var(SPEC).unwrap_or_default();
+    let Some(plan) = plans.into_iter().find(|plan| plan.name() == name) else {
+        eprintln!("error: a worker was started for the suite {name:?}, which this program does not have");
+        return Some(ExitCode::FAILURE);
+    };
+    crate::run::runtime().block_on(serve(plan, spec));
+    Some(ExitCode::SUCCESS)
+}
+
+struct Served {
+    plan: Plan,
+    spec: String,
+    storage: Option<Arc<dyn TokenStorage>>,
+    guard: Option<Box<dyn LeaseGuard>>,
+}
+
+async fn serve(plan: &Plan, spec: String) {
+    let mut served = Served {
+        plan: plan.clone(),
+        spec,
+        storage: None,
+        guard: None,
+    };
+    let mut lines = BufReader::new(tokio::io::stdin()).lines();
+    while let Ok(Some(line)) = lines.next_line().await {
+        let request = serde_json::from_str(&line).expect("the parent speaks the worker's protocol");
+        let reply = served.answer(request).await.unwrap_or_else(|error| Reply::Failed {
+            kind: format!("{:?}", error.kind()),
+            message: crate::run::chain(&error),
+        });
+        say(&reply);
+    }
+}
+
+/// At once and in one piece: what is acknowledged must be known even if this process is killed now.
+fn say(reply: &Reply) {
+    let mut line = serde_json::to_string(reply).expect("a reply is representable");
+    line.push('\n');
+    let mut out = std::io::stdout().lock();
+    if out.write_all(line.as_bytes()).and_then(|()| out.flush()).is_err() {
+        // The parent is gone.
+        std::process::exit(1);
+    }
+}
+
+impl Served {
+    async fn storage(&mut self) -> Result<Arc<dyn TokenStorage>> {
+        if let Some(storage) = &self.storage {
+            return Ok(Arc::clone(storage));
+        }
+        let opened = self.plan.suite.open_spec(&self.spec).await;
+        let storage = opened.expect("workers are started for suites of several processes only")?;
+        self.storage = Some(Arc::clone(&storage));
+        Ok(storage)
+    }
+
+    async fn answer(&mut self, request: Request) -> Result<Reply> {
+        match request {
+            Request::Open => self.storage().await.map(|_| Reply::Done),
+            Request::Get { key } => {
+                let stored = self.storage().await?.get(&(&key).into()).await?;
+                let access_token = stored.map(|stored| stored.data.access_token.expose().to_owned());
+                Ok(Reply::Got { access_token })
+            }
+            Request::Store { key, tag, condition } => {
+                let precondition = condition.precondition()?;
+                let stored = self
+                    .storage()
+                    .await?
+                    .store(&(&key).into(), &full(&tag), precondition)
+                    .await?;
+                Ok(Reply::Stored {
+                    revision: stored.as_bytes().to_vec(),
+                })
+            }
+            Request::StoreLarge { key, bytes } => {
+                let data = plain(&"x".repeat(bytes));
+                self.storage()
+                    .await?
+                    .store(&(&key).into(), &data, Precondition::None)
+                    .await?;
+                Ok(Reply::Done)
+            }
+            Request::StoreMany {
+                namespace,
+                prefix,
+                count,
+            } => self.store_many(&namespace, &prefix, count).await,
+            Request::Flood { namespace, distinct } => self.flood(&namespace, distinct).await,
+            Request::LogCanaries { key } => self.log_canaries(&(&key).into()).await,
+            Request::Umask { mask } => set_umask(mask).map(|_| Reply::Done),
+            Request::AskUmask => {
+                let mask = set_umask(0)?;
+                set_umask(mask)?;
+                Ok(Reply::Umask { mask })
+            }
+            lease => self.lease(lease).await,
+        }
+    }
+
+    async fn lease(&mut self, request: Request) -> Result<Reply> {
+        if let Request::Acquire { key } = &request {
+            let storage = self.storage().await?;
+            let lease = storage.lease().ok_or_else(|| broken("the storage has no leases"))?;
+            return Ok(match lease.try_acquire(&key.into()).await? {
+                Acquisition::Acquired(guard) => {
+                    let intent = guard.intent().map(token_storage_core::Intent::to_bytes);
+                    self.guard = Some(guard);
+                    Reply::Acquired { intent }
+                }
+                Acquisition::Held { .. } => Reply::Held,
+            });
+        }
+        let guard = self.guard.as_mut().ok_or_else(|| broken("no lease is held"))?;
+        match request {
+            Request::RecordIntent { revision } => {
+                guard.record_intent(&intent(Revision::from_bytes(&revision)?)).await?
+            }
+            Request::Renew => guard.renew().await?,
+            _ => {
+                if let Some(guard) = self.guard.take() {
+                    guard.release().await?;
+                }
+            }
+        }
+        Ok(Reply::Done)
+    }
+
+    async fn store_many(&mut self, namespace: &str, prefix: &str, count: usize) -> Result<Reply> {
+        let storage = self.storage().await?;
+        for number in 0..count {
+            let key = TokenKey::new(namespace, format!("{prefix}{number}"));
+            storage
+                .store(&key, &full(&number.to_string()), Precondition::Absent)
+                .await?;
+        }
+        Ok(Reply::Done)
+    }
+
+    async fn flood(&mut self, namespace: &str, distinct: bool) -> Result<Reply> {
+        let storage = self.storage().await?;
+        for number in 0..usize::MAX {
+            let name = if distinct {
+                format!("flood{number}")
+            } else {
+                "flood".to_owned()
+            };
+            let data = full(&number.to_string());
+            storage
+                .store(&TokenKey::new(namespace, name), &data, Precondition::None)
+                .await?;
+            say(&Reply::Acknowledged { number });
+        }
+        Ok(Reply::Done)
+    }
+
+    async fn log_canaries(&mut self, key: &TokenKey) -> Result<Reply> {
+        logs::watch();
+        let storage = self.storage().await?;
+        let revision = storage.store(key, &canaries(), Precondition::None).await?;
+        storage.get(key).await?;
+        let refused = storage.store(key, &canaries(), Precondition::Absent).await;
+        refused
+            .err()
+            .ok_or_else(|| broken("a store that must be refused was not"))?;
+        storage
+            .store(key, &canaries(), Precondition::Unchanged(revision))
+            .await?;
+        storage.remove(key, Precondition::None).await?;
+        let (records, leak) = logs::seen();
+        Ok(Reply::Logged { records, leak })
+    }
+}
+
+fn broken(message: &str) -> Error {
+    Error::new(ErrorKind::InvalidInput, Operation::Manage, message)
+}
+
+/// Answers with the mask before.
+#[cfg(unix)]
+fn set_umask(mask: u32) -> Result<u32> {
+    let before = rustix::process::umask(rustix::fs::Mode::from_raw_mode(mask));
+    Ok(before.as_raw_mode())
+}
+
+#[cfg(not(unix))]
+fn set_umask(_: u32) -> Result<u32> {
+    Err(broken("this system has no mask for modes"))
+}

@@ -1,0 +1,15 @@
+//! Cases of several processes: the test binary is started again as a worker, which opens the same storage and does what
+//! it is told on its standard input.
+
+mod child;
+mod logs;
+mod parent;
+mod protocol;
+
+pub use child::worker;
+pub(crate) use parent::{Start, Worker};
+pub(crate) use protocol::{Reply, Request};
+
+/// Set in a worker: the name of the plan, and what its `open_spec` gets.
+const PLAN: &str = "TOKEN_STORAGE_CONFORMANCE_WORKER";
+const SPEC: &str = "TOKEN_STORAGE_CONFORMANCE_WORKER_SPEC";

@@ -1,0 +1,139 @@
+use serde::{Deserialize, Serialize};
+use token_storage_core::{Precondition, Revision, TokenKey};
+
+/// What a worker is told, one JSON text a line.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) enum Request {
+    Open,
+    Get {
+        key: Key,
+    },
+    /// Stores the record that [`data::full`](crate::data::full) makes of the tag.
+    Store {
+        key: Key,
+        tag: String,
+        condition: Condition,
+    },
+    /// Stores a record with an access token of this many bytes.
+    StoreLarge {
+        key: Key,
+        bytes: usize,
+    },
+    /// Stores `count` records `prefix0`, `prefix1` and so on, tagged with their number; answers once.
+    StoreMany {
+        namespace: String,
+        prefix: String,
+        count: usize,
+    },
+    /// Stores tag after tag until it is killed, and acknowledges each: all under one key, or each under its own.
+    Flood {
+        namespace: String,
+        distinct: bool,
+    },
+    Acquire {
+        key: Key,
+    },
+    RecordIntent {
+        revision: Vec<u8>,
+    },
+    Renew,
+    Release,
+    /// Sets the mask for modes of new files.
+    Umask {
+        mask: u32,
+    },
+    /// Sets it to what it is and answers with that.
+    AskUmask,
+    /// Uses the storage with the canaries, and says whether a log record shows one.
+    LogCanaries {
+        key: Key,
+    },
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) enum Reply {
+    Done,
+    Stored {
+        revision: Vec<u8>,
+    },
+    Got {
+        access_token: Option<String>,
+    },
+    /// The number of the write that was acknowledged.
+    Acknowledged {
+        number: usize,
+    },
+    Acquired {
+        intent: Option<Vec<u8>>,
+    },
+    Held,
+    Umask {
+        mask: u32,
+    },
+    Logged {
+        records: usize,
+        leak: Option<String>,
+    },
+    Failed {
+        kind: String,
+        message: String,
+    },
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Key {
+    namespace: String,
+    resource_server: String,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) enum Condition {
+    None,
+    Absent,
+    Unchanged(Vec<u8>),
+}
+
+impl From<&TokenKey> for Key {
+    fn from(key: &TokenKey) -> Self {
+        Self {
+            namespace: key.namespace().to_owned(),
+            resource_server: key.resource_server().to_owned(),
+        }
+    }
+}
+
+impl From<&Key> for TokenKey {
+    fn from(key: &Key) -> Self {
+        Self::new(key.namespace.as_str(), key.resource_server.as_str())
+    }
+}
+
+impl From<Precondition> for Condition {
+    fn from(precondition: Precondition) -> Self {
+        match precondition {
+            Precondition::None => Self::None,
+            Precondition::Absent => Self::Absent,
+            Precondition::Unchanged(revision) => Self::Unchanged(revision.as_bytes().to_vec()),
+        }
+    }
+}
+
+impl Condition {
+    pub(crate) fn precondition(&self) -> token_storage_core::Result<Precondition> {
+        Ok(match self {
+            Self::None => Precondition::None,
+            Self::Absent => Precondition::Absent,
+            Self::Unchanged(bytes) => Precondition::Unchanged(Revision::from_bytes(bytes)?),
+        })
+    }
+}
+
+impl Request {
+    pub(crate) fn store(key: &TokenKey, tag: impl Into<String>, precondition: Precondition) -> Self {
+        Self::Store {
+            key: key.into(),
+            tag: tag.into(),
+            condition: precondition.into(),
+        }
+    }
+}

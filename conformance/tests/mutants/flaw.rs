@@ -1,0 +1,190 @@
+//! A broken storage says only what it does differently from a correct one.
+
+use std::{fmt::Debug, sync::Arc};
+
+use token_storage_conformance::{Harness, Suite};
+use token_storage_core::{
+    Enumerate, MemoryStorage, Precondition, RefreshLease, Result, Revision, StorageInfo, StoredToken, TokenData,
+    TokenKey, TokenStorage, Write, async_trait,
+};
+
+/// A storage with one flaw: every method does the right thing, but for what an implementation overrides.
+///
+/// Clones share their data.
+#[async_trait]
+pub(crate) trait Flaw: Clone + Debug + Send + Sync + 'static {
+    /// A new, empty storage.
+    fn new() -> Self;
+
+    /// The correct storage that keeps the data.
+    fn base(&self) -> &MemoryStorage;
+
+    /// Another handle onto the same data.
+    fn handle(&self) -> Self {
+        self.clone()
+    }
+
+    /// The key that is really used.
+    fn key(&self, key: &TokenKey) -> TokenKey {
+        key.clone()
+    }
+
+    /// What is really written.
+    fn written(&self, data: &TokenData) -> TokenData {
+        data.clone()
+    }
+
+    /// What is read of what is there.
+    fn read(&self, data: TokenData) -> TokenData {
+        data
+    }
+
+    async fn get(&self, key: &TokenKey) -> Result<Option<StoredToken>> {
+        let stored = self.base().get(&self.key(key)).await?;
+        Ok(stored.map(|stored| StoredToken {
+            data: self.read(stored.data),
+            revision: stored.revision,
+        }))
+    }
+
+    async fn store(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
+        self.base()
+            .store(&self.key(key), &self.written(data), precondition)
+            .await
+    }
+
+    async fn store_all(&self, writes: &[Write<'_>]) -> Result<Vec<Revision>> {
+        let changed: Vec<_> = writes
+            .iter()
+            .map(|w| (self.key(w.key), self.written(w.data), w.precondition))
+            .collect();
+        let writes: Vec<_> = changed
+            .iter()
+            .map(|(key, data, condition)| Write::new(key, data, *condition))
+            .collect();
+        self.base().store_all(&writes).await
+    }
+
+    async fn remove(&self, key: &TokenKey, precondition: Precondition) -> Result<bool> {
+        self.base().remove(&self.key(key), precondition).await
+    }
+
+    fn describe(&self) -> StorageInfo {
+        self.base().describe()
+    }
+
+    fn enumerate(&self) -> Option<Box<dyn Enumerate + '_>> {
+        self.base().enumerate()
+    }
+
+    fn lease(&self) -> Option<Box<dyn RefreshLease + '_>> {
+        self.base().lease()
+    }
+
+    /// What `Debug` of the storage shows.
+    fn debug(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Mutant")
+    }
+}
+
+/// The storage that the suite sees.
+pub(crate) struct Mutant<F>(F);
+
+impl<F: Flaw> Debug for Mutant<F> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.debug(f)
+    }
+}
+
+#[async_trait]
+impl<F: Flaw> TokenStorage for Mutant<F> {
+    async fn get(&self, key: &TokenKey) -> Result<Option<StoredToken>> {
+        self.0.get(key).await
+    }
+
+    async fn store(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
+        self.0.store(key, data, precondition).await
+    }
+
+    async fn store_all(&self, writes: &[Write<'_>]) -> Result<Vec<Revision>> {
+        self.0.store_all(writes).await
+    }
+
+    async fn remove(&self, key: &TokenKey, precondition: Precondition) -> Result<bool> {
+        self.0.remove(key, precondition).await
+    }
+
+    fn describe(&self) -> StorageInfo {
+        self.0.describe()
+    }
+
+    fn enumerate(&self) -> Option<Box<dyn Enumerate + '_>> {
+        self.0.enumerate()
+    }
+
+    fn lease(&self) -> Option<Box<dyn RefreshLease + '_>> {
+        self.0.lease()
+    }
+}
+
+/// Opens mutants in memory.
+pub(crate) struct InMemory<F>(std::marker::PhantomData<fn() -> F>);
+
+#[async_trait]
+impl<F: Flaw> Harness for InMemory<F> {
+    type Place = F;
+
+    async fn fresh(&self) -> Result<F> {
+        Ok(F::new())
+    }
+
+    async fn reopen(&self, place: &F) -> Result<Arc<dyn TokenStorage>> {
+        Ok(Arc::new(Mutant(place.handle())))
+    }
+}
+
+/// The suite over a mutant in memory, everything declared that the correct storage has.
+pub(crate) fn suite<F: Flaw>(name: &str) -> Suite<InMemory<F>> {
+    Suite::new(name, InMemory::<F>(std::marker::PhantomData))
+}
+
+/// Declares a mutant without state of its own, and what it overrides.
+macro_rules! flaw {
+    ($(#[$meta:meta])* $name:ident { $($overridden:tt)* }) => {
+        $(#[$meta])*
+        #[derive(Clone, Debug, Default)]
+        pub(crate) struct $name(::token_storage_core::MemoryStorage);
+
+        #[::token_storage_core::async_trait]
+        impl $crate::flaw::Flaw for $name {
+            fn new() -> Self {
+                Self::default()
+            }
+
+            fn base(&self) -> &::token_storage_core::MemoryStorage {
+                &self.0
+            }
+
+            $($overridden)*
+        }
+    };
+    ($(#[$meta:meta])* $name:ident with $state:ty { $($overridden:tt)* }) => {
+        $(#[$meta])*
+        #[derive(Clone, Debug, Default)]
+        pub(crate) struct $name(::token_storage_core::MemoryStorage, ::std::sync::Arc<::std::sync::Mutex<$state>>);
+
+        #[::token_storage_core::async_trait]
+        impl $crate::flaw::Flaw for $name {
+            fn new() -> Self {
+                Self::default()
+            }
+
+            fn base(&self) -> &::token_storage_core::MemoryStorage {
+                &self.0
+            }
+
+            $($overridden)*
+        }
+    };
+}
+pub(crate) use flaw;

@@ -1,0 +1,117 @@
+//! Leases bound to the process, broken: clauses L1, L2, L4.
+
+use token_storage_core::{
+    Acquisition, Error, ErrorKind, LeaseGuard, Operation, RefreshLease, Result, TokenKey, TokenStorage, async_trait,
+};
+
+use crate::flaw::flaw;
+
+/// Changes what the correct lease answers.
+struct Changed<'a>(Box<dyn RefreshLease + 'a>, Change);
+
+#[derive(Clone, Copy)]
+enum Change {
+    HeldIsAnError,
+    DropKeepsIt,
+    AlwaysHeld,
+}
+
+#[async_trait]
+impl RefreshLease for Changed<'_> {
+    async fn try_acquire(&self, key: &TokenKey) -> Result<Acquisition> {
+        let acquired = self.0.try_acquire(key).await?;
+        match (self.1, acquired) {
+            (Change::HeldIsAnError, Acquisition::Held { .. }) => Err(Error::new(
+                ErrorKind::Unavailable,
+                Operation::Lease,
+                "the lease cannot be had",
+            )),
+            (Change::DropKeepsIt, Acquisition::Acquired(guard)) => {
+                Ok(Acquisition::Acquired(Box::new(Kept(Some(guard)))))
+            }
+            (Change::AlwaysHeld, Acquisition::Acquired(_)) => Ok(Acquisition::Held {
+                retry_after: std::time::Duration::from_millis(5),
+            }),
+            (_, other) => Ok(other),
+        }
+    }
+}
+
+/// A guard that must be released; dropping it frees nothing.
+#[derive(Debug)]
+struct Kept(Option<Box<dyn LeaseGuard>>);
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        std::mem::forget(self.0.take());
+    }
+}
+
+impl Kept {
+    fn inner(&mut self) -> &mut dyn LeaseGuard {
+        &mut **self.0.as_mut().expect("it is there until the guard is dropped")
+    }
+}
+
+#[async_trait]
+impl LeaseGuard for Kept {
+    fn intent(&self) -> Option<&token_storage_core::Intent> {
+        self.0.as_ref().and_then(|guard| guard.intent())
+    }
+
+    fn remaining(&self) -> Option<std::time::Duration> {
+        None
+    }
+
+    async fn renew(&mut self) -> Result<()> {
+        self.inner().renew().await
+    }
+
+    async fn prove_writable(&mut self) -> Result<()> {
+        self.inner().prove_writable().await
+    }
+
+    async fn record_intent(&mut self, intent: &token_storage_core::Intent) -> Result<()> {
+        self.inner().record_intent(intent).await
+    }
+
+    async fn clear_intent(&mut self) -> Result<()> {
+        self.inner().clear_intent().await
+    }
+
+    async fn release(mut self: Box<Self>) -> Result<()> {
+        match self.0.take() {
+            Some(guard) => guard.release().await,
+            None => Ok(()),
+        }
+    }
+}
+
+macro_rules! held {
+    ($(#[$meta:meta])* $name:ident, $change:expr) => {
+        flaw!(
+            $(#[$meta])*
+            $name {
+                fn lease(&self) -> Option<Box<dyn RefreshLease + '_>> {
+                    Some(Box::new(Changed(self.0.lease()?, $change)))
+                }
+            }
+        );
+    };
+}
+
+held!(
+    /// A lease that another holds is reported as a storage that cannot be reached.
+    HeldIsUnavailable,
+    Change::HeldIsAnError
+);
+held!(
+    /// Dropping the guard does not free the lease.
+    DropKeepsLease,
+    Change::DropKeepsIt
+);
+held!(
+    /// Nobody ever gets it.
+    LeaseIsNeverFree,
+    Change::AlwaysHeld
+);

@@ -1,0 +1,110 @@
+//! The suite tested itself: storages that are broken on purpose, each caught by the case that is meant for it; and
+//! correct ones, which pass everything several times in a row.
+//!
+//! The figure `caught / shipped` is printed at the end, and every mutant that gets through is a failed test.
+
+mod atomicity;
+mod capabilities;
+mod files;
+mod flaw;
+mod held;
+mod keys;
+mod records;
+mod registry;
+mod revisions;
+mod secrets;
+mod timed;
+
+use std::{
+    process::ExitCode,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use libtest_mimic::{Arguments, Failed, Trial};
+use token_storage_conformance::{Plan, Selection, Verdict};
+
+/// What a broken storage does while others get the chance to see it: the window of a race, made wide.
+pub(crate) async fn pause() {
+    tokio::time::sleep(Duration::from_millis(2)).await;
+}
+
+/// A broken storage.
+pub(crate) struct Mutant {
+    pub(crate) name: &'static str,
+    /// The case that is meant for it.
+    pub(crate) caught_by: &'static str,
+    pub(crate) plan: Plan,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::from_args();
+    let mutants = registry::mutants();
+    let (caught, shipped) = (Arc::new(AtomicUsize::new(0)), mutants.len());
+    let mut trials: Vec<Trial> = mutants.into_iter().map(|mutant| trial(mutant, &caught)).collect();
+    trials.push(Trial::test("every_mutant_has_a_name_of_its_own", || {
+        distinct(&registry::mutants())
+    }));
+    for plan in registry::correct() {
+        let name = format!("correct::{}", plan.name());
+        trials.push(Trial::test(name, move || passes_repeatedly(&plan)));
+    }
+    let conclusion = libtest_mimic::run(&arguments, trials);
+    if !arguments.list && arguments.filter.is_none() {
+        println!("mutants: caught {} / {shipped}", caught.load(Ordering::Relaxed));
+    }
+    conclusion.exit_code()
+}
+
+fn trial(mutant: Mutant, caught: &Arc<AtomicUsize>) -> Trial {
+    let caught = Arc::clone(caught);
+    let name = format!("mutant::{} by {}", mutant.name, mutant.caught_by);
+    Trial::test(name, move || {
+        let case = mutant.plan.cases().iter().find(|case| case.name() == mutant.caught_by);
+        let case = case.ok_or_else(|| format!("the suite has no case {}", mutant.caught_by))?;
+        let report = mutant.plan.run(case);
+        match report.verdict {
+            Verdict::Failed(_) => {
+                caught.fetch_add(1, Ordering::Relaxed);
+                Ok(())
+            }
+            _ => {
+                let results = mutant.plan.run_all(&Selection::default(), |_| ());
+                let others: Vec<_> = results.failures().map(|failure| failure.name).collect();
+                Err(Failed::from(format!(
+                    "it got through: {report}; others that catch it: {others:?}"
+                )))
+            }
+        }
+    })
+}
+
+fn distinct(mutants: &[Mutant]) -> Result<(), Failed> {
+    let names: std::collections::BTreeSet<_> = mutants.iter().map(|mutant| mutant.name).collect();
+    match names.len() == mutants.len() {
+        true => Ok(()),
+        false => Err("two mutants have one name".into()),
+    }
+}
+
+/// A storage that keeps the contract is never accused.
+fn passes_repeatedly(plan: &Plan) -> Result<(), Failed> {
+    let rounds = if std::env::var_os("TOKEN_STORAGE_SOAK").is_some_and(|value| value == "1") {
+        50
+    } else {
+        5
+    };
+    for round in 1..=rounds {
+        let results = plan.run_all(&Selection::default(), |_| ());
+        if let Some(failure) = results.failures().next() {
+            return Err(format!("round {round} of {rounds}, {}: {failure}", failure.name).into());
+        }
+        if !results.conforms() {
+            return Err(format!("round {round} of {rounds}: nothing passed").into());
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,293 @@
+//! Every mutant, with the case that is meant for it.
+
+use token_storage_conformance::Plan;
+
+use crate::{
+    Mutant, atomicity as a, capabilities as c, files as d,
+    flaw::{self, Flaw, flaw},
+    held as h, keys as k, records as r, revisions as v, secrets as s,
+    timed::{self as t, Timed},
+};
+
+/// In memory, with everything declared that the correct storage has.
+fn memory<F: Flaw>(name: &'static str, caught_by: &'static str) -> Mutant {
+    let plan = flaw::suite::<F>(name).enumerates().process_leases().plan();
+    Mutant { name, caught_by, plan }
+}
+
+fn timed<R: t::Rules>(name: &'static str, caught_by: &'static str) -> Mutant {
+    let plan = flaw::suite::<Timed<R>>(name).enumerates().timed_leases().plan();
+    Mutant { name, caught_by, plan }
+}
+
+fn file<A: d::Around>(name: &'static str, caught_by: &'static str) -> Mutant {
+    let plan = d::suite::<A>(name).plan();
+    Mutant { name, caught_by, plan }
+}
+
+flaw!(
+    /// No flaw at all.
+    Correct {}
+);
+
+/// Storages that keep the contract.
+pub(crate) fn correct() -> Vec<Plan> {
+    vec![
+        flaw::suite::<Correct>("memory").enumerates().process_leases().plan(),
+        flaw::suite::<Timed<t::Correct>>("timed")
+            .enumerates()
+            .timed_leases()
+            .plan(),
+        d::suite::<d::Nothing>("file").plan(),
+    ]
+}
+
+pub(crate) fn mutants() -> Vec<Mutant> {
+    let groups = [
+        keys(),
+        records(),
+        revisions(),
+        atomicity(),
+        talkers(),
+        capabilities(),
+        leases(),
+        files(),
+    ];
+    groups.into_iter().flatten().collect()
+}
+
+fn keys() -> Vec<Mutant> {
+    vec![
+        memory::<k::JoinsKeys>("joins keys", "keys::parts_do_not_run_together"),
+        memory::<k::FoldsCase>("folds case", "keys::case_is_kept"),
+        memory::<k::TrimsKeys>("trims keys", "keys::white_space_is_kept"),
+        memory::<k::NormalisesUnicode>("normalises Unicode", "keys::unicode_is_not_normalised"),
+        memory::<k::EndsKeysAtNul>("ends keys at NUL", "keys::odd_resource_servers_are_distinct"),
+        memory::<k::DecodesPercent>("decodes percent", "keys::odd_resource_servers_are_distinct"),
+        memory::<k::RefusesEmptyKeys>("refuses empty keys", "keys::an_empty_resource_server_is_a_key"),
+        memory::<k::CutsLongKeys>("cuts long keys", "keys::longer_parts_are_too_large"),
+        memory::<k::DeclaresLongerKeys>(
+            "declares longer keys",
+            "keys::parts_up_to_the_declared_length_are_legal",
+        ),
+        memory::<k::PrefixMatchesNamespaces>(
+            "prefix-matches namespaces",
+            "keys::a_namespace_is_not_matched_by_its_prefix",
+        ),
+        memory::<k::RemovesInEveryNamespace>(
+            "removes in every namespace",
+            "keys::a_namespace_sees_nothing_of_another",
+        ),
+    ]
+}
+
+fn records() -> Vec<Mutant> {
+    vec![
+        memory::<r::DropsExtra>("drops extra", "records::every_field_round_trips"),
+        memory::<r::ReencodesExtra>("re-encodes extra", "records::extra_values_are_verbatim"),
+        memory::<r::DropsRefreshTokenOnUpdate>(
+            "drops the refresh token on update",
+            "records::a_store_replaces_the_whole_record",
+        ),
+        memory::<r::MergesInsteadOfReplacing>(
+            "merges instead of replacing",
+            "records::a_store_replaces_the_whole_record",
+        ),
+        memory::<r::EmptyForAbsent>("empty for absent", "records::optional_fields_stay_absent"),
+        memory::<r::AbsentForEmpty>("absent for empty", "records::empty_texts_stay_empty"),
+        memory::<r::TakesResourceServerFromKey>(
+            "takes the resource server from the key",
+            "records::the_resource_server_of_the_record_is_not_the_keys",
+        ),
+        memory::<r::CutsLongValues>("cuts long values", "limits::a_record_of_half_the_declared_size_fits"),
+        memory::<r::WritesBeforeItRefuses>("writes before it refuses", "limits::the_old_record_stays"),
+        memory::<r::DeclaresLargerRecords>(
+            "declares larger records",
+            "limits::a_record_of_half_the_declared_size_fits",
+        ),
+        memory::<r::TakesMoreThanDeclared>("takes more than declared", "limits::a_larger_record_is_too_large"),
+        memory::<r::ExpiresRecords>("takes the expiry for a time to live", "records::expired_records_stay"),
+        memory::<r::UnknownExpiryIsZero>("unknown expiry is zero", "records::unknown_expiry_is_not_zero"),
+        memory::<r::RoundsExpiry>("rounds the expiry", "records::any_expiry_round_trips"),
+        memory::<r::DropsNegativeExpiry>("drops a negative expiry", "records::any_expiry_round_trips"),
+        memory::<r::LosesNeighbours>("loses the other entries", "records::a_store_touches_no_other_record"),
+        memory::<r::SkipsIdenticalWrites>("skips identical writes", "records::equal_content_has_a_new_revision"),
+        memory::<r::RemoveAlwaysTrue>("remove is always true", "removal::says_whether_something_was_there"),
+        memory::<r::RemoveAlwaysFalse>("remove is always false", "removal::says_whether_something_was_there"),
+        memory::<r::RemoveOfNothingFails>("remove of nothing fails", "removal::says_whether_something_was_there"),
+        memory::<r::RemovesNeighbours>("removes neighbours", "removal::other_records_stay"),
+        memory::<r::AbsentIsAnError>("absent is an error", "records::absent_is_none"),
+        memory::<r::ResurrectsRemoved>(
+            "resurrects removed records",
+            "removal::removed_records_do_not_come_back",
+        ),
+    ]
+}
+
+fn revisions() -> Vec<Mutant> {
+    vec![
+        memory::<v::ForgetsCompareAndSwap>(
+            "forgets compare-and-swap",
+            "preconditions::unchanged_stores_only_over_its_revision",
+        ),
+        memory::<v::ForgetsCompareAndSwapInBatches>(
+            "forgets compare-and-swap in batches",
+            "batches::preconditions_hold_each_for_its_own_record",
+        ),
+        memory::<v::RemoveIgnoresPrecondition>(
+            "remove ignores its precondition",
+            "preconditions::remove_keeps_to_its_revision",
+        ),
+        memory::<v::AbsentIsIgnored>(
+            "absent is ignored",
+            "preconditions::absent_stores_only_what_is_not_there",
+        ),
+        memory::<v::UnchangedMeansPresent>(
+            "unchanged means present",
+            "preconditions::unchanged_stores_only_over_its_revision",
+        ),
+        memory::<v::UnchangedHoldsOfNothing>("unchanged holds of nothing", "preconditions::unchanged_does_not_create"),
+        memory::<v::ComparesOnlyAccessToken>("compares only the access token", "preconditions::every_field_counts"),
+        memory::<v::ChecksThenWrites>("checks, then writes", "concurrency::of_racing_swaps_one_wins"),
+        memory::<v::ChecksThenRemoves>("checks, then removes", "concurrency::of_racing_removes_one_finds_it"),
+        memory::<v::RevisionRepeatsForEqualContent>(
+            "the revision repeats for equal content",
+            "preconditions::equal_content_is_a_change",
+        ),
+        memory::<v::RevisionStartsAgainAfterRemove>(
+            "the revision starts again after a remove",
+            "preconditions::changed_and_changed_back_is_a_change",
+        ),
+        memory::<v::RevisionIsAClock>("the revision is a clock", "records::equal_content_has_a_new_revision"),
+        memory::<v::RevisionOfSomeFields>("the revision is of some fields", "preconditions::every_field_counts"),
+        memory::<v::RevisionOfEachRead>(
+            "each read has another revision",
+            "records::reading_does_not_change_the_revision",
+        ),
+        memory::<v::StoreAnswersOldRevision>(
+            "store answers the old revision",
+            "records::the_revision_read_is_the_one_written",
+        ),
+        memory::<v::BatchRevisionsOutOfOrder>("batch revisions out of order", "batches::revisions_come_in_order"),
+        memory::<v::ConflictWithoutRevision>(
+            "a conflict without the revision",
+            "preconditions::a_conflict_says_what_is_there",
+        ),
+        memory::<v::ConflictNamesFirstKey>("a conflict names the first key", "batches::the_refused_key_is_named"),
+        memory::<v::ConflictAsBusy>(
+            "a conflict is busy",
+            "preconditions::absent_stores_only_what_is_not_there",
+        ),
+    ]
+}
+
+fn atomicity() -> Vec<Mutant> {
+    vec![
+        memory::<a::TearsWrites>("tears writes", "atomicity::a_reader_sees_the_old_or_the_new_record"),
+        memory::<a::RemovesBeforeStoring>(
+            "removes before storing",
+            "atomicity::a_reader_sees_the_old_or_the_new_record",
+        ),
+        memory::<a::AcknowledgesBeforeWriting>(
+            "acknowledges before writing",
+            "records::a_store_replaces_the_whole_record",
+        ),
+        memory::<a::AcknowledgesBeforeRemoving>("acknowledges before removing", "removal::removed_records_are_gone"),
+        memory::<a::ReadsStale>("reads stale", "records::a_store_replaces_the_whole_record"),
+        memory::<a::CachesAcrossHandles>("caches across handles", "handles::another_handle_sees_a_store"),
+        memory::<a::CachesAbsence>("caches absence", "handles::what_was_absent_is_seen_when_it_comes"),
+        memory::<a::LateDuplicate>(
+            "a late duplicate undoes a newer write",
+            "records::a_store_replaces_the_whole_record",
+        ),
+        memory::<a::OwnSuccessIsAConflict>(
+            "its own success is a conflict",
+            "preconditions::absent_stores_only_what_is_not_there",
+        ),
+        memory::<a::PartialBatch>("partial batch", "batches::one_refusal_refuses_all"),
+        memory::<a::ChecksBatchThenWrites>(
+            "checks a batch, then writes",
+            "atomicity::a_batch_is_never_half_replaced",
+        ),
+        memory::<a::LastOfTwoWins>("the last of two wins", "batches::two_records_of_one_key_are_invalid"),
+        memory::<a::EmptyBatchFails>("an empty batch fails", "batches::an_empty_batch_succeeds"),
+        memory::<a::WritesWhatFits>("writes what fits", "batches::one_too_large_record_refuses_all"),
+        memory::<a::LosesConcurrentUpdates>(
+            "loses concurrent updates",
+            "concurrency::writers_of_different_keys_lose_nothing",
+        ),
+    ]
+}
+
+fn talkers() -> Vec<Mutant> {
+    vec![
+        memory::<s::LeaksInDebug>("leaks in debug", "secrets::debug_of_a_storage_shows_none"),
+        memory::<s::LeaksInError>("leaks in an error's source", "secrets::conflicts_show_none"),
+        memory::<s::LeaksInTooLarge>("leaks in too large", "secrets::refused_sizes_show_none"),
+        memory::<s::LeaksInRefusedRemove>("leaks in a refused remove", "secrets::conflicts_show_none"),
+    ]
+}
+
+fn capabilities() -> Vec<Mutant> {
+    vec![
+        memory::<c::UnsupportedAtRunTime>("unsupported at run time", "enumeration::lists_each_key_once"),
+        memory::<c::ClaimsEnumeration>("claims what it lacks", "capability::declared_matches_reported"),
+        memory::<c::HidesEnumeration>("hides what it has", "capability::declared_matches_reported"),
+        memory::<c::ForgetsToForwardLeases>("forgets to forward", "capability::declared_matches_reported"),
+        memory::<c::HasNoName>("has no name", "capability::the_description_makes_sense"),
+        memory::<c::ListsAPageTwice>("lists a page twice", "enumeration::lists_each_key_once"),
+        memory::<c::ListsOnePageOnly>("lists one page only", "enumeration::pages_add_up"),
+        memory::<c::ListsByPrefix>("lists by prefix", "enumeration::lists_only_the_asked_namespace"),
+        memory::<c::ListsAKeyTwice>("lists a key twice", "enumeration::lists_each_key_once"),
+        memory::<c::ListsAllNamespaces>("lists all namespaces", "enumeration::lists_only_the_asked_namespace"),
+        memory::<c::ListsNoNamespaces>("lists no namespaces", "enumeration::lists_each_namespace_once"),
+    ]
+}
+
+fn leases() -> Vec<Mutant> {
+    vec![
+        memory::<h::HeldIsUnavailable>("held is unavailable", "lease::held_is_an_answer_and_no_error"),
+        memory::<h::DropKeepsLease>("dropping keeps the lease", "lease::a_dropped_lease_is_free_at_once"),
+        memory::<h::LeaseIsNeverFree>("the lease is never free", "lease::one_holder_at_a_time"),
+        timed::<t::NeverExpires>(
+            "the lease never expires",
+            "lease::a_timed_one_is_taken_over_after_its_time",
+        ),
+        timed::<t::ExpiresEarly>(
+            "the lease expires early",
+            "lease::a_timed_one_is_taken_over_after_its_time",
+        ),
+        timed::<t::NotExclusive>("the lease is everybody's", "lease::one_holder_at_a_time"),
+        timed::<t::StrangerReleases>(
+            "a stranger's release frees the lease",
+            "lease::a_timed_one_is_taken_over_after_its_time",
+        ),
+        timed::<t::ReleaseDoesNothing>("a release does nothing", "lease::a_released_lease_is_free"),
+        timed::<t::StrangerRenews>("a stranger renews", "lease::a_timed_one_is_taken_over_after_its_time"),
+        timed::<t::RenewDoesNothing>("renewing does nothing", "lease::renewing_keeps_a_timed_one"),
+        timed::<t::ForgetsIntent>("forgets the intent", "lease::an_intent_is_found_by_the_next_holder"),
+        timed::<t::KeepsClearedIntent>("keeps a cleared intent", "lease::a_cleared_intent_is_gone"),
+        timed::<t::ReleaseDropsIntent>(
+            "a release drops the intent",
+            "lease::an_intent_is_found_by_the_next_holder",
+        ),
+        timed::<t::StrangerRecordsIntent>(
+            "a stranger records its intent",
+            "lease::a_timed_one_is_taken_over_after_its_time",
+        ),
+        timed::<t::RemainingStandsStill>(
+            "the lease is always young",
+            "lease::a_timed_one_is_taken_over_after_its_time",
+        ),
+        timed::<t::MixesKeys>("mixes the intents of keys", "lease::an_intent_belongs_to_its_key"),
+        timed::<t::LeasesPerHandle>("leases of each handle", "lease::one_holder_at_a_time"),
+        timed::<t::IgnoresRenewals>("ignores renewals", "lease::renewing_keeps_a_timed_one"),
+    ]
+}
+
+fn files() -> Vec<Mutant> {
+    vec![file::<d::ForgetsOnExit>(
+        "forgets on exit",
+        "durability::records_outlive_all_handles",
+    )]
+}

@@ -1,0 +1,63 @@
+//! Storages that talk: clause S1.
+
+use std::fmt;
+
+use token_storage_core::{
+    Error, ErrorKind, Operation, Precondition, Result, Revision, StoredToken, TokenData, TokenKey, TokenStorage,
+};
+
+use crate::flaw::flaw;
+
+flaw!(
+    /// `Debug` of the storage shows what is in it.
+    LeaksInDebug with Vec<String> {
+        async fn store(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
+            self.1.lock().unwrap().push(data.access_token.expose().to_owned());
+            self.0.store(key, data, precondition).await
+        }
+
+        fn debug(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            write!(f, "Mutant({:?})", self.1.lock().unwrap())
+        }
+    }
+);
+
+flaw!(
+    /// A refused write quotes what it was to write.
+    LeaksInError {
+        async fn store(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
+            self.0.store(key, data, precondition).await.map_err(|error| match error.conflict() {
+                Some(_) => error.with_source(format!("while writing {}", data.access_token.expose())),
+                None => error,
+            })
+        }
+    }
+);
+
+flaw!(
+    /// A record that is too large is quoted in the error.
+    LeaksInTooLarge {
+        async fn store(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
+            self.0.store(key, data, precondition).await.map_err(|error| match error.kind() {
+                ErrorKind::TooLarge => {
+                    let text = format!("the record is too large: {}", data.access_token.expose());
+                    Error::new(ErrorKind::TooLarge, Operation::Store, text)
+                }
+                _ => error,
+            })
+        }
+    }
+);
+
+flaw!(
+    /// A refused remove quotes what is there.
+    LeaksInRefusedRemove {
+        async fn remove(&self, key: &TokenKey, precondition: Precondition) -> Result<bool> {
+            let stored: Option<StoredToken> = self.0.get(key).await?;
+            self.0.remove(key, precondition).await.map_err(|error| match stored {
+                Some(stored) => error.with_source(format!("it is {}", stored.data.access_token.expose())),
+                None => error,
+            })
+        }
+    }
+);

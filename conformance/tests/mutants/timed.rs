@@ -1,0 +1,278 @@
+//! A correct storage with timed leases, in memory, and the ways to break it: clauses L1 to L3.
+
+use std::{
+    collections::HashMap,
+    marker::PhantomData,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use token_storage_core::{
+    Acquisition, Error, ErrorKind, Intent, LeaseGuard, LeaseKind, MemoryStorage, Operation, RefreshLease, Result,
+    StorageInfo, TokenKey, TokenStorage, async_trait,
+};
+
+use crate::flaw::Flaw;
+
+/// What is wrong with a lease.
+pub(crate) trait Rules: Clone + std::fmt::Debug + Default + Send + Sync + 'static {
+    const TTL: Duration = Duration::from_millis(300);
+    /// After how long of standing still a waiter takes a lease over.
+    const TAKEN_OVER_AFTER: Option<Duration> = Some(Self::TTL);
+    const EXCLUSIVE: bool = true;
+    /// Whether only the holder can release.
+    const RELEASE_CHECKS_HOLDER: bool = true;
+    const RELEASE_FREES: bool = true;
+    const RENEW_CHECKS_HOLDER: bool = true;
+    const RENEW_RENEWS: bool = true;
+    const INTENT_IS_KEPT: bool = true;
+    const INTENT_IS_CLEARED: bool = true;
+    const RELEASE_KEEPS_INTENT: bool = true;
+    const INTENT_CHECKS_HOLDER: bool = true;
+    const REMAINING_COUNTS: bool = true;
+    const PER_KEY: bool = true;
+    /// Whether what a handle has leased is leased for the others.
+    const SHARED: bool = true;
+    /// Whether observing starts anew when the mark moves.
+    const WATCHES_MARK: bool = true;
+}
+
+/// Every rule is kept.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Correct;
+
+impl Rules for Correct {}
+
+macro_rules! lease_flaw {
+    ($($(#[$meta:meta])* $name:ident: $constant:ident: $type:ty = $value:expr;)*) => {
+        $(
+            $(#[$meta])*
+            #[derive(Clone, Debug, Default)]
+            pub(crate) struct $name;
+
+            impl Rules for $name {
+                const $constant: $type = $value;
+            }
+        )*
+    };
+}
+
+lease_flaw! {
+    /// A lease whose holder is gone is never freed.
+    NeverExpires: TAKEN_OVER_AFTER: Option<Duration> = None;
+    /// A lease is taken over while its holder may still use it.
+    ExpiresEarly: TAKEN_OVER_AFTER: Option<Duration> = Some(Duration::from_millis(40));
+    /// Everybody gets it.
+    NotExclusive: EXCLUSIVE: bool = false;
+    /// A release by a holder that has lost the lease frees it under its successor.
+    StrangerReleases: RELEASE_CHECKS_HOLDER: bool = false;
+    /// A release does nothing: the lease must run out.
+    ReleaseDoesNothing: RELEASE_FREES: bool = false;
+    /// A holder that has lost the lease renews it.
+    StrangerRenews: RENEW_CHECKS_HOLDER: bool = false;
+    /// Renewing moves no mark, so that waiters take over.
+    RenewDoesNothing: RENEW_RENEWS: bool = false;
+    /// The intent is gone with its holder.
+    ForgetsIntent: INTENT_IS_KEPT: bool = false;
+    /// A cleared intent is still there for the next holder.
+    KeepsClearedIntent: INTENT_IS_CLEARED: bool = false;
+    /// An orderly release takes the intent along.
+    ReleaseDropsIntent: RELEASE_KEEPS_INTENT: bool = false;
+    /// A holder that has lost the lease overwrites its successor's intent.
+    StrangerRecordsIntent: INTENT_CHECKS_HOLDER: bool = false;
+    /// The lease always seems to be young.
+    RemainingStandsStill: REMAINING_COUNTS: bool = false;
+    /// One intent for all keys.
+    MixesKeys: PER_KEY: bool = false;
+    /// Each handle has leases of its own.
+    LeasesPerHandle: SHARED: bool = false;
+    /// A waiter counts from when it first looked, although the holder has renewed since.
+    IgnoresRenewals: WATCHES_MARK: bool = false;
+}
+
+#[derive(Debug, Default)]
+struct Entry {
+    holder: Option<u64>,
+    mark: u64,
+    intent: Option<Intent>,
+}
+
+type Leases = Arc<Mutex<(u64, HashMap<TokenKey, Entry>)>>;
+
+/// The storage: records in a [`MemoryStorage`], leases here.
+#[derive(Clone, Debug)]
+pub(crate) struct Timed<R> {
+    base: MemoryStorage,
+    leases: Leases,
+    /// What this handle has seen: the mark of a lease, and since when it stands still.
+    seen: Arc<Mutex<HashMap<TokenKey, (u64, Instant)>>>,
+    rules: PhantomData<R>,
+}
+
+#[async_trait]
+impl<R: Rules> Flaw for Timed<R> {
+    fn new() -> Self {
+        Self {
+            base: MemoryStorage::new(),
+            leases: Leases::default(),
+            seen: Arc::default(),
+            rules: PhantomData,
+        }
+    }
+
+    fn base(&self) -> &MemoryStorage {
+        &self.base
+    }
+
+    fn handle(&self) -> Self {
+        let leases = if R::SHARED {
+            Arc::clone(&self.leases)
+        } else {
+            Leases::default()
+        };
+        Self {
+            leases,
+            seen: Arc::default(),
+            ..self.clone()
+        }
+    }
+
+    fn describe(&self) -> StorageInfo {
+        self.base.describe().with_lease(LeaseKind::Timed { ttl: R::TTL })
+    }
+
+    fn lease(&self) -> Option<Box<dyn RefreshLease + '_>> {
+        Some(Box::new(self))
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[async_trait]
+impl<R: Rules> RefreshLease for &Timed<R> {
+    async fn try_acquire(&self, key: &TokenKey) -> Result<Acquisition> {
+        let (next, entries) = &mut *locked(&self.leases);
+        let entry = entries.entry(key.clone()).or_default();
+        if entry.holder.is_some() && R::EXCLUSIVE && !self.stood_still(key, entry.mark) {
+            return Ok(Acquisition::Held {
+                retry_after: Duration::from_millis(10),
+            });
+        }
+        *next += 1;
+        entry.holder = Some(*next);
+        entry.mark = *next;
+        let holder = *next;
+        let intent = if R::PER_KEY {
+            entry.intent.clone()
+        } else {
+            entries.values().find_map(|entry| entry.intent.clone())
+        };
+        Ok(Acquisition::Acquired(Box::new(Guard::<R> {
+            leases: Arc::clone(&self.leases),
+            key: key.clone(),
+            holder,
+            intent,
+            deadline: Instant::now() + R::TTL,
+            rules: PhantomData,
+        })))
+    }
+}
+
+impl<R: Rules> Timed<R> {
+    fn stood_still(&self, key: &TokenKey, mark: u64) -> bool {
+        let mut seen = locked(&self.seen);
+        let (known, since) = seen.entry(key.clone()).or_insert((mark, Instant::now()));
+        if *known != mark && R::WATCHES_MARK {
+            (*known, *since) = (mark, Instant::now());
+        }
+        let over = R::TAKEN_OVER_AFTER.is_some_and(|after| since.elapsed() > after);
+        if over {
+            seen.remove(key);
+        }
+        over
+    }
+}
+
+#[derive(Debug)]
+struct Guard<R> {
+    leases: Leases,
+    key: TokenKey,
+    holder: u64,
+    intent: Option<Intent>,
+    deadline: Instant,
+    rules: PhantomData<R>,
+}
+
+impl<R: Rules> Guard<R> {
+    /// Changes the entry, if it is still this holder's.
+    fn change(&self, checked: bool, change: impl FnOnce(&mut Entry, &mut u64)) -> Result<()> {
+        let (next, entries) = &mut *locked(&self.leases);
+        let entry = entries.entry(self.key.clone()).or_default();
+        if checked && entry.holder != Some(self.holder) {
+            let message = "another holder has taken the lease over";
+            return Err(Error::new(ErrorKind::LeaseLost, Operation::Lease, message).with_key(&self.key));
+        }
+        change(entry, next);
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl<R: Rules> LeaseGuard for Guard<R> {
+    fn intent(&self) -> Option<&Intent> {
+        self.intent.as_ref()
+    }
+
+    fn remaining(&self) -> Option<Duration> {
+        Some(match R::REMAINING_COUNTS {
+            true => self.deadline.saturating_duration_since(Instant::now()),
+            false => R::TTL,
+        })
+    }
+
+    async fn renew(&mut self) -> Result<()> {
+        self.change(R::RENEW_CHECKS_HOLDER, |entry, next| {
+            if R::RENEW_RENEWS {
+                *next += 1;
+                entry.mark = *next;
+            }
+        })?;
+        self.deadline = Instant::now() + R::TTL;
+        Ok(())
+    }
+
+    async fn prove_writable(&mut self) -> Result<()> {
+        self.change(true, |_, _| ())
+    }
+
+    async fn record_intent(&mut self, intent: &Intent) -> Result<()> {
+        self.change(R::INTENT_CHECKS_HOLDER, |entry, _| {
+            entry.intent = R::INTENT_IS_KEPT.then(|| intent.clone());
+        })
+    }
+
+    async fn clear_intent(&mut self) -> Result<()> {
+        self.change(true, |entry, _| {
+            if R::INTENT_IS_CLEARED {
+                entry.intent = None;
+            }
+        })
+    }
+
+    async fn release(self: Box<Self>) -> Result<()> {
+        let freed = self.change(R::RELEASE_CHECKS_HOLDER, |entry, _| {
+            if R::RELEASE_FREES {
+                entry.holder = None;
+            }
+            if !R::RELEASE_KEEPS_INTENT {
+                entry.intent = None;
+            }
+        });
+        match freed {
+            Err(error) if error.kind() == ErrorKind::LeaseLost => Ok(()),
+            other => other,
+        }
+    }
+}
