@@ -1,0 +1,242 @@
+use std::{
+    fs::{self, File, Metadata, TryLockError},
+    io,
+    path::Path,
+};
+
+use token_storage_core::{Finding, Severity};
+
+use crate::{beside, network_file_system, temporaries};
+
+/// What there is to say of a file and its surroundings, whatever its format, without changing anything: modes, the kind
+/// of file system, who holds the lock, temporary files that a killed writer left. The path must be
+/// [resolved](crate::resolve). For `doctor`.
+pub fn examine(path: &Path) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    if let Some(name) = network_file_system(path) {
+        findings.push(Finding::new(
+            Severity::Error,
+            path.display().to_string(),
+            format!("is on a network file system ({name}), where locks and file stamps cannot be trusted"),
+            "move it to a local disk",
+        ));
+    }
+    for (file, what) in [(path.to_owned(), "the file"), (beside(path, ".lock"), "the lock file")] {
+        findings.extend(examine_mode(&file, what));
+    }
+    findings.extend(path.parent().and_then(examine_directory));
+    findings.extend(examine_lock(&beside(path, ".lock"), "the lock"));
+    findings.extend(examine_leases(&beside(path, ".leases")));
+    findings.extend(examine_temporaries(path));
+    findings
+}
+
+#[cfg(unix)]
+fn mode(metadata: &Metadata) -> u32 {
+    use std::os::unix::fs::PermissionsExt;
+    metadata.permissions().mode() & 0o7777
+}
+
+/// Modes mean nothing there.
+#[cfg(not(unix))]
+fn mode(_metadata: &Metadata) -> u32 {
+    0
+}
+
+/// Tells of a mode that lets others in; `what` is the file, for people.
+pub fn examine_mode(path: &Path, what: &str) -> Option<Finding> {
+    let mode = mode(&fs::metadata(path).ok()?);
+    (mode & 0o077 != 0).then(|| {
+        Finding::new(
+            Severity::Error,
+            path.display().to_string(),
+            format!("{what} is open to others (mode {mode:04o}); the next use makes it owner-only"),
+            "run chmod 600 on it; if others may have read tokens, log out and in again",
+        )
+    })
+}
+
+fn examine_directory(directory: &Path) -> Option<Finding> {
+    const STICKY: u32 = 0o1000;
+    let mode = mode(&fs::metadata(directory).ok()?);
+    (mode & 0o022 != 0 && mode & STICKY == 0).then(|| {
+        Finding::new(
+            Severity::Error,
+            directory.display().to_string(),
+            format!("others may replace files in this directory (mode {mode:04o})"),
+            "run chmod go-w on it, or move the file elsewhere",
+        )
+    })
+}
+
+fn examine_temporaries(path: &Path) -> Vec<Finding> {
+    let left = temporaries(path).unwrap_or_default();
+    let finding = |path: &std::path::PathBuf| {
+        let message = "a temporary file: a write is under way, or its writer was killed";
+        let advice = "nothing: the next write removes what is left over";
+        Finding::new(Severity::Info, path.display().to_string(), message, advice)
+    };
+    left.iter().map(finding).collect()
+}
+
+/// Who refreshes, and who died while refreshing.
+fn examine_leases(directory: &Path) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
+        let path = entry.path();
+        let held = examine_lock(&path, "the refresh lease of one token");
+        if held.is_none() && entry.metadata().is_ok_and(|found| found.len() > 0) {
+            findings.push(Finding::new(
+                Severity::Warning,
+                path.display().to_string(),
+                "a refresh was begun here and its outcome was never recorded: its process died",
+                "nothing: the next refresh of that token tries once more, with care; if the server refuses, log in again",
+            ));
+        }
+        findings.extend(held);
+    }
+    findings
+}
+
+/// Tries a shared lock for an instant: it fails if somebody holds the exclusive one, and excludes no other doctor.
+fn examine_lock(path: &Path, what: &str) -> Option<Finding> {
+    let place = path.display().to_string();
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
+        Err(error) => {
+            let message = format!("{what} cannot be opened: {error}");
+            let advice = "check its owner and permissions; do not delete it while a program is running";
+            return Some(Finding::new(Severity::Error, place, message, advice));
+        }
+    };
+    match file.try_lock_shared() {
+        Err(TryLockError::WouldBlock) => {
+            let holder = holder(&file).map_or_else(|| "another process".to_owned(), |id| format!("process {id}"));
+            let advice = "nothing, if that process is at work; it is freed when the process ends";
+            Some(Finding::new(
+                Severity::Info,
+                place,
+                format!("{holder} holds {what}"),
+                advice,
+            ))
+        }
+        _ => None,
+    }
+}
+
+/// The process that holds a lock on the file, as Linux tells it. Within a container it may not be known.
+#[cfg(target_os = "linux")]
+fn holder(file: &File) -> Option<u32> {
+    use std::os::unix::fs::MetadataExt;
+    let metadata = file.metadata().ok()?;
+    let (major, minor) = (rustix::fs::major(metadata.dev()), rustix::fs::minor(metadata.dev()));
+    let place = format!("{major:02x}:{minor:02x}:{}", metadata.ino());
+    // The list is no snapshot: a lock can be left out while others come and go.
+    (0..3).find_map(|_| find_holder(&fs::read_to_string("/proc/locks").ok()?, &place))
+}
+
+/// "1: FLOCK  ADVISORY  WRITE 1234 fd:01:5678 0 EOF"; a waiter's line has "->" behind the number.
+#[cfg(target_os = "linux")]
+fn find_holder(locks: &str, place: &str) -> Option<u32> {
+    locks.lines().find_map(|line| {
+        let fields: Vec<&str> = line.split_whitespace().collect();
+        match fields[..] {
+            [_, "FLOCK", _, _, id, found, ..] if found == place => id.parse().ok().filter(|id| *id != 0),
+            _ => None,
+        }
+    })
+}
+
+#[cfg(not(target_os = "linux"))]
+fn holder(_file: &File) -> Option<u32> {
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::SidecarLock;
+
+    fn messages(path: &Path) -> Vec<String> {
+        examine(path).into_iter().map(|finding| finding.message).collect()
+    }
+
+    #[test]
+    fn nothing_to_say_of_what_is_as_it_should_be() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("tokens.json");
+        assert_eq!(messages(&path), [""; 0]);
+        assert_eq!(
+            fs::read_dir(folder.path()).unwrap().count(),
+            0,
+            "and nothing was created"
+        );
+    }
+
+    #[test]
+    fn the_holder_of_the_lock_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("tokens.json");
+        let lock = SidecarLock::new(&path);
+        let held = lock.try_acquire().unwrap();
+        let message = messages(&path).pop().unwrap();
+        assert!(message.ends_with("holds the lock"), "{message}");
+        drop(held);
+        assert_eq!(messages(&path), [""; 0]);
+        assert!(lock.try_acquire().unwrap().is_some(), "looking leaves it free");
+    }
+
+    struct Always;
+
+    #[token_storage_core::async_trait]
+    impl crate::ProveWritable for Always {
+        async fn prove_writable(&self, _key: &token_storage_core::TokenKey) -> token_storage_core::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[tokio::test]
+    async fn a_held_lease_and_one_whose_holder_died_are_told() {
+        use token_storage_core::{Acquisition, RefreshLease as _};
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("tokens.json");
+        let lease = crate::FileLease::new(&path, std::sync::Arc::new(Always));
+        let key = token_storage_core::TokenKey::in_default("rs");
+        let Acquisition::Acquired(guard) = lease.try_acquire(&key).await.unwrap() else {
+            panic!("nobody else holds it");
+        };
+        let message = messages(&path).pop().unwrap();
+        assert!(message.ends_with("holds the refresh lease of one token"), "{message}");
+        drop(guard);
+        assert_eq!(messages(&path), [""; 0]);
+        fs::write(lease.path(&key), "an intent").unwrap();
+        assert!(messages(&path).pop().unwrap().contains("never recorded"));
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn the_holder_is_found_by_device_and_inode() {
+        let locks = "1: POSIX  ADVISORY  WRITE 11 fe:00:7 0 EOF\n2: FLOCK  ADVISORY  READ 12 fd:00:7 0 EOF\n\
+            3: FLOCK  ADVISORY  WRITE 13 fe:00:7 0 EOF\n3: -> FLOCK  ADVISORY  WRITE 14 fe:00:7 0 EOF\n";
+        assert_eq!(find_holder(locks, "fe:00:7"), Some(13));
+        assert_eq!(find_holder(locks, "fe:00:8"), None);
+        assert_eq!(
+            find_holder("1: FLOCK  ADVISORY  WRITE 0 fe:00:7 0 EOF\n", "fe:00:7"),
+            None
+        );
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn d4_modes_are_told_and_left() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("tokens.json");
+        fs::write(&path, "").unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o777)).unwrap();
+        assert_eq!(messages(&path).len(), 2);
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o644);
+    }
+}

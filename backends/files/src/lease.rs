@@ -1,0 +1,321 @@
+use std::{
+    fmt::Write as _,
+    fs::{File, TryLockError},
+    io::{self, Read, Seek, SeekFrom, Write as _},
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use sha2::{Digest, Sha256};
+use token_storage_core::{Acquisition, Intent, LeaseGuard, Operation, RefreshLease, Result, TokenKey};
+
+use crate::{
+    beside, io_error, lock::names_this, on_own_thread, path::create_private_directory, permissions::adopt_owner,
+    private_options, sync_directory, tighten,
+};
+
+/// How a backend proves that a record can be written now (clause L6).
+#[async_trait]
+pub trait ProveWritable: Send + Sync {
+    /// Does what the next store of this key would do, short of changing a record.
+    ///
+    /// # Errors
+    /// - What that store would fail with.
+    async fn prove_writable(&self, key: &TokenKey) -> Result<()>;
+}
+
+/// The refresh leases of a file-based storage: for each key an advisory lock of the operating system on
+/// `<file>.leases/<digest of the key>`, which dies with its holder's process and with nothing else (clauses L1, L2).
+///
+/// The content of that file is the [`Intent`], on the disk before any request is sent. The files are never deleted.
+#[derive(Clone)]
+pub struct FileLease {
+    target: PathBuf,
+    directory: PathBuf,
+    prover: Arc<dyn ProveWritable>,
+}
+
+/// How long a waiter is told to wait: freeing takes the operating system 3 to 5 ms after a kill.
+const RETRY_AFTER: Duration = Duration::from_millis(5);
+
+/// Far more than an intent has; what is longer is not one.
+const MOST_BYTES: u64 = 4096;
+
+impl FileLease {
+    /// The leases of the storage in this file, whose path must be [resolved](crate::resolve). Touches nothing yet.
+    pub fn new(file: &Path, prover: Arc<dyn ProveWritable>) -> Self {
+        Self {
+            target: file.to_owned(),
+            directory: beside(file, ".leases"),
+            prover,
+        }
+    }
+
+    /// The file that stands for a key. Its name is a digest: keys may be long and hold any byte.
+    pub fn path(&self, key: &TokenKey) -> PathBuf {
+        let mut digest = Sha256::new();
+        digest.update((key.namespace().len() as u64).to_be_bytes());
+        digest.update(key.namespace());
+        digest.update(key.resource_server());
+        let mut name = String::with_capacity(64);
+        for byte in digest.finalize() {
+            let _ = write!(name, "{byte:02x}");
+        }
+        self.directory.join(name)
+    }
+}
+
+impl std::fmt::Debug for FileLease {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("FileLease")
+            .field("directory", &self.directory)
+            .finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl RefreshLease for FileLease {
+    async fn try_acquire(&self, key: &TokenKey) -> Result<Acquisition> {
+        let path = self.path(key);
+        let (opened, target) = (path.clone(), self.target.clone());
+        let found = on_own_thread(Operation::Lease, move || {
+            acquire(&opened, &target).map_err(|error| io_error(Operation::Lease, &opened, "lock", error))
+        });
+        let Some((file, intent)) = found.await? else {
+            return Ok(Acquisition::Held {
+                retry_after: RETRY_AFTER,
+            });
+        };
+        Ok(Acquisition::Acquired(Box::new(FileLeaseGuard {
+            file: Arc::new(Mutex::new(file)),
+            path,
+            intent,
+            key: key.clone(),
+            prover: Arc::clone(&self.prover),
+        })))
+    }
+}
+
+fn acquire(path: &Path, target: &Path) -> io::Result<Option<(File, Option<Intent>)>> {
+    loop {
+        let mut file = open(path, target)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Ok(None),
+            Err(TryLockError::Error(error)) => return Err(error),
+        }
+        // A file that somebody deleted between opening and locking excludes nobody.
+        if names_this(path, &file)? {
+            let intent = read_intent(&mut file)?;
+            return Ok(Some((file, intent)));
+        }
+    }
+}
+
+fn open(path: &Path, target: &Path) -> io::Result<File> {
+    match private_options().read(true).write(true).open(path) {
+        Ok(file) => return Ok(file),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(error),
+    }
+    if let Some(directory) = path.parent() {
+        create_private_directory(directory)?;
+        tighten(directory)?;
+        if let Ok(directory) = File::open(directory) {
+            adopt_owner(&directory, target);
+        }
+    }
+    let file = private_options()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(path)?;
+    adopt_owner(&file, target);
+    // The intent that will be written is only as durable as the entry that leads to it.
+    sync_directory(path)?;
+    if let Some(directory) = path.parent() {
+        sync_directory(directory)?;
+    }
+    Ok(file)
+}
+
+fn read_intent(file: &mut File) -> io::Result<Option<Intent>> {
+    let mut bytes = Vec::new();
+    file.take(MOST_BYTES).read_to_end(&mut bytes)?;
+    if bytes.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(Intent::from_bytes(&bytes).unwrap_or_else(Intent::unreadable)))
+}
+
+fn write_intent(file: &mut File, bytes: &[u8]) -> io::Result<()> {
+    file.seek(SeekFrom::Start(0))?;
+    // The new bytes go over the old ones before the length changes: a kill in between never leaves an empty file where
+    // an intent was.
+    file.write_all(bytes)?;
+    file.set_len(bytes.len() as u64)?;
+    file.sync_all()
+}
+
+/// The lock is freed when the file is closed, that is, when this guard and the last work of it are gone: a write that
+/// outlives its dropped future still happens under the lock.
+#[derive(Debug)]
+struct FileLeaseGuard {
+    file: Arc<Mutex<File>>,
+    path: PathBuf,
+    intent: Option<Intent>,
+    key: TokenKey,
+    prover: Arc<dyn ProveWritable>,
+}
+
+impl FileLeaseGuard {
+    async fn write(&self, bytes: Vec<u8>) -> Result<()> {
+        let (file, path) = (Arc::clone(&self.file), self.path.clone());
+        on_own_thread(Operation::Lease, move || {
+            let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
+            write_intent(&mut file, &bytes)
+                .map_err(|error| io_error(Operation::Lease, &path, "record the intent in", error))
+        })
+        .await
+    }
+}
+
+impl std::fmt::Debug for dyn ProveWritable {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("ProveWritable")
+    }
+}
+
+#[async_trait]
+impl LeaseGuard for FileLeaseGuard {
+    fn intent(&self) -> Option<&Intent> {
+        self.intent.as_ref()
+    }
+
+    fn remaining(&self) -> Option<Duration> {
+        None
+    }
+
+    async fn renew(&mut self) -> Result<()> {
+        Ok(())
+    }
+
+    async fn prove_writable(&mut self) -> Result<()> {
+        self.prover.prove_writable(&self.key).await
+    }
+
+    async fn record_intent(&mut self, intent: &Intent) -> Result<()> {
+        self.write(intent.to_bytes()).await
+    }
+
+    async fn clear_intent(&mut self) -> Result<()> {
+        self.write(Vec::new()).await
+    }
+
+    async fn release(self: Box<Self>) -> Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use token_storage_core::Revision;
+
+    use super::*;
+
+    struct Always;
+
+    #[async_trait]
+    impl ProveWritable for Always {
+        async fn prove_writable(&self, _key: &TokenKey) -> Result<()> {
+            Ok(())
+        }
+    }
+
+    fn lease(folder: &Path) -> FileLease {
+        FileLease::new(&folder.join("tokens.json"), Arc::new(Always))
+    }
+
+    async fn acquire(lease: &FileLease, key: &TokenKey) -> Option<Box<dyn LeaseGuard>> {
+        match lease.try_acquire(key).await.unwrap() {
+            Acquisition::Acquired(guard) => Some(guard),
+            Acquisition::Held { .. } => None,
+        }
+    }
+
+    #[tokio::test]
+    async fn l1_one_holder_for_each_key() {
+        let folder = tempfile::tempdir().unwrap();
+        let (lease, other) = (lease(folder.path()), lease(folder.path()));
+        let (a, b) = (TokenKey::new("n", "a"), TokenKey::new("n", "b"));
+        let held = acquire(&lease, &a).await.unwrap();
+        assert!(acquire(&other, &a).await.is_none());
+        assert!(acquire(&other, &b).await.is_some());
+        held.release().await.unwrap();
+        assert!(acquire(&other, &a).await.is_some());
+    }
+
+    #[tokio::test]
+    async fn l5_an_intent_outlives_its_holder_and_is_cleared() {
+        let folder = tempfile::tempdir().unwrap();
+        let lease = lease(folder.path());
+        let key = TokenKey::in_default("rs");
+        let intent = Intent {
+            revision: Revision::from_bytes(&[9; 32]).unwrap(),
+            guarded: true,
+            recorded_at: 5,
+        };
+        let mut guard = acquire(&lease, &key).await.unwrap();
+        assert_eq!(guard.intent(), None);
+        guard.record_intent(&intent).await.unwrap();
+        drop(guard);
+        let mut guard = acquire(&lease, &key).await.unwrap();
+        assert_eq!(guard.intent(), Some(&intent));
+        guard.clear_intent().await.unwrap();
+        drop(guard);
+        assert_eq!(acquire(&lease, &key).await.unwrap().intent(), None);
+        assert!(lease.path(&key).exists(), "lease files are never deleted");
+    }
+
+    #[tokio::test]
+    async fn an_unreadable_intent_is_not_taken_for_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let lease = lease(folder.path());
+        let key = TokenKey::in_default("rs");
+        drop(acquire(&lease, &key).await);
+        std::fs::write(lease.path(&key), "?").unwrap();
+        assert_eq!(
+            acquire(&lease, &key).await.unwrap().intent(),
+            Some(&Intent::unreadable())
+        );
+    }
+
+    #[test]
+    fn k5_keys_have_files_of_their_own() {
+        let lease = lease(Path::new("/x"));
+        assert_ne!(
+            lease.path(&TokenKey::new("a:b", "c")),
+            lease.path(&TokenKey::new("a", "b:c"))
+        );
+        assert_ne!(
+            lease.path(&TokenKey::new("ab", "c")),
+            lease.path(&TokenKey::new("a", "bc"))
+        );
+    }
+
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn d4_lease_files_are_owner_only() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let lease = lease(folder.path());
+        let key = TokenKey::in_default("rs");
+        drop(acquire(&lease, &key).await);
+        let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(&lease.path(&key)), 0o600);
+        assert_eq!(mode(&lease.directory), 0o700);
+    }
+}

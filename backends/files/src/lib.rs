@@ -1,0 +1,26 @@
+//! What the file-based backends of token-storage share: paths, owner-only files, durable replacement, the lock between
+//! processes and the refresh lease. It knows no file format.
+//!
+//! Everything is created owner-only from its first instant, without touching the process's umask (clause D4 of
+//! `docs/contract.md`). Lock and lease files are never deleted: unlinking a lock file while another process waits for it
+//! gives two holders (D2).
+
+mod error;
+mod examine;
+mod lease;
+mod lock;
+mod network;
+mod path;
+mod permissions;
+mod replace;
+mod thread;
+
+pub use error::io_error;
+pub use examine::{examine, examine_mode};
+pub use lease::{FileLease, ProveWritable};
+pub use lock::{LockGuard, SidecarLock};
+pub use network::network_file_system;
+pub use path::{beside, create_parents, resolve};
+pub use permissions::{private_options, tighten};
+pub use replace::{Replacement, sweep, sync_directory, temporaries};
+pub use thread::on_own_thread;

@@ -1,0 +1,384 @@
+use std::{
+    fs::{File, TryLockError},
+    io::{self, Read, Seek, SeekFrom, Write},
+    path::{Path, PathBuf},
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    thread,
+    time::Instant,
+};
+
+use crate::{beside, create_parents, permissions::adopt_owner, private_options, tighten};
+
+/// The lock between processes that guards a file: an advisory lock of the operating system on `<file>.lock`.
+///
+/// It is never put on the file itself, which is replaced, and the lock file is never deleted (clause D2). The operating
+/// system frees it when the holder's process dies. Two values for the same file exclude each other, within one process
+/// too; one value is for one thread at a time to hold, and is fair to other processes: its waiting happens inside the
+/// operating system's queue.
+#[derive(Debug)]
+pub struct SidecarLock {
+    target: PathBuf,
+    path: PathBuf,
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// Kept open between acquisitions; taken out while it is locked or waited for.
+    idle: Option<File>,
+    queue: Queue,
+}
+
+/// What the helper thread, which waits in the operating system's queue, is about.
+#[derive(Debug, Default)]
+enum Queue {
+    #[default]
+    Empty,
+    Waiting {
+        wanted: bool,
+    },
+    Granted(File),
+    Failed(io::Error),
+}
+
+impl SidecarLock {
+    /// The lock of a file, whose path must be [resolved](crate::resolve). Touches nothing yet.
+    pub fn new(file: &Path) -> Self {
+        Self {
+            target: file.to_owned(),
+            path: beside(file, ".lock"),
+            shared: Arc::default(),
+        }
+    }
+
+    /// The path of the lock file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Takes the lock if it is free now. Creates the lock file and the directories above it, owner-only.
+    ///
+    /// # Errors
+    /// Those of the operating system.
+    pub fn try_acquire(&self) -> io::Result<Option<LockGuard>> {
+        self.acquire_until(Instant::now())
+    }
+
+    /// Takes the lock if it is free now and its file exists; never creates anything.
+    ///
+    /// # Errors
+    /// Those of the operating system.
+    pub fn try_acquire_existing(&self) -> io::Result<Option<LockGuard>> {
+        match self.path.try_exists() {
+            Ok(true) => self.try_acquire(),
+            Ok(false) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Waits for the lock until the deadline; `None` if it is still held then. Blocks the thread.
+    ///
+    /// # Errors
+    /// Those of the operating system.
+    pub fn acquire_until(&self, deadline: Instant) -> io::Result<Option<LockGuard>> {
+        loop {
+            let Some(file) = self.lock_some_file(deadline)? else {
+                return Ok(None);
+            };
+            // Somebody may have deleted or replaced the lock file all the same: a lock on a file that the path no longer
+            // names excludes nobody.
+            if names_this(&self.path, &file)? {
+                return Ok(Some(LockGuard {
+                    file: Some(file),
+                    shared: Arc::clone(&self.shared),
+                    in_use: false,
+                }));
+            }
+        }
+    }
+
+    fn lock_some_file(&self, deadline: Instant) -> io::Result<Option<File>> {
+        let mut state = self.shared.lock();
+        if let Queue::Empty = state.queue {
+            // Whether the path still names it is looked at once it is locked.
+            let file = match state.idle.take() {
+                Some(file) => file,
+                None => self.open()?,
+            };
+            match file.try_lock() {
+                Ok(()) => return Ok(Some(file)),
+                Err(TryLockError::Error(error)) => return Err(error),
+                Err(TryLockError::WouldBlock) if deadline <= Instant::now() => {
+                    state.idle = Some(file);
+                    return Ok(None);
+                }
+                Err(TryLockError::WouldBlock) => self.queue_up(file)?,
+            }
+        }
+        self.wait_for_helper(state, deadline)
+    }
+
+    fn wait_for_helper(&self, mut state: MutexGuard<'_, State>, deadline: Instant) -> io::Result<Option<File>> {
+        loop {
+            match std::mem::take(&mut state.queue) {
+                Queue::Granted(file) => return Ok(Some(file)),
+                Queue::Failed(error) => return Err(error),
+                Queue::Empty | Queue::Waiting { .. } => state.queue = Queue::Waiting { wanted: true },
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                state.queue = Queue::Waiting { wanted: false };
+                return Ok(None);
+            }
+            state = self
+                .shared
+                .changed
+                .wait_timeout(state, left)
+                .unwrap_or_else(PoisonError::into_inner)
+                .0;
+        }
+    }
+
+    /// Only a blocking `lock` stands in the operating system's queue (polling starves beside it), and it cannot be
+    /// bounded: so a helper thread makes it, and the caller's wait is bounded. If the caller gives up, the helper hands
+    /// the lock back at once when it gets it, or the next caller inherits its place.
+    fn queue_up(&self, file: File) -> io::Result<()> {
+        let shared = Arc::clone(&self.shared);
+        thread::Builder::new()
+            .name("token-storage-lock".to_owned())
+            .spawn(move || {
+                let result = file.lock();
+                let mut state = shared.lock();
+                state.queue = match (result, &state.queue) {
+                    (Err(error), _) => Queue::Failed(error),
+                    (Ok(()), Queue::Waiting { wanted: true }) => Queue::Granted(file),
+                    (Ok(()), _) => {
+                        if file.unlock().is_ok() {
+                            state.idle = Some(file);
+                        }
+                        Queue::Empty
+                    }
+                };
+                shared.changed.notify_all();
+            })?;
+        Ok(())
+    }
+
+    fn open(&self) -> io::Result<File> {
+        create_parents(&self.path)?;
+        let file = private_options()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(&self.path)?;
+        tighten(&self.path)?;
+        adopt_owner(&file, &self.target);
+        Ok(file)
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The lock, held until this is dropped. Owns what it needs and may move between threads.
+#[derive(Debug)]
+pub struct LockGuard {
+    file: Option<File>,
+    shared: Arc<Shared>,
+    in_use: bool,
+}
+
+impl LockGuard {
+    /// Notes in the lock file that its holder is at work, until the guard is dropped. Returns `true` if the holder before
+    /// died at work: then [sweep](crate::sweep) what it left. Survives the death of processes, not a power loss.
+    ///
+    /// # Errors
+    /// Those of the operating system.
+    pub fn mark_in_use(&mut self) -> io::Result<bool> {
+        let Some(file) = &mut self.file else { return Ok(false) };
+        let mut mark = [0];
+        file.seek(SeekFrom::Start(0))?;
+        let died = file.read(&mut mark)? == 1 && mark == *IN_USE;
+        if !died {
+            write_mark(file, IN_USE)?;
+        }
+        self.in_use = true;
+        Ok(died)
+    }
+}
+
+const IN_USE: &[u8; 1] = b"1";
+const IDLE: &[u8; 1] = b"0";
+
+fn write_mark(file: &mut File, mark: &[u8; 1]) -> io::Result<()> {
+    file.seek(SeekFrom::Start(0))?;
+    file.write_all(mark)
+}
+
+impl Drop for LockGuard {
+    fn drop(&mut self) {
+        let Some(mut file) = self.file.take() else { return };
+        if self.in_use {
+            // A mark that stays costs the next holder one look into the directory.
+            let _ = write_mark(&mut file, IDLE);
+        }
+        // If unlocking fails, closing the file frees it.
+        if file.unlock().is_ok() {
+            self.shared.lock().idle = Some(file);
+        }
+    }
+}
+
+/// Whether the path still names the open file.
+#[cfg(unix)]
+pub(crate) fn names_this(path: &Path, file: &File) -> io::Result<bool> {
+    use std::os::unix::fs::MetadataExt;
+    let open = file.metadata()?;
+    match std::fs::metadata(path) {
+        Ok(named) => Ok((named.dev(), named.ino()) == (open.dev(), open.ino())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// An open file cannot be deleted or replaced there.
+#[cfg(not(unix))]
+pub(crate) fn names_this(_path: &Path, _file: &File) -> io::Result<bool> {
+    Ok(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, sync::mpsc, time::Duration};
+
+    use super::*;
+
+    fn two(folder: &Path) -> (SidecarLock, SidecarLock) {
+        let file = folder.join("tokens.json");
+        (SidecarLock::new(&file), SidecarLock::new(&file))
+    }
+
+    #[test]
+    fn one_holder_at_a_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let (a, b) = two(folder.path());
+        let held = a.try_acquire().unwrap().unwrap();
+        assert!(b.try_acquire().unwrap().is_none());
+        drop(held);
+        assert!(b.try_acquire().unwrap().is_some());
+        assert!(a.try_acquire().unwrap().is_some());
+    }
+
+    #[test]
+    fn a_waiter_gets_it_when_it_is_freed() {
+        let folder = tempfile::tempdir().unwrap();
+        let (a, b) = two(folder.path());
+        let held = a.try_acquire().unwrap().unwrap();
+        let (done, waited) = mpsc::channel();
+        let waiter = thread::spawn(move || {
+            done.send(
+                b.acquire_until(Instant::now() + Duration::from_secs(60))
+                    .unwrap()
+                    .is_some(),
+            )
+            .unwrap();
+        });
+        assert!(waited.try_recv().is_err());
+        drop(held);
+        assert!(waited.recv().unwrap());
+        waiter.join().unwrap();
+    }
+
+    #[test]
+    fn giving_up_leaves_the_lock_usable() {
+        let folder = tempfile::tempdir().unwrap();
+        let (a, b) = two(folder.path());
+        let held = a.try_acquire().unwrap().unwrap();
+        for _ in 0..3 {
+            assert!(
+                b.acquire_until(Instant::now() + Duration::from_millis(5))
+                    .unwrap()
+                    .is_none()
+            );
+        }
+        drop(held);
+        assert!(
+            b.acquire_until(Instant::now() + Duration::from_secs(60))
+                .unwrap()
+                .is_some()
+        );
+        assert!(
+            a.acquire_until(Instant::now() + Duration::from_secs(60))
+                .unwrap()
+                .is_some()
+        );
+    }
+
+    #[test]
+    fn d2_releasing_never_deletes_the_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let (a, _) = two(folder.path());
+        drop(a.try_acquire().unwrap());
+        assert!(a.path().exists());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_deleted_lock_file_does_not_give_two_holders() {
+        let folder = tempfile::tempdir().unwrap();
+        let (a, b) = two(folder.path());
+        drop(a.try_acquire().unwrap());
+        fs::remove_file(a.path()).unwrap();
+        let held = b.try_acquire().unwrap().unwrap();
+        assert!(
+            a.try_acquire().unwrap().is_none(),
+            "the descriptor kept from before is not the file any more"
+        );
+        drop(held);
+        assert!(a.try_acquire().unwrap().is_some());
+    }
+
+    #[test]
+    fn reading_programs_create_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let (a, _) = two(folder.path());
+        assert!(a.try_acquire_existing().unwrap().is_none());
+        assert!(!a.path().exists());
+    }
+
+    #[test]
+    fn d2_the_death_of_a_holder_at_work_is_noticed_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let (a, b) = two(folder.path());
+        let mut held = a.try_acquire().unwrap().unwrap();
+        assert!(!held.mark_in_use().unwrap());
+        // As a kill does it: the lock goes, the mark stays.
+        drop(held.file.take());
+        let mut next = b.try_acquire().unwrap().unwrap();
+        assert!(next.mark_in_use().unwrap());
+        drop(next);
+        assert!(!b.try_acquire().unwrap().unwrap().mark_in_use().unwrap());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn d4_the_lock_file_is_owner_only() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let (a, _) = two(folder.path());
+        fs::write(a.path(), "").unwrap();
+        fs::set_permissions(a.path(), fs::Permissions::from_mode(0o666)).unwrap();
+        drop(a.try_acquire().unwrap());
+        assert_eq!(fs::metadata(a.path()).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+}

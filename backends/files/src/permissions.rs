@@ -1,0 +1,73 @@
+use std::{fs, io, path::Path};
+
+/// Options that create a file with mode 0600. Reading, writing and creating are for the caller to set.
+pub fn private_options() -> fs::OpenOptions {
+    #[cfg_attr(not(unix), expect(unused_mut))]
+    let mut options = fs::OpenOptions::new();
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options
+}
+
+/// Takes from group and others what they may do with a file or directory, by path, without opening it. Returns the mode
+/// that was too wide, for a warning; `None` if nothing had to be done (clause D4). Elsewhere than on Unix it does nothing.
+///
+/// # Errors
+/// Those of the operating system: only the owner may change a mode. What does not exist is no error.
+#[cfg_attr(not(unix), expect(unused_variables))]
+pub fn tighten(path: &Path) -> io::Result<Option<u32>> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let mode = match fs::metadata(path) {
+            Ok(found) => found.permissions().mode() & 0o7777,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        if mode & 0o077 != 0 {
+            fs::set_permissions(path, fs::Permissions::from_mode(mode & 0o7700))?;
+            return Ok(Some(mode));
+        }
+    }
+    Ok(None)
+}
+
+/// Gives a new file or directory to the owner of the file it belongs to, if that is somebody else: what root writes in a
+/// user's place must not lock the user out. Only root can; for anybody else, and where there is no such file, it does
+/// nothing. Nor does it for a file whose owner does not own the directory: in `/tmp`, anybody may have put it there.
+#[cfg_attr(not(unix), expect(unused_variables))]
+pub(crate) fn adopt_owner(new: &fs::File, like: &Path) {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::{MetadataExt, fchown};
+        let (Ok(wanted), Ok(found)) = (fs::metadata(like), new.metadata()) else {
+            return;
+        };
+        if (wanted.uid(), wanted.gid()) == (found.uid(), found.gid()) {
+            return;
+        }
+        let directory = like.parent().and_then(|directory| fs::metadata(directory).ok());
+        if directory.is_some_and(|directory| directory.uid() == wanted.uid()) {
+            let _ = fchown(new, Some(wanted.uid()), Some(wanted.gid()));
+        }
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn d4_a_wider_mode_is_tightened_and_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("f");
+        fs::write(&path, "").unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+        assert_eq!(tighten(&path).unwrap(), Some(0o644));
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(tighten(&path).unwrap(), None);
+        assert_eq!(tighten(&folder.path().join("absent")).unwrap(), None);
+    }
+}

@@ -1,0 +1,198 @@
+use std::{
+    ffi::{OsStr, OsString},
+    fs::{self, File},
+    io,
+    path::{Path, PathBuf},
+};
+
+use tempfile::NamedTempFile;
+
+use crate::permissions::adopt_owner;
+
+const SUFFIX: &str = ".tmp";
+const RANDOM: usize = 16;
+
+/// A new content for a file, prepared beside it and put in its place in one step.
+///
+/// The temporary file is owner-only, has an unpredictable name, is created exclusively, and is removed when this value is
+/// dropped without [`commit`](Replacement::commit). A kill leaves it behind; [`sweep`] removes it.
+#[derive(Debug)]
+pub struct Replacement {
+    temporary: NamedTempFile,
+    target: PathBuf,
+}
+
+impl Replacement {
+    /// Creates the temporary file beside the target, which must be [resolved](crate::resolve). Written by root, it gets the
+    /// owner of the target.
+    ///
+    /// # Errors
+    /// Those of the operating system.
+    pub fn begin(target: &Path) -> io::Result<Self> {
+        let temporary = tempfile::Builder::new()
+            .prefix(&prefix(target))
+            .suffix(SUFFIX)
+            .rand_bytes(RANDOM)
+            .tempfile_in(directory(target))?;
+        adopt_owner(temporary.as_file(), target);
+        Ok(Self {
+            temporary,
+            target: target.to_owned(),
+        })
+    }
+
+    /// The temporary file, to be filled.
+    pub fn file(&self) -> &File {
+        self.temporary.as_file()
+    }
+
+    /// Puts the new content in place and returns the file. With `durable` it and its directory entry are on the disk
+    /// afterwards; without, they survive the death of the process only.
+    ///
+    /// # Errors
+    /// - The error and whether the replacement may have happened: `true` only if the last step, making the directory
+    ///   entry durable, failed.
+    pub fn commit(self, durable: bool) -> Result<File, (io::Error, bool)> {
+        if durable {
+            self.temporary.as_file().sync_all().map_err(|error| (error, false))?;
+        }
+        let file = self
+            .temporary
+            .persist(&self.target)
+            .map_err(|error| (error.error, false))?;
+        if durable {
+            sync_directory(&self.target).map_err(|error| (error, true))?;
+        }
+        Ok(file)
+    }
+}
+
+/// Makes the directory entries beside a file durable. Does nothing where directories cannot be opened (Windows).
+///
+/// # Errors
+/// Those of the operating system.
+pub fn sync_directory(target: &Path) -> io::Result<()> {
+    if cfg!(unix) {
+        File::open(directory(target))?.sync_all()
+    } else {
+        Ok(())
+    }
+}
+
+/// The temporary files that killed writers left beside the target. Ask only while holding the lock: without it one of
+/// them may be in use.
+///
+/// # Errors
+/// Those of the operating system.
+pub fn temporaries(target: &Path) -> io::Result<Vec<PathBuf>> {
+    let prefix = prefix(target);
+    let mut found = Vec::new();
+    for entry in fs::read_dir(directory(target))? {
+        let entry = entry?;
+        if is_temporary(&entry.file_name(), &prefix) {
+            found.push(entry.path());
+        }
+    }
+    Ok(found)
+}
+
+/// Removes what [`temporaries`] finds and says how many there were. Call it with the lock held.
+///
+/// # Errors
+/// Those of the operating system.
+pub fn sweep(target: &Path) -> io::Result<usize> {
+    let found = temporaries(target)?;
+    for path in &found {
+        fs::remove_file(path)?;
+    }
+    Ok(found.len())
+}
+
+fn directory(target: &Path) -> &Path {
+    target.parent().unwrap_or(Path::new("/"))
+}
+
+fn prefix(target: &Path) -> OsString {
+    let mut prefix = OsString::from(".");
+    prefix.push(target.file_name().unwrap_or_default());
+    prefix.push(".");
+    prefix
+}
+
+/// Exactly our names, so that nobody else's file is taken for one.
+fn is_temporary(name: &OsStr, prefix: &OsStr) -> bool {
+    let rest = name.as_encoded_bytes().strip_prefix(prefix.as_encoded_bytes());
+    let random = rest.and_then(|rest| rest.strip_suffix(SUFFIX.as_bytes()));
+    random.is_some_and(|random| random.len() == RANDOM && random.iter().all(u8::is_ascii_alphanumeric))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    fn names(folder: &Path) -> Vec<String> {
+        let mut names: Vec<_> = fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn a1_commit_replaces_and_leaves_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let target = folder.path().join("tokens.json");
+        fs::write(&target, "old").unwrap();
+        let replacement = Replacement::begin(&target).unwrap();
+        replacement.file().write_all(b"new").unwrap();
+        assert_eq!(fs::read(&target).unwrap(), b"old");
+        replacement.commit(true).unwrap();
+        assert_eq!(fs::read(&target).unwrap(), b"new");
+        assert_eq!(names(folder.path()), ["tokens.json"]);
+    }
+
+    #[test]
+    fn d2_dropping_leaves_the_old_content_and_no_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let target = folder.path().join("tokens.json");
+        fs::write(&target, "old").unwrap();
+        drop(Replacement::begin(&target).unwrap());
+        assert_eq!(names(folder.path()), ["tokens.json"]);
+    }
+
+    #[test]
+    fn d2_sweep_removes_what_a_kill_left_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let target = folder.path().join("tokens.json");
+        let replacement = Replacement::begin(&target).unwrap();
+        // As after a kill: the file stays, nobody has it.
+        let (_, left) = replacement.temporary.keep().unwrap();
+        let others = [
+            ".tokens.json.notes.tmp",
+            ".tokens.json.aaaaaaaaaaaaaaaa.tmp.bak",
+            "tokens.json.lock",
+        ];
+        for other in others {
+            fs::write(folder.path().join(other), "").unwrap();
+        }
+        assert_eq!(temporaries(&target).unwrap(), [left]);
+        assert_eq!(sweep(&target).unwrap(), 1);
+        assert_eq!(sweep(&target).unwrap(), 0);
+        assert_eq!(names(folder.path()).len(), others.len());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn d4_temporary_files_are_owner_only() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let replacement = Replacement::begin(&folder.path().join("t")).unwrap();
+        assert_eq!(
+            replacement.file().metadata().unwrap().permissions().mode() & 0o777,
+            0o600
+        );
+    }
+}

@@ -1,0 +1,238 @@
+//! Reading the formats 0.4.1, 1.0 and 2.0 in one pass over the text.
+
+use std::{ops::Range, sync::Arc};
+
+use token_storage_core::DEFAULT_NAMESPACE;
+
+use super::{
+    Document, Format, Members, Namespace, OUR_VERSION, Record, RootValue, VERSION_MEMBER,
+    members::decode_name,
+    scan::{Cursor, Scanned, SyntaxError, line_and_column},
+};
+use crate::text::{Buffer, RawText, Text};
+
+/// Why a file's content is no token file. The message names the place and quotes nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Damage {
+    pub(crate) kind: DamageKind,
+    pub(crate) message: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum DamageKind {
+    /// A token file once, but damaged: a write may put it aside and start anew.
+    Corrupt,
+    /// Sound, but of another kind, or of a later version: never touched.
+    NotOurs,
+}
+
+impl Damage {
+    fn corrupt(message: impl Into<String>) -> Self {
+        Self {
+            kind: DamageKind::Corrupt,
+            message: message.into(),
+        }
+    }
+
+    fn not_ours(message: impl Into<String>) -> Self {
+        Self {
+            kind: DamageKind::NotOurs,
+            message: message.into(),
+        }
+    }
+
+    fn syntax(text: &str, error: SyntaxError) -> Self {
+        let (line, column) = line_and_column(text.as_bytes(), error.at);
+        let place = format!("byte {} (line {line}, column {column})", error.at);
+        let rest = text.as_bytes().get(error.at..).unwrap_or_default();
+        Self::corrupt(match rest {
+            [] => format!("it ends too early, at {place}: it was cut off"),
+            [0, ..] => format!("there is a NUL at {place}"),
+            _ => format!("it is not JSON from {place} on"),
+        })
+    }
+}
+
+impl Document {
+    /// Reads the content of a file.
+    pub(crate) fn read(content: Buffer) -> Result<Self, Damage> {
+        if content.bytes().is_empty() {
+            return Err(Damage::corrupt("the file is empty, it was cut off"));
+        }
+        if content.bytes().starts_with(b"\xef\xbb\xbf") {
+            return Err(Damage::corrupt(
+                "it starts with a byte order mark, which JSON does not allow; remove its first three bytes",
+            ));
+        }
+        match content.into_text() {
+            Ok(text) => Self::parse(text),
+            Err(at) => Err(Damage::corrupt(format!("it is not valid UTF-8 from byte {at} on"))),
+        }
+    }
+
+    /// Reads a text.
+    pub(crate) fn parse(text: Arc<Text>) -> Result<Self, Damage> {
+        let mut root = Root::default();
+        let mut cursor = Cursor::new(text.as_str());
+        let range = match root.scan(&text, &mut cursor) {
+            Ok(range) => range,
+            Err(error) => return Err(Damage::syntax(text.as_str(), error)),
+        };
+        let mut document = root.into_document(&text, range)?;
+        document.source = Some(Arc::clone(&text));
+        document.base = Some(text);
+        Ok(document)
+    }
+}
+
+/// The root object while it is read: the format is only known at its end.
+#[derive(Default)]
+struct Root {
+    is_object: bool,
+    members: Members<RootValue>,
+    data: Option<Members<Namespace>>,
+    by_rs: Option<Members<Record>>,
+}
+
+impl Root {
+    fn scan(&mut self, text: &Arc<Text>, cursor: &mut Cursor<'_>) -> Scanned<Range<usize>> {
+        self.is_object = cursor.peek() == Some(b'{');
+        let start = cursor.position();
+        if self.is_object {
+            cursor.object(|cursor, name| self.member(text, cursor, name))?;
+        } else {
+            cursor.value()?;
+        }
+        let range = start..cursor.position();
+        cursor.end()?;
+        Ok(range)
+    }
+
+    fn member(&mut self, text: &Arc<Text>, cursor: &mut Cursor<'_>, name: Range<usize>) -> Scanned<()> {
+        let is_object = cursor.peek() == Some(b'{');
+        let start = cursor.position();
+        match decode_name(cursor.raw(&name)).as_deref() {
+            // Of duplicates the last one counts, hence the assignments.
+            Some("data") if is_object => self.data = Some(namespaces(text, cursor)?),
+            Some("by_rs") if is_object => self.by_rs = Some(records(text, cursor)?),
+            known => {
+                match known {
+                    Some("data") => self.data = None,
+                    Some("by_rs") => self.by_rs = None,
+                    _ => {}
+                }
+                cursor.value()?;
+            }
+        }
+        let value = RawText::piece(text, start..cursor.position());
+        self.members.read(text, name, RootValue::Other(value));
+        Ok(())
+    }
+
+    fn into_document(mut self, text: &Arc<Text>, range: Range<usize>) -> Result<Document, Damage> {
+        if !self.is_object {
+            return Err(Damage::corrupt("the root is not a JSON object"));
+        }
+        match self.string("format_version").as_deref() {
+            Some("2.0") => match self.data.take() {
+                Some(namespaces) => Ok(self.document(Format::V2, "data", namespaces)),
+                None => Err(Damage::corrupt("the member `data` is missing or not an object")),
+            },
+            Some("1.0") => match self.by_rs.take() {
+                Some(records) => {
+                    let mut namespaces = Members::default();
+                    namespaces.set(DEFAULT_NAMESPACE, Namespace::Records(Arc::new(records)));
+                    self.members.remove("data");
+                    Ok(self.document(Format::V1, "by_rs", namespaces))
+                }
+                None => Err(Damage::corrupt("the member `by_rs` is missing or not an object")),
+            },
+            None if self.has("globus-sdk-tokenstorage.version") && self.has("access_token") => {
+                self.single_token(RawText::piece(text, range))
+            }
+            Some(_) => Err(Damage::not_ours(
+                "its format_version is neither \"1.0\" nor \"2.0\"; a later version may have written it",
+            )),
+            None if self.has("format_version") => Err(Damage::not_ours("its format_version is not a string")),
+            None => Err(Damage::not_ours(
+                "it has no format_version, so it is no token file; name another path",
+            )),
+        }
+    }
+
+    fn single_token(&self, record: RawText) -> Result<Document, Damage> {
+        let Some(resource_server) = self.string("resource_server") else {
+            return Err(Damage::corrupt(
+                "the member `resource_server` is missing or not a string",
+            ));
+        };
+        let mut records = Members::default();
+        records.set(&resource_server, Record::new(record));
+        let mut document = Document::empty();
+        document
+            .namespaces
+            .set(DEFAULT_NAMESPACE, Namespace::Records(Arc::new(records)));
+        document.format = Format::V041;
+        Ok(document)
+    }
+
+    /// The document in the current layout: `data` takes the place of the member that held the records, and what Python
+    /// requires is there.
+    fn document(self, format: Format, records_member: &str, namespaces: Members<Namespace>) -> Document {
+        let version_is_string = self.string(VERSION_MEMBER).is_some();
+        let mut root = Members::default();
+        for member in self.members.iter() {
+            match member.name.as_deref() {
+                Some(name) if name == records_member => drop(root.set("data", RootValue::Data)),
+                Some("format_version") => drop(root.set("format_version", RootValue::FormatVersion)),
+                _ => root.adopt(member),
+            }
+        }
+        if !version_is_string {
+            root.set(VERSION_MEMBER, RootValue::Other(RawText::new(OUR_VERSION.to_owned())));
+        }
+        Document {
+            format,
+            root,
+            namespaces,
+            source: None,
+            base: None,
+            dead_bytes: 0,
+        }
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.members.get(name).is_some()
+    }
+
+    fn string(&self, name: &str) -> Option<Arc<str>> {
+        match self.members.get(name) {
+            Some(RootValue::Other(text)) => decode_name(text.as_str()),
+            _ => None,
+        }
+    }
+}
+
+fn namespaces(text: &Arc<Text>, cursor: &mut Cursor<'_>) -> Scanned<Members<Namespace>> {
+    let mut namespaces = Members::default();
+    cursor.object(|cursor, name| {
+        let value = if cursor.peek() == Some(b'{') {
+            Namespace::Records(Arc::new(records(text, cursor)?))
+        } else {
+            Namespace::Damaged(RawText::piece(text, cursor.value()?))
+        };
+        namespaces.read(text, name, value);
+        Ok(())
+    })?;
+    Ok(namespaces)
+}
+
+fn records(text: &Arc<Text>, cursor: &mut Cursor<'_>) -> Scanned<Members<Record>> {
+    let mut records = Members::default();
+    cursor.object(|cursor, name| {
+        let value = cursor.value()?;
+        records.read(text, name, Record::new(RawText::piece(text, value)));
+        Ok(())
+    })?;
+    Ok(records)
+}

@@ -1,0 +1,137 @@
+//! A look at the file that changes nothing: what `token-storage doctor` prints.
+
+use std::{path::Path, sync::Arc};
+
+use token_storage_core::{Finding, Severity, TokenKey};
+use token_storage_files as files;
+
+use crate::{
+    clock::Monotonic,
+    document::{DamageKind, Document, Format, Namespace},
+    error, kept,
+    load::{self, LoadError},
+    snapshot::Content,
+};
+
+/// Examines the JSON file at a path, and what lies beside it, without changing anything: permissions, format,
+/// integrity, damaged records, who holds the lock, what was left behind. Blocks; up to 250 ms if the file is damaged.
+///
+/// What is well is said too, as [`Severity::Info`]. No finding quotes anything of a record.
+pub fn examine(path: impl AsRef<Path>) -> Vec<Finding> {
+    let mut findings = Findings::default();
+    match files::resolve(path.as_ref()) {
+        Ok(path) => findings.file(&path),
+        Err(error) => findings.error(path.as_ref(), format!("cannot be used: {error}"), "name another path"),
+    }
+    findings.0
+}
+
+#[derive(Default)]
+struct Findings(Vec<Finding>);
+
+impl Findings {
+    fn info(&mut self, place: &Path, message: impl Into<String>) {
+        self.add(Severity::Info, place.display(), message, "");
+    }
+
+    fn warning(&mut self, place: &Path, message: impl Into<String>, advice: &str) {
+        self.add(Severity::Warning, place.display(), message, advice);
+    }
+
+    fn error(&mut self, place: &Path, message: impl Into<String>, advice: &str) {
+        self.add(Severity::Error, place.display(), message, advice);
+    }
+
+    fn add(&mut self, severity: Severity, place: impl ToString, message: impl Into<String>, advice: &str) {
+        self.0.push(Finding::new(severity, place.to_string(), message, advice));
+    }
+
+    fn file(&mut self, path: &Path) {
+        self.0.extend(files::examine(path));
+        self.content(path);
+        self.beside(path);
+    }
+
+    fn content(&mut self, path: &Path) {
+        match load::load(path, None, &Monotonic::start(), &|| {}) {
+            Ok(snapshot) => match &snapshot.content {
+                Content::Absent => self.info(path, "there is no file yet; the first write creates it"),
+                Content::Document(document) => self.document(path, document),
+                Content::Damaged(damage) if damage.kind == DamageKind::Corrupt => self.error(
+                    path,
+                    format!("is damaged: {}", damage.message),
+                    "put back a sound copy; or log in again, which keeps this file aside and starts a new one",
+                ),
+                Content::Damaged(damage) => self.error(
+                    path,
+                    format!("is not a token file of a known format: {}", damage.message),
+                    "name another path; writes to this one are refused",
+                ),
+            },
+            Err(LoadError::NotAFile) => self.error(path, "is not a file", "name the path of a JSON file"),
+            Err(LoadError::Io(error)) => {
+                let what = error::load(path, LoadError::Io(error));
+                self.error(path, what.message(), "see to it that you may read the file");
+            }
+        }
+    }
+
+    fn document(&mut self, path: &Path, document: &Arc<Document>) {
+        let (mut records, mut unnameable) = (0, document.namespaces().unnameable());
+        for namespace in document.namespaces().iter() {
+            match &namespace.value {
+                Namespace::Records(members) => {
+                    records += members.len();
+                    unnameable += members.unnameable();
+                    let name = namespace.name.as_deref().unwrap_or("?");
+                    for member in members.iter() {
+                        if let (Some(resource_server), Err(damage)) = (&member.name, member.value.decoded()) {
+                            self.damaged_record(path, &TokenKey::new(name, &**resource_server), damage);
+                        }
+                    }
+                }
+                Namespace::Damaged(_) => {
+                    let name = namespace.name.as_deref().unwrap_or("?");
+                    self.error(
+                        path,
+                        format!("the namespace {name:?} is not a JSON object"),
+                        "repair it; or store a token in it, which keeps a copy of the file and starts the namespace anew",
+                    );
+                }
+            }
+        }
+        let format = document.format();
+        self.info(path, format!("format {}, {records} records", format.name()));
+        if format != Format::V2 {
+            let copy = kept::original_path(path, format);
+            self.info(
+                path,
+                format!("the next write upgrades it to 2.0 and keeps it as {}", copy.display()),
+            );
+        }
+        if unnameable > 0 {
+            self.warning(
+                path,
+                format!("{unnameable} keys are not valid Unicode; they are kept, but nothing can name them"),
+                "the program that wrote them can remove them",
+            );
+        }
+    }
+
+    fn damaged_record(&mut self, path: &Path, key: &TokenKey, damage: crate::document::RecordDamage) {
+        let error = error::record(path, key, damage, token_storage_core::Operation::Get);
+        self.add(
+            Severity::Error,
+            key,
+            error.message(),
+            "store this token anew, by logging in again",
+        );
+    }
+
+    fn beside(&mut self, path: &Path) {
+        match kept::list(path) {
+            Ok(kept) => self.0.extend(kept.iter().map(|kept| kept::finding(path, kept))),
+            Err(error) => self.warning(path, format!("what lies beside it cannot be listed: {error}"), ""),
+        }
+    }
+}

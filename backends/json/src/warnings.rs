@@ -1,0 +1,68 @@
+//! What a person should know although everything went well.
+
+use std::{
+    path::Path,
+    sync::{Mutex, PoisonError},
+};
+
+use token_storage_core::{Finding, Severity};
+use token_storage_files as files;
+
+/// Logged, and collected until somebody asks; each once.
+#[derive(Debug, Default)]
+pub(crate) struct Warnings(Mutex<Vec<Finding>>);
+
+/// A storage that is never asked must not collect for ever.
+const AT_MOST: usize = 100;
+
+impl Warnings {
+    pub(crate) fn add(&self, finding: Finding) {
+        let mut findings = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if !findings.contains(&finding) && findings.len() < AT_MOST {
+            let Finding {
+                place, message, advice, ..
+            } = &finding;
+            tracing::warn!("{place}: {message}; {advice}");
+            findings.push(finding);
+        }
+    }
+
+    /// Makes the file owner-only if it is not (D4). What cannot be changed is told.
+    pub(crate) fn tighten(&self, path: &Path) {
+        let (message, advice) = match files::tighten(path) {
+            Ok(None) => return,
+            Ok(Some(mode)) => (
+                format!("others could read it (mode {mode:04o}); it is owner-only now"),
+                "if others may have read it, log out and in again",
+            ),
+            Err(error) => (
+                format!("others can read it, and that cannot be changed: {error}"),
+                "have its owner run chmod 600 on it",
+            ),
+        };
+        self.add(Finding::new(
+            Severity::Warning,
+            path.display().to_string(),
+            message,
+            advice,
+        ));
+    }
+
+    /// Tells of a file system on which the storage cannot keep what it promises.
+    pub(crate) fn network(&self, path: &Path) {
+        if let Some(name) = files::network_file_system(path) {
+            self.add(Finding::new(
+                Severity::Warning,
+                path.display().to_string(),
+                format!(
+                    "is on a network file system ({name}): other hosts' writes may be missed, and locks may not hold"
+                ),
+                "move it to a local disk",
+            ));
+        }
+    }
+
+    pub(crate) fn all(&self) -> Vec<Finding> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}

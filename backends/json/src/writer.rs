@@ -1,0 +1,216 @@
+//! The thread that writes: it takes everything that is queued, applies it in order to one document, and writes that
+//! once. Concurrent stores so share one rewrite, and those of one handle happen in the order in which they were called.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use token_storage_core::{Operation, Result};
+use token_storage_files::{self as files, LockGuard, SidecarLock};
+use tokio::sync::oneshot;
+
+use crate::{
+    commit::{self, Rewrite},
+    document::Document,
+    error::{self, Failure},
+    job::{Applied, Change, Job, Progress},
+    queue::{Queue, Worker},
+    shared::{Retired, Shared},
+};
+
+#[derive(Debug)]
+pub(crate) struct Writer(Worker<Job>);
+
+impl Writer {
+    pub(crate) fn new() -> Self {
+        Self(Worker::new("token-storage-json-write"))
+    }
+
+    /// Makes all changes or none, durably, after everything that was given before. Dropping the future before the
+    /// thread has begun cancels it.
+    pub(crate) async fn write(
+        &self,
+        shared: &Arc<Shared>,
+        changes: Vec<Change>,
+        operation: Operation,
+    ) -> Result<Applied> {
+        let deadline = Instant::now() + shared.busy_timeout;
+        let (job, wait, progress) = Job::new(changes, operation, deadline);
+        self.give(shared, job, operation)?;
+        let _abandon = AbandonOnDrop { shared, progress };
+        answer(wait, operation).await
+    }
+
+    /// Waits until every write that has begun is done.
+    pub(crate) async fn settle(&self, shared: &Arc<Shared>, operation: Operation) -> Result<()> {
+        let (job, wait, _) = Job::new(Vec::new(), operation, Instant::now());
+        self.give(shared, job, operation)?;
+        answer(wait, operation).await.map(drop)
+    }
+
+    fn give(&self, shared: &Arc<Shared>, job: Job, operation: Operation) -> Result<()> {
+        let start = || -> Box<dyn FnOnce(Arc<Queue<Job>>) + Send> {
+            let shared = Arc::clone(shared);
+            Box::new(move |queue| Rounds::new(&shared, &queue).run())
+        };
+        self.0.give(job, start).map_err(|_| error::no_thread(operation))
+    }
+}
+
+async fn answer(wait: oneshot::Receiver<Result<Applied>>, operation: Operation) -> Result<Applied> {
+    match wait.await {
+        Ok(answer) => answer,
+        Err(_) => Err(error::no_answer(operation).with_unknown_outcome()),
+    }
+}
+
+/// A caller that goes away takes its job along, or leaves word that a write is under way.
+struct AbandonOnDrop<'a> {
+    shared: &'a Shared,
+    progress: Progress,
+}
+
+impl Drop for AbandonOnDrop<'_> {
+    fn drop(&mut self) {
+        if !self.progress.cancel() && self.progress.has_begun() {
+            self.shared.abandon();
+        }
+    }
+}
+
+/// The thread's work: round after round of taking, writing, answering.
+struct Rounds<'a> {
+    shared: &'a Shared,
+    queue: &'a Queue<Job>,
+    lock: SidecarLock,
+    /// How many callers were there in the last round, and how long it took.
+    crowd: usize,
+    pace: Duration,
+}
+
+impl<'a> Rounds<'a> {
+    fn new(shared: &'a Shared, queue: &'a Queue<Job>) -> Self {
+        Self {
+            shared,
+            queue,
+            lock: SidecarLock::new(&shared.path),
+            crowd: 1,
+            pace: Duration::ZERO,
+        }
+    }
+
+    fn run(mut self) {
+        while self.queue.wait() {
+            self.gather();
+            self.round();
+            self.shared.settled();
+        }
+    }
+
+    /// The callers that were just answered come back in a moment. Waiting for them, for a small part of what a rewrite
+    /// takes, lets all share the next one; without it they would split into two halves that take turns.
+    fn gather(&self) {
+        if self.crowd > self.queue.len() {
+            self.queue
+                .gather(self.crowd, (self.pace / 4).min(Duration::from_millis(2)));
+        }
+    }
+
+    fn round(&mut self) {
+        self.finish_idle();
+        let Some(deadline) = self.queue.peek(|job| job.deadline) else {
+            return;
+        };
+        if self.finish_removals_of_nothing() {
+            return;
+        }
+        match self.lock.acquire_until(deadline) {
+            Ok(Some(guard)) => self.locked(guard),
+            Ok(None) => {
+                let now = Instant::now();
+                for job in self.queue.take_while(|job| job.deadline <= now) {
+                    let busy = error::busy(self.shared, job.operation);
+                    job.finish(Err(busy));
+                }
+            }
+            Err(error) => {
+                let failure = Failure::from(files::io_error(Operation::Store, self.lock.path(), "lock", error));
+                for job in self.queue.take() {
+                    let error = failure.error(job.operation);
+                    job.finish(Err(error));
+                }
+            }
+        }
+    }
+
+    /// Whoever has come until now shares the rewrite.
+    fn locked(&mut self, guard: LockGuard) {
+        let jobs = self.queue.take();
+        let begun: Vec<Job> = jobs.into_iter().filter(Job::begin).collect();
+        let (crowd, started) = (begun.len(), Instant::now());
+        let (results, retired) = write(self.shared, &begun, guard);
+        for (job, result) in begun.into_iter().zip(results) {
+            job.finish(result);
+        }
+        self.pace = started.elapsed();
+        self.crowd = crowd + self.queue.len();
+        drop(retired);
+    }
+
+    /// Barriers that have come to the front, and calls that nobody waits for.
+    fn finish_idle(&self) {
+        for job in self.queue.take_while(|job| job.is_barrier() || job.is_cancelled()) {
+            job.finish(Ok(Applied::default()));
+        }
+    }
+
+    /// Removing from a storage that does not exist yet creates nothing.
+    fn finish_removals_of_nothing(&self) -> bool {
+        if self.queue.peek(Job::only_removes) != Some(true) || !commit::is_absent(self.shared) {
+            return false;
+        }
+        let mut nothing = Document::empty();
+        for job in self.queue.take_while(Job::only_removes) {
+            let result = job.apply(&mut nothing, self.shared);
+            job.finish(result);
+        }
+        true
+    }
+}
+
+/// Does all jobs with one rewrite at most. One result for each job, and what was known before, to be dropped after they
+/// have been told.
+fn write(shared: &Shared, jobs: &[Job], mut guard: LockGuard) -> (Vec<Result<Applied>>, Vec<Retired>) {
+    let mut retired = Vec::new();
+    let results = match try_write(shared, jobs, &mut guard, &mut retired) {
+        Ok(results) => results,
+        Err(error) => {
+            let failure = Failure::from(error);
+            jobs.iter().map(|job| Err(failure.error(job.operation))).collect()
+        }
+    };
+    drop(guard);
+    (results, retired)
+}
+
+fn try_write(
+    shared: &Shared,
+    jobs: &[Job],
+    guard: &mut LockGuard,
+    retired: &mut Vec<Retired>,
+) -> Result<Vec<Result<Applied>>> {
+    let (snapshot, before) = shared.load()?;
+    retired.push(before);
+    let mut rewrite = Rewrite::of(shared, &snapshot);
+    let results: Vec<_> = jobs.iter().map(|job| rewrite.apply(job)).collect();
+    if results.iter().flatten().any(|applied| applied.changed) {
+        // A predecessor that died at work may have left a temporary file.
+        if guard.mark_in_use().is_ok_and(|died| died) {
+            let _ = files::sweep(&shared.path);
+        }
+        // Answers that rest on changes which then fail to be written are void with them, refusals included.
+        retired.push(rewrite.commit()?);
+    }
+    Ok(results)
+}

@@ -1,0 +1,291 @@
+//! Damaged and foreign files: never "no tokens", never lost, never in the way of a new login.
+
+mod common;
+
+use std::fs;
+
+use common::{Site, data, get, key, store, token};
+use token_storage_core::{Enumerate as _, ErrorKind, Precondition, Severity, TokenKey, TokenStorage, Write};
+use token_storage_json::{JsonStorage, examine};
+
+const SOUND: &str = include_str!("fixtures/globus-sdk-4.9.1_JSONTokenStorage_format2.0.json");
+
+/// What a damaged file looks like, and what the error must say of the place.
+fn damaged() -> Vec<(&'static str, Vec<u8>, &'static str)> {
+    let with_bom = [b"\xef\xbb\xbf", SOUND.as_bytes()].concat();
+    let latin1 = SOUND.replacen("Bearer", "B\u{7f}arer", 1).replace('\u{7f}', "\u{80}");
+    let mut not_utf8 = latin1.into_bytes();
+    not_utf8.retain(|byte| *byte != 0xc2);
+    vec![
+        ("empty", Vec::new(), "empty"),
+        ("cut off", SOUND.as_bytes()[..300].to_vec(), "cut off"),
+        (
+            "cut off at the end",
+            SOUND.as_bytes()[..SOUND.len() - 1].to_vec(),
+            "cut off",
+        ),
+        ("NUL-filled", vec![0; 4096], "NUL at byte 0 (line 1, column 1)"),
+        ("BOM", with_bom, "byte order mark"),
+        ("trailing garbage", format!("{SOUND}{{").into_bytes(), "line 1, column"),
+        (
+            "two writes, interleaved",
+            format!("{SOUND}\"x\"}}").into_bytes(),
+            "line 1, column",
+        ),
+        ("not UTF-8", not_utf8, "UTF-8 from byte"),
+        ("wrong root", b"[1, 2]".to_vec(), "root"),
+        (
+            "wrong data",
+            br#"{"format_version": "2.0", "data": []}"#.to_vec(),
+            "`data`",
+        ),
+    ]
+}
+
+#[tokio::test]
+async fn d3_a_damaged_file_is_an_error_that_names_the_place_and_is_kept_by_the_next_login() {
+    for (what, content, place) in damaged() {
+        let site = Site::with(&content);
+        let storage = site.open();
+        let error = storage.get(&key("auth.globus.org")).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Corrupt, "{what}: {error}");
+        let message = error.to_string();
+        assert!(
+            message.contains(place) && message.contains(site.path.to_str().unwrap()),
+            "{what}: {message}"
+        );
+        assert!(!message.contains("auth_at"), "{what}: {message}");
+        assert_eq!(
+            (&storage).list_namespaces(None).await.unwrap_err().kind(),
+            ErrorKind::Corrupt
+        );
+        assert_eq!(site.names(), ["tokens.json"], "{what}: reading moves nothing");
+
+        store(&storage, "rs", "new").await.unwrap();
+        assert_eq!(token(&storage, "rs").await.unwrap(), "new", "{what}");
+        assert_eq!(token(&site.open(), "rs").await.unwrap(), "new", "{what}");
+        let kept = storage.kept_files().unwrap();
+        assert_eq!(kept.len(), 1, "{what}");
+        assert_eq!(fs::read(&kept[0]).unwrap(), content, "{what}: unchanged");
+        #[cfg(unix)]
+        assert_eq!(common::mode(&kept[0]), 0o600, "{what}");
+        assert!(
+            storage
+                .warnings()
+                .iter()
+                .any(|finding| finding.place == kept[0].display().to_string()),
+            "{what}"
+        );
+        let findings = examine(&site.path);
+        assert!(
+            findings
+                .iter()
+                .any(|finding| finding.place == kept[0].display().to_string()),
+            "{what}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn d3_only_what_asks_nothing_of_the_lost_content_starts_anew() {
+    let site = Site::with("{");
+    let storage = site.open();
+    let (rs, record) = (key("rs"), data("at"));
+    let corrupt = |error: token_storage_core::Error| assert_eq!(error.kind(), ErrorKind::Corrupt, "{error}");
+    corrupt(storage.store(&rs, &record, Precondition::Absent).await.unwrap_err());
+    corrupt(storage.remove(&rs, Precondition::None).await.unwrap_err());
+    let other = key("other");
+    let writes = [
+        Write::new(&rs, &record, Precondition::None),
+        Write::new(&other, &record, Precondition::Absent),
+    ];
+    corrupt(storage.store_all(&writes).await.unwrap_err());
+    assert_eq!(site.text(), "{");
+    assert_eq!(site.names(), ["tokens.json", "tokens.json.lock"]);
+}
+
+#[tokio::test]
+async fn d3_a_file_repaired_meanwhile_is_read() {
+    let site = Site::with("{");
+    let storage = site.open();
+    assert!(storage.get(&key("auth.globus.org")).await.is_err());
+    fs::write(&site.path, SOUND).unwrap();
+    assert_eq!(token(&storage, "auth.globus.org").await.unwrap(), "auth_at_1");
+}
+
+#[tokio::test]
+async fn d3_one_bad_record_is_damaged_alone() {
+    let bad = [
+        ("number", "7"),
+        ("null", "null"),
+        ("list", "[]"),
+        ("no token", r#"{"resource_server": "x", "scope": ""}"#),
+        (
+            "huge",
+            r#"{"resource_server": "x", "scope": "", "access_token": "canary", "expires_at_seconds": 9223372036854775808}"#,
+        ),
+        (
+            "surrogate",
+            r#"{"resource_server": "x", "scope": "", "access_token": "canary\ud800"}"#,
+        ),
+        (
+            "name",
+            r#"{"resource_server": "x", "scope": "", "access_token": "canary", "\ud800": 1}"#,
+        ),
+    ];
+    let members: String = bad
+        .iter()
+        .map(|(name, record)| format!("\"{name}\": {record}, "))
+        .collect();
+    let site = Site::with(SOUND.replacen("\"DEFAULT\": {", &format!("\"DEFAULT\": {{{members}"), 1));
+    let storage = site.open();
+    for (name, _) in bad {
+        let error = storage.get(&key(name)).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Corrupt, "{name}");
+        assert_eq!(error.key(), Some(&key(name)));
+        assert!(!format!("{error} {error:?}").contains("canary"), "{name}");
+        let conditional = storage
+            .store(&key(name), &data("at"), Precondition::Absent)
+            .await
+            .unwrap_err();
+        assert_eq!(
+            conditional.kind(),
+            ErrorKind::Corrupt,
+            "{name}: neither absent nor unchanged"
+        );
+    }
+    assert_eq!(token(&storage, "auth.globus.org").await.unwrap(), "auth_at_1");
+    let listed = (&storage).list_keys("DEFAULT", None).await.unwrap().items;
+    assert_eq!(listed.len(), bad.len() + 2, "damaged records are listed");
+    let errors = examine(&site.path)
+        .into_iter()
+        .filter(|finding| finding.severity == Severity::Error);
+    assert_eq!(errors.count(), bad.len());
+
+    store(&storage, "neighbour", "at").await.unwrap();
+    for (name, record) in bad {
+        assert!(
+            site.text().contains(&format!("\"{name}\": {record}")),
+            "{name} is kept as it is"
+        );
+    }
+    assert!(storage.remove(&key("null"), Precondition::None).await.unwrap());
+    store(&storage, "huge", "new").await.unwrap();
+    assert_eq!(get(&storage, "null").await, None);
+    assert_eq!(token(&storage, "huge").await.unwrap(), "new");
+    assert!(
+        storage.kept_files().unwrap().is_empty(),
+        "replacing one record keeps nothing aside"
+    );
+}
+
+#[tokio::test]
+async fn d3_a_namespace_that_is_no_object_is_damaged_alone() {
+    let site = Site::with(SOUND.replacen("\"data\": {", "\"data\": {\"bad\": [1], ", 1));
+    let storage = site.open();
+    let bad = TokenKey::new("bad", "rs");
+    assert_eq!(storage.get(&bad).await.unwrap_err().kind(), ErrorKind::Corrupt);
+    assert_eq!(
+        storage.remove(&bad, Precondition::None).await.unwrap_err().kind(),
+        ErrorKind::Corrupt
+    );
+    assert_eq!(
+        (&storage).list_keys("bad", None).await.unwrap_err().kind(),
+        ErrorKind::Corrupt
+    );
+    assert_eq!(
+        (&storage).list_namespaces(None).await.unwrap().items,
+        ["DEFAULT", "bad"]
+    );
+    store(&storage, "rs", "at").await.unwrap();
+    assert!(
+        site.text().contains("\"bad\": [1]"),
+        "kept while nothing is stored there"
+    );
+    let before = site.text();
+    storage.store(&bad, &data("at"), Precondition::None).await.unwrap();
+    let kept = storage.kept_files().unwrap();
+    assert_eq!(fs::read_to_string(&kept[0]).unwrap(), before);
+    assert!(storage.get(&bad).await.unwrap().is_some());
+    assert_eq!(token(&storage, "auth.globus.org").await.unwrap(), "auth_at_1");
+}
+
+#[tokio::test]
+async fn a_file_of_another_kind_is_never_touched() {
+    for content in [
+        "{}",
+        r#"{"name": "some package", "version": "1.0"}"#,
+        r#"{"format_version": "3.0", "data": {}}"#,
+        r#"{"format_version": 2.0, "data": {}}"#,
+    ] {
+        let site = Site::with(content);
+        let storage = site.open();
+        let error = storage.get(&key("rs")).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Misconfigured, "{content}: {error}");
+        let error = store(&storage, "rs", "at").await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Misconfigured, "{content}: {error}");
+        assert_eq!(site.text(), content);
+        assert_eq!(site.names(), ["tokens.json", "tokens.json.lock"]);
+        assert!(
+            examine(&site.path)
+                .iter()
+                .any(|finding| finding.severity == Severity::Error)
+        );
+    }
+}
+
+#[tokio::test]
+async fn paths_that_are_no_files() {
+    let site = Site::new();
+    let error = JsonStorage::open(site.directory.path()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Misconfigured, "{error}");
+    let error = JsonStorage::open("").unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Misconfigured, "{error}");
+    fs::write(&site.path, SOUND).unwrap();
+    let error = JsonStorage::open(site.path.join("below")).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Misconfigured, "{error}");
+    // What becomes a directory after it was opened.
+    let storage = site.open();
+    fs::remove_file(&site.path).unwrap();
+    fs::create_dir(&site.path).unwrap();
+    assert_eq!(
+        storage.get(&key("rs")).await.unwrap_err().kind(),
+        ErrorKind::Misconfigured
+    );
+    assert_eq!(
+        store(&storage, "rs", "at").await.unwrap_err().kind(),
+        ErrorKind::Misconfigured
+    );
+    #[cfg(unix)]
+    {
+        fs::remove_dir(&site.path).unwrap();
+        let made = std::process::Command::new("mkfifo").arg(&site.path).status().unwrap();
+        assert!(made.success());
+        assert_eq!(
+            storage.get(&key("rs")).await.unwrap_err().kind(),
+            ErrorKind::Misconfigured,
+            "and does not hang"
+        );
+    }
+}
+
+#[test]
+fn examining_a_sound_file_finds_nothing_wrong_and_changes_nothing() {
+    let site = Site::with(SOUND);
+    #[cfg(unix)]
+    common::set_mode(&site.path, 0o600);
+    let findings = examine(&site.path);
+    assert!(
+        findings.iter().all(|finding| finding.severity == Severity::Info),
+        "{findings:?}"
+    );
+    assert!(
+        findings
+            .iter()
+            .any(|finding| finding.message == "format 2.0, 2 records"),
+        "{findings:?}"
+    );
+    assert_eq!(site.names(), ["tokens.json"]);
+    let absent = Site::new();
+    assert_eq!(examine(&absent.path).len(), 1);
+}
