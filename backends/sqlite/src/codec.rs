@@ -1,0 +1,69 @@
+//! From a row to a record.
+
+use rusqlite::{
+    Connection,
+    types::{ToSqlOutput, ValueRef},
+};
+use token_storage_core::{Error, ErrorKind, Operation, StoredToken, TokenKey, record, record::RecordError};
+
+use crate::schema;
+
+/// What is stored under a key: nothing, a record, or something that is none.
+pub(crate) type Row = Option<Result<StoredToken, Damage>>;
+
+/// Why a row is not a record. Quotes nothing of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Damage {
+    NotText,
+    NotUnicode,
+    Record(RecordError),
+}
+
+impl std::fmt::Display for Damage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::NotText => f.write_str("it is neither text nor a blob"),
+            Self::NotUnicode => f.write_str("it is not UTF-8"),
+            Self::Record(error) => error.fmt(f),
+        }
+    }
+}
+
+impl Damage {
+    pub(crate) fn into_error(self, operation: Operation, key: &TokenKey) -> Error {
+        let message = format!("the stored record is damaged: {self}; remove it or store a new one");
+        Error::new(ErrorKind::Corrupt, operation, message).with_key(key)
+    }
+}
+
+/// Reads the row of a key.
+pub(crate) fn select(connection: &Connection, key: &TokenKey) -> rusqlite::Result<Row> {
+    let mut statement = connection.prepare_cached(schema::SELECT)?;
+    let mut rows = statement.query((key.namespace(), key.resource_server()))?;
+    match rows.next()? {
+        Some(row) => Ok(Some(decode(row.get_ref(0)?))),
+        None => Ok(None),
+    }
+}
+
+/// Decodes a record. Python's programs accept a blob as well as text, so do we.
+pub(crate) fn decode(value: ValueRef<'_>) -> Result<StoredToken, Damage> {
+    let (ValueRef::Text(bytes) | ValueRef::Blob(bytes)) = value else {
+        return Err(Damage::NotText);
+    };
+    let json = std::str::from_utf8(bytes).map_err(|_| Damage::NotUnicode)?;
+    let record = record::decode(json).map_err(Damage::Record)?;
+    Ok(StoredToken {
+        data: record.data,
+        revision: record.revision,
+    })
+}
+
+/// Text that may not be UTF-8, to bind what was read from a column.
+pub(crate) struct RawText<'a>(pub(crate) &'a [u8]);
+
+impl rusqlite::ToSql for RawText<'_> {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(ValueRef::Text(self.0)))
+    }
+}

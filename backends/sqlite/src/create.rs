@@ -1,0 +1,163 @@
+//! Making a database, and putting a damaged one aside. Everything here is done with the lock file held.
+
+use std::{
+    ffi::OsString,
+    fs, io,
+    path::{Path, PathBuf},
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use rusqlite::{Connection, OpenFlags};
+use tempfile::TempPath;
+use token_storage_files::{beside, sync_directory, temporaries};
+
+use crate::{config::Options, error::Fault, place::Place, schema, warnings};
+
+/// The files that SQLite keeps beside a database; they belong to it.
+pub(crate) const COMPANIONS: [&str; 3] = ["-wal", "-journal", "-shm"];
+
+const ASIDE: &str = ".damaged-";
+
+/// Creates the database, complete with tables and write-ahead log, in one step: it is made under another name and then
+/// given its own. So no program ever sees half a database, and no descriptor of ours is ever opened and closed on a file
+/// that has SQLite connections in this process (which would drop their locks). The `-wal` and `-shm` files get their
+/// mode from the database.
+///
+/// Another program that creates it at the same moment wins: theirs is then used.
+pub(crate) fn create(place: &Place, options: &Options) -> Result<(), Fault> {
+    let path = place.path();
+    token_storage_files::create_parents(path).map_err(|error| Fault::from_io(error, "create the folder of", path))?;
+    put_companions_aside(path)?;
+    let unfinished = unfinished(path).map_err(|error| Fault::from_io(error, "create", path))?;
+    fill(&unfinished, options).map_err(|error| Fault::from_sqlite(&error, path))?;
+    match unfinished.persist_noclobber(path) {
+        Ok(()) => sync_folder(path),
+        Err(failed) if failed.error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(failed) => Err(Fault::from_io(failed.error, "create", path)),
+    }
+}
+
+/// An empty file with the name of a temporary one, as [`temporaries`] finds them.
+fn unfinished(path: &Path) -> io::Result<TempPath> {
+    let mut prefix = OsString::from(".");
+    prefix.push(path.file_name().unwrap_or_default());
+    prefix.push(".");
+    let file = tempfile::Builder::new()
+        .prefix(&prefix)
+        .suffix(".tmp")
+        .rand_bytes(16)
+        .tempfile_in(folder(path))?;
+    // Closes the descriptor, before SQLite opens its own.
+    Ok(file.into_temp_path())
+}
+
+fn fill(path: &Path, options: &Options) -> rusqlite::Result<()> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    options.set_up_writer(&connection)?;
+    if options.write_ahead_log {
+        connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
+    }
+    schema::create(&connection)?;
+    connection.close().map_err(|(_, error)| error)
+}
+
+/// Renames a damaged database, with what belongs to it, so that a new one can be made in its place. The name says what it
+/// is; nothing is changed or lost.
+pub(crate) fn set_aside(place: &Place) -> Result<(), Fault> {
+    let path = place.path();
+    // The log first: should the process die in between, a damaged database stays without log, and not a log without
+    // database, which a new database would take for its own.
+    let aside = put_companions_aside(path)?;
+    rename(path, &aside)?;
+    for companion in COMPANIONS.iter().chain([&""]) {
+        // It may hold tokens. Its content is what must not change, and what cannot be tightened is kept all the same.
+        let _ = token_storage_files::tighten(&beside(&aside, companion));
+    }
+    warnings::set_aside(path, &aside);
+    sync_folder(path)
+}
+
+fn put_companions_aside(path: &Path) -> Result<PathBuf, Fault> {
+    let aside = aside_name(path);
+    for companion in COMPANIONS {
+        rename(&beside(path, companion), &beside(&aside, companion))?;
+    }
+    Ok(aside)
+}
+
+fn rename(from: &Path, to: &Path) -> Result<(), Fault> {
+    match fs::rename(from, to) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Fault::from_io(error, "put aside", from)),
+        _ => Ok(()),
+    }
+}
+
+/// `tokens.db.damaged-<seconds since the epoch>`, with a number behind it if there is one already.
+fn aside_name(path: &Path) -> PathBuf {
+    let seconds = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |age| age.as_secs());
+    let name = |number: u32| match number {
+        0 => beside(path, &format!("{ASIDE}{seconds}")),
+        _ => beside(path, &format!("{ASIDE}{seconds}-{number}")),
+    };
+    let taken = |aside: &PathBuf| {
+        COMPANIONS
+            .iter()
+            .chain([&""])
+            .any(|companion| beside(aside, companion).symlink_metadata().is_ok())
+    };
+    let mut number = 0;
+    while taken(&name(number)) {
+        number += 1;
+    }
+    name(number)
+}
+
+/// The databases that were put aside, without their companions.
+pub(crate) fn kept_aside(path: &Path) -> Vec<PathBuf> {
+    let mut prefix = path.file_name().unwrap_or_default().to_owned();
+    prefix.push(ASIDE);
+    let is_aside = |name: &OsString| {
+        let name = name.as_encoded_bytes();
+        name.starts_with(prefix.as_encoded_bytes()) && !COMPANIONS.iter().any(|end| name.ends_with(end.as_bytes()))
+    };
+    let entries = fs::read_dir(folder(path)).into_iter().flatten().flatten();
+    let mut kept: Vec<PathBuf> = entries
+        .filter(|entry| is_aside(&entry.file_name()))
+        .map(|entry| entry.path())
+        .collect();
+    kept.sort();
+    kept
+}
+
+/// Removes what a process left behind that was killed while it created the database.
+pub(crate) fn tidy(place: &Place) {
+    // What cannot be removed now may be later; the names do not collide.
+    for unfinished in temporaries(place.path()).unwrap_or_default() {
+        for companion in COMPANIONS.iter().chain([&""]) {
+            let _ = fs::remove_file(beside(&unfinished, companion));
+        }
+    }
+}
+
+/// Takes away rights that others have on the database and its companions, and tells. Only by path: a descriptor of ours
+/// on them would, when closed, drop the locks of this process's connections.
+pub(crate) fn tighten(place: &Place) {
+    for companion in [""].iter().chain(&COMPANIONS) {
+        let path = place.beside(companion);
+        if let Ok(Some(mode)) = token_storage_files::tighten(&path) {
+            warnings::tightened(&path, mode);
+        }
+    }
+}
+
+fn folder(path: &Path) -> &Path {
+    path.parent().unwrap_or(Path::new("/"))
+}
+
+/// Makes the new name durable. SQLite has synced the file itself.
+fn sync_folder(path: &Path) -> Result<(), Fault> {
+    sync_directory(path).map_err(|error| Fault::from_io(error, "make durable the name of", path))
+}

@@ -1,0 +1,177 @@
+//! From SQLite's errors to ours. SQLite's own are never kept as a source and their texts never quoted: only result codes
+//! leave this module, and those hold no stored bytes.
+
+use std::{io, path::Path};
+
+use rusqlite::{ErrorCode, ffi};
+use token_storage_core::{Error, ErrorKind, Operation};
+
+/// What kept an operation from happening, in a form that can be told to several callers.
+#[derive(Clone, Debug)]
+pub(crate) struct Fault {
+    kind: ErrorKind,
+    message: String,
+    unknown_outcome: bool,
+}
+
+impl Fault {
+    pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self {
+            kind,
+            message: message.into(),
+            unknown_outcome: false,
+        }
+    }
+
+    pub(crate) fn kind(&self) -> ErrorKind {
+        self.kind
+    }
+
+    /// The same fault for a write that may have happened all the same.
+    pub(crate) fn outcome_unknown(mut self) -> Self {
+        self.unknown_outcome = true;
+        self
+    }
+
+    pub(crate) fn into_error(self, operation: Operation) -> Error {
+        let retryable = matches!(self.kind, ErrorKind::Busy | ErrorKind::Unavailable);
+        let mut error = Error::new(self.kind, operation, self.message);
+        if retryable {
+            error = error.with_retry(None);
+        }
+        if self.unknown_outcome {
+            error = error.with_unknown_outcome();
+        }
+        error
+    }
+
+    /// What an error of SQLite means for the database at `place`.
+    pub(crate) fn from_sqlite(error: &rusqlite::Error, place: &Path) -> Self {
+        let place = place.display();
+        let Some(cause) = error.sqlite_error() else {
+            let message = format!("the table token_storage of {place} has another shape than the Globus SDK's");
+            return Self::new(ErrorKind::Misconfigured, message);
+        };
+        let code = format!(
+            "SQLite: {}, code {}",
+            ffi::code_to_str(cause.extended_code),
+            cause.extended_code
+        );
+        if cause.extended_code == ffi::SQLITE_IOERR_SHORT_READ {
+            return Self::new(ErrorKind::Corrupt, damaged(&place, &code));
+        }
+        match cause.code {
+            ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => Self::busy(&place),
+            ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => {
+                Self::new(ErrorKind::Corrupt, damaged(&place, &code))
+            }
+            ErrorCode::ReadOnly | ErrorCode::PermissionDenied => Self::denied(&place, &code),
+            ErrorCode::DiskFull => {
+                let message = format!("no room left to write {place}; nothing was changed ({code})");
+                Self::new(ErrorKind::StorageFull, message)
+            }
+            ErrorCode::CannotOpen => {
+                let message = format!("{place} or a file beside it cannot be opened; check folder and owner ({code})");
+                Self::new(ErrorKind::PermissionDenied, message)
+            }
+            ErrorCode::TooBig => Self::new(ErrorKind::TooLarge, format!("larger than {place} can hold ({code})")),
+            ErrorCode::Unknown => {
+                let message = format!("{place} is not laid out like the Globus SDK's database ({code})");
+                Self::new(ErrorKind::Misconfigured, message)
+            }
+            _ if cause.extended_code == ffi::SQLITE_IOERR_WRITE => {
+                // What the file size limit and most failing disks come to; the commit record was not written.
+                let message = format!("{place} cannot be written; nothing was changed ({code})");
+                Self::new(ErrorKind::StorageFull, message)
+            }
+            _ => Self::new(ErrorKind::Unavailable, format!("{place} cannot be used now ({code})")),
+        }
+    }
+
+    /// From an error of the operating system. Its text is taken over: a fault is told to several callers, a source can be
+    /// given to one.
+    pub(crate) fn from_io(error: io::Error, doing: &str, place: &Path) -> Self {
+        let text = error.to_string();
+        let error = token_storage_files::io_error(Operation::Open, place, doing, error);
+        Self::new(error.kind(), format!("{} ({text})", error.message()))
+    }
+
+    pub(crate) fn busy(place: &impl std::fmt::Display) -> Self {
+        let message = format!("another program keeps {place} locked for longer than this call may wait; try again");
+        Self::new(ErrorKind::Busy, message)
+    }
+
+    fn denied(place: &impl std::fmt::Display, code: &str) -> Self {
+        let message = format!("{place} or its folder is read-only for this user; check owner and permissions ({code})");
+        Self::new(ErrorKind::PermissionDenied, message)
+    }
+}
+
+fn damaged(place: &impl std::fmt::Display, code: &str) -> String {
+    format!(
+        "the database {place} is damaged ({code}); the next write keeps it aside, with a name that says so, and starts a \
+         new one"
+    )
+}
+
+/// Whether a reader or writer should wait and try again.
+pub(crate) fn is_busy(error: &rusqlite::Error) -> bool {
+    let code = error.sqlite_error_code();
+    matches!(code, Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
+}
+
+/// Whether the database as a whole is damaged, not just one record.
+pub(crate) fn is_damage(error: &rusqlite::Error) -> bool {
+    error.sqlite_error().is_some_and(|cause| {
+        matches!(cause.code, ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)
+            || cause.extended_code == ffi::SQLITE_IOERR_SHORT_READ
+    })
+}
+
+/// Whether the commit record may have reached the disk although COMMIT failed: everything but a write that was refused.
+pub(crate) fn commit_may_have_happened(error: &rusqlite::Error) -> bool {
+    error
+        .sqlite_error()
+        .is_none_or(|cause| cause.code == ErrorCode::SystemIoFailure && cause.extended_code != ffi::SQLITE_IOERR_WRITE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_code_has_its_kind() {
+        for (code, want) in [
+            (ffi::SQLITE_BUSY, ErrorKind::Busy),
+            (ffi::SQLITE_BUSY_RECOVERY, ErrorKind::Busy),
+            (ffi::SQLITE_CORRUPT_INDEX, ErrorKind::Corrupt),
+            (ffi::SQLITE_NOTADB, ErrorKind::Corrupt),
+            (ffi::SQLITE_IOERR_SHORT_READ, ErrorKind::Corrupt),
+            (ffi::SQLITE_READONLY_DIRECTORY, ErrorKind::PermissionDenied),
+            (ffi::SQLITE_CANTOPEN, ErrorKind::PermissionDenied),
+            (ffi::SQLITE_FULL, ErrorKind::StorageFull),
+            (ffi::SQLITE_IOERR_WRITE, ErrorKind::StorageFull),
+            (ffi::SQLITE_IOERR_FSYNC, ErrorKind::Unavailable),
+            (ffi::SQLITE_ERROR, ErrorKind::Misconfigured),
+        ] {
+            let error = rusqlite::Error::SqliteFailure(ffi::Error::new(code), Some("canary".to_owned()));
+            let fault = Fault::from_sqlite(&error, Path::new("/db"));
+            assert_eq!(fault.kind(), want, "{code}");
+            let error = fault.into_error(Operation::Get);
+            assert!(!format!("{error} {error:?}").contains("canary"));
+        }
+    }
+
+    #[test]
+    fn only_a_failed_sync_leaves_the_outcome_open() {
+        for (code, want) in [
+            (ffi::SQLITE_FULL, false),
+            (ffi::SQLITE_IOERR_WRITE, false),
+            (ffi::SQLITE_BUSY, false),
+            (ffi::SQLITE_IOERR_FSYNC, true),
+        ] {
+            let error = rusqlite::Error::SqliteFailure(ffi::Error::new(code), None);
+            assert_eq!(commit_may_have_happened(&error), want, "{code}");
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! One connection that reads.
+
+use std::time::Duration;
+
+use rusqlite::Connection;
+use token_storage_core::{StoredToken, TokenKey};
+
+use crate::{
+    cache::Cache,
+    codec::{self, Row},
+};
+
+/// A connection that only reads, with the records it has read last.
+///
+/// The cache is valid as long as `PRAGMA data_version` of this very connection stays the same: it changes with every
+/// commit of any other connection, of this process or another, and means nothing on a second connection.
+pub(crate) struct Reader {
+    connection: Connection,
+    cache: Cache,
+    /// The version for which the cache holds.
+    version: Option<i64>,
+    /// Which state of the path it was opened in; see [`Place`](crate::place::Place).
+    pub(crate) epoch: u64,
+    /// How long reads take lately, in microseconds: a sliding mean.
+    pub(crate) mean_us: u32,
+    /// Whether it may serve more than one read.
+    pub(crate) keep: bool,
+}
+
+impl Reader {
+    pub(crate) fn new(connection: Connection, epoch: u64) -> Self {
+        Self {
+            connection,
+            cache: Cache::default(),
+            version: None,
+            epoch,
+            mean_us: 0,
+            keep: true,
+        }
+    }
+
+    pub(crate) fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
+    pub(crate) fn into_connection(self) -> Connection {
+        self.connection
+    }
+
+    /// Reads one key, from the cache if nothing has been committed since.
+    ///
+    /// The order matters: version first, then the record. Read the other way round, a commit between the two is missed
+    /// for good, since the old record is then kept under the new version.
+    pub(crate) fn get(&mut self, key: &TokenKey) -> rusqlite::Result<Row> {
+        if self.cache.get(key).is_none() && !self.cache.read_before(key) {
+            return codec::select(&self.connection, key);
+        }
+        let version = data_version(&self.connection)?;
+        if self.version != Some(version) {
+            self.cache.clear();
+            self.version = Some(version);
+        }
+        if let Some(record) = self.cache.get(key) {
+            return Ok(Some(Ok(record.clone())));
+        }
+        let row = codec::select(&self.connection, key)?;
+        if let Some(Ok(record)) = &row {
+            self.cache.insert(key.clone(), StoredToken::clone(record));
+        }
+        Ok(row)
+    }
+
+    /// Takes a duration into the mean. One outlier (a preempted thread) is forgotten after a few reads.
+    pub(crate) fn took(&mut self, duration: Duration) {
+        let sample = duration.as_micros().min(2_000) as u32;
+        self.mean_us = self.mean_us - self.mean_us / 8 + sample / 8;
+    }
+}
+
+/// Changes with every commit of another connection. Prepared once: `pragma_query_value` would prepare it each time.
+pub(crate) fn data_version(connection: &Connection) -> rusqlite::Result<i64> {
+    connection
+        .prepare_cached("PRAGMA data_version")?
+        .query_row([], |row| row.get(0))
+}

@@ -1,0 +1,319 @@
+//! The connections that read, and who uses which.
+
+use std::{
+    cell::Cell,
+    fs,
+    path::Path,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, TryLockError,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use rusqlite::{Connection, ErrorCode, OpenFlags};
+use token_storage_core::{ErrorKind, TokenKey};
+
+use crate::{
+    codec::Row,
+    config::{Options, close_merging, connect},
+    create,
+    error::{self, Fault},
+    place::Place,
+    reader::Reader,
+    schema,
+    writer::{DAMAGE_PATIENCE, DAMAGE_PAUSE},
+};
+
+/// Reads that take longer than this on the average are kept off the runtime's workers.
+const SLOW_US: u32 = 250;
+
+/// As many connections as there are cores, each behind a lock that is only ever tried on a runtime's worker.
+pub(crate) struct Readers {
+    slots: Box<[Mutex<Option<Reader>>]>,
+    place: Arc<Place>,
+    options: Arc<Options>,
+}
+
+/// What a read that must not wait comes to.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "it is taken apart at once; a box would be an allocation per read"
+)]
+pub(crate) enum Quick {
+    Done(Row),
+    /// There is no database.
+    Absent,
+    /// It would have to wait, or to open a connection, or went wrong: do it on another thread, with this connection.
+    Slow(usize),
+}
+
+enum Trouble {
+    Fault(Fault),
+    Sql(rusqlite::Error),
+}
+
+impl Readers {
+    pub(crate) fn new(place: Arc<Place>, options: Arc<Options>) -> Self {
+        Self {
+            slots: (0..options.readers).map(|_| Mutex::default()).collect(),
+            place,
+            options,
+        }
+    }
+
+    /// Reads a key on a connection that is open, free, and has been fast lately.
+    pub(crate) fn quick(&self, key: &TokenKey) -> Quick {
+        let start = Instant::now();
+        let own = own_slot(self.slots.len());
+        let epoch = match self.place.epoch(start) {
+            Ok(Some(epoch)) => epoch,
+            Ok(None) => return Quick::Absent,
+            Err(_) => return Quick::Slow(own),
+        };
+        let Some((index, mut slot)) = self.free_slot(own) else {
+            return Quick::Slow(own);
+        };
+        let usable = |reader: &&mut Reader| reader.epoch == epoch && reader.mean_us < SLOW_US;
+        let Some(reader) = slot.as_mut().filter(usable) else {
+            return Quick::Slow(index);
+        };
+        match reader.get(key) {
+            Ok(row) => {
+                reader.took(start.elapsed());
+                Quick::Done(row)
+            }
+            Err(_) => Quick::Slow(index),
+        }
+    }
+
+    /// As [`Readers::quick`], waiting for whatever is in the way; for threads of our own.
+    pub(crate) fn get(&self, index: usize, key: &TokenKey, deadline: Instant) -> Result<Row, Fault> {
+        let read = |reader: &mut Reader| {
+            let start = Instant::now();
+            let row = reader.get(key)?;
+            reader.took(start.elapsed());
+            Ok(row)
+        };
+        Ok(self.read(index, deadline, "token_storage", read)?.flatten())
+    }
+
+    /// Reads anything from a table; `None` if there is no database or no such table.
+    pub(crate) fn read<T>(
+        &self,
+        index: usize,
+        deadline: Instant,
+        table: &str,
+        mut read: impl FnMut(&mut Reader) -> rusqlite::Result<T>,
+    ) -> Result<Option<T>, Fault> {
+        let mut damaged_since = None;
+        loop {
+            let error = match self.attempt(index, deadline, table, &mut read) {
+                Ok(found) => return Ok(found),
+                Err(Trouble::Fault(fault)) => return Err(fault),
+                Err(Trouble::Sql(error)) => error,
+            };
+            let fault = Fault::from_sqlite(&error, self.place.path());
+            let now = Instant::now();
+            if error::is_damage(&error) {
+                if damaged_since.get_or_insert(now).elapsed() >= DAMAGE_PATIENCE {
+                    return Err(fault);
+                }
+                thread::sleep(DAMAGE_PAUSE);
+            } else if error::is_busy(&error) || self.has_moved() {
+                if now >= deadline {
+                    return Err(Fault::busy(&self.place.path().display()));
+                }
+                thread::sleep(Duration::from_millis(1));
+            } else {
+                return Err(fault);
+            }
+        }
+    }
+
+    fn attempt<T>(
+        &self,
+        index: usize,
+        deadline: Instant,
+        table: &str,
+        read: &mut impl FnMut(&mut Reader) -> rusqlite::Result<T>,
+    ) -> Result<Option<T>, Trouble> {
+        let look = || self.place.look().map_err(|error| self.cannot_look(error));
+        let Some(epoch) = look()? else {
+            return Ok(None);
+        };
+        let (_, mut slot) = self
+            .free_slot(index)
+            .unwrap_or_else(|| (index, lock(&self.slots[index])));
+        let kept = slot.take().filter(|reader| reader.epoch == epoch);
+        let mut reader = match kept {
+            Some(reader) => reader,
+            None => self.open(epoch, deadline)?,
+        };
+        if look()? != Some(epoch) {
+            // Another file has come in between; SQLite would say busy in its place.
+            return Err(Trouble::Sql(busy()));
+        }
+        wait_until(reader.connection(), deadline)?;
+        let found = match read(&mut reader) {
+            Ok(found) => Some(found),
+            Err(error) if is_missing(&error) && !schema::has_table(reader.connection(), table)? => None,
+            Err(error) => return Err(error.into()),
+        };
+        reader.connection().busy_timeout(Duration::ZERO)?;
+        // On every way out before this the connection is closed: it may be what went wrong.
+        if reader.keep {
+            *slot = Some(reader);
+        }
+        Ok(found)
+    }
+
+    fn open(&self, epoch: u64, deadline: Instant) -> Result<Reader, Trouble> {
+        let connection = connect(self.place.path())?;
+        wait_until(&connection, deadline)?;
+        // Some pragmas read the file already.
+        match self
+            .options
+            .set_up_reader(&connection)
+            .and_then(|()| probe(&connection))
+        {
+            Ok(()) => {
+                // A file that is named by mistake keeps the mode that others need.
+                if schema::has_table(&connection, "token_storage")? {
+                    create::tighten(&self.place);
+                }
+                Ok(Reader::new(connection, epoch))
+            }
+            Err(error) if !cannot_share(&error) => Err(error.into()),
+            Err(_) => self.open_immutable(epoch),
+        }
+    }
+
+    /// For a database in a folder that cannot be written, so that the files of its write-ahead log cannot be made.
+    fn open_immutable(&self, epoch: u64) -> Result<Reader, Trouble> {
+        let log = self.place.beside("-wal");
+        if fs::metadata(&log).is_ok_and(|found| found.len() > 0) {
+            let message = format!(
+                "{} holds writes that only a user who may write to the folder can bring in; read it once as that user",
+                log.display()
+            );
+            return Err(Trouble::Fault(Fault::new(ErrorKind::PermissionDenied, message)));
+        }
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
+        let connection = Connection::open_with_flags(uri(self.place.path(), "immutable=1"), flags)?;
+        self.options.set_up_reader(&connection)?;
+        probe(&connection)?;
+        let mut reader = Reader::new(connection, epoch);
+        // Such a connection never notices a change, so it serves one read.
+        reader.keep = false;
+        Ok(reader)
+    }
+
+    fn free_slot(&self, first: usize) -> Option<(usize, MutexGuard<'_, Option<Reader>>)> {
+        let count = self.slots.len();
+        (first..first + count)
+            .map(|index| index % count)
+            .find_map(|index| match self.slots[index].try_lock() {
+                Ok(slot) => Some((index, slot)),
+                Err(TryLockError::Poisoned(poisoned)) => Some((index, poisoned.into_inner())),
+                Err(TryLockError::WouldBlock) => None,
+            })
+    }
+
+    /// Whether a failure may be due to the file having been replaced or removed.
+    fn has_moved(&self) -> bool {
+        let before = self.place.epoch(Instant::now()).ok().flatten();
+        self.place.look().ok().flatten() != before
+    }
+
+    pub(crate) fn close(&self) {
+        for slot in &self.slots {
+            if let Some(reader) = lock(slot).take() {
+                close_merging(reader.into_connection());
+            }
+        }
+    }
+
+    fn cannot_look(&self, error: std::io::Error) -> Trouble {
+        Trouble::Fault(Fault::from_io(error, "use", self.place.path()))
+    }
+}
+
+impl From<rusqlite::Error> for Trouble {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Sql(error)
+    }
+}
+
+/// Each thread tries the same connection first: less contention, and its cache is warm.
+fn own_slot(count: usize) -> usize {
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    thread_local! {
+        static OWN: Cell<usize> = Cell::new(NEXT.fetch_add(1, Ordering::Relaxed));
+    }
+    OWN.get() % count
+}
+
+/// No read panics half-way, so a poisoned lock guards a sound connection.
+fn lock(slot: &Mutex<Option<Reader>>) -> MutexGuard<'_, Option<Reader>> {
+    slot.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn wait_until(connection: &Connection, deadline: Instant) -> rusqlite::Result<()> {
+    connection.busy_timeout(deadline.saturating_duration_since(Instant::now()))
+}
+
+/// Reads the header and the schema, so that what is wrong with the file shows up here.
+fn probe(connection: &Connection) -> rusqlite::Result<()> {
+    connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))
+}
+
+/// Whether the database could not be read for want of the right to make or change the files beside it.
+fn cannot_share(error: &rusqlite::Error) -> bool {
+    matches!(
+        error.sqlite_error_code(),
+        Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied)
+    )
+}
+
+/// Whether it may be that the table is missing.
+fn is_missing(error: &rusqlite::Error) -> bool {
+    error.sqlite_error_code() == Some(ErrorCode::Unknown)
+}
+
+fn busy() -> rusqlite::Error {
+    rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_BUSY), None)
+}
+
+/// A URI of SQLite's, with parameters.
+pub(crate) fn uri(path: &Path, parameters: &str) -> std::ffi::OsString {
+    let mut uri = std::ffi::OsString::from("file:");
+    uri.push(escape(path));
+    uri.push("?");
+    uri.push(parameters);
+    uri
+}
+
+#[cfg(unix)]
+fn escape(path: &Path) -> std::ffi::OsString {
+    use std::os::unix::ffi::{OsStrExt, OsStringExt};
+    let mut escaped = Vec::new();
+    for &byte in path.as_os_str().as_bytes() {
+        match byte {
+            b'%' | b'?' | b'#' => escaped.extend(format!("%{byte:02x}").bytes()),
+            _ => escaped.push(byte),
+        }
+    }
+    std::ffi::OsString::from_vec(escaped)
+}
+
+#[cfg(not(unix))]
+fn escape(path: &Path) -> std::ffi::OsString {
+    let text = path
+        .to_string_lossy()
+        .replace('%', "%25")
+        .replace('?', "%3f")
+        .replace('#', "%23");
+    format!("/{}", text.replace('\\', "/")).into()
+}
