@@ -1,0 +1,226 @@
+//! Storing and removing one record.
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use token_storage_core::{Error, Operation, Precondition, Result, Revision, TokenKey, WriteMark};
+
+use crate::{
+    attempts::Attempts,
+    backoff::Backoff,
+    condition::Expected,
+    inner::{Answer, Inner, unknown_outcome},
+    item::{Item, PREVIOUS},
+    key::item_key,
+    outcome::{CREATED, Outcome, of_removal, of_write, was_created},
+};
+
+/// A record that is ready to be sent.
+pub(crate) struct Prepared {
+    pub(crate) key: TokenKey,
+    pub(crate) item: Item,
+    pub(crate) mark: WriteMark,
+    pub(crate) revision: Revision,
+    pub(crate) precondition: Precondition,
+}
+
+impl Prepared {
+    /// The attributes to send over the expected state.
+    pub(crate) fn over(&self, expected: &Expected) -> std::collections::HashMap<String, AttributeValue> {
+        let mut attributes = self.item.attributes();
+        let previous = match expected {
+            Expected::Absent => Some(CREATED.to_owned()),
+            Expected::Marked(mark, _) => Some(mark.to_string()),
+            Expected::Exactly(_) => None,
+        };
+        if let Some(previous) = previous {
+            attributes.insert(PREVIOUS.to_owned(), AttributeValue::S(previous));
+        }
+        attributes
+    }
+}
+
+impl Inner {
+    pub(crate) async fn put(&self, write: &Prepared, operation: Operation) -> Result<Revision> {
+        let attempts = Attempts::default();
+        let mut backoff = Backoff::new(self.options.contention);
+        let mut expected = self.expected(&write.key, write.precondition, operation).await?;
+        loop {
+            let condition = expected.condition(&write.key, operation)?;
+            match self
+                .send_put(write.over(&expected), condition, &attempts, operation)
+                .await
+            {
+                Answer::Applied(()) => return Ok(write.revision),
+                Answer::Contended => {}
+                Answer::Failed(error) => {
+                    return self.after_lost_put(error, write, &expected, &attempts, operation).await;
+                }
+                Answer::Refused(now) => {
+                    match of_write(&write.mark, &expected, now.as_ref()) {
+                        Outcome::Happened => return Ok(write.revision),
+                        Outcome::Unknown if attempts.ambiguous() => return Err(unknown_outcome(&write.key, operation)),
+                        Outcome::Unknown | Outcome::Never => attempts.settle(),
+                    }
+                    expected = next(&write.key, write.precondition, now, operation)?;
+                    // What was just seen is the best guess there is. Later rounds pause, and then look again: after a
+                    // pause the guess would be wrong under load, again and again.
+                    if backoff.is_first_refusal() {
+                        continue;
+                    }
+                    backoff.wait(&write.key, operation).await?;
+                    expected = self.look_again(&write.key, write.precondition, operation).await?;
+                    continue;
+                }
+            }
+            with_outcome(backoff.wait(&write.key, operation).await, &attempts)?;
+        }
+    }
+
+    /// The request failed for good. If it may have been applied, one read may tell.
+    async fn after_lost_put(
+        &self,
+        error: Error,
+        write: &Prepared,
+        expected: &Expected,
+        attempts: &Attempts,
+        operation: Operation,
+    ) -> Result<Revision> {
+        let error = error.with_key(&write.key);
+        if !attempts.ambiguous() {
+            return Err(error);
+        }
+        let outcome = match self.look_after(&item_key(&write.key), operation).await {
+            Ok(now) => of_write(&write.mark, expected, now.as_ref()),
+            Err(()) => Outcome::Unknown,
+        };
+        match outcome {
+            Outcome::Happened => Ok(write.revision),
+            Outcome::Never => Err(error),
+            Outcome::Unknown => Err(error.with_unknown_outcome()),
+        }
+    }
+
+    /// Removes the record, if the precondition holds.
+    pub(crate) async fn delete(&self, key: &TokenKey, precondition: Precondition) -> Result<bool> {
+        const REMOVE: Operation = Operation::Remove;
+        let attempts = Attempts::default();
+        let mut backoff = Backoff::new(self.options.contention);
+        let mut expected = self.expected(key, precondition, REMOVE).await?;
+        loop {
+            if matches!(expected, Expected::Absent) {
+                return Ok(false);
+            }
+            let condition = expected.condition(key, REMOVE)?;
+            match self.send_delete(&item_key(key), condition, &attempts, REMOVE).await {
+                Answer::Applied(()) => return Ok(true),
+                Answer::Contended => {}
+                Answer::Failed(error) => {
+                    let error = error.with_key(key);
+                    if !attempts.ambiguous() {
+                        return Err(error);
+                    }
+                    let Ok(now) = self.look_after(&item_key(key), REMOVE).await else {
+                        return Err(error.with_unknown_outcome());
+                    };
+                    return match of_removal(&expected, now.as_ref()) {
+                        Outcome::Never => Err(error),
+                        _ if counts_as_removed(precondition, &expected, now.as_ref()) => Ok(true),
+                        _ => Err(error.with_unknown_outcome()),
+                    };
+                }
+                Answer::Refused(now) => {
+                    if attempts.ambiguous() && of_removal(&expected, now.as_ref()) != Outcome::Never {
+                        let removed = counts_as_removed(precondition, &expected, now.as_ref());
+                        return if removed {
+                            Ok(true)
+                        } else {
+                            Err(unknown_outcome(key, REMOVE))
+                        };
+                    }
+                    attempts.settle();
+                    expected = next(key, precondition, now, REMOVE)?;
+                    if backoff.is_first_refusal() {
+                        continue;
+                    }
+                    backoff.wait(key, REMOVE).await?;
+                    expected = self.look_again(key, precondition, REMOVE).await?;
+                    continue;
+                }
+            }
+            with_outcome(backoff.wait(key, REMOVE).await, &attempts)?;
+        }
+    }
+
+    /// The state that a first try expects. Costs a request unless the precondition itself names it.
+    pub(crate) async fn expected(
+        &self,
+        key: &TokenKey,
+        precondition: Precondition,
+        operation: Operation,
+    ) -> Result<Expected> {
+        let named = match &precondition {
+            Precondition::None => None,
+            Precondition::Absent if operation == Operation::Remove => None,
+            Precondition::Absent => Some(Expected::Absent),
+            Precondition::Unchanged(revision) => Expected::of_revision(revision),
+        };
+        match named {
+            Some(expected) => Ok(expected),
+            None => self.look_again(key, precondition, operation).await,
+        }
+    }
+
+    /// The state to expect, from reading it.
+    pub(crate) async fn look_again(
+        &self,
+        key: &TokenKey,
+        precondition: Precondition,
+        operation: Operation,
+    ) -> Result<Expected> {
+        let now = self.read(&item_key(key), operation).await;
+        next(key, precondition, now.map_err(|error| error.with_key(key))?, operation)
+    }
+}
+
+/// A removal without precondition whose answer was lost succeeded if the record is gone, or if what is there now was
+/// created anew: whoever it was that removed it.
+fn counts_as_removed(precondition: Precondition, expected: &Expected, now: Option<&Item>) -> bool {
+    let gone = now.is_none_or(|item| was_created(item) && item.mark() != expected.mark());
+    precondition == Precondition::None && gone
+}
+
+/// The state to expect now that this is there, or the conflict.
+pub(crate) fn next(
+    key: &TokenKey,
+    precondition: Precondition,
+    now: Option<Item>,
+    operation: Operation,
+) -> Result<Expected> {
+    if precondition != Precondition::None {
+        let current = match &now {
+            Some(item) => Some(revision(item, key, operation)?),
+            None => None,
+        };
+        if !precondition.holds(current) {
+            return Err(Error::precondition_failed(operation, key.clone(), current));
+        }
+    }
+    Ok(Expected::of(now))
+}
+
+fn revision(item: &Item, key: &TokenKey, operation: Operation) -> Result<Revision> {
+    let record = Item::new(item.attributes()).into_record(key);
+    record
+        .map(|stored| stored.revision)
+        .map_err(|error| error.with_operation(operation))
+}
+
+/// Giving up after an unanswered attempt must not claim that nothing happened.
+pub(crate) fn with_outcome<T>(result: Result<T>, attempts: &Attempts) -> Result<T> {
+    result.map_err(|error| {
+        if attempts.ambiguous() {
+            error.with_unknown_outcome()
+        } else {
+            error
+        }
+    })
+}

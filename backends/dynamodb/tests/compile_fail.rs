@@ -1,0 +1,6 @@
+//! C1: what a user sees who asks this storage for a listing.
+
+#[test]
+fn c1_code_that_lists_does_not_compile() {
+    trybuild::TestCases::new().compile_fail("tests/compile_fail/*.rs");
+}

@@ -1,0 +1,310 @@
+//! What becomes of a write whose answer was lost (clause A5): never a false conflict, never a false "nothing happened",
+//! never a lost record.
+
+mod support;
+
+use std::sync::Arc;
+
+use support::{
+    data,
+    hosts::{Hosts, facts},
+    key,
+};
+use token_storage_core::{ErrorKind, Precondition, TokenKey, TokenStorage, Write};
+use token_storage_dynamodb_testing::Fault;
+use tokio::sync::Notify;
+
+#[tokio::test]
+async fn a5_a_lost_answer_is_a_success_and_no_conflict() {
+    for fault in [Fault::DropAfter, Fault::ErrorAfter] {
+        let hosts = Hosts::new().await;
+        hosts.faults.plan("PutItem", [fault.clone()]);
+        let first = hosts
+            .faulty
+            .store(&key("rs"), &data("1"), Precondition::Absent)
+            .await
+            .unwrap();
+        hosts.faults.plan("PutItem", [fault.clone()]);
+        let second = hosts
+            .faulty
+            .store(&key("rs"), &data("2"), Precondition::Unchanged(first))
+            .await
+            .unwrap();
+        hosts.faults.plan("PutItem", [fault.clone()]);
+        let third = hosts
+            .faulty
+            .store(&key("rs"), &data("3"), Precondition::None)
+            .await
+            .unwrap();
+        assert_ne!(second, third);
+        assert_eq!(
+            hosts.other.get(&key("rs")).await.unwrap().unwrap().revision,
+            third,
+            "{fault:?}"
+        );
+        hosts.all_faults_happened();
+    }
+}
+
+/// All answers are lost, the last one included: a read finds the mark.
+#[tokio::test]
+async fn a5_a_lost_last_answer_is_resolved_by_reading() {
+    let hosts = Hosts::with(|client| client.attempts(1)).await;
+    hosts.faults.plan("PutItem", [Fault::DropAfter]);
+    let revision = hosts
+        .faulty
+        .store(&key("rs"), &data("1"), Precondition::Absent)
+        .await
+        .unwrap();
+    assert_eq!(hosts.other.get(&key("rs")).await.unwrap().unwrap().revision, revision);
+    hosts.all_faults_happened();
+}
+
+/// Ours happened, its answer was lost, and another host has written on top before the SDK's repetition is refused.
+#[tokio::test]
+async fn a5_a_success_that_was_replaced_meanwhile_is_a_success() {
+    let hosts = Hosts::new().await;
+    let first = hosts
+        .other
+        .store(&key("rs"), &data("1"), Precondition::Absent)
+        .await
+        .unwrap();
+    let other = hosts.other.clone();
+    let overtaken = Fault::drop_after_then(move || {
+        let other = other.clone();
+        async move {
+            other
+                .store(&key("rs"), &data("other"), Precondition::None)
+                .await
+                .unwrap();
+        }
+    });
+    hosts.faults.plan("PutItem", [overtaken]);
+    hosts
+        .faulty
+        .store(&key("rs"), &data("2"), Precondition::Unchanged(first))
+        .await
+        .unwrap();
+    assert_eq!(
+        hosts.token().await.as_deref(),
+        Some("other"),
+        "the newer one is not undone"
+    );
+    hosts.all_faults_happened();
+}
+
+/// As above, but what is there no longer tells: the outcome is unknown, and nobody claims a conflict.
+#[tokio::test]
+async fn a5_an_outcome_that_cannot_be_told_is_unknown() {
+    for precondition in ["none", "unchanged", "absent"] {
+        let hosts = Hosts::new().await;
+        let precondition = match precondition {
+            "absent" => Precondition::Absent,
+            other => {
+                let first = hosts
+                    .other
+                    .store(&key("rs"), &data("1"), Precondition::Absent)
+                    .await
+                    .unwrap();
+                if other == "none" {
+                    Precondition::None
+                } else {
+                    Precondition::Unchanged(first)
+                }
+            }
+        };
+        let other = hosts.other.clone();
+        let removed_and_stored = Fault::drop_after_then(move || {
+            let other = other.clone();
+            async move {
+                other.remove(&key("rs"), Precondition::None).await.unwrap();
+                other
+                    .store(&key("rs"), &data("other"), Precondition::Absent)
+                    .await
+                    .unwrap();
+            }
+        });
+        hosts.faults.plan("PutItem", [removed_and_stored]);
+        let stored = hosts.faulty.store(&key("rs"), &data("2"), precondition).await;
+        assert_eq!(facts(stored), (ErrorKind::Unavailable, false, true), "{precondition:?}");
+        assert_eq!(hosts.token().await.as_deref(), Some("other"));
+        hosts.all_faults_happened();
+    }
+}
+
+/// The first attempt was lost, another host won the race: the repetition's refusal is a plain conflict.
+#[tokio::test]
+async fn a5_a_lost_race_after_a_lost_attempt_is_a_conflict() {
+    let hosts = Hosts::new().await;
+    let first = hosts
+        .other
+        .store(&key("rs"), &data("1"), Precondition::Absent)
+        .await
+        .unwrap();
+    let other = hosts.other.clone();
+    let overtaken = Fault::pass_after(move || {
+        let other = other.clone();
+        async move {
+            other
+                .store(&key("rs"), &data("other"), Precondition::None)
+                .await
+                .unwrap();
+        }
+    });
+    hosts.faults.plan("PutItem", [Fault::DropBefore, overtaken]);
+    let stored = hosts
+        .faulty
+        .store(&key("rs"), &data("2"), Precondition::Unchanged(first))
+        .await;
+    let error = stored.unwrap_err();
+    let current = hosts.other.get(&key("rs")).await.unwrap().unwrap().revision;
+    assert_eq!(error.conflict().unwrap().current, Some(current));
+    assert!(!error.may_have_applied());
+    hosts.all_faults_happened();
+}
+
+/// An attempt that arrives after another host's later write does nothing.
+#[tokio::test]
+async fn a5_a_late_duplicate_never_undoes_a_newer_write() {
+    for precondition in ["none", "unchanged"] {
+        let hosts = Hosts::new().await;
+        let first = hosts
+            .other
+            .store(&key("rs"), &data("1"), Precondition::Absent)
+            .await
+            .unwrap();
+        let (deliver, delivered) = (Arc::new(Notify::new()), hosts.recorder.clone());
+        let gate = deliver.clone();
+        let late = Fault::late(move || {
+            let gate = gate.clone();
+            async move { gate.notified().await }
+        });
+        hosts.faults.plan("PutItem", [late]);
+        let precondition = if precondition == "none" {
+            Precondition::None
+        } else {
+            Precondition::Unchanged(first)
+        };
+        hosts.faulty.store(&key("rs"), &data("2"), precondition).await.unwrap();
+        let newest = hosts
+            .other
+            .store(&key("rs"), &data("newest"), Precondition::None)
+            .await
+            .unwrap();
+        assert_eq!(delivered.actions()["PutItem"], 2, "the late attempt and its repetition");
+
+        deliver.notify_one();
+        hosts.faults.late_arrival().await;
+        assert_eq!(hosts.other.get(&key("rs")).await.unwrap().unwrap().revision, newest);
+        hosts.all_faults_happened();
+    }
+}
+
+#[tokio::test]
+async fn a5_a_lost_removal_is_told_from_a_lost_race() {
+    // Without precondition, what is gone is removed.
+    let hosts = Hosts::new().await;
+    hosts
+        .other
+        .store(&key("rs"), &data("1"), Precondition::Absent)
+        .await
+        .unwrap();
+    hosts.faults.plan("DeleteItem", [Fault::DropAfter]);
+    assert!(hosts.faulty.remove(&key("rs"), Precondition::None).await.unwrap());
+    assert_eq!(hosts.token().await, None);
+
+    // With one, somebody else may have done it.
+    let revision = hosts
+        .other
+        .store(&key("rs"), &data("2"), Precondition::Absent)
+        .await
+        .unwrap();
+    hosts.faults.plan("DeleteItem", [Fault::DropAfter]);
+    let removed = hosts.faulty.remove(&key("rs"), Precondition::Unchanged(revision)).await;
+    assert_eq!(facts(removed), (ErrorKind::Unavailable, false, true));
+
+    // Removed and created anew: the newer record stays.
+    hosts
+        .other
+        .store(&key("rs"), &data("3"), Precondition::Absent)
+        .await
+        .unwrap();
+    let other = hosts.other.clone();
+    let created_anew = Fault::drop_after_then(move || {
+        let other = other.clone();
+        async move {
+            other
+                .store(&key("rs"), &data("newer"), Precondition::Absent)
+                .await
+                .unwrap();
+        }
+    });
+    hosts.faults.plan("DeleteItem", [created_anew]);
+    assert!(hosts.faulty.remove(&key("rs"), Precondition::None).await.unwrap());
+    assert_eq!(hosts.token().await.as_deref(), Some("newer"));
+    hosts.all_faults_happened();
+}
+
+#[tokio::test]
+async fn a5_a_lost_last_answer_of_a_removal() {
+    let hosts = Hosts::with(|client| client.attempts(1)).await;
+    let revision = hosts
+        .other
+        .store(&key("rs"), &data("1"), Precondition::Absent)
+        .await
+        .unwrap();
+    hosts.faults.plan("DeleteItem", [Fault::DropBefore]);
+    let removed = hosts.faulty.remove(&key("rs"), Precondition::None).await;
+    assert_eq!(
+        facts(removed),
+        (ErrorKind::Unavailable, true, true),
+        "it may still arrive"
+    );
+    hosts.faults.plan("DeleteItem", [Fault::DropAfter]);
+    let removed = hosts.faulty.remove(&key("rs"), Precondition::Unchanged(revision)).await;
+    assert_eq!(facts(removed), (ErrorKind::Unavailable, true, true));
+    hosts
+        .other
+        .store(&key("rs"), &data("2"), Precondition::Absent)
+        .await
+        .unwrap();
+    hosts.faults.plan("DeleteItem", [Fault::DropAfter]);
+    assert!(hosts.faulty.remove(&key("rs"), Precondition::None).await.unwrap());
+    hosts.all_faults_happened();
+}
+
+#[tokio::test]
+async fn a5_a_batch_whose_answer_was_lost() {
+    let keys: Vec<TokenKey> = (0..3).map(|i| key(&format!("rs{i}"))).collect();
+    let record = data("1");
+    let batch = || -> Vec<Write<'_>> {
+        keys.iter()
+            .map(|key| Write::new(key, &record, Precondition::Absent))
+            .collect()
+    };
+    for (attempts, fault) in [(5, Fault::DropAfter), (5, Fault::ErrorAfter), (1, Fault::DropAfter)] {
+        let hosts = Hosts::with(|client| client.attempts(attempts)).await;
+        hosts.faults.plan("TransactWriteItems", [fault.clone()]);
+        let revisions = hosts.faulty.store_all(&batch()).await.unwrap();
+        assert_eq!(
+            hosts.other.get(&keys[2]).await.unwrap().unwrap().revision,
+            revisions[2],
+            "{fault:?}"
+        );
+        hosts.all_faults_happened();
+    }
+    let hosts = Hosts::with(|client| client.attempts(1)).await;
+    hosts.faults.plan("TransactWriteItems", [Fault::DropBefore]);
+    assert_eq!(
+        facts(hosts.faulty.store_all(&batch()).await),
+        (ErrorKind::Unavailable, true, true)
+    );
+    hosts
+        .faults
+        .plan("TransactWriteItems", [Fault::Refuse(400, "ThrottlingException")]);
+    assert_eq!(
+        facts(hosts.faulty.store_all(&batch()).await),
+        (ErrorKind::Busy, true, false)
+    );
+    assert!(hosts.other.get(&keys[0]).await.unwrap().is_none());
+}

@@ -1,0 +1,51 @@
+use token_storage_core::{ErrorKind, Result, TokenStorage};
+use token_storage_dynamodb::{Client, DynamoDbStorage};
+use token_storage_dynamodb_testing::{ClientBuilder, Faults, Recorder, emulator};
+
+use super::{fresh_table, key};
+
+/// A storage that suffers faults, and another host's, over one table.
+pub struct Hosts {
+    pub faults: Faults,
+    pub recorder: Recorder,
+    pub faulty: DynamoDbStorage,
+    pub other: DynamoDbStorage,
+    pub client: Client,
+    pub table: String,
+}
+
+impl Hosts {
+    pub async fn new() -> Self {
+        Self::with(|client| client).await
+    }
+
+    pub async fn with(settings: impl FnOnce(ClientBuilder) -> ClientBuilder) -> Self {
+        let (client, table) = fresh_table().await;
+        let (faults, recorder) = (Faults::new(), Recorder::default());
+        let faulty = ClientBuilder::new(&emulator().await)
+            .faults(&faults)
+            .recorder(&recorder);
+        Self {
+            faulty: DynamoDbStorage::from_client(settings(faulty).build(), &table),
+            other: DynamoDbStorage::from_client(client.clone(), &table),
+            faults,
+            recorder,
+            client,
+            table,
+        }
+    }
+
+    pub fn all_faults_happened(&self) {
+        assert_eq!(self.faults.left(), 0, "a planned fault did not happen");
+    }
+
+    pub async fn token(&self) -> Option<String> {
+        let stored = self.other.get(&key("rs")).await.unwrap();
+        stored.map(|stored| stored.data.access_token.expose().to_owned())
+    }
+}
+
+pub fn facts<T: std::fmt::Debug>(result: Result<T>) -> (ErrorKind, bool, bool) {
+    let error = result.unwrap_err();
+    (error.kind(), error.is_retryable(), error.may_have_applied())
+}

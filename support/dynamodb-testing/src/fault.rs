@@ -1,0 +1,222 @@
+//! Faults of network and service, injected below the SDK's retries.
+
+use std::{
+    collections::VecDeque,
+    fmt,
+    future::Future,
+    pin::Pin,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use aws_sdk_dynamodb::{
+    config::{HttpClient, RuntimeComponents, SharedHttpClient},
+    error::ConnectorError,
+};
+use aws_smithy_runtime_api::{
+    client::{
+        connector_metadata::ConnectorMetadata,
+        http::{HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector},
+        orchestrator::{HttpRequest, HttpResponse},
+    },
+    http::StatusCode,
+    shared::IntoShared,
+};
+use tokio::sync::Notify;
+
+type Hook = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;
+
+/// What happens to one attempt.
+#[derive(Clone)]
+pub enum Fault {
+    /// Nothing: it gets through.
+    Pass,
+    /// The service answers with this status and error code, without doing anything.
+    Refuse(u16, &'static str),
+    /// The connection breaks before the request gets through.
+    DropBefore,
+    /// Something else happens first; then it gets through.
+    PassAfter(Hook),
+    /// The request gets through, the answer is lost.
+    DropAfter,
+    /// The request gets through; then something else happens; then the answer is lost.
+    DropAfterThen(Hook),
+    /// The connection breaks now; the request arrives all the same, once this future has ended.
+    Late(Hook),
+    /// The request gets through, the answer takes this long.
+    Slow(Duration),
+    /// The request gets through; the service answers 500 all the same.
+    ErrorAfter,
+}
+
+impl Fault {
+    /// See [`Fault::DropAfterThen`].
+    pub fn drop_after_then<F: Future<Output = ()> + Send + 'static>(
+        hook: impl Fn() -> F + Send + Sync + 'static,
+    ) -> Self {
+        Self::DropAfterThen(Arc::new(move || Box::pin(hook())))
+    }
+
+    /// See [`Fault::PassAfter`].
+    pub fn pass_after<F: Future<Output = ()> + Send + 'static>(hook: impl Fn() -> F + Send + Sync + 'static) -> Self {
+        Self::PassAfter(Arc::new(move || Box::pin(hook())))
+    }
+
+    /// See [`Fault::Late`].
+    pub fn late<F: Future<Output = ()> + Send + 'static>(
+        arrives_after: impl Fn() -> F + Send + Sync + 'static,
+    ) -> Self {
+        Self::Late(Arc::new(move || Box::pin(arrives_after())))
+    }
+}
+
+impl fmt::Debug for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = match self {
+            Self::Pass => "Pass",
+            Self::Refuse(_, code) => code,
+            Self::DropBefore => "DropBefore",
+            Self::PassAfter(_) => "PassAfter",
+            Self::DropAfter => "DropAfter",
+            Self::DropAfterThen(_) => "DropAfterThen",
+            Self::Late(_) => "Late",
+            Self::Slow(_) => "Slow",
+            Self::ErrorAfter => "ErrorAfter",
+        };
+        f.write_str(name)
+    }
+}
+
+/// The faults that are planned for one kind of action, one for each attempt; afterwards everything gets through.
+#[derive(Clone, Debug, Default)]
+pub struct Faults {
+    plans: Arc<Mutex<Vec<Plan>>>,
+    late: Arc<Notify>,
+}
+
+/// An action and what happens to its next attempts.
+type Plan = (String, VecDeque<Fault>);
+
+impl Faults {
+    /// No faults.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Plans what happens to the next attempts of an action, for example `PutItem`.
+    pub fn plan(&self, action: &str, faults: impl IntoIterator<Item = Fault>) {
+        self.planned().push((action.to_owned(), faults.into_iter().collect()));
+    }
+
+    /// How many planned faults have not happened yet.
+    pub fn left(&self) -> usize {
+        self.planned().iter().map(|(_, faults)| faults.len()).sum()
+    }
+
+    /// Waits until a late attempt has arrived and was answered.
+    pub async fn late_arrival(&self) {
+        self.late.notified().await;
+    }
+
+    /// A client that suffers these faults.
+    pub fn over(self, client: SharedHttpClient) -> SharedHttpClient {
+        FaultyClient { faults: self, client }.into_shared()
+    }
+
+    fn planned(&self) -> std::sync::MutexGuard<'_, Vec<Plan>> {
+        self.plans.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn next(&self, request: &HttpRequest) -> Fault {
+        let target = request.headers().get("x-amz-target").unwrap_or_default();
+        let action = target.rsplit('.').next().unwrap_or_default();
+        let mut planned = self.planned();
+        let of_action = planned.iter_mut().filter(|(name, _)| name == action);
+        of_action
+            .filter_map(|(_, faults)| faults.pop_front())
+            .next()
+            .unwrap_or(Fault::Pass)
+    }
+}
+
+#[derive(Debug)]
+struct FaultyClient {
+    faults: Faults,
+    client: SharedHttpClient,
+}
+
+impl HttpClient for FaultyClient {
+    fn http_connector(&self, settings: &HttpConnectorSettings, components: &RuntimeComponents) -> SharedHttpConnector {
+        FaultyConnector {
+            faults: self.faults.clone(),
+            connector: self.client.http_connector(settings, components),
+        }
+        .into_shared()
+    }
+
+    fn connector_metadata(&self) -> Option<ConnectorMetadata> {
+        self.client.connector_metadata()
+    }
+}
+
+#[derive(Debug)]
+struct FaultyConnector {
+    faults: Faults,
+    connector: SharedHttpConnector,
+}
+
+impl HttpConnector for FaultyConnector {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let connector = self.connector.clone();
+        match self.faults.next(&request) {
+            Fault::Pass => connector.call(request),
+            Fault::Refuse(status, code) => HttpConnectorFuture::ready(Ok(answer(status, code))),
+            Fault::DropBefore => HttpConnectorFuture::ready(Err(broken())),
+            Fault::PassAfter(hook) => HttpConnectorFuture::new(async move {
+                hook().await;
+                connector.call(request).await
+            }),
+            Fault::DropAfter => HttpConnectorFuture::new(async move {
+                connector.call(request).await?;
+                Err(broken())
+            }),
+            Fault::DropAfterThen(hook) => HttpConnectorFuture::new(async move {
+                connector.call(request).await?;
+                hook().await;
+                Err(broken())
+            }),
+            Fault::Late(arrives_after) => {
+                let late = self.faults.late.clone();
+                tokio::spawn(async move {
+                    arrives_after().await;
+                    let _ = connector.call(request).await;
+                    late.notify_one();
+                });
+                HttpConnectorFuture::ready(Err(broken()))
+            }
+            Fault::Slow(delay) => HttpConnectorFuture::new(async move {
+                let answer = connector.call(request).await;
+                tokio::time::sleep(delay).await;
+                answer
+            }),
+            Fault::ErrorAfter => HttpConnectorFuture::new(async move {
+                connector.call(request).await?;
+                Ok(answer(500, "InternalServerError"))
+            }),
+        }
+    }
+}
+
+fn answer(status: u16, code: &str) -> HttpResponse {
+    let body = format!(r#"{{"__type":"com.amazonaws.dynamodb.v20120810#{code}","message":"injected"}}"#);
+    let status = StatusCode::try_from(status).expect("a test plans real status codes");
+    let mut response = HttpResponse::new(status, body.into());
+    response
+        .headers_mut()
+        .insert("content-type", "application/x-amz-json-1.0");
+    response
+}
+
+fn broken() -> ConnectorError {
+    ConnectorError::io("injected: the connection broke".into())
+}
