@@ -1,0 +1,61 @@
+//! Pluggable storage for OAuth tokens: one trait, several backends, and what applications need on top of any of them.
+//!
+//! ```
+//! use token_storage::{Namespaced, TokenResponse};
+//!
+//! # #[tokio::main(flavor = "current_thread")] async fn main() -> token_storage::Result<()> {
+//! # let now = 1_795_649_003;
+//! let tokens = Namespaced::in_default(token_storage::open("memory:").await?);
+//! let response = TokenResponse::parse(br#"{"access_token":"at","resource_server":"rs","expires_in":3600}"#, now)?;
+//! tokens.store_response(&response).await?;
+//! assert_eq!(tokens.get("rs").await?.unwrap().data.expires_at, Some(now + 3600));
+//! # Ok(()) }
+//! ```
+//!
+//! | to do this | use |
+//! |---|---|
+//! | open a storage that a user names | [`open`], [`StorageUrl`] |
+//! | keep one user's, application's or tenant's tokens | [`Namespaced`] |
+//! | store what an authorization server answered | [`TokenResponse`], [`TokenStorageExt`] |
+//! | write code for any backend, or a backend | [`TokenStorage`] |
+//! | list what is stored, where the storage can | [`EnumerateExt`], [`Namespaced::listing`] |
+//!
+//! What each storage promises is written in numbered clauses in
+//! `docs/contract.md` of the repository; a name like "L8" in this documentation is one of them.
+//!
+//! # Features
+//! None is on by default: without any, [`MemoryStorage`] is there and everything that works on any storage.
+//! `json` adds `JsonStorage`, `sqlite` adds `SqliteStorage`, `dynamodb` adds `DynamoDbStorage` (and the AWS SDK).
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+mod apply;
+mod ext;
+#[cfg(feature = "manager")]
+pub mod manager;
+mod namespaced;
+#[cfg(feature = "oauth")]
+pub mod oauth;
+mod open;
+mod response;
+mod url;
+
+pub use apply::{StoredResponse, merge};
+pub use ext::{EnumerateExt, TokenStorageExt};
+pub use namespaced::{Listing, Namespaced};
+pub use open::{examine, open};
+pub use response::{MAX_EXPIRES_IN, ResponseToken, TokenResponse};
+pub use token_storage_core::*;
+pub use url::StorageUrl;
+
+#[cfg(feature = "dynamodb")]
+pub use token_storage_dynamodb as dynamodb;
+#[cfg(feature = "json")]
+pub use token_storage_json as json;
+#[cfg(feature = "sqlite")]
+pub use token_storage_sqlite as sqlite;
+
+/// The README's example, compiled with the tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+#[derive(Debug)]
+pub struct Readme;

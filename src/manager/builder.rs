@@ -1,0 +1,172 @@
+use std::{sync::Arc, time::Duration};
+
+use token_storage_core::{Error, ErrorKind, LeaseKind, Operation, Result, TokenStorage};
+
+use super::{
+    Clock, Event, SystemClock, TokenEndpoint, TokenManager,
+    event::Events,
+    inner::{Inner, Settings},
+    lease::LocalLeases,
+    step::Steps,
+};
+
+/// Sets up a [`TokenManager`]; see [`TokenManager::builder`].
+#[derive(Debug)]
+pub struct ManagerBuilder<S> {
+    storage: S,
+    endpoint: Arc<dyn TokenEndpoint>,
+    settings: Settings,
+    lease_wait: Option<Duration>,
+    single_process: bool,
+    clock: Arc<dyn Clock>,
+    events: Events,
+    steps: Steps,
+}
+
+impl<S: TokenStorage + 'static> ManagerBuilder<S> {
+    pub(super) fn new(storage: S, endpoint: Arc<dyn TokenEndpoint>) -> Self {
+        Self {
+            storage,
+            endpoint,
+            settings: Settings::default(),
+            lease_wait: None,
+            single_process: false,
+            clock: Arc::new(SystemClock::new()),
+            events: Events::default(),
+            steps: Default::default(),
+        }
+    }
+
+    /// How much longer a token must be good to be handed out; 60 s by default, as in the Globus SDK. Whole seconds.
+    pub fn skew(mut self, skew: Duration) -> Self {
+        self.settings.skew = i64::try_from(skew.as_secs()).unwrap_or(i64::MAX);
+        self
+    }
+
+    /// For how long a token that was read is handed out again without looking into the storage; 5 s by default, 0 looks
+    /// every time. Within this time a logout or login by another process may go unnoticed; what happens through this
+    /// manager is noticed at once. Expiry is always checked.
+    pub fn trust(mut self, trust: Duration) -> Self {
+        self.settings.trust = trust;
+        self
+    }
+
+    /// How long before it expires a token is refreshed in the background while it is still being handed out; 5 min by
+    /// default, varied by a fifth so that many processes do not start at once, and 0 never. A token that was first seen
+    /// closer to its expiry than that is left alone until it must be refreshed: it may simply be short-lived.
+    pub fn refresh_ahead(mut self, window: Duration) -> Self {
+        self.settings.refresh_ahead = window;
+        self
+    }
+
+    /// How long one request to the token endpoint may take; 30 s by default. With a timed lease it is cut so that it
+    /// ends before the lease does.
+    pub fn request_timeout(mut self, timeout: Duration) -> Self {
+        self.settings.request_timeout = timeout;
+        self
+    }
+
+    /// How long to wait for another holder of the lease. The default is 30 s, or with timed leases 10 s more than their
+    /// time to live if that is longer. Set it shorter than time to live + 2 s, and short-lived programs never take over
+    /// from a holder that died.
+    pub fn lease_wait(mut self, wait: Duration) -> Self {
+        self.lease_wait = Some(wait);
+        self
+    }
+
+    /// For how long callers wait while the storage does not take a refreshed token; 10 s by default. Then they get it in
+    /// the error, and storing goes on in the background.
+    pub fn store_patience(mut self, patience: Duration) -> Self {
+        self.settings.store_patience = patience;
+        self
+    }
+
+    /// Revokes a refreshed token that cannot be stored, instead of handing it out in the error.
+    pub fn revoke_unstored(mut self, revoke: bool) -> Self {
+        self.settings.revoke_unstored = revoke;
+        self
+    }
+
+    /// Replaces the clocks of the operating system.
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Calls this for every [`Event`]. It runs in the middle of the work: do not block in it.
+    pub fn on_event(mut self, callback: impl Fn(&Event) + Send + Sync + 'static) -> Self {
+        self.events = Events(Some(Arc::new(callback)));
+        self
+    }
+
+    /// Declares that this manager is the only one that refreshes the tokens of this storage: needed for a storage that
+    /// has no leases, and without effect on any other. If it is not true, two holders will redeem one refresh token, and
+    /// the server may log the user out. For lack of a better proof, the record is stored once more before its refresh
+    /// token is spent.
+    pub fn single_process(mut self) -> Self {
+        self.single_process = true;
+        self
+    }
+
+    /// Fail points for tests.
+    #[cfg(feature = "__steps")]
+    #[doc(hidden)]
+    pub fn on_step<F, R>(mut self, hook: F) -> Self
+    where
+        F: Fn(super::Step) -> R + Send + Sync + 'static,
+        R: Future<Output = ()> + Send + 'static,
+    {
+        self.steps = Steps(Some(Arc::new(move |step| Box::pin(hook(step)))));
+        self
+    }
+
+    /// The manager.
+    ///
+    /// # Errors
+    /// - [`ErrorKind::Misconfigured`] if the storage has no leases and [`single_process`](Self::single_process) was not
+    ///   declared.
+    pub fn build(self) -> Result<TokenManager<S>> {
+        let mut settings = self.settings;
+        let lease = self.storage.describe().lease;
+        if lease.is_none() && !self.single_process {
+            let message = "this storage has no refresh leases, so two processes could spend one refresh token; \
+                           use another storage, or declare that there is a single process";
+            return Err(Error::new(ErrorKind::Misconfigured, Operation::Open, message));
+        }
+        settings.lease_wait = self.lease_wait.unwrap_or_else(|| default_wait(lease));
+        if let Some(LeaseKind::Timed { ttl }) = lease {
+            settings.lease_margin = ttl / 4;
+            settings.renew_below = ttl / 2;
+        }
+        Ok(TokenManager::new(Inner {
+            storage: self.storage,
+            endpoint: self.endpoint,
+            settings,
+            local: lease.is_none().then(LocalLeases::default),
+            clock: self.clock,
+            events: self.events,
+            steps: self.steps,
+            slots: Default::default(),
+        }))
+    }
+}
+
+fn default_wait(lease: Option<LeaseKind>) -> Duration {
+    let least = Duration::from_secs(30);
+    match lease {
+        Some(LeaseKind::Timed { ttl }) => least.max(ttl + Duration::from_secs(10)),
+        _ => least,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn l2_the_default_wait_outlasts_a_timed_lease() {
+        for ttl in [1, 20, 29, 60].map(Duration::from_secs) {
+            assert!(default_wait(Some(LeaseKind::Timed { ttl })) > ttl + Duration::from_secs(2));
+        }
+    }
+}

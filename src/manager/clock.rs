@@ -1,0 +1,50 @@
+use std::{
+    fmt,
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
+
+/// Where the manager reads the time, so that tests can set it.
+///
+/// Waiting is tokio's; this is for comparing with expiries and for how long something may be trusted.
+pub trait Clock: fmt::Debug + Send + Sync {
+    /// Seconds since the Unix epoch, rounded down.
+    fn now(&self) -> i64;
+
+    /// The time since some fixed moment, on a clock that is never set back.
+    fn monotonic(&self) -> Duration;
+}
+
+/// The clocks of the operating system.
+#[derive(Clone, Copy, Debug)]
+pub struct SystemClock {
+    started: Instant,
+}
+
+impl SystemClock {
+    /// A monotonic clock that starts now.
+    pub fn new() -> Self {
+        Self {
+            started: Instant::now(),
+        }
+    }
+}
+
+impl Default for SystemClock {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Clock for SystemClock {
+    fn now(&self) -> i64 {
+        match SystemTime::now().duration_since(UNIX_EPOCH) {
+            Ok(since) => i64::try_from(since.as_secs()).unwrap_or(i64::MAX),
+            // A clock before 1970 is wrong anyway; everything then looks fresh until the server says 401.
+            Err(before) => i64::try_from(before.duration().as_secs()).map_or(i64::MIN, |seconds| -seconds),
+        }
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.started.elapsed()
+    }
+}

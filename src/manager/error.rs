@@ -1,0 +1,251 @@
+use std::{error::Error as StdError, fmt, sync::Arc, time::Duration};
+
+use token_storage_core::{Error, ErrorKind, TokenKey};
+
+use super::{AccessToken, EndpointError, EndpointErrorKind};
+
+/// Why there is no access token, and what to do next. Cheap to clone, because all callers of one refresh get it.
+///
+/// No part of it shows a token (clause S1); the one that [`ManagerErrorKind::NotStored`] carries is handed out by
+/// [`ManagerError::token`] alone.
+#[derive(Clone)]
+pub struct ManagerError(Arc<Inner>);
+
+struct Inner {
+    kind: ManagerErrorKind,
+    key: TokenKey,
+    message: String,
+    retry_after: Option<Duration>,
+    token: Option<AccessToken>,
+    source: Option<Cause>,
+}
+
+#[derive(Clone)]
+enum Cause {
+    Storage(Arc<Error>),
+    Endpoint(EndpointError),
+}
+
+/// The kind of a [`ManagerError`]: what a program decides by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ManagerErrorKind {
+    /// A person must log in again, for this reason.
+    ReauthRequired(ReauthReason),
+    /// The authorization server does not accept this client; the stored token may be fine. Change the configuration.
+    ClientRejected,
+    /// A failure that may pass; the stored token is as it was. Try again later.
+    Transient,
+    /// Another process holds the refresh lease and did not finish in time. Try again later.
+    Busy,
+    /// The storage failed; see [`ManagerError::storage`]. No refresh token was spent.
+    Storage,
+    /// The refreshed token could not be stored. [`ManagerError::token`] has it; as long as the manager lives it keeps
+    /// trying to store it, unless it was told to revoke such tokens.
+    NotStored,
+    /// The resource server refuses a token that was refreshed just before because it had refused the one before that.
+    /// Another refresh would not help: scopes, permissions or the address are wrong.
+    StillRejected,
+    /// Logging out could not revoke the token at the server; see [`TokenManager::logout`](super::TokenManager::logout).
+    NotRevoked,
+    /// The refresh ended without a result, because the runtime it ran on was shut down. Try again.
+    Interrupted,
+}
+
+/// Why a new login is needed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ReauthReason {
+    /// Nothing is stored under this key.
+    NoToken,
+    /// The record was removed while it was being refreshed; the fresh tokens were revoked.
+    LoggedOut,
+    /// The access token is expired and there is no refresh token.
+    NoRefreshToken,
+    /// The authorization server refuses the refresh token: expired, revoked, or spent elsewhere.
+    Refused,
+    /// A refresh before this one ended without an answer (its process died, or the answer was lost), so the refresh
+    /// token may have been spent then; the one guarded try to use it again failed.
+    UnknownOutcome,
+}
+
+impl ManagerError {
+    pub(super) fn new(kind: ManagerErrorKind, key: &TokenKey, message: impl Into<String>) -> Self {
+        Self(Arc::new(Self::blank(kind, key, message)))
+    }
+
+    fn build(mut inner: Inner, change: impl FnOnce(&mut Inner)) -> Self {
+        change(&mut inner);
+        Self(Arc::new(inner))
+    }
+
+    fn blank(kind: ManagerErrorKind, key: &TokenKey, message: impl Into<String>) -> Inner {
+        Inner {
+            kind,
+            key: key.clone(),
+            message: message.into(),
+            retry_after: None,
+            token: None,
+            source: None,
+        }
+    }
+
+    pub(super) fn reauth(reason: ReauthReason, key: &TokenKey) -> Self {
+        let message = match reason {
+            ReauthReason::NoToken => "no token is stored",
+            ReauthReason::LoggedOut => "somebody logged out while the token was being refreshed",
+            ReauthReason::NoRefreshToken => "the access token is expired and there is no refresh token",
+            ReauthReason::Refused => "the authorization server refuses the refresh token",
+            ReauthReason::UnknownOutcome => {
+                "an earlier refresh ended without an answer, so its refresh token may be spent, and using it once more \
+                 did not work"
+            }
+        };
+        Self::new(
+            ManagerErrorKind::ReauthRequired(reason),
+            key,
+            format!("{message}; log in again"),
+        )
+    }
+
+    /// As [`ManagerError::reauth`], with what the server said.
+    pub(super) fn refused(reason: ReauthReason, key: &TokenKey, cause: EndpointError) -> Self {
+        let plain = Self::reauth(reason, key);
+        let inner = Self::blank(plain.kind(), key, plain.0.message.clone());
+        Self::build(inner, |inner| inner.source = Some(Cause::Endpoint(cause)))
+    }
+
+    pub(super) fn endpoint(key: &TokenKey, cause: EndpointError) -> Self {
+        let (kind, message) = match cause.kind() {
+            EndpointErrorKind::Transient => (
+                ManagerErrorKind::Transient,
+                "the refresh failed for now; try again later",
+            ),
+            _ => (ManagerErrorKind::ClientRejected, "the refresh was rejected"),
+        };
+        let inner = Self::blank(kind, key, message);
+        Self::build(inner, |inner| {
+            inner.retry_after = cause.retry_after();
+            inner.source = Some(Cause::Endpoint(cause));
+        })
+    }
+
+    pub(super) fn storage_failed(key: &TokenKey, cause: Error) -> Self {
+        let kind = match cause.kind() {
+            ErrorKind::Busy => ManagerErrorKind::Busy,
+            _ => ManagerErrorKind::Storage,
+        };
+        let inner = Self::blank(kind, key, "the storage failed");
+        Self::build(inner, |inner| {
+            inner.retry_after = cause.retry_after();
+            inner.source = Some(Cause::Storage(Arc::new(cause)));
+        })
+    }
+
+    pub(super) fn not_stored(key: &TokenKey, token: Option<AccessToken>, cause: Error) -> Self {
+        let message = match token {
+            Some(_) => "the refreshed token could not be stored; this error carries it",
+            None => "the refreshed token could not be stored and was revoked; log in again",
+        };
+        let inner = Self::blank(ManagerErrorKind::NotStored, key, message);
+        Self::build(inner, |inner| {
+            inner.token = token;
+            inner.source = Some(Cause::Storage(Arc::new(cause)));
+        })
+    }
+
+    pub(super) fn not_revoked(key: &TokenKey, cause: EndpointError) -> Self {
+        let message =
+            "the token could not be revoked, so nothing was removed; try again, or remove it without revoking";
+        let inner = Self::blank(ManagerErrorKind::NotRevoked, key, message);
+        Self::build(inner, |inner| inner.source = Some(Cause::Endpoint(cause)))
+    }
+
+    /// The same failure, told again while no new request may be made.
+    pub(super) fn again_in(&self, after: Duration) -> Self {
+        let inner = Self::blank(self.0.kind, &self.0.key, self.0.message.clone());
+        Self::build(inner, |inner| {
+            inner.retry_after = Some(after);
+            inner.source.clone_from(&self.0.source);
+        })
+    }
+
+    /// The kind.
+    pub fn kind(&self) -> ManagerErrorKind {
+        self.0.kind
+    }
+
+    /// Whether a person must log in again.
+    pub fn needs_login(&self) -> bool {
+        matches!(self.0.kind, ManagerErrorKind::ReauthRequired(_))
+    }
+
+    /// Whether the same call may succeed later without anything being changed.
+    pub fn is_retryable(&self) -> bool {
+        match self.0.kind {
+            ManagerErrorKind::Transient | ManagerErrorKind::Busy | ManagerErrorKind::Interrupted => true,
+            ManagerErrorKind::Storage => self.storage().is_some_and(Error::is_retryable),
+            _ => false,
+        }
+    }
+
+    /// When a new try is worth while at the earliest, if that is known.
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.0.retry_after
+    }
+
+    /// Which token it is about.
+    pub fn key(&self) -> &TokenKey {
+        &self.0.key
+    }
+
+    /// The token that was refreshed but could not be stored ([`ManagerErrorKind::NotStored`]): good for use, but it ends
+    /// with this process.
+    pub fn token(&self) -> Option<&AccessToken> {
+        self.0.token.as_ref()
+    }
+
+    /// The storage's error, where the storage failed.
+    pub fn storage(&self) -> Option<&Error> {
+        match &self.0.source {
+            Some(Cause::Storage(error)) => Some(error),
+            _ => None,
+        }
+    }
+
+    /// The authorization server's error, where there was one.
+    pub fn server(&self) -> Option<&EndpointError> {
+        match &self.0.source {
+            Some(Cause::Endpoint(error)) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for ManagerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "cannot get an access token for {}: {}", self.0.key, self.0.message)
+    }
+}
+
+impl fmt::Debug for ManagerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ManagerError")
+            .field("kind", &self.0.kind)
+            .field("key", &self.0.key)
+            .field("message", &self.0.message)
+            .field("retry_after", &self.0.retry_after)
+            .field("source", &self.source())
+            .finish_non_exhaustive()
+    }
+}
+
+impl StdError for ManagerError {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        match &self.0.source {
+            Some(Cause::Storage(error)) => Some(&**error),
+            Some(Cause::Endpoint(error)) => Some(error),
+            None => None,
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! Getting the right to redeem a refresh token: waiting with jitter, and the stand-in for storages without leases.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use token_storage_core::{
+    Acquisition, Intent, LeaseGuard, RefreshLease, Result, StoredToken, TokenKey, TokenStorage, async_trait,
+};
+
+use super::{Event, ManagerError, ManagerErrorKind, ReauthReason, flight::Mode, inner::Inner, slot::is_usable};
+
+/// A back-off never grows beyond this many times the pause that the storage asked for.
+const MOST_PAUSES: u32 = 8;
+const LONGEST_PAUSE: Duration = Duration::from_millis(500);
+
+pub(super) enum Waited {
+    Acquired(Box<dyn LeaseGuard>),
+    /// While waiting, the record came to be what was wanted.
+    Moved(Box<StoredToken>),
+}
+
+/// Waits for the lease, looking at the record each time: when the holder has stored its result, there is nothing left to
+/// acquire the lease for.
+pub(super) async fn acquire<S: TokenStorage>(
+    inner: &Inner<S>,
+    key: &TokenKey,
+    mode: &Mode,
+) -> Result<Waited, ManagerError> {
+    let deadline = tokio::time::Instant::now() + inner.settings.lease_wait;
+    let mut pauses = 1;
+    loop {
+        let retry_after = match try_acquire(inner, key).await {
+            Ok(Acquisition::Acquired(guard)) => return Ok(Waited::Acquired(guard)),
+            Ok(Acquisition::Held { retry_after }) => retry_after,
+            Err(error) => return Err(ManagerError::storage_failed(key, error)),
+        };
+        match inner.read(key).await? {
+            None => return Err(ManagerError::reauth(ReauthReason::NoToken, key)),
+            Some(stored)
+                if mode.is_satisfied(&stored) && is_usable(&stored, inner.clock.now(), inner.settings.skew) =>
+            {
+                return Ok(Waited::Moved(Box::new(stored)));
+            }
+            Some(_) => {}
+        }
+        if tokio::time::Instant::now() >= deadline {
+            let message = "another process holds the refresh lease and did not finish in time; try again later";
+            return Err(ManagerError::new(ManagerErrorKind::Busy, key, message));
+        }
+        if pauses == 1 {
+            inner.emit(&Event::Waiting(key.clone()));
+        }
+        tokio::time::sleep(jittered((retry_after * pauses).min(LONGEST_PAUSE.max(retry_after)))).await;
+        pauses = (pauses * 2).min(MOST_PAUSES);
+    }
+}
+
+async fn try_acquire<S: TokenStorage>(inner: &Inner<S>, key: &TokenKey) -> Result<Acquisition> {
+    match (&inner.local, inner.storage.lease()) {
+        (Some(local), _) => local.try_acquire(key).await,
+        (None, Some(lease)) => lease.try_acquire(key).await,
+        // The builder has made sure that there are leases.
+        (None, None) => Err(token_storage_core::Error::new(
+            token_storage_core::ErrorKind::Misconfigured,
+            token_storage_core::Operation::Lease,
+            "the storage no longer has leases",
+        )),
+    }
+}
+
+/// Between half and one and a half times the duration.
+pub(super) fn jittered(duration: Duration) -> Duration {
+    let random = getrandom::u64().unwrap_or(u64::MAX / 2);
+    duration.mul_f64(0.5 + random as f64 / u64::MAX as f64)
+}
+
+/// Leases among the tasks of one manager, for [`single_process`](super::ManagerBuilder::single_process).
+#[derive(Clone, Debug, Default)]
+pub(super) struct LocalLeases(Arc<Mutex<Held>>);
+
+#[derive(Debug, Default)]
+struct Held {
+    keys: HashSet<TokenKey>,
+    intents: HashMap<TokenKey, Intent>,
+}
+
+impl LocalLeases {
+    fn held(&self) -> MutexGuard<'_, Held> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[async_trait]
+impl RefreshLease for LocalLeases {
+    async fn try_acquire(&self, key: &TokenKey) -> Result<Acquisition> {
+        let mut held = self.held();
+        if !held.keys.insert(key.clone()) {
+            return Ok(Acquisition::Held {
+                retry_after: Duration::from_millis(5),
+            });
+        }
+        Ok(Acquisition::Acquired(Box::new(LocalGuard {
+            intent: held.intents.get(key).cloned(),
+            leases: self.clone(),
+            key: key.clone(),
+        })))
+    }
+}
+
+#[derive(Debug)]
+struct LocalGuard {
+    leases: LocalLeases,
+    key: TokenKey,
+    intent: Option<Intent>,
+}
+
+impl Drop for LocalGuard {
+    fn drop(&mut self) {
+        self.leases.held().keys.remove(&self.key);
+    }
+}
+
+#[async_trait]
+impl LeaseGuard for LocalGuard {
+    fn intent(&self) -> Option<&Intent> {
+        self.intent.as_ref()
+    }
+
+    fn remaining(&self) -> Option<Duration> {
+        None
+    }
+
+    async fn renew(&mut self) -> Result<()> {
+        Ok(())
+    }
+
+    /// There is nothing that a storage without leases could be asked for this.
+    async fn prove_writable(&mut self) -> Result<()> {
+        Ok(())
+    }
+
+    async fn record_intent(&mut self, intent: &Intent) -> Result<()> {
+        self.leases.held().intents.insert(self.key.clone(), intent.clone());
+        Ok(())
+    }
+
+    async fn clear_intent(&mut self) -> Result<()> {
+        self.leases.held().intents.remove(&self.key);
+        Ok(())
+    }
+
+    async fn release(self: Box<Self>) -> Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn jitter_stays_within_its_bounds() {
+        let base = Duration::from_millis(100);
+        for _ in 0..1000 {
+            let pause = jittered(base);
+            assert!(pause >= base / 2 && pause <= base * 3 / 2, "{pause:?}");
+        }
+    }
+}

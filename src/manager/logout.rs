@@ -1,0 +1,58 @@
+use token_storage_core::{ErrorKind, Precondition, StoredToken, TokenKey, TokenStorage};
+
+use super::{EndpointError, Event, ManagerError, ManagerErrorKind, TokenKind, inner::Inner};
+
+/// What logging out does about the server.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Logout {
+    /// Revokes the tokens, then removes them. If they cannot be revoked, nothing is removed.
+    #[default]
+    Revoke,
+    /// Only removes them. At the server they stay good until they expire.
+    RemoveOnly,
+}
+
+/// How often other writers may get in between reading and removing.
+const MAX_ROUNDS: usize = 32;
+
+/// Revokes what is stored and removes it, again if a refresh stored something new meanwhile. A refresh that stores
+/// nothing because the record is gone revokes its own tokens (L10).
+pub(super) async fn logout<S: TokenStorage>(
+    inner: &Inner<S>,
+    key: &TokenKey,
+    mode: Logout,
+) -> Result<bool, ManagerError> {
+    for _ in 0..MAX_ROUNDS {
+        let Some(stored) = inner.read(key).await? else {
+            return Ok(false);
+        };
+        if mode == Logout::Revoke {
+            revoke(inner, &stored)
+                .await
+                .map_err(|error| ManagerError::not_revoked(key, error))?;
+        }
+        match inner
+            .storage
+            .remove(key, Precondition::Unchanged(stored.revision))
+            .await
+        {
+            Ok(_) => {
+                inner.emit(&Event::LoggedOut(key.clone()));
+                return Ok(true);
+            }
+            Err(error) if error.kind() == ErrorKind::Conflict => {}
+            Err(error) => return Err(ManagerError::storage_failed(key, error)),
+        }
+    }
+    let message = "others kept changing the record while it was being removed; try again";
+    Err(ManagerError::new(ManagerErrorKind::Busy, key, message))
+}
+
+/// The access token first, as the Globus SDK does it: some servers forget it together with the refresh token.
+async fn revoke<S: TokenStorage>(inner: &Inner<S>, stored: &StoredToken) -> Result<(), EndpointError> {
+    inner.revoke(&stored.data.access_token, TokenKind::Access).await?;
+    match &stored.data.refresh_token {
+        Some(token) => inner.revoke(token, TokenKind::Refresh).await,
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,297 @@
+//! Handing out valid access tokens, and refreshing each of them exactly once.
+//!
+//! In every ecosystem users are logged out because two holders redeem one rotating refresh token, or because a new token
+//! is lost between the answer and the disk. [`TokenManager`] prevents both, across tasks, processes and hosts, on any
+//! storage that has a lease: one refresh per key and process, in a task of its own; one holder of the lease among all
+//! processes; the record read again under the lease; the storage proven writable and the intent recorded before the
+//! refresh token is sent; the answer stored with compare-and-swap before anyone sees it. Clauses L1 to L10 say it in
+//! full.
+//!
+//! ```no_run
+//! use std::sync::Arc;
+//! use token_storage::{TokenKey, TokenStorage, manager::{TokenEndpoint, TokenManager}};
+//!
+//! # async fn example(endpoint: Arc<dyn TokenEndpoint>) -> Result<(), Box<dyn std::error::Error>> {
+//! let storage: Arc<dyn TokenStorage> = token_storage::open("sqlite:/var/lib/app/tokens.db").await?.into();
+//! let manager = TokenManager::builder(storage, endpoint).build()?;
+//! let groups = manager.authorizer(&TokenKey::in_default("groups.api.globus.org"));
+//! let header = groups.header_value().await?; // "Bearer ..."
+//! # Ok(()) }
+//! ```
+
+mod authorizer;
+mod builder;
+mod clock;
+mod endpoint;
+mod error;
+mod event;
+mod flight;
+mod inner;
+mod lease;
+mod logout;
+mod settle;
+mod slot;
+mod step;
+mod token;
+
+use std::{fmt, sync::Arc};
+
+use token_storage_core::{Secret, StoredToken, TokenKey, TokenStorage};
+use tokio::sync::watch;
+
+pub use authorizer::{Authorizer, KeepFresh};
+pub use builder::ManagerBuilder;
+pub use clock::{Clock, SystemClock};
+pub use endpoint::{EndpointError, EndpointErrorKind, RefreshRequest, TokenEndpoint, TokenKind};
+pub use error::{ManagerError, ManagerErrorKind, ReauthReason};
+pub use event::Event;
+pub use logout::Logout;
+#[cfg(feature = "__steps")]
+#[doc(hidden)]
+pub use step::Step;
+pub use token::AccessToken;
+
+use crate::{StoredResponse, TokenResponse, TokenStorageExt};
+use flight::Mode;
+use inner::Inner;
+use slot::{Joined, Outcome, Ready, Slot, is_usable};
+
+/// Hands out valid access tokens of a storage, refreshing them as needed. Clones share everything; make one per storage
+/// and authorization server, and keep it.
+///
+/// It must be used within a tokio runtime, and refreshes run on the one that the caller was on. If that is shut down in
+/// the middle of a refresh, the outcome is unknown, as after a crash.
+pub struct TokenManager<S = Arc<dyn TokenStorage>>(Arc<Inner<S>>);
+
+impl<S: TokenStorage + 'static> TokenManager<S> {
+    /// Sets up a manager for the tokens of a storage that come from one authorization server.
+    pub fn builder(storage: S, endpoint: Arc<dyn TokenEndpoint>) -> ManagerBuilder<S> {
+        ManagerBuilder::new(storage, endpoint)
+    }
+
+    fn new(inner: Inner<S>) -> Self {
+        Self(Arc::new(inner))
+    }
+
+    /// An access token that is good for at least the skew, refreshed if the stored one is not. One that was read not
+    /// long ago ([`ManagerBuilder::trust`]) is handed out without any input or output.
+    ///
+    /// A token that is within the skew but not yet expired is handed out if refreshing it fails. One of unknown expiry
+    /// is handed out until [`rejected`](Self::rejected) says otherwise. If the storage cannot be read, the token that
+    /// was read last is handed out for as long as it is good.
+    ///
+    /// Dropping the future cancels nothing that has been started.
+    ///
+    /// # Errors
+    /// - [`ManagerErrorKind`] names all of them; the common ones are `ReauthRequired`: a person must log in, and
+    ///   `Transient`: try again later.
+    pub async fn access_token(&self, key: &TokenKey) -> Result<AccessToken, ManagerError> {
+        self.token_of(&self.0.slot(key)).await
+    }
+
+    /// Takes a 401 that the resource server answered to `token`, and gives the token to try again with: the one that is
+    /// stored meanwhile, or a refreshed one.
+    ///
+    /// # Errors
+    /// - [`ManagerErrorKind::StillRejected`] if `token` itself came from such a refresh less than a minute ago.
+    /// - Those of [`access_token`](Self::access_token). The rejected token is not handed out again.
+    pub async fn rejected(&self, key: &TokenKey, token: &AccessToken) -> Result<AccessToken, ManagerError> {
+        let slot = self.0.slot(key);
+        if slot.was_forced(token.secret(), self.0.clock.monotonic()) {
+            let message =
+                "the resource server refuses a token that was refreshed just now; check scopes and permissions";
+            return Err(ManagerError::new(ManagerErrorKind::StillRejected, key, message));
+        }
+        self.replace(&slot, token.secret()).await
+    }
+
+    /// Refreshes the token although it is still good, unless another holder just did.
+    ///
+    /// # Errors
+    /// Those of [`access_token`](Self::access_token).
+    pub async fn refresh(&self, key: &TokenKey) -> Result<AccessToken, ManagerError> {
+        let slot = self.0.slot(key);
+        match self.0.read(key).await? {
+            None => Err(ManagerError::reauth(ReauthReason::NoToken, key)),
+            Some(stored) => self.replace(&slot, &stored.data.access_token).await,
+        }
+    }
+
+    /// Hands out the token of one key, and takes its 401s.
+    pub fn authorizer(&self, key: &TokenKey) -> Authorizer<S> {
+        Authorizer::new(self.clone(), self.0.slot(key))
+    }
+
+    /// Stores the answer to a login and forgets what was known of the records before.
+    ///
+    /// # Errors
+    /// Those of [`TokenStorageExt::store_response`].
+    pub async fn store_login(
+        &self,
+        namespace: &str,
+        response: &TokenResponse,
+    ) -> token_storage_core::Result<Vec<StoredResponse>> {
+        let stored = self.0.storage.store_response(namespace, response).await?;
+        for record in &stored {
+            self.invalidate(&record.key);
+        }
+        Ok(stored)
+    }
+
+    /// Logs out: revokes the tokens at the server, then removes them, and says whether there were any. A refresh that is
+    /// under way anywhere loses: the record stays absent and its fresh tokens are revoked.
+    ///
+    /// # Errors
+    /// - [`ManagerErrorKind::NotRevoked`]: nothing was removed; see [`Logout::RemoveOnly`].
+    /// - [`ManagerErrorKind::Storage`] and [`ManagerErrorKind::Busy`].
+    pub async fn logout(&self, key: &TokenKey, mode: Logout) -> Result<bool, ManagerError> {
+        let logged_out = logout::logout(&self.0, key, mode).await;
+        self.invalidate(key);
+        logged_out
+    }
+
+    /// Forgets what is known of a key, so that the next call looks into the storage: after a change that this manager
+    /// could not see.
+    pub fn invalidate(&self, key: &TokenKey) {
+        self.0.slot(key).invalidate();
+    }
+
+    /// The storage.
+    pub fn storage(&self) -> &S {
+        &self.0.storage
+    }
+
+    async fn token_of(&self, slot: &Arc<Slot>) -> Result<AccessToken, ManagerError> {
+        let inner = &self.0;
+        match slot.trusted(inner.clock.now(), inner.clock.monotonic(), inner.settings.skew) {
+            Some(ready) => Ok(self.hand_out(slot, ready)),
+            None => self.look(slot).await,
+        }
+    }
+
+    /// Hands out a token and, if it is time, has it refreshed in the background.
+    fn hand_out(&self, slot: &Arc<Slot>, ready: Ready) -> AccessToken {
+        if let Some(revision) = ready.ahead {
+            match slot.join(Some(revision), self.0.clock.monotonic()) {
+                Joined::Start(sender, _) => self.start(slot, Mode::Ahead(revision), sender),
+                Joined::Not(_) => slot.postpone(revision),
+                Joined::Wait(_) => {}
+            }
+        }
+        ready.token
+    }
+
+    async fn look(&self, slot: &Arc<Slot>) -> Result<AccessToken, ManagerError> {
+        let inner = &self.0;
+        let skew = inner.settings.skew;
+        let generation = slot.generation();
+        let stored = match inner.read(&slot.key).await {
+            Ok(stored) => stored,
+            Err(error) => return self.serve_anyway(slot, error, slot.last_seen(inner.clock.now(), skew)),
+        };
+        let Some(stored) = stored else {
+            slot.invalidate();
+            return Err(ManagerError::reauth(ReauthReason::NoToken, &slot.key));
+        };
+        let now = inner.clock.now();
+        if is_usable(&stored, now, skew) {
+            let trust = inner.settings.trust;
+            let ready = slot.remember(&stored, generation, now, inner.clock.monotonic(), trust);
+            return Ok(self.hand_out(slot, ready));
+        }
+        match self.fly(slot, Mode::Stale, &stored).await {
+            Err(error) if may_serve(&error) => {
+                let still_valid = is_usable(&stored, inner.clock.now(), 1);
+                self.serve_anyway(slot, error, still_valid.then(|| AccessToken::of(&stored.data)))
+            }
+            outcome => outcome,
+        }
+    }
+
+    fn serve_anyway(
+        &self,
+        slot: &Slot,
+        error: ManagerError,
+        valid: Option<AccessToken>,
+    ) -> Result<AccessToken, ManagerError> {
+        match valid {
+            Some(token) => {
+                self.0.emit(&Event::ServedAnyway(slot.key.clone(), error));
+                Ok(token)
+            }
+            None => Err(error),
+        }
+    }
+
+    /// A token other than this one. A refresh that was under way already may end with this very one.
+    async fn replace(&self, slot: &Arc<Slot>, rejected: &Secret) -> Result<AccessToken, ManagerError> {
+        slot.invalidate();
+        let Some(mut stored) = self.0.read(&slot.key).await? else {
+            return Err(ManagerError::reauth(ReauthReason::NoToken, &slot.key));
+        };
+        let mode = Mode::Forced(rejected.clone());
+        loop {
+            if mode.is_satisfied(&stored) && is_usable(&stored, self.0.clock.now(), self.0.settings.skew) {
+                return Ok(AccessToken::of(&stored.data));
+            }
+            let token = self.fly(slot, mode.clone(), &stored).await?;
+            if token.secret() != rejected {
+                return Ok(token);
+            }
+            match self.0.read(&slot.key).await? {
+                None => return Err(ManagerError::reauth(ReauthReason::NoToken, &slot.key)),
+                Some(current) => stored = current,
+            }
+        }
+    }
+
+    /// Joins the refresh under way or starts one, and waits for its end.
+    async fn fly(&self, slot: &Arc<Slot>, mode: Mode, stored: &StoredToken) -> Outcome {
+        let receiver = match slot.join(Some(stored.revision), self.0.clock.monotonic()) {
+            Joined::Not(error) => return Err(error),
+            Joined::Wait(receiver) => receiver,
+            Joined::Start(sender, receiver) => {
+                self.start(slot, mode, sender);
+                receiver
+            }
+        };
+        wait(&slot.key, receiver).await
+    }
+
+    fn start(&self, slot: &Arc<Slot>, mode: Mode, sender: watch::Sender<Option<Outcome>>) {
+        tokio::spawn(flight::run(self.0.clone(), slot.clone(), mode, sender));
+    }
+}
+
+async fn wait(key: &TokenKey, mut receiver: watch::Receiver<Option<Outcome>>) -> Outcome {
+    let outcome = receiver.wait_for(Option::is_some).await;
+    match outcome.ok().and_then(|outcome| outcome.clone()) {
+        Some(outcome) => outcome,
+        None => {
+            let message = "the refresh ended without a result, its runtime was shut down; try again";
+            Err(ManagerError::new(ManagerErrorKind::Interrupted, key, message))
+        }
+    }
+}
+
+/// A token that is still valid is better than an error, unless it is gone, or a newer one is in the error.
+fn may_serve(error: &ManagerError) -> bool {
+    !matches!(
+        error.kind(),
+        ManagerErrorKind::ReauthRequired(ReauthReason::NoToken | ReauthReason::LoggedOut) | ManagerErrorKind::NotStored
+    )
+}
+
+impl<S> Clone for TokenManager<S> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<S: fmt::Debug> fmt::Debug for TokenManager<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TokenManager")
+            .field("storage", &self.0.storage)
+            .finish_non_exhaustive()
+    }
+}

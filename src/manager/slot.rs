@@ -1,0 +1,308 @@
+//! What a manager remembers of one key: the token it may hand out without looking, and the refresh under way.
+
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use token_storage_core::{Freshness, Revision, Secret, StoredToken, TokenKey};
+use tokio::sync::watch;
+
+use super::{AccessToken, ManagerError, ManagerErrorKind, inner::Settings, lease::jittered};
+
+pub(super) type Outcome = Result<AccessToken, ManagerError>;
+
+#[derive(Debug)]
+pub(super) struct Slot {
+    pub(super) key: TokenKey,
+    /// How long before expiry this process refreshes ahead: each a little different.
+    window: Duration,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// Goes up with everything that makes an older look at the storage worthless.
+    generation: u64,
+    cached: Option<Cached>,
+    flight: Option<watch::Receiver<Option<Outcome>>>,
+    hold_off: Option<HoldOff>,
+    /// The revision whose refresh token the server refused for good.
+    dead: Option<(Revision, ManagerError)>,
+    /// The revision that this process has seen before its window to refresh ahead began.
+    seen_early: Option<Revision>,
+    /// The token that a forced refresh brought, and when.
+    forced: Option<(Secret, Duration)>,
+    /// A refreshed token that is not stored yet.
+    unstored: Option<ManagerError>,
+}
+
+#[derive(Debug)]
+struct Cached {
+    token: AccessToken,
+    revision: Revision,
+    trusted_until: Duration,
+}
+
+#[derive(Debug)]
+struct HoldOff {
+    until: Duration,
+    failures: u32,
+    error: ManagerError,
+}
+
+/// A token to hand out, and whether it is time to refresh it in the background.
+pub(super) struct Ready {
+    pub(super) token: AccessToken,
+    pub(super) ahead: Option<Revision>,
+}
+
+/// What joining a refresh led to.
+pub(super) enum Joined {
+    /// There is one under way.
+    Wait(watch::Receiver<Option<Outcome>>),
+    /// The caller starts it, and reports to this sender.
+    Start(watch::Sender<Option<Outcome>>, watch::Receiver<Option<Outcome>>),
+    /// No request may be made now.
+    Not(ManagerError),
+}
+
+const FIRST_HOLD_OFF: Duration = Duration::from_secs(1);
+const LONGEST_HOLD_OFF: Duration = Duration::from_secs(30);
+/// For how long a token from a forced refresh is not refreshed by force again.
+const FORCED_PAUSE: Duration = Duration::from_secs(60);
+
+impl Slot {
+    pub(super) fn new(key: TokenKey, ahead: Duration) -> Self {
+        Self {
+            key,
+            // Between four fifths and six fifths.
+            window: ahead.mul_f64(0.6) + jittered(ahead.mul_f64(0.4)),
+            state: Mutex::default(),
+        }
+    }
+
+    /// Nothing panics while it is held, so a poisoned lock is consistent.
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn generation(&self) -> u64 {
+        self.state().generation
+    }
+
+    /// The token that may be handed out without looking into the storage.
+    pub(super) fn trusted(&self, now: i64, monotonic: Duration, skew: i64) -> Option<Ready> {
+        let mut state = self.state();
+        let cached = state
+            .cached
+            .as_ref()
+            .filter(|cached| monotonic < cached.trusted_until)?;
+        if is_stale(&cached.token, now, skew) {
+            return None;
+        }
+        let (token, revision) = (cached.token.clone(), cached.revision);
+        let ahead = state.time_to_refresh_ahead(&token, revision, now, self.window);
+        Some(Ready { token, ahead })
+    }
+
+    /// The last token that was seen, if it is still good and the storage cannot be asked.
+    pub(super) fn last_seen(&self, now: i64, skew: i64) -> Option<AccessToken> {
+        let state = self.state();
+        let token = &state.cached.as_ref()?.token;
+        (!is_stale(token, now, skew)).then(|| token.clone())
+    }
+
+    /// Remembers what was read at `generation`, unless that is outdated.
+    pub(super) fn remember(
+        &self,
+        stored: &StoredToken,
+        generation: u64,
+        now: i64,
+        monotonic: Duration,
+        trust: Duration,
+    ) -> Ready {
+        let token = AccessToken::of(&stored.data);
+        let mut state = self.state();
+        if state.generation == generation {
+            state.cached = Some(Cached {
+                token: token.clone(),
+                revision: stored.revision,
+                trusted_until: monotonic.saturating_add(trust),
+            });
+        }
+        let ahead = state.time_to_refresh_ahead(&token, stored.revision, now, self.window);
+        Ready { token, ahead }
+    }
+
+    /// Forgets the cached token; looks at the storage that began before this are worthless.
+    pub(super) fn invalidate(&self) {
+        let mut state = self.state();
+        state.generation += 1;
+        state.cached = None;
+        state.hold_off = None;
+        state.dead = None;
+    }
+
+    /// Joins the refresh under way, or becomes the one to start it. A record that was refused for good, a hold-off
+    /// after a failure and a token that waits to be stored all mean that no request may be made.
+    pub(super) fn join(&self, revision: Option<Revision>, monotonic: Duration) -> Joined {
+        let mut state = self.state();
+        if let Some(flight) = &state.flight
+            && flight.has_changed().is_ok()
+        {
+            return Joined::Wait(flight.clone());
+        }
+        if let Some(error) = &state.unstored {
+            return Joined::Not(error.clone());
+        }
+        if let Some((dead, error)) = &state.dead
+            && revision.is_none_or(|revision| revision == *dead)
+        {
+            return Joined::Not(error.clone());
+        }
+        if let Some(hold_off) = &state.hold_off
+            && let Some(left) = hold_off.until.checked_sub(monotonic).filter(|left| !left.is_zero())
+        {
+            let error = hold_off.error.clone();
+            return Joined::Not(error.again_in(left));
+        }
+        let (sender, receiver) = watch::channel(None);
+        state.flight = Some(receiver.clone());
+        Joined::Start(sender, receiver)
+    }
+
+    /// The refresh under way ended without a result.
+    pub(super) fn abandon_flight(&self) {
+        self.state().flight = None;
+    }
+
+    /// The refresh under way ended well; in one step, so that no second one starts in between.
+    pub(super) fn landed(&self, done: &Landed<'_>, monotonic: Duration, settings: &Settings) -> AccessToken {
+        let token = AccessToken::of(&done.stored.data);
+        let mut state = self.state();
+        state.flight = None;
+        state.hold_off = None;
+        state.dead = None;
+        if state.generation == done.generation {
+            state.cached = Some(Cached {
+                token: token.clone(),
+                revision: done.stored.revision,
+                trusted_until: monotonic.saturating_add(settings.trust),
+            });
+        }
+        if done.forced {
+            state.forced = Some((token.secret().clone(), monotonic.saturating_add(FORCED_PAUSE)));
+        }
+        token
+    }
+
+    /// The refresh under way failed.
+    pub(super) fn crashed(
+        &self,
+        failed: &ManagerError,
+        tried: Option<Revision>,
+        early: Option<Revision>,
+        now: Duration,
+    ) {
+        let mut state = self.state();
+        state.flight = None;
+        // Try ahead again after the hold-off.
+        state.seen_early = early.or(state.seen_early);
+        match failed.kind() {
+            ManagerErrorKind::ReauthRequired(_) => {
+                state.generation += 1;
+                state.cached = None;
+                state.dead = tried.map(|revision| (revision, failed.clone()));
+            }
+            ManagerErrorKind::Transient | ManagerErrorKind::ClientRejected => state.hold_off(failed, now),
+            ManagerErrorKind::NotStored => state.unstored = failed.token().map(|_| failed.clone()),
+            _ => {}
+        }
+    }
+
+    /// The token that waited is stored now, or will never be.
+    pub(super) fn settled(&self) {
+        let mut state = self.state();
+        state.unstored = None;
+        state.generation += 1;
+        state.cached = None;
+    }
+
+    /// Refreshing ahead was not possible: ask again next time.
+    pub(super) fn postpone(&self, revision: Revision) {
+        self.state().seen_early = Some(revision);
+    }
+
+    /// Whether this token comes from a forced refresh not long ago.
+    pub(super) fn was_forced(&self, token: &Secret, monotonic: Duration) -> bool {
+        let state = self.state();
+        let forced = state.forced.as_ref();
+        forced.is_some_and(|(secret, until)| secret == token && monotonic < *until)
+    }
+}
+
+impl State {
+    /// Says so once for each revision that was seen before its window began: a token that comes with less time than the
+    /// window is short-lived, and refreshing it ahead would never end.
+    fn time_to_refresh_ahead(
+        &mut self,
+        token: &AccessToken,
+        revision: Revision,
+        now: i64,
+        window: Duration,
+    ) -> Option<Revision> {
+        let left = token.expires_at()?.saturating_sub(now);
+        let window = i64::try_from(window.as_secs()).unwrap_or(i64::MAX);
+        if left > window {
+            self.seen_early = Some(revision);
+            return None;
+        }
+        self.seen_early.take_if(|seen| *seen == revision)
+    }
+
+    fn hold_off(&mut self, failed: &ManagerError, now: Duration) {
+        let failures = self.hold_off.as_ref().map_or(0, |hold_off| hold_off.failures);
+        let pause = FIRST_HOLD_OFF
+            .saturating_mul(1 << failures.min(5))
+            .min(LONGEST_HOLD_OFF);
+        let pause = jittered(pause).max(failed.retry_after().unwrap_or_default());
+        self.hold_off = Some(HoldOff {
+            until: now.saturating_add(pause),
+            failures: failures + 1,
+            error: failed.clone(),
+        });
+    }
+}
+
+/// How a refresh ended.
+pub(super) struct Landed<'a> {
+    pub(super) stored: &'a StoredToken,
+    pub(super) generation: u64,
+    pub(super) forced: bool,
+}
+
+/// What [`TokenData::freshness`](crate::TokenData::freshness) calls stale.
+pub(super) fn is_stale(token: &AccessToken, now: i64, skew: i64) -> bool {
+    token
+        .expires_at()
+        .is_some_and(|expires_at| now > expires_at.saturating_sub(skew))
+}
+
+pub(super) fn is_usable(stored: &StoredToken, now: i64, skew: i64) -> bool {
+    stored.data.freshness(now, skew) != Freshness::Stale
+}
+
+/// An [`Arc`] to a slot whose flight is taken back if it ends without a result.
+pub(super) struct FlightGuard {
+    pub(super) slot: Arc<Slot>,
+    pub(super) finished: bool,
+}
+
+impl Drop for FlightGuard {
+    fn drop(&mut self) {
+        if !self.finished {
+            self.slot.abandon_flight();
+        }
+    }
+}

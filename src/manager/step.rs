@@ -1,0 +1,86 @@
+//! Fail points: named places of a refresh where a test can kill, stop or hold the process. Without the feature
+//! `__steps` they are nothing at all, so no released program can be steered through them.
+
+/// A place in a refresh, named after what has just been done.
+#[doc(hidden)]
+// Without the feature nobody outside can see it.
+#[cfg_attr(not(feature = "__steps"), allow(unreachable_pub))]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Step {
+    FlightStarted,
+    LeaseAcquired,
+    ReadAgain,
+    ProvedWritable,
+    IntentRecorded,
+    BeforeSend,
+    Answered,
+    BeforeStore,
+    Stored,
+    IntentCleared,
+    Released,
+    ConflictRead,
+    BeforeRevoke,
+}
+
+#[cfg(feature = "__steps")]
+impl Step {
+    /// All of them, in the order of an undisturbed refresh; the last two need a conflict.
+    #[doc(hidden)]
+    pub const ALL: [Self; 13] = [
+        Self::FlightStarted,
+        Self::LeaseAcquired,
+        Self::ReadAgain,
+        Self::ProvedWritable,
+        Self::IntentRecorded,
+        Self::BeforeSend,
+        Self::Answered,
+        Self::BeforeStore,
+        Self::Stored,
+        Self::IntentCleared,
+        Self::Released,
+        Self::ConflictRead,
+        Self::BeforeRevoke,
+    ];
+}
+
+#[cfg(feature = "__steps")]
+mod hooked {
+    use std::{fmt, future::Future, pin::Pin, sync::Arc};
+
+    use super::Step;
+
+    type Hook = dyn Fn(Step) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync;
+
+    #[derive(Clone, Default)]
+    pub(crate) struct Steps(pub(crate) Option<Arc<Hook>>);
+
+    impl Steps {
+        pub(crate) async fn at(&self, step: Step) {
+            if let Some(hook) = &self.0 {
+                hook(step).await;
+            }
+        }
+    }
+
+    impl fmt::Debug for Steps {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("Steps")
+        }
+    }
+}
+
+#[cfg(not(feature = "__steps"))]
+mod hooked {
+    use super::Step;
+
+    #[derive(Clone, Debug, Default)]
+    pub(crate) struct Steps;
+
+    impl Steps {
+        #[inline]
+        pub(crate) async fn at(&self, _: Step) {}
+    }
+}
+
+pub(crate) use hooked::Steps;

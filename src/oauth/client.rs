@@ -1,0 +1,264 @@
+use std::{
+    fmt,
+    future::Future,
+    pin::Pin,
+    sync::{Mutex, PoisonError},
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use oauth2::{
+    AuthType, ClientId, ClientSecret, EndpointNotSet, EndpointSet, HttpRequest, HttpResponse, Scope, TokenUrl,
+    basic::BasicClient,
+};
+use token_storage_core::{Secret, async_trait};
+use url::Url;
+
+use super::{ClientAuth, HttpClient, LoginError, Provider, http::Answer};
+use crate::{
+    TokenResponse,
+    manager::{EndpointError, RefreshRequest, TokenEndpoint, TokenKind},
+};
+
+/// A client of one authorization server: logs in, refreshes and revokes.
+///
+/// It is a [`TokenEndpoint`], so a [`TokenManager`](crate::manager::TokenManager) works with it.
+#[derive(Clone)]
+pub struct OAuthClient {
+    pub(super) http: HttpClient,
+    pub(super) provider: Provider,
+    pub(super) client_id: String,
+    client_secret: Option<Secret>,
+    client_auth: ClientAuth,
+}
+
+pub(super) type Requests = BasicClient<EndpointNotSet, EndpointNotSet, EndpointNotSet, EndpointNotSet, EndpointSet>;
+
+impl OAuthClient {
+    /// A public client, which has no secret: a command, a desktop or mobile application (RFC 8252).
+    pub fn new(http: HttpClient, provider: Provider, client_id: impl Into<String>) -> Self {
+        Self {
+            http,
+            provider,
+            client_id: client_id.into(),
+            client_secret: None,
+            client_auth: ClientAuth::Header,
+        }
+    }
+
+    /// Makes it a confidential client: a service that can keep a secret.
+    pub fn with_secret(mut self, secret: impl Into<Secret>, client_auth: ClientAuth) -> Self {
+        self.client_secret = Some(secret.into());
+        self.client_auth = client_auth;
+        self
+    }
+
+    /// The server's addresses.
+    pub fn provider(&self) -> &Provider {
+        &self.provider
+    }
+
+    /// The client's id.
+    pub fn client_id(&self) -> &str {
+        &self.client_id
+    }
+
+    /// Tokens for the client itself, without a person (RFC 6749 section 4.4).
+    ///
+    /// # Errors
+    /// - [`LoginErrorKind::Server`](super::LoginErrorKind::Server).
+    pub async fn client_credentials(&self, scope: &str) -> Result<TokenResponse, LoginError> {
+        let requests = self.requests();
+        let request = requests.exchange_client_credentials().add_scopes(scopes(scope));
+        let now = unix_now();
+        let capture = self.capture();
+        let _ = request.request_async(&capture).await;
+        let answer = token_response(capture.taken()?, now)?;
+        Ok(answer.with_requested_scope(scope))
+    }
+
+    /// Globus: trades a token that this service was called with for tokens of the services that it calls itself. One
+    /// token for each resource server, and no id_token.
+    ///
+    /// # Errors
+    /// - [`LoginErrorKind::Server`](super::LoginErrorKind::Server).
+    pub async fn dependent_tokens(
+        &self,
+        token: &Secret,
+        scope: Option<&str>,
+        refresh_tokens: bool,
+    ) -> Result<TokenResponse, LoginError> {
+        let mut form = vec![
+            ("grant_type", "urn:globus:auth:grant_type:dependent_token"),
+            ("token", token.expose()),
+        ];
+        if refresh_tokens {
+            form.push(("access_type", "offline"));
+        }
+        form.extend(scope.map(|scope| ("scope", scope)));
+        let now = unix_now();
+        let answer = self.post(&self.provider.token_endpoint, form).await?;
+        Ok(token_response(answer, now)?)
+    }
+
+    /// What `/userinfo` says about the owner of an access token, as JSON (OpenID Connect Core section 5.3).
+    ///
+    /// # Errors
+    /// - [`LoginErrorKind::Configuration`](super::LoginErrorKind::Configuration) if the server has no such address, [`LoginErrorKind::Server`](super::LoginErrorKind::Server).
+    pub async fn user_info(&self, token: &Secret) -> Result<Vec<u8>, LoginError> {
+        let missing = || LoginError::configuration("this server has no userinfo address");
+        let url = self.provider.userinfo_endpoint.as_ref().ok_or_else(missing)?;
+        self.get_resource(url.as_str(), token).await
+    }
+
+    /// The body of a protected resource, asked for with an access token. A helper for small JSON answers.
+    ///
+    /// # Errors
+    /// - [`LoginErrorKind::Server`](super::LoginErrorKind::Server); the token was refused if its code is `invalid_token` or its status 401.
+    pub async fn get_resource(&self, url: &str, token: &Secret) -> Result<Vec<u8>, LoginError> {
+        let answer = self.http.get(url, Some(token)).await?;
+        if answer.is_success() {
+            return Ok(answer.body.to_vec());
+        }
+        Err(answer.error().into())
+    }
+
+    pub(super) fn requests(&self) -> Requests {
+        let requests = BasicClient::new(ClientId::new(self.client_id.clone()))
+            .set_auth_type(match self.client_auth {
+                ClientAuth::Header => AuthType::BasicAuth,
+                ClientAuth::Form => AuthType::RequestBody,
+            })
+            .set_token_uri(TokenUrl::from_url(self.provider.token_endpoint.clone()));
+        match &self.client_secret {
+            Some(secret) => requests.set_client_secret(ClientSecret::new(secret.expose().to_owned())),
+            None => requests,
+        }
+    }
+
+    pub(super) fn capture(&self) -> Capture {
+        Capture {
+            http: self.http.clone(),
+            answer: Mutex::new(None),
+        }
+    }
+
+    /// A form with this client's authentication.
+    pub(super) async fn post(&self, url: &Url, mut form: Vec<(&str, &str)>) -> Result<Answer, EndpointError> {
+        let secret = self.client_secret.as_ref().map(Secret::expose);
+        let basic = match (secret, self.client_auth) {
+            (Some(secret), ClientAuth::Header) => Some((self.client_id.as_str(), secret)),
+            (secret, _) => {
+                form.push(("client_id", &self.client_id));
+                form.extend(secret.map(|secret| ("client_secret", secret)));
+                None
+            }
+        };
+        self.http.post_form(url.as_str(), &form, basic).await
+    }
+
+    async fn redeem(&self, request: &RefreshRequest<'_>) -> Result<TokenResponse, EndpointError> {
+        let Some(refresh_token) = &request.data.refresh_token else {
+            return Err(EndpointError::client_rejected("no refresh token"));
+        };
+        let requests = self.requests();
+        let token = oauth2::RefreshToken::new(refresh_token.expose().to_owned());
+        let capture = self.capture();
+        let _ = requests.exchange_refresh_token(&token).request_async(&capture).await;
+        token_response(capture.taken()?, request.now)
+    }
+}
+
+#[async_trait]
+impl TokenEndpoint for OAuthClient {
+    async fn refresh(&self, request: RefreshRequest<'_>) -> Result<TokenResponse, EndpointError> {
+        self.redeem(&request).await
+    }
+
+    async fn revoke(&self, token: &Secret, kind: TokenKind) -> Result<(), EndpointError> {
+        let Some(url) = &self.provider.revocation_endpoint else {
+            return Err(EndpointError::unsupported(
+                "this authorization server cannot revoke tokens",
+            ));
+        };
+        let hint = match kind {
+            TokenKind::Access => "access_token",
+            TokenKind::Refresh => "refresh_token",
+        };
+        let answer = self
+            .post(url, vec![("token", token.expose()), ("token_type_hint", hint)])
+            .await?;
+        if answer.is_success() {
+            Ok(())
+        } else {
+            Err(answer.error())
+        }
+    }
+}
+
+/// Reads a token response that was asked for at `now`.
+pub(super) fn token_response(answer: Answer, now: i64) -> Result<TokenResponse, EndpointError> {
+    if !answer.is_success() {
+        return Err(answer.error());
+    }
+    TokenResponse::parse(&*answer.body, now).map_err(|_| answer.error())
+}
+
+pub(super) fn scopes(scope: &str) -> impl Iterator<Item = Scope> + '_ {
+    scope.split_ascii_whitespace().map(|scope| Scope::new(scope.to_owned()))
+}
+
+/// Counting from before the request makes an expiry too early by its duration, never too late.
+pub(super) fn unix_now() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+}
+
+/// Takes the answer out of the hands of `oauth2`: it makes the requests well, but its errors quote bodies, and its
+/// token response knows one token only.
+pub(super) struct Capture {
+    http: HttpClient,
+    answer: Mutex<Option<Result<Answer, EndpointError>>>,
+}
+
+/// What `oauth2` is told instead of an answer.
+#[derive(Debug)]
+pub(super) struct Captured;
+
+impl fmt::Display for Captured {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("captured")
+    }
+}
+
+impl std::error::Error for Captured {}
+
+impl Capture {
+    /// The answer; an error if `oauth2` sent nothing, because it did not like the request.
+    pub(super) fn taken(self) -> Result<Answer, EndpointError> {
+        let answer = self.answer.into_inner().unwrap_or_else(PoisonError::into_inner);
+        answer.unwrap_or_else(|| Err(EndpointError::client_rejected("the request could not be made")))
+    }
+}
+
+impl<'c> oauth2::AsyncHttpClient<'c> for Capture {
+    type Error = Captured;
+    type Future = Pin<Box<dyn Future<Output = Result<HttpResponse, Captured>> + Send + 'c>>;
+
+    fn call(&'c self, request: HttpRequest) -> Self::Future {
+        Box::pin(async move {
+            let answer = self.http.send(request).await;
+            *self.answer.lock().unwrap_or_else(PoisonError::into_inner) = Some(answer);
+            Err(Captured)
+        })
+    }
+}
+
+impl fmt::Debug for OAuthClient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OAuthClient")
+            .field("provider", &self.provider)
+            .field("client_id", &self.client_id)
+            .field("confidential", &self.client_secret.is_some())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,12 @@
+//! The token manager against the strict authorization server: clauses L4 to L10 within one process.
+
+mod caching;
+mod conflicts;
+mod dropped;
+mod failures;
+mod faulty;
+mod leaseless;
+mod logout;
+mod partial;
+mod refresh;
+mod support;

@@ -1,0 +1,58 @@
+//! L1 and L5: every process and task asks at the moment of expiry, and each expiry costs one request.
+
+use std::time::Instant;
+
+use libtest_mimic::Trial;
+
+use crate::{
+    storages::Kind,
+    worker::Answer,
+    world::{LIFETIME, Worker, World, trial},
+};
+
+pub(crate) fn is_soak() -> bool {
+    std::env::var_os("TOKEN_STORAGE_SOAK").is_some()
+}
+
+/// Processes, tasks in each, expiries.
+fn size() -> (usize, usize, usize) {
+    if is_soak() { (32, 16, 200) } else { (4, 8, 10) }
+}
+
+pub(crate) fn trials(kind: Kind) -> Vec<Trial> {
+    vec![trial(format!("stampede::l5::{}", kind.name()), move || run(kind))]
+}
+
+async fn run(kind: Kind) {
+    let (processes, tasks, expiries) = size();
+    let mut world = World::new(kind).await;
+    let mut job = world.job();
+    job.tasks = tasks;
+    let mut workers: Vec<Worker> = (0..processes).map(|_| Worker::start_unready(&job)).collect();
+    workers.iter_mut().for_each(Worker::wait_until_ready);
+    let started = Instant::now();
+    let mut last = world.stored_token().await;
+    for expiry in 1..=expiries {
+        world.now += LIFETIME;
+        workers.iter_mut().for_each(|worker| worker.tell(world.now));
+        let answers: Vec<_> = workers.iter_mut().map(|worker| worker.answer().unwrap()).collect();
+        let current = world.stored_token().await;
+        assert_ne!(current, last, "expiry {expiry}");
+        for answer in answers {
+            assert_eq!(answer, Answer::Token(current.clone()), "expiry {expiry}");
+        }
+        assert!(world.server.is_active(&current));
+        assert_eq!(world.server.refresh_requests(), expiry);
+        last = current;
+    }
+    assert_eq!(world.server.reuse_detections(), 0);
+    assert_eq!(world.server.live_refresh_tokens(), 1);
+    eprintln!(
+        "stampede on {}: {processes} processes x {tasks} tasks x {expiries} expiries: {} token requests, {} reuse \
+         detections, 0 caller errors, {:.1} s",
+        kind.name(),
+        world.server.refresh_requests(),
+        world.server.reuse_detections(),
+        started.elapsed().as_secs_f64(),
+    );
+}
