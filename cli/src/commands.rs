@@ -1,0 +1,65 @@
+//! The commands, one module each.
+
+use clap::Subcommand;
+
+use crate::{Context, Exit, Result};
+
+mod access_token;
+mod completions;
+#[cfg(feature = "dynamodb")]
+mod create_table;
+#[cfg(feature = "dynamodb")]
+mod delete_table;
+#[cfg(feature = "dynamodb")]
+mod describe_table;
+mod doctor;
+mod get;
+mod info;
+mod list;
+mod man;
+mod namespaces;
+mod remove;
+mod store;
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Store(store::Args),
+    Get(get::Args),
+    AccessToken(access_token::Args),
+    List(list::Args),
+    Namespaces(namespaces::Args),
+    Remove(remove::Args),
+    Info(info::Args),
+    Doctor(doctor::Args),
+    #[cfg(feature = "dynamodb")]
+    CreateTable(create_table::Args),
+    #[cfg(feature = "dynamodb")]
+    #[command(visible_alias = "describe")]
+    DescribeTable(describe_table::Args),
+    #[cfg(feature = "dynamodb")]
+    DeleteTable(delete_table::Args),
+    Completions(completions::Args),
+    Man(man::Args),
+}
+
+pub(crate) async fn run(command: Command, context: &Context) -> Result<Exit> {
+    match command {
+        Command::Store(args) => store::run(args, context).await,
+        Command::Get(args) => get::run(args, context).await,
+        Command::AccessToken(args) => access_token::run(args, context).await,
+        Command::List(args) => list::run(args, context).await,
+        Command::Namespaces(args) => namespaces::run(args, context).await,
+        Command::Remove(args) => remove::run(args, context).await,
+        Command::Info(args) => info::run(args, context).await,
+        Command::Doctor(args) => doctor::run(args, context).await,
+        #[cfg(feature = "dynamodb")]
+        Command::CreateTable(args) => create_table::run(args, context).await,
+        #[cfg(feature = "dynamodb")]
+        Command::DescribeTable(args) => describe_table::run(args, context).await,
+        #[cfg(feature = "dynamodb")]
+        Command::DeleteTable(args) => delete_table::run(args, context).await,
+        Command::Completions(args) => completions::run(&args),
+        Command::Man(args) => man::run(&args),
+    }
+}

@@ -1,0 +1,32 @@
+use serde_json::json;
+use token_storage::EnumerateExt as _;
+
+use super::list::cannot_list;
+use crate::{
+    Context, Exit, Result, failure,
+    output::{print, print_json},
+    text,
+};
+
+/// List the namespaces that hold at least one token
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {}
+
+pub(crate) async fn run(_args: Args, context: &Context) -> Result<Exit> {
+    let storage = context.open().await?;
+    let enumerate = storage.enumerate().ok_or_else(|| cannot_list(&storage))?;
+    let page = enumerate.all_namespaces().await?;
+    if page.unnameable > 0 {
+        let count = page.unnameable;
+        failure::note(&format!(
+            "{count} more namespaces are not valid Unicode; they are kept but cannot be named"
+        ));
+    }
+    if context.json {
+        print_json(&json!({"namespaces": page.items, "unnameable": page.unnameable}))?;
+    } else {
+        let lines = page.items.iter().map(|namespace| text::name(namespace) + "\n");
+        print(&lines.collect::<String>())?;
+    }
+    Ok(Exit::Success)
+}

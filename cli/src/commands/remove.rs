@@ -1,0 +1,54 @@
+use serde_json::json;
+use token_storage::{EnumerateExt as _, Precondition, Severity, TokenStorage};
+
+use super::{doctor, get::not_found};
+use crate::{
+    Context, Exit, Result, failure,
+    output::{print, print_json},
+    text,
+};
+
+/// Remove a stored token; it is not revoked
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The resource server that the token is for
+    resource_server: String,
+}
+
+pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit> {
+    let resource_server = context.resource_server(args.resource_server)?;
+    let tokens = context.tokens().await?;
+    if !tokens.remove(&resource_server, Precondition::None).await? {
+        return Err(not_found(&resource_server, context, tokens.storage()));
+    }
+    if context.json {
+        let removed = json!({"namespace": context.namespace, "resource_server": resource_server});
+        print_json(&json!({ "removed": removed }))?;
+    } else {
+        print(&format!("removed {}\n", text::name(&resource_server)))?;
+    }
+    if is_empty(tokens.storage()).await {
+        tell_leftovers(context).await;
+    }
+    Ok(Exit::Success)
+}
+
+/// Whether that was the last token, as far as the storage can tell.
+async fn is_empty(storage: &dyn TokenStorage) -> bool {
+    let Some(enumerate) = storage.enumerate() else {
+        return false;
+    };
+    let namespaces = enumerate.all_namespaces().await;
+    namespaces.is_ok_and(|page| page.items.is_empty() && page.unnameable == 0)
+}
+
+/// Whoever removes the last token wants none to be left, so copies of older files are named. The token is removed
+/// already, hence no failure here.
+async fn tell_leftovers(context: &Context) {
+    let Ok(url) = context.url() else { return };
+    for finding in url.examine().await.unwrap_or_default() {
+        if finding.severity >= Severity::Warning {
+            failure::note(&doctor::line(&finding));
+        }
+    }
+}

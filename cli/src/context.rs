@@ -1,0 +1,82 @@
+//! What every command works with.
+
+use std::sync::Arc;
+
+use etcetera::{BaseStrategy as _, choose_base_strategy};
+use token_storage::{DEFAULT_NAMESPACE, Namespaced, StorageUrl, TokenStorage};
+
+use crate::{
+    args::Global,
+    exit::Exit,
+    failure::{Failure, Result},
+};
+
+/// The global options, understood.
+#[derive(Debug)]
+pub(crate) struct Context {
+    storage: Option<String>,
+    /// The namespace that the command works in.
+    pub(crate) namespace: String,
+    /// Whether results are printed as JSON.
+    pub(crate) json: bool,
+    quoted: bool,
+}
+
+impl Context {
+    pub(crate) fn new(global: Global) -> Result<Self> {
+        let mut context = Self {
+            storage: global.storage,
+            namespace: DEFAULT_NAMESPACE.to_owned(),
+            json: global.json,
+            quoted: global.quoted,
+        };
+        if let Some(namespace) = global.namespace {
+            context.namespace = context.name(namespace, "the namespace")?;
+        }
+        Ok(context)
+    }
+
+    /// A resource server as given on the command line.
+    pub(crate) fn resource_server(&self, given: String) -> Result<String> {
+        self.name(given, "the resource server")
+    }
+
+    fn name(&self, given: String, what: &str) -> Result<String> {
+        if !self.quoted {
+            return Ok(given);
+        }
+        serde_json::from_str(&given).map_err(|_| {
+            let message = format!("{what} is not a JSON string; with --quoted, write '\"...\"'");
+            Failure::new(Exit::Usage, message)
+        })
+    }
+
+    /// The storage that is named, or the platform's default.
+    pub(crate) fn url(&self) -> Result<StorageUrl> {
+        match &self.storage {
+            Some(url) => Ok(StorageUrl::parse(url)?),
+            None => default_url(),
+        }
+    }
+
+    /// Opens the storage.
+    pub(crate) async fn open(&self) -> Result<Arc<dyn TokenStorage>> {
+        Ok(self.url()?.open().await?)
+    }
+
+    /// Opens the storage, bound to the namespace.
+    pub(crate) async fn tokens(&self) -> Result<Namespaced<Arc<dyn TokenStorage>>> {
+        Ok(Namespaced::new(self.open().await?, self.namespace.as_str()))
+    }
+}
+
+fn default_url() -> Result<StorageUrl> {
+    let strategy = choose_base_strategy().map_err(|_| {
+        let message = "no home directory is known, so there is no default storage; \
+                       say where the tokens are with --storage or TOKEN_STORAGE_URL";
+        Failure::new(Exit::Usage, message)
+    })?;
+    Ok(StorageUrl::Sqlite(
+        strategy.data_dir().join("token-storage").join("tokens.db"),
+    ))
+}

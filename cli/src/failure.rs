@@ -1,0 +1,79 @@
+//! Why a command failed, and how that is told.
+
+use std::{
+    error::Error as _,
+    fmt::Write as _,
+    io::{self, Write as _},
+    process::ExitCode,
+};
+
+use serde_json::json;
+use token_storage::Error;
+
+use crate::{exit::Exit, text};
+
+pub(crate) type Result<T, E = Failure> = std::result::Result<T, E>;
+
+/// A command that failed: the exit code and what to say, which never holds a token.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    exit: Exit,
+    message: String,
+}
+
+impl Failure {
+    pub(crate) fn new(exit: Exit, message: impl Into<String>) -> Self {
+        Self {
+            exit,
+            message: message.into(),
+        }
+    }
+
+    /// A failure that nobody is to be told of: the reader of our output has gone.
+    pub(crate) fn silent() -> Self {
+        Self::new(Exit::Success, "")
+    }
+
+    /// Says in front of the message where it happened.
+    pub(crate) fn at(mut self, place: &str) -> Self {
+        self.message.insert_str(0, &format!("{place}: "));
+        self
+    }
+
+    pub(crate) fn report(&self, json: bool) -> ExitCode {
+        if !self.message.is_empty() {
+            let text = if json {
+                json!({"error": {"kind": self.exit.name(), "message": self.message}}).to_string()
+            } else {
+                format!("token-storage: {}", text::one_line(&self.message))
+            };
+            complain(&text);
+        }
+        self.exit.into()
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        let mut message = error.to_string();
+        let mut source = error.source();
+        while let Some(cause) = source {
+            let text = cause.to_string();
+            if !message.contains(&text) {
+                let _ = write!(message, ": {text}");
+            }
+            source = cause.source();
+        }
+        Self::new(error.kind().into(), message)
+    }
+}
+
+/// Says something on standard error. If even that cannot be written, there is nobody left to tell.
+pub(crate) fn complain(message: &str) {
+    let _ = writeln!(io::stderr(), "{message}");
+}
+
+/// Tells people something that is not a result, on standard error.
+pub(crate) fn note(message: &str) {
+    complain(&format!("token-storage: {}", text::one_line(message)));
+}

@@ -1,0 +1,58 @@
+//! The command `token-storage`: stores, hands out, lists and removes OAuth tokens.
+//!
+//! Results go to standard output, everything else to standard error; what the exit codes mean is in [`exit`].
+
+mod args;
+mod commands;
+mod context;
+mod exit;
+mod failure;
+mod output;
+mod record;
+mod text;
+mod time;
+mod warnings;
+
+use std::process::ExitCode;
+
+use crate::{
+    args::Cli,
+    context::Context,
+    exit::Exit,
+    failure::{Failure, Result},
+};
+
+fn main() -> ExitCode {
+    let cli = match args::parse() {
+        Ok(cli) => cli,
+        Err(error) => return args::report(error),
+    };
+    let json = cli.global.json;
+    warnings::tell();
+    survive_file_size_limit();
+    match run(cli) {
+        Ok(exit) => exit.into(),
+        Err(failure) => failure.report(json),
+    }
+}
+
+fn run(cli: Cli) -> Result<Exit> {
+    // One thread is enough, and starts faster: the local storages bring their own.
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::new(Exit::Failure, format!("cannot start: {error}")))?;
+    let context = Context::new(cli.global)?;
+    runtime.block_on(commands::run(cli.command, &context))
+}
+
+/// A file size limit must end in an error that says so, not in the death of the process with a half-written file: once
+/// the signal is caught, the write itself fails.
+fn survive_file_size_limit() {
+    #[cfg(unix)]
+    {
+        let caught = std::sync::Arc::default();
+        // If it cannot be caught, things are as they would be without this.
+        let _ = signal_hook::flag::register(signal_hook::consts::SIGXFSZ, caught);
+    }
+}

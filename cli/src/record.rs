@@ -1,0 +1,154 @@
+//! A record as it is shown.
+
+use std::fmt::Write as _;
+
+use serde::{Serialize, Serializer, ser::SerializeMap};
+use serde_json::value::RawValue;
+use token_storage::{TokenData, TokenKey};
+
+use crate::{
+    exit::Exit,
+    failure::{Failure, Result},
+    output, text, time,
+};
+
+const HIDDEN: &str = "(hidden; --reveal shows it)";
+
+/// A record with its key, and whether its secrets may be shown.
+pub(crate) struct Shown<'a> {
+    pub(crate) key: &'a TokenKey,
+    pub(crate) data: &'a TokenData,
+    pub(crate) reveal: bool,
+}
+
+/// The members of the stored record, so that `store` takes it back. Hidden members are left out and named under
+/// `hidden`: a placeholder in their place could be stored by mistake.
+impl Serialize for Shown<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        let data = self.data;
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("resource_server", &data.resource_server)?;
+        if let Some(identity_id) = &data.identity_id {
+            map.serialize_entry("identity_id", identity_id)?;
+        }
+        map.serialize_entry("scope", &data.scope)?;
+        if self.reveal {
+            map.serialize_entry("access_token", data.access_token.expose())?;
+            if let Some(refresh_token) = &data.refresh_token {
+                map.serialize_entry("refresh_token", refresh_token.expose())?;
+            }
+        }
+        map.serialize_entry("expires_at_seconds", &data.expires_at)?;
+        if let Some(token_type) = &data.token_type {
+            map.serialize_entry("token_type", token_type)?;
+        }
+        if self.reveal {
+            for (name, json) in data.extra.iter() {
+                let value: &RawValue = serde_json::from_str(json).map_err(serde::ser::Error::custom)?;
+                map.serialize_entry(name, value)?;
+            }
+        } else {
+            map.serialize_entry("hidden", &self.hidden_names())?;
+        }
+        map.end()
+    }
+}
+
+impl Shown<'_> {
+    fn hidden_names(&self) -> Vec<&str> {
+        let mut names = vec!["access_token"];
+        names.extend(self.data.refresh_token.is_some().then_some("refresh_token"));
+        names.extend(self.data.extra.iter().map(|(name, _)| name));
+        names
+    }
+
+    /// For people: one member a line.
+    pub(crate) fn table(&self) -> String {
+        let data = self.data;
+        let secret = |text: &str| {
+            if self.reveal {
+                text::name(text)
+            } else {
+                HIDDEN.to_owned()
+            }
+        };
+        let mut rows = vec![
+            ["namespace".to_owned(), text::name(self.key.namespace())],
+            ["resource server".to_owned(), text::name(self.key.resource_server())],
+        ];
+        if data.resource_server != self.key.resource_server() {
+            rows.push(["server's name for it".to_owned(), text::name(&data.resource_server)]);
+        }
+        rows.push(["scope".to_owned(), text::name(&data.scope)]);
+        rows.push(["expires".to_owned(), time::expiry(data.expires_at, time::now())]);
+        for (label, value) in [("token type", &data.token_type), ("identity", &data.identity_id)] {
+            if let Some(value) = value {
+                rows.push([label.to_owned(), text::name(value)]);
+            }
+        }
+        rows.push(["access token".to_owned(), secret(data.access_token.expose())]);
+        let refresh_token = data.refresh_token.as_ref().map(|token| secret(token.expose()));
+        rows.push([
+            "refresh token".to_owned(),
+            refresh_token.unwrap_or_else(|| "none".to_owned()),
+        ]);
+        for (name, json) in data.extra.iter() {
+            rows.push([text::name(name), secret(json)]);
+        }
+        output::table(None, rows)
+    }
+
+    /// For a POSIX shell: `eval "$(token-storage get RS --reveal --format env)"`.
+    pub(crate) fn env(&self) -> Result<String> {
+        let data = self.data;
+        let expires_at = data.expires_at.map(|seconds| seconds.to_string());
+        let secret = |token| self.reveal.then_some(token);
+        let variables = [
+            ("RESOURCE_SERVER", Some(data.resource_server.as_str())),
+            ("SCOPE", Some(data.scope.as_str())),
+            ("EXPIRES_AT", expires_at.as_deref()),
+            ("TOKEN_TYPE", data.token_type.as_deref()),
+            ("IDENTITY_ID", data.identity_id.as_deref()),
+            ("ACCESS_TOKEN", secret(data.access_token.expose())),
+            (
+                "REFRESH_TOKEN",
+                data.refresh_token.as_ref().and_then(|token| secret(token.expose())),
+            ),
+        ];
+        let mut out = String::new();
+        for (name, value) in variables {
+            let Some(value) = value else { continue };
+            let word = text::shell_word(value).ok_or_else(|| {
+                let message = format!("the member for TOKEN_STORAGE_{name} contains a NUL, which no shell can hold");
+                Failure::new(Exit::Usage, message + "; use --format json")
+            })?;
+            let _ = writeln!(out, "export TOKEN_STORAGE_{name}={word}");
+        }
+        if !self.reveal {
+            out.push_str("# the tokens are hidden; add --reveal\n");
+        }
+        Ok(out)
+    }
+}
+
+/// What is told of a record when only its existence matters: nothing secret.
+#[derive(Debug, Serialize)]
+pub(crate) struct Summary {
+    namespace: String,
+    resource_server: String,
+    scope: String,
+    expires_at_seconds: Option<i64>,
+    has_refresh_token: bool,
+}
+
+impl Summary {
+    pub(crate) fn new(key: &TokenKey, data: &TokenData) -> Self {
+        Self {
+            namespace: key.namespace().to_owned(),
+            resource_server: key.resource_server().to_owned(),
+            scope: data.scope.clone(),
+            expires_at_seconds: data.expires_at,
+            has_refresh_token: data.refresh_token.is_some(),
+        }
+    }
+}

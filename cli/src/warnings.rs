@@ -1,0 +1,62 @@
+//! Warnings of the libraries below, told on standard error: a file mode that was tightened, a damaged file kept aside.
+
+use std::fmt;
+
+use tracing::{
+    Event, Level, Metadata, Subscriber,
+    field::{Field, Visit},
+    span,
+};
+
+use crate::failure::note;
+
+/// Passes on what our own crates warn of. Other libraries are left out: what they log has not been looked through for
+/// secrets.
+struct Warnings;
+
+/// Installs it; once, at the start.
+pub(crate) fn tell() {
+    // The only way this fails is that there is one already.
+    let _ = tracing::subscriber::set_global_default(Warnings);
+}
+
+impl Subscriber for Warnings {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        metadata.is_event() && *metadata.level() <= Level::WARN && metadata.target().starts_with("token_storage")
+    }
+
+    fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
+        span::Id::from_u64(1)
+    }
+
+    fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
+
+    fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
+
+    fn event(&self, event: &Event<'_>) {
+        let mut message = Message::default();
+        event.record(&mut message);
+        note(&format!("warning: {}{}", message.text, message.fields));
+    }
+
+    fn enter(&self, _: &span::Id) {}
+
+    fn exit(&self, _: &span::Id) {}
+}
+
+/// The message, and the other fields behind it.
+#[derive(Default)]
+struct Message {
+    text: String,
+    fields: String,
+}
+
+impl Visit for Message {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        if field.name() == "message" {
+            self.text = format!("{value:?}");
+        } else {
+            self.fields += &format!(", {}: {value:?}", field.name());
+        }
+    }
+}

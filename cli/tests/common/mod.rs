@@ -1,0 +1,126 @@
+//! Runs the real command.
+#![allow(dead_code, reason = "each test binary uses a part of it")]
+
+use std::{
+    ffi::OsStr,
+    io::Write as _,
+    path::{Path, PathBuf},
+    process::{Command, Output, Stdio},
+};
+
+use tempfile::TempDir;
+
+/// In every secret of every test, so that one search finds any leak.
+pub(crate) const CANARY: &str = "canary";
+
+/// A command line with a storage of its own.
+#[derive(Debug)]
+pub(crate) struct Cli {
+    pub(crate) url: String,
+    folder: TempDir,
+}
+
+/// What a run left.
+#[derive(Debug)]
+pub(crate) struct Ran {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Cli {
+    /// On a storage of that scheme in a new folder.
+    pub(crate) fn new(scheme: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let url = match scheme {
+            "memory" => "memory:".to_owned(),
+            _ => format!("{scheme}:{}", folder.path().join("tokens.file").display()),
+        };
+        Self { url, folder }
+    }
+
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub(crate) fn file(&self) -> PathBuf {
+        self.folder.path().join("tokens.file")
+    }
+
+    /// The command, with a clean environment, on this storage.
+    pub(crate) fn command<A: AsRef<OsStr>>(&self, arguments: &[A]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_token-storage"));
+        command
+            .args(arguments)
+            .env_remove("TOKEN_STORAGE_NAMESPACE")
+            .env("TOKEN_STORAGE_URL", &self.url)
+            .env("HOME", self.folder.path())
+            .env_remove("XDG_DATA_HOME")
+            .current_dir(self.folder.path())
+            .stdin(Stdio::null());
+        command
+    }
+
+    pub(crate) fn run<A: AsRef<OsStr>>(&self, arguments: &[A]) -> Ran {
+        Ran::of(self.command(arguments).output().unwrap())
+    }
+
+    pub(crate) fn run_with_input<A: AsRef<OsStr>>(&self, arguments: &[A], input: impl AsRef<[u8]>) -> Ran {
+        let mut command = self.command(arguments);
+        command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        // The command may refuse before it has read everything.
+        let _ = child.stdin.take().unwrap().write_all(input.as_ref());
+        Ran::of(child.wait_with_output().unwrap())
+    }
+
+    /// Stores a response, which must work.
+    pub(crate) fn store(&self, response: &str) {
+        self.run_with_input(&["store"], response).succeeded();
+    }
+}
+
+impl Ran {
+    pub(crate) fn of(output: Output) -> Self {
+        Self {
+            code: output.status.code(),
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+
+    #[track_caller]
+    pub(crate) fn succeeded(self) -> Self {
+        self.ended(0)
+    }
+
+    /// Ended with that code, and without a secret on standard error.
+    #[track_caller]
+    pub(crate) fn ended(self, code: i32) -> Self {
+        assert_eq!(self.code, Some(code), "{self:#?}");
+        assert!(!self.stderr.contains(CANARY), "a secret on standard error: {self:#?}");
+        assert!(code == 0 || !self.stderr.is_empty(), "a failure without a word");
+        self
+    }
+
+    /// Without a secret on standard output either.
+    #[track_caller]
+    pub(crate) fn quiet(self) -> Self {
+        assert!(!self.stdout.contains(CANARY), "a secret on standard output: {self:#?}");
+        self
+    }
+
+    #[track_caller]
+    pub(crate) fn says(self, part: &str) -> Self {
+        assert!(self.stderr.contains(part), "want {part:?} on standard error: {self:#?}");
+        self
+    }
+
+    #[track_caller]
+    pub(crate) fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.stdout).expect("standard output is one JSON value")
+    }
+}
