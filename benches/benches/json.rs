@@ -1,0 +1,431 @@
+//! The JSON storage beside the raw floors, as ratios within one run: goals P6, P7 and the JSON part of P12 of
+//! `docs/performance.md`. `cargo bench -p token-storage-benches --bench json [-- DIRECTORY]`; the directory should be on
+//! the disk that matters, `target` by default.
+//!
+//! Each ratio is the median of the ratios of neighbouring measurements: a shared machine drifts too much for medians of
+//! separate runs. With `TOKEN_STORAGE_BENCH_PYTHON` naming a Python that has `globus-sdk`, its JSON storage does the same
+//! work on a copy of the same file (P8).
+
+use std::{
+    fs::{self, File},
+    hint::black_box,
+    io::Write as _,
+    path::{Path, PathBuf},
+    process::Command,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use token_storage::{Precondition, TokenData, TokenKey, TokenStorage, Write, json::JsonStorage};
+use tokio::runtime::Runtime;
+
+fn main() {
+    // `cargo test` runs benches too, with `--test`; `cargo bench` passes `--bench`.
+    if let Some(path) = std::env::var_os(MEMORY_OF) {
+        return memory_of(Path::new(&path));
+    }
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let quick = !arguments.iter().any(|argument| argument == "--bench");
+    let directory = arguments.iter().find(|argument| !argument.starts_with("--"));
+    let parent = directory.map_or_else(
+        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../target"),
+        PathBuf::from,
+    );
+    let directory = parent.join(format!("json-bench-{}", std::process::id()));
+    fs::create_dir_all(&directory).expect("a directory to measure in");
+    println!("directory {}; records of about 1 kB", directory.display());
+    let only = std::env::var("RECORDS")
+        .ok()
+        .map(|records| records.parse().expect("a number"));
+    for records in if quick { &[1, 100][..] } else { &[1, 100, 10_000] } {
+        if only.is_none_or(|only: usize| only == *records) {
+            Bench::new(&directory, *records, quick).run();
+        }
+    }
+    fs::remove_dir_all(&directory).expect("to remove the directory");
+}
+
+/// Set for a process that only shows how much memory a file of this path takes.
+const MEMORY_OF: &str = "TOKEN_STORAGE_BENCH_MEMORY_OF";
+
+struct Bench {
+    directory: PathBuf,
+    path: PathBuf,
+    records: usize,
+    quick: bool,
+    single: Runtime,
+    pool: Runtime,
+    storage: JsonStorage,
+}
+
+fn key(n: usize) -> TokenKey {
+    TokenKey::in_default(format!("resource-server-{n}.example.org"))
+}
+
+/// About 1 kB, different each time.
+fn data(n: usize, turn: usize) -> TokenData {
+    TokenData::new(
+        format!("resource-server-{n}.example.org"),
+        "openid profile email",
+        format!("{turn:0>500}"),
+    )
+    .with_refresh_token(format!("{turn:0>200}"))
+    .with_expires_at(1_795_649_003)
+    .with_token_type("Bearer")
+}
+
+impl Bench {
+    fn new(directory: &Path, records: usize, quick: bool) -> Self {
+        let path = directory.join(format!("{records}.json"));
+        let mut builder = tokio::runtime::Builder::new_multi_thread();
+        let single = tokio::runtime::Builder::new_current_thread()
+            .build()
+            .expect("a runtime");
+        let pool = builder.worker_threads(2).build().expect("a runtime");
+        let storage = JsonStorage::open(&path).expect("to open");
+        let keys: Vec<TokenKey> = (0..records).map(key).collect();
+        let values: Vec<TokenData> = (0..records).map(|n| data(n, 0)).collect();
+        let writes: Vec<Write<'_>> = keys
+            .iter()
+            .zip(&values)
+            .map(|(k, v)| Write::new(k, v, Precondition::None))
+            .collect();
+        for batch in writes.chunks(1000) {
+            single.block_on(storage.store_all(batch)).expect("to fill");
+        }
+        Self {
+            directory: directory.to_owned(),
+            path,
+            records,
+            quick,
+            single,
+            pool,
+            storage,
+        }
+    }
+
+    fn rounds(&self, small: usize, large: usize) -> usize {
+        match (self.quick, self.records) {
+            (true, _) => 3,
+            (_, 10_000) => large,
+            _ => small,
+        }
+    }
+
+    fn run(&self) {
+        let size = fs::metadata(&self.path).expect("the file").len();
+        println!("\n== {} records, {size} bytes", self.records);
+        self.opening();
+        self.get();
+        self.store();
+        self.concurrent();
+        self.memory(size);
+        self.python();
+    }
+
+    fn opening(&self) {
+        let times = (0..self.rounds(200, 10)).map(|_| {
+            let start = Instant::now();
+            let storage = JsonStorage::open(&self.path).expect("to open");
+            black_box(self.single.block_on(storage.get(&key(0))).expect("to read"));
+            start.elapsed()
+        });
+        println!("open and first get         {:>10}", micros(median(times.collect())));
+    }
+
+    fn get(&self) {
+        let storage: Arc<dyn TokenStorage> = Arc::new(self.storage.clone());
+        let keys: Vec<TokenKey> = (0..self.records.min(1000))
+            .map(|n| key(n * self.records / self.records.min(1000)))
+            .collect();
+        let turns = if self.quick { 1 } else { 200_000 / keys.len() };
+        let stored = self
+            .single
+            .block_on(storage.get(&keys[0]))
+            .expect("to read")
+            .expect("a record");
+        let (mut gets, mut copies) = (Vec::new(), Vec::new());
+        for _ in 0..self.rounds(15, 15) {
+            copies.push(per_call(turns * keys.len(), || {
+                for _ in 0..turns * keys.len() {
+                    black_box(black_box(&stored).clone());
+                }
+            }));
+            gets.push(per_call(turns * keys.len(), || {
+                self.single.block_on(async {
+                    for _ in 0..turns {
+                        for key in &keys {
+                            black_box(storage.get(key).await.expect("to read"));
+                        }
+                    }
+                });
+            }));
+        }
+        let (get, copy) = (median(gets), median(copies));
+        println!(
+            "P6 get                     {:>10}, the record's copy {}",
+            nanos(get),
+            nanos(copy)
+        );
+        println!(
+            "P6 get less the copy       {:>10}  (goal: 1000 ns at most)",
+            nanos(get.saturating_sub(copy))
+        );
+    }
+
+    /// P7, one task: beside a bare atomic write and a bare write in place of the same bytes.
+    fn store(&self) {
+        let bytes = fs::read(&self.path).expect("the file");
+        let bare = self.directory.join("bare");
+        let (mut ours, mut to_atomic, mut to_in_place, mut atomic_times) = (vec![], vec![], vec![], vec![]);
+        for turn in 1..=self.rounds(200, 30) {
+            let record = data(turn % self.records, turn);
+            self.settle();
+            let store = time(|| {
+                let key = key(turn % self.records);
+                self.single
+                    .block_on(self.storage.store(&key, &record, Precondition::None))
+                    .expect("to store");
+            });
+            // What a store leaves to be done after its answer, freeing the old file, must not burden the others.
+            self.settle();
+            let atomic = time(|| atomic_write(&bare, &bytes));
+            self.settle();
+            let in_place = time(|| in_place_write(&bare, &bytes));
+            ours.push(store);
+            to_atomic.push(ratio(store, atomic));
+            to_in_place.push(ratio(store, in_place));
+            atomic_times.push(atomic);
+        }
+        println!(
+            "P7 durable store           {:>10}, bare atomic write {}",
+            micros(median(ours)),
+            micros(median(atomic_times))
+        );
+        println!(
+            "P7 / bare atomic write     {:>10.2}  (goal at 1 record: 1.1 at most)",
+            middle(to_atomic)
+        );
+        println!(
+            "P7 / write and fsync       {:>10.2}  (goal at 10,000 records: 1.4 at most)",
+            middle(to_in_place)
+        );
+    }
+
+    fn settle(&self) {
+        if !self.quick {
+            std::thread::sleep(Duration::from_millis(if self.records == 10_000 { 20 } else { 2 }));
+        }
+    }
+
+    /// P12, in a process of its own.
+    fn memory(&self, size: u64) {
+        let this = std::env::current_exe().expect("this program");
+        let output = Command::new(this).env(MEMORY_OF, &self.path).output().expect("to run");
+        let grown: u64 = String::from_utf8_lossy(&output.stdout)
+            .trim()
+            .parse()
+            .expect("a number");
+        println!(
+            "P12 memory / file          {:>10.2}  (goal at 10,000 records: 2.5 at most)",
+            grown as f64 / size as f64
+        );
+    }
+
+    /// P8: neither get nor store of the peer waits for the disk.
+    fn python(&self) {
+        let Some(python) = std::env::var_os("TOKEN_STORAGE_BENCH_PYTHON") else {
+            return;
+        };
+        let copy = self.directory.join("python.json");
+        let rounds = self.rounds(51, 3).to_string();
+        let output = Command::new(python)
+            .args(["-c", PYTHON])
+            .args([self.path.as_os_str(), copy.as_os_str(), rounds.as_ref()])
+            .output()
+            .expect("to run Python");
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        let mut numbers = said
+            .split_whitespace()
+            .map(|number| number.parse::<f64>().expect("a number"));
+        let (get, store) = (numbers.next().expect("a get"), numbers.next().expect("a store"));
+        let keys = [key(0)];
+        let ours = per_call(100_000, || {
+            self.single.block_on(async {
+                for _ in 0..100_000 {
+                    black_box(self.storage.get(&keys[0]).await.expect("to read"));
+                }
+            });
+        });
+        let stores = (0..self.rounds(51, 9)).map(|turn| {
+            time(|| {
+                let record = data(0, turn);
+                self.single
+                    .block_on(self.storage.store(&keys[0], &record, Precondition::None))
+                    .expect("to store");
+            })
+        });
+        let durable = median(stores.collect()).as_secs_f64();
+        println!(
+            "P8 get                     {:>9.0}x globus-sdk's {:.2} ms  (goal: 100x at 1, 500,000x at 10,000 records)",
+            get / ours.as_secs_f64(),
+            get * 1e3
+        );
+        println!(
+            "P8 store, durable          {:>9.1}x globus-sdk's {:.2} ms, not durable  (goal: 1x at 100, 10x at 10,000)",
+            store / durable,
+            store * 1e3
+        );
+    }
+
+    /// P7, 16 tasks: throughput beside as many bare rewrites one after another.
+    fn concurrent(&self) {
+        const TASKS: usize = 16;
+        let bytes = fs::read(&self.path).expect("the file");
+        let bare = self.directory.join("bare");
+        let each = if self.quick {
+            2
+        } else if self.records == 10_000 {
+            8
+        } else {
+            40
+        };
+        let mut ratios = Vec::new();
+        for turn in 0..self.rounds(9, 5) {
+            let one_by_one = time(|| (0..each).for_each(|_| atomic_write(&bare, &bytes))) / each as u32;
+            let ours = time(|| {
+                self.pool.block_on(async {
+                    let tasks: Vec<_> = (0..TASKS)
+                        .map(|task| {
+                            let (storage, records) = (self.storage.clone(), self.records);
+                            tokio::spawn(async move {
+                                for n in 0..each {
+                                    let slot = (task * each + n) % records;
+                                    let record = data(slot, turn * 1000 + n);
+                                    storage
+                                        .store(&key(slot), &record, Precondition::None)
+                                        .await
+                                        .expect("to store");
+                                }
+                            })
+                        })
+                        .collect();
+                    for task in tasks {
+                        task.await.expect("a task");
+                    }
+                });
+            });
+            ratios.push(ratio(one_by_one, ours / (TASKS * each) as u32));
+        }
+        println!(
+            "P7 16 tasks                {:>9.1}x one rewrite each  (goal: 10x at least)",
+            middle(ratios)
+        );
+    }
+}
+
+/// What this process has had in memory at most, in bytes. Linux only.
+fn peak_memory() -> Option<u64> {
+    let status = fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
+    line.split_whitespace()
+        .nth(1)?
+        .parse::<u64>()
+        .ok()
+        .map(|kib| kib * 1024)
+}
+
+/// Reads every record, stores one, and prints by how much the peak has grown.
+fn memory_of(path: &Path) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .expect("a runtime");
+    let storage = JsonStorage::open(path).expect("to open");
+    let before = peak_memory();
+    runtime.block_on(async {
+        for n in 0.. {
+            if storage.get(&key(n)).await.expect("to read").is_none() {
+                break;
+            }
+        }
+        storage
+            .store(&key(0), &data(0, 1), Precondition::None)
+            .await
+            .expect("to store");
+    });
+    println!(
+        "{}",
+        peak_memory().zip(before).map_or(0, |(after, before)| after - before)
+    );
+}
+
+/// The same work by the Globus SDK: seconds for a get and for a store of one record.
+const PYTHON: &str = r#"
+import shutil, sys, time
+try:
+    from globus_sdk.token_storage import JSONTokenStorage
+except ImportError:
+    from globus_sdk.tokenstorage import JSONTokenStorage
+source, path, rounds = sys.argv[1], sys.argv[2], int(sys.argv[3])
+shutil.copy(source, path)
+storage = JSONTokenStorage(path)
+name = "resource-server-0.example.org"
+def median(work):
+    times = []
+    for _ in range(rounds):
+        start = time.perf_counter()
+        work()
+        times.append(time.perf_counter() - start)
+    return sorted(times)[rounds // 2]
+data = storage.get_token_data(name)
+print(median(lambda: storage.get_token_data(name)), median(lambda: storage.store_token_data_by_resource_server({name: data})))
+"#;
+
+fn atomic_write(path: &Path, bytes: &[u8]) {
+    let temporary = path.with_extension("tmp");
+    let mut file = File::create_new(&temporary).expect("to create");
+    file.write_all(bytes).expect("to write");
+    file.sync_all().expect("to sync");
+    fs::rename(&temporary, path).expect("to rename");
+    File::open(path.parent().expect("a directory"))
+        .and_then(|directory| directory.sync_all())
+        .expect("to sync");
+}
+
+fn in_place_write(path: &Path, bytes: &[u8]) {
+    let mut file = File::create(path).expect("to create");
+    file.write_all(bytes).expect("to write");
+    file.sync_all().expect("to sync");
+}
+
+fn time(work: impl FnOnce()) -> Duration {
+    let start = Instant::now();
+    work();
+    start.elapsed()
+}
+
+fn per_call(calls: usize, work: impl FnOnce()) -> Duration {
+    time(work) / calls as u32
+}
+
+fn median(mut times: Vec<Duration>) -> Duration {
+    times.sort_unstable();
+    times[times.len() / 2]
+}
+
+fn middle(mut ratios: Vec<f64>) -> f64 {
+    ratios.sort_by(f64::total_cmp);
+    ratios[ratios.len() / 2]
+}
+
+fn ratio(a: Duration, b: Duration) -> f64 {
+    a.as_secs_f64() / b.as_secs_f64()
+}
+
+fn micros(time: Duration) -> String {
+    format!("{:.0} us", time.as_secs_f64() * 1e6)
+}
+
+fn nanos(time: Duration) -> String {
+    format!("{} ns", time.as_nanos())
+}

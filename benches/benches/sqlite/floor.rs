@@ -1,0 +1,95 @@
+//! Raw code that does the minimum, and a peer.
+
+use std::{path::Path, sync::mpsc, thread};
+
+use rusqlite::{Connection, OpenFlags};
+use token_storage::{Precondition, TokenData, TokenKey, WriteMark, record};
+use tokio::sync::oneshot;
+
+const SELECT: &str = "SELECT token_data_json FROM token_storage WHERE namespace = ?1 AND resource_server = ?2";
+const UPSERT: &str = "INSERT INTO token_storage VALUES (?1, ?2, ?3) \
+     ON CONFLICT (namespace, resource_server) DO UPDATE SET token_data_json = excluded.token_data_json";
+
+/// One connection, WAL and FULL, cached statements.
+pub(crate) struct Raw(Connection);
+
+impl Raw {
+    pub(crate) fn open(path: &Path) -> Self {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(path, flags).expect("to open");
+        let pragmas = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cache_size = -32768";
+        connection.execute_batch(pragmas).expect("to configure");
+        connection
+            .busy_timeout(std::time::Duration::from_secs(600))
+            .expect("to configure");
+        Self(connection)
+    }
+
+    pub(crate) fn get(&self, key: &TokenKey) -> TokenData {
+        let mut statement = self.0.prepare_cached(SELECT).expect("to prepare");
+        let mut rows = statement
+            .query((key.namespace(), key.resource_server()))
+            .expect("to read");
+        let row = rows.next().expect("to read").expect("a record");
+        let json = row.get_ref(0).expect("a column").as_str().expect("text");
+        record::decode(json).expect("a sound record").data
+    }
+
+    pub(crate) fn store(&self, key: &TokenKey, data: &TokenData) {
+        let json = record::encode(data, &WriteMark::random().expect("random bits"));
+        let mut statement = self.0.prepare_cached(UPSERT).expect("to prepare");
+        statement
+            .execute((key.namespace(), key.resource_server(), json.as_str()))
+            .expect("to store");
+    }
+
+    pub(crate) fn store_in_transaction(&self, key: &TokenKey, data: &TokenData) {
+        self.0
+            .prepare_cached("BEGIN IMMEDIATE")
+            .and_then(|mut s| s.execute([]))
+            .expect("to begin");
+        self.store(key, data);
+        self.0
+            .prepare_cached("COMMIT")
+            .and_then(|mut s| s.execute([]))
+            .expect("to commit");
+    }
+}
+
+type Job = Box<dyn FnOnce(&Raw) + Send>;
+
+/// A thread of its own for the connection, a channel to it and one back for each call.
+#[derive(Clone)]
+pub(crate) struct OwnThread(mpsc::Sender<Job>);
+
+impl OwnThread {
+    pub(crate) fn open(path: &Path) -> Self {
+        let (sender, jobs) = mpsc::channel::<Job>();
+        let path = path.to_owned();
+        thread::spawn(move || {
+            let raw = Raw::open(&path);
+            jobs.iter().for_each(|job| job(&raw));
+        });
+        Self(sender)
+    }
+
+    pub(crate) async fn get(&self, key: &TokenKey) -> TokenData {
+        let key = key.clone();
+        self.call(move |raw| raw.get(&key)).await
+    }
+
+    pub(crate) async fn store(&self, key: &TokenKey, data: TokenData) {
+        let key = key.clone();
+        self.call(move |raw| raw.store(&key, &data)).await;
+    }
+
+    async fn call<T: Send + 'static>(&self, work: impl FnOnce(&Raw) -> T + Send + 'static) -> T {
+        let (answer, answered) = oneshot::channel();
+        let job: Job = Box::new(move |raw| drop(answer.send(work(raw))));
+        self.0.send(job).expect("the thread lives");
+        answered.await.expect("an answer")
+    }
+}
+
+/// What every store of ours is called with here.
+pub(crate) const NOTHING: Precondition = Precondition::None;

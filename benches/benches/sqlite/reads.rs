@@ -1,0 +1,224 @@
+//! P1, P2, P4, P8 and P12: reading.
+
+use std::{cell::RefCell, ffi::OsStr, fs, hint::black_box, path::Path, process::Command, sync::Arc, time::Duration};
+
+use token_storage::{TokenKey, TokenStorage, sqlite::SqliteStorage};
+use tokio::runtime::Runtime;
+
+use crate::{
+    Bench,
+    floor::{OwnThread, Raw},
+    key, median, micros, one_thread, ratio, scattered, time, two_workers,
+};
+
+const BATCH: usize = 200;
+
+pub(crate) fn run(bench: &Bench, path: &Path, records: usize) {
+    let storage: Arc<dyn TokenStorage> = Arc::new(SqliteStorage::open(path).expect("to open"));
+    let (raw, peer, runtime) = (Raw::open(path), OwnThread::open(path), one_thread());
+    let keys: Vec<TokenKey> = scattered(records, 20_000).into_iter().map(key).collect();
+    let same = vec![key(records / 2); BATCH];
+    for (name, goal, same_key) in [
+        ("P1 get, 1 task", "1.15 at most", false),
+        ("P2 the same record again", "0.7 at most", true),
+    ] {
+        if same_key || records > 1 {
+            let batch = |round: usize| if same_key { &same[..] } else { window(&keys, round) };
+            let all = if same_key { &same[..] } else { &keys[..] };
+            warm(all, &storage, &raw, &runtime);
+            compare(bench, name, goal, batch, &storage, &raw, &peer, &runtime);
+        }
+    }
+    sixteen(bench, path, &keys, &storage, &peer);
+}
+
+fn window(keys: &[TokenKey], round: usize) -> &[TokenKey] {
+    let start = round * BATCH % (keys.len() - BATCH);
+    &keys[start..start + BATCH]
+}
+
+/// Both sides get the same warm pages.
+fn warm(keys: &[TokenKey], storage: &Arc<dyn TokenStorage>, raw: &Raw, runtime: &Runtime) {
+    for key in keys {
+        black_box(raw.get(key));
+        black_box(runtime.block_on(storage.get(key)).expect("to read"));
+    }
+}
+
+#[expect(clippy::too_many_arguments, reason = "the contestants")]
+fn compare<'k>(
+    bench: &Bench,
+    name: &str,
+    goal: &str,
+    batch: impl Fn(usize) -> &'k [TokenKey],
+    storage: &Arc<dyn TokenStorage>,
+    raw: &Raw,
+    peer: &OwnThread,
+    runtime: &Runtime,
+) {
+    let (mut ours, mut floor, mut theirs) = (vec![], vec![], vec![]);
+    for round in 0..bench.rounds(300) {
+        let keys = batch(round);
+        floor.push(time(|| keys.iter().for_each(|key| drop(black_box(raw.get(key))))) / BATCH as u32);
+        ours.push(time(|| runtime.block_on(read_all(&**storage, keys))) / BATCH as u32);
+        if round % 10 == 0 {
+            let read = async {
+                for key in keys {
+                    black_box(peer.get(key).await);
+                }
+            };
+            theirs.push(time(|| runtime.block_on(read)) / BATCH as u32);
+        }
+    }
+    let every_tenth: Vec<Duration> = ours.iter().step_by(10).copied().collect();
+    println!(
+        "{name:<28} {:>9}, raw {:>9}: {:>5.2}x  (goal: {goal}); own thread {}, {:.1}x ours",
+        micros(median(ours.clone())),
+        micros(median(floor.clone())),
+        ratio(&ours, &floor),
+        micros(median(theirs.clone())),
+        ratio(&theirs, &every_tenth),
+    );
+}
+
+async fn read_all(storage: &dyn TokenStorage, keys: &[TokenKey]) {
+    for key in keys {
+        black_box(storage.get(key).await.expect("to read").expect("a record"));
+    }
+}
+
+thread_local! {
+    static CONNECTION: RefCell<Option<Raw>> = const { RefCell::new(None) };
+}
+
+/// 16 tasks on two workers; the floor has a connection for each worker.
+fn sixteen(bench: &Bench, path: &Path, keys: &[TokenKey], storage: &Arc<dyn TokenStorage>, peer: &OwnThread) {
+    let pool = two_workers();
+    let keys: Arc<[TokenKey]> = keys.into();
+    let (mut ours, mut floor, mut theirs) = (vec![], vec![], vec![]);
+    for round in 0..bench.rounds(25) {
+        for (who, times) in [("raw", &mut floor), ("ours", &mut ours), ("peer", &mut theirs)] {
+            let tasks = (0..16).map(|task| {
+                let (keys, storage, peer, path) = (keys.clone(), storage.clone(), peer.clone(), path.to_owned());
+                async move {
+                    for key in window(&keys, round * 16 + task) {
+                        match who {
+                            "ours" => drop(black_box(storage.get(key).await.expect("to read"))),
+                            "peer" => drop(black_box(peer.get(key).await)),
+                            _ => CONNECTION.with_borrow_mut(|raw| {
+                                black_box(raw.get_or_insert_with(|| Raw::open(&path)).get(key));
+                            }),
+                        }
+                    }
+                }
+            });
+            times.push(time(|| run_all(&pool, tasks)) / (16 * BATCH as u32));
+        }
+        if round == 0 {
+            // The first time opens connections.
+            for times in [&mut ours, &mut floor, &mut theirs] {
+                times.clear();
+            }
+        }
+    }
+    println!(
+        "P1 get, 16 tasks, 2 workers  {:>9}, raw {:>9}: {:>5.2}x  (goal: 1.15 at most); own thread {:.1}x ours",
+        micros(median(ours.clone())),
+        micros(median(floor.clone())),
+        ratio(&ours, &floor),
+        ratio(&theirs, &ours),
+    );
+}
+
+fn run_all(pool: &Runtime, tasks: impl Iterator<Item = impl Future<Output = ()> + Send + 'static>) {
+    let tasks: Vec<_> = tasks.map(|task| pool.spawn(task)).collect();
+    for task in tasks {
+        pool.block_on(task).expect("a task");
+    }
+}
+
+/// P12: what a short-lived command pays.
+pub(crate) fn opening(bench: &Bench, path: &Path) {
+    let runtime = one_thread();
+    let times = (0..bench.rounds(100)).map(|_| {
+        time(|| {
+            let storage = SqliteStorage::open(path).expect("to open");
+            black_box(runtime.block_on(storage.get(&key(0))).expect("to read"));
+        })
+    });
+    println!(
+        "P12 open, get, close         {:>9}  (goal: 2000 us at most)",
+        micros(median(times.collect()))
+    );
+}
+
+/// P4: the growth of the tree and of what does not fit the cache.
+pub(crate) fn large_beside_small(bench: &Bench, large: &Path, small: &Path) {
+    let runtime = one_thread();
+    let open = |path: &Path, records| {
+        let storage: Arc<dyn TokenStorage> = Arc::new(SqliteStorage::open(path).expect("to open"));
+        let keys: Vec<TokenKey> = scattered(records, 50_000).into_iter().map(key).collect();
+        runtime.block_on(read_all(&*storage, &keys));
+        (storage, keys)
+    };
+    let ((large, large_keys), (small, small_keys)) = (open(large, 1_000_000), open(small, 10_000));
+    let (mut a, mut b) = (vec![], vec![]);
+    for round in 0..bench.rounds(200) {
+        a.push(time(|| runtime.block_on(read_all(&*large, window(&large_keys, round)))) / BATCH as u32);
+        b.push(time(|| runtime.block_on(read_all(&*small, window(&small_keys, round)))) / BATCH as u32);
+    }
+    println!(
+        "P4 get, 1 M / 10,000         {:>9} / {}: {:.2}x  (goal: 2 at most)",
+        micros(median(a.clone())),
+        micros(median(b.clone())),
+        ratio(&a, &b)
+    );
+}
+
+/// P8: the SDK's own class on a copy of the same database, in the same run. It prints seconds for one get and one store.
+pub(crate) fn beside_python(bench: &Bench, path: &Path, records: usize, python: &OsStr) {
+    let copy = bench.folder.join("python.db");
+    fs::copy(path, &copy).expect("to copy");
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("python/sqlite_globus.py");
+    let output = Command::new(python)
+        .arg(script)
+        .arg(&copy)
+        .arg(records.to_string())
+        .output()
+        .expect("Python");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8_lossy(&output.stdout);
+    let mut seconds = text
+        .split_whitespace()
+        .map(|word| word.parse::<f64>().expect("seconds"));
+    let (get, store) = (seconds.next().expect("get"), seconds.next().expect("store"));
+    let storage = SqliteStorage::open(path).expect("to open");
+    let keys = vec![key(records / 2); 1000];
+    let runtime = one_thread();
+    runtime.block_on(read_all(&storage, &keys));
+    let ours = time(|| runtime.block_on(read_all(&storage, &keys))).as_secs_f64() / 1000.0;
+    let stores: Vec<Duration> = (0..bench.rounds(200))
+        .map(|turn| {
+            let record = crate::data(0, turn + 1);
+            time(|| {
+                black_box(
+                    runtime
+                        .block_on(storage.store(&key(0), &record, crate::floor::NOTHING))
+                        .expect("to store"),
+                );
+            })
+        })
+        .collect();
+    let goal = if records == 1 { "100" } else { "500,000" };
+    println!(
+        "P8 globus-sdk get            {:>9.0} us: {:.0}x ours  (goal: {goal} at least)",
+        get * 1e6,
+        get / ours
+    );
+    let durable = median(stores).as_secs_f64();
+    println!(
+        "P8 globus-sdk store          {:>9.0} us: {:.1}x ours  (goal: 3 at least)",
+        store * 1e6,
+        store / durable
+    );
+}
