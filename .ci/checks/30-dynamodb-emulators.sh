@@ -1,0 +1,63 @@
+#!/usr/bin/env bash
+# The DynamoDB suites against other emulators than ours: dynalite, an independent code base, and moto, which has
+# transactions and time to live. What an emulator cannot take is named here, with the reason; nothing else is left out.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+source .ci/lib.sh
+source .ci/dynamodb.sh
+
+# suite NAME ...CASES: runs our tests at the endpoint, without the cases, each of which must exist.
+suite() {
+    local name=$1 skips=() case known
+    shift
+    known=$(cargo test --quiet --locked -p token-storage-dynamodb --tests -- --list)
+    for case in "$@"; do
+        grep -qF "$case: test" <<<"$known" || die "there is no case $case to leave out for $name"
+        say "$name cannot take: $case"
+        skips+=(--skip "$case")
+    done
+    # Compiling for an error is the same everywhere.
+    TOKEN_STORAGE_DYNAMODB_ENDPOINT=$endpoint \
+        cargo test --quiet --locked -p token-storage-dynamodb --tests -- --skip c1_code_that_lists "${skips[@]}"
+}
+
+start_dynalite
+# It has no TransactWriteItems.
+transactions=(
+    a2_a_batch_is_one_transaction_and_names_the_first_refusal
+    a2_a_batch_over_foreign_items
+    a5_a_batch_whose_answer_was_lost
+    the_policy_in_the_docs_is_what_is_needed
+    atomicity::a_batch_is_never_half_replaced
+    batches::all_are_stored
+    batches::as_many_records_as_declared
+    batches::namespaces_may_be_mixed
+    batches::one_refusal_refuses_all
+    batches::other_records_stay
+    batches::preconditions_hold_each_for_its_own_record
+    batches::revisions_come_in_order
+    batches::the_refused_key_is_named
+    capability::nothing_but_listing_needs_a_listing
+    handles::another_handle_sees_a_batch
+)
+# It has neither time to live nor deletion protection.
+options=(every_option_is_set concurrent_first_starts_with_clean_up_all_succeed)
+suite dynalite "${transactions[@]}" "${options[@]}"
+
+start_moto
+# It checks a condition and writes in two steps, with other requests in between: of racing writers several win.
+races=(
+    a4_of_racing_swaps_exactly_one_wins
+    a4_racing_swaps_of_a_foreign_item
+    a6_racing_stores_without_precondition_all_succeed
+    concurrency::counting_by_swaps_loses_no_step
+    concurrency::of_racing_creations_one_wins
+    concurrency::of_racing_handles_one_wins
+    concurrency::of_racing_removes_one_finds_it
+    concurrency::of_racing_swaps_of_equal_values_one_wins
+    concurrency::of_racing_swaps_one_wins
+    lease::of_racing_tasks_one_gets_it
+)
+# Its limit for an item is 405 KB in place of 400 KiB.
+sizes=(k7_the_largest_record_is_stored)
+suite moto "${races[@]}" "${sizes[@]}"

@@ -1,0 +1,41 @@
+# Sourced by .ci/run and by each check: paths, and installing what is missing. Nothing is ever skipped: what cannot be
+# installed fails the run.
+# shellcheck shell=bash
+
+root=$(git rev-parse --show-toplevel)
+# Everything that CI makes lies here, beside cargo's own output, so that `cargo clean` removes it.
+work=$root/target/ci
+mkdir -p "$work"
+
+say() { printf '%s\n' "$*"; }
+
+die() {
+    printf 'CI: %s\n' "$*" >&2
+    exit 1
+}
+
+# need COMMAND PACKAGE: installs the Debian package if the command is not there.
+need() {
+    command -v "$1" >/dev/null && return
+    if [ ! -e "$work/apt-updated" ]; then
+        apt-get update -qq
+        touch "$work/apt-updated"
+    fi
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$2" >"$work/apt.log" 2>&1 ||
+        { tail -n 20 "$work/apt.log" >&2; die "cannot install $2, which $1 is in"; }
+    command -v "$1" >/dev/null || die "$2 is installed, and there is still no $1"
+}
+
+# python_env NAME REQUIREMENT...: prints the folder of a virtual environment that has exactly these; made once.
+python_env() {
+    local name=$1 folder=$work/venv-$1
+    shift
+    if [ "$(cat "$folder/requirements" 2>/dev/null)" != "$*" ]; then
+        rm -rf "$folder"
+        # Called in a command substitution, where `set -e` does not hold.
+        python3 -m venv "$folder" >&2 || return
+        "$folder/bin/pip" install --quiet --disable-pip-version-check "$@" >&2 || return
+        printf '%s\n' "$*" >"$folder/requirements"
+    fi
+    printf '%s\n' "$folder"
+}
