@@ -19,6 +19,7 @@ mod unix {
         os::unix::process::{CommandExt as _, ExitStatusExt as _},
         path::Path,
         process::{Command, ExitCode, ExitStatus},
+        time::{Duration, Instant},
     };
 
     use libtest_mimic::{Arguments, Failed, Trial};
@@ -163,13 +164,23 @@ mod unix {
         assert_unharmed(runtime, path, &storage, count);
         // Room again: the same storage goes on.
         for n in 0..count {
-            let removed = runtime.block_on(storage.remove(&key(&n.to_string()), Precondition::None));
-            if removed.is_err() {
-                fs::remove_file(path).unwrap();
-                break;
-            }
+            remove_once_there_is_room(runtime, &storage, &n.to_string());
         }
         runtime.block_on(store(&storage, "0", "at")).unwrap();
+    }
+
+    /// The handles that were opened to look keep the old file open until their threads have ended.
+    fn remove_once_there_is_room(runtime: &Runtime, storage: &JsonStorage, name: &str) {
+        let patience = Instant::now() + Duration::from_secs(60);
+        loop {
+            match runtime.block_on(storage.remove(&key(name), Precondition::None)) {
+                Ok(removed) => return assert!(removed),
+                Err(error) if error.kind() == ErrorKind::StorageFull && Instant::now() < patience => {
+                    std::thread::yield_now();
+                }
+                Err(error) => panic!("{error}"),
+            }
+        }
     }
 
     fn read_only(runtime: &Runtime, path: &Path) {
