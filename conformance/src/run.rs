@@ -17,6 +17,7 @@ use crate::{
     history::History,
     rng::{Rng, run_seed, soak},
     suite::Plan,
+    worker::is_worker,
 };
 
 /// Set: what could not be run is a failure.
@@ -38,6 +39,11 @@ pub(crate) fn run(plan: &Plan, case: &Case) -> Report {
     let seed = run_seed();
     if let Some(reason) = plan.ignored(case) {
         return Report::new(case, Verdict::Ignored(reason), seed);
+    }
+    if is_worker() {
+        // Else each worker would start workers of its own, without end.
+        let reason = "this process was started as a worker, and runs no cases";
+        return Report::new(case, Verdict::Ignored(reason.to_owned()), seed);
     }
     let history = Arc::new(History::default());
     let started = Instant::now();

@@ -12,6 +12,7 @@ use crate::{
     Need,
     check::{Check, fail, ignore},
     cx::Cx,
+    history::short,
 };
 
 /// A guard against hangs, not a measurement.
@@ -95,23 +96,27 @@ impl Worker {
     }
 
     pub(crate) async fn receive(&mut self) -> Check<Reply> {
-        match self.next().await? {
-            Some(reply) => Ok(reply),
-            None => fail(
+        let what = "a worker answers";
+        let Some(line) = self.line().await? else {
+            return fail("none", what, "it ended (see its standard error)", "an answer");
+        };
+        match serde_json::from_str(&line) {
+            Ok(reply) => Ok(reply),
+            // Most likely the program runs its tests, workers included.
+            Err(_) => fail(
                 "none",
-                "a worker answers",
-                "it ended (see its standard error)",
-                "an answer",
+                what,
+                short(&line),
+                "an answer; a program that runs cases must call `worker` before anything else, and print nothing there",
             ),
         }
     }
 
     /// `None` once it has ended.
-    async fn next(&mut self) -> Check<Option<Reply>> {
+    async fn line(&mut self) -> Check<Option<String>> {
         match tokio::time::timeout(LIMIT, self.output.next_line()).await {
-            // A line that was cut off by a kill is no answer.
-            Ok(Ok(Some(line))) => Ok(serde_json::from_str(&line).ok()),
-            Ok(_) => Ok(None),
+            Ok(Ok(line)) => Ok(line),
+            Ok(Err(_)) => Ok(None),
             Err(_) => {
                 let got = format!("{} did not answer for {} s", self.cx_note, LIMIT.as_secs());
                 fail("D6", "a worker answers within a bounded time", got, "an answer")
@@ -153,8 +158,9 @@ impl Worker {
     pub(crate) async fn kill(mut self) -> Check<Vec<Reply>> {
         self.child.start_kill().expect("a worker can be killed");
         let mut said = Vec::new();
-        while let Some(reply) = self.next().await? {
-            said.push(reply);
+        while let Some(line) = self.line().await? {
+            // A line that was cut off by the kill is no answer.
+            said.extend(serde_json::from_str(&line));
         }
         let _ = self.child.wait().await;
         Ok(said)

@@ -25,7 +25,7 @@ use std::{
 };
 
 use libtest_mimic::{Arguments, Failed, Trial};
-use token_storage_conformance::{Plan, Selection, Verdict};
+use token_storage_conformance::{Plan, Selection, Verdict, worker};
 
 /// What a broken storage does while others get the chance to see it: the window of a race, made wide.
 pub(crate) async fn pause() {
@@ -41,14 +41,19 @@ pub(crate) struct Mutant {
 }
 
 fn main() -> ExitCode {
-    let arguments = Arguments::from_args();
     let mutants = registry::mutants();
+    let correct = registry::correct();
+    // A case of several processes starts this very program again.
+    if let Some(code) = worker(mutants.iter().map(|mutant| &mutant.plan).chain(&correct)) {
+        return code;
+    }
+    let arguments = Arguments::from_args();
     let (caught, shipped) = (Arc::new(AtomicUsize::new(0)), mutants.len());
     let mut trials: Vec<Trial> = mutants.into_iter().map(|mutant| trial(mutant, &caught)).collect();
     trials.push(Trial::test("every_mutant_has_a_name_of_its_own", || {
         distinct(&registry::mutants())
     }));
-    for plan in registry::correct() {
+    for plan in correct {
         let name = format!("correct::{}", plan.name());
         trials.push(Trial::test(name, move || passes_repeatedly(&plan)));
     }
