@@ -39,3 +39,25 @@ python_env() {
     fi
     printf '%s\n' "$folder"
 }
+
+# Everything is built in one way, that of `cargo test --workspace --all-features`: another choice of packages or features
+# would build the AWS SDK and the rest anew for each check.
+everything=(--locked --workspace --all-features)
+
+# example NAME: builds an example and prints where it is. Names are unique in the workspace.
+example() {
+    cargo build --quiet "${everything[@]}" --example "$1" >&2 || return
+    printf '%s\n' "${CARGO_TARGET_DIR:-$root/target}/debug/examples/$1"
+}
+
+# test_programs PACKAGE: builds the tests and prints the programs of one package's integration tests.
+test_programs() {
+    cargo test --quiet "${everything[@]}" --no-run --message-format=json | python3 -c '
+import json, os, sys
+for line in sys.stdin:
+    message = json.loads(line)
+    if message["reason"] == "compiler-artifact" and message["executable"] and message["target"]["kind"] == ["test"]:
+        if os.path.basename(os.path.dirname(message["manifest_path"])) == sys.argv[1]:
+            print(message["executable"])
+' "$1"
+}

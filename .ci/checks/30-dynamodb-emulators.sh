@@ -6,19 +6,25 @@ cd "$(dirname "$0")/../.."
 source .ci/lib.sh
 source .ci/dynamodb.sh
 
+programs=$(test_programs dynamodb)
+[ -n "$programs" ] || die "there are no tests of the DynamoDB backend"
+
 # suite NAME ...CASES: runs our tests at the endpoint, without the cases, each of which must exist.
 suite() {
-    local name=$1 skips=() case known
+    local name=$1 skips=() case known program
     shift
-    known=$(cargo test --quiet --locked -p token-storage-dynamodb --tests -- --list)
+    known=$(for program in $programs; do "$program" --list; done)
     for case in "$@"; do
         grep -qF "$case: test" <<<"$known" || die "there is no case $case to leave out for $name"
         say "$name cannot take: $case"
         skips+=(--skip "$case")
     done
-    # Compiling for an error is the same everywhere.
-    TOKEN_STORAGE_DYNAMODB_ENDPOINT=$endpoint \
-        cargo test --quiet --locked -p token-storage-dynamodb --tests -- --skip c1_code_that_lists "${skips[@]}"
+    cd backends/dynamodb
+    for program in $programs; do
+        # Compiling for an error is the same everywhere.
+        TOKEN_STORAGE_DYNAMODB_ENDPOINT=$endpoint "$program" --quiet --skip c1_code_that_lists "${skips[@]}"
+    done
+    cd "$root"
 }
 
 start_dynalite
@@ -37,8 +43,11 @@ transactions=(
     batches::preconditions_hold_each_for_its_own_record
     batches::revisions_come_in_order
     batches::the_refused_key_is_named
+    cancellation::a_dropped_batch_is_all_or_nothing
     capability::nothing_but_listing_needs_a_listing
     handles::another_handle_sees_a_batch
+    model::random_sequences_do_what_the_model_does
+    model::random_sequences_through_several_handles
 )
 # It has neither time to live nor deletion protection.
 options=(every_option_is_set concurrent_first_starts_with_clean_up_all_succeed)

@@ -7,8 +7,8 @@ source .ci/dynamodb.sh
 
 folder=$(python_env boto3 boto3==1.44.5 globus-sdk==4.9.1)
 python=$folder/bin/python
-cargo build --quiet --locked -p token-storage-dynamodb --example interchange
-export TOKEN_STORAGE_DRIVER=$root/target/debug/examples/interchange
+TOKEN_STORAGE_DRIVER=$(example dynamodb_interchange)
+export TOKEN_STORAGE_DRIVER
 start_emulator
 export TOKEN_STORAGE_DYNAMODB_ENDPOINT=$endpoint
 cd backends/dynamodb/tests/python

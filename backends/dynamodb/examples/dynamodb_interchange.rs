@@ -20,7 +20,7 @@ use token_storage_dynamodb::DynamoDbStorage;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
-    let url = std::env::args().nth(1).expect("usage: interchange URL");
+    let url = std::env::args().nth(1).expect("usage: dynamodb_interchange URL");
     let storage = DynamoDbStorage::open(&url).await.expect("the URL names a table");
     let mut leases = Vec::new();
     for line in io::stdin().lock().lines() {
