@@ -1,11 +1,11 @@
 //! The command line.
 
-use std::process::ExitCode;
+use std::{env, process::ExitCode};
 
 use clap::{
-    ArgMatches, Args, CommandFactory as _, FromArgMatches as _, Parser,
+    Arg, Args, CommandFactory as _, FromArgMatches as _, Parser,
+    builder::Resettable,
     error::{ContextKind, ContextValue},
-    parser::ValueSource,
 };
 
 use crate::{
@@ -60,22 +60,26 @@ pub(crate) struct Global {
 }
 
 pub(crate) fn parse() -> Result<Cli, clap::Error> {
-    let matches = Cli::command().try_get_matches()?;
-    let mut cli = Cli::from_arg_matches(&matches)?;
-    // An empty variable counts as unset, as usual; on the command line an empty namespace is meant.
-    drop_empty_variable(&matches, "storage", &mut cli.global.storage);
-    drop_empty_variable(&matches, "namespace", &mut cli.global.namespace);
-    Ok(cli)
+    let command = without_empty_variables(Cli::command());
+    Cli::from_arg_matches(&command.try_get_matches()?)
 }
 
-fn drop_empty_variable(matches: &ArgMatches, id: &str, value: &mut Option<String>) {
-    let mut innermost = matches;
-    while let Some((_, inner)) = innermost.subcommand() {
-        innermost = inner;
-    }
-    if innermost.value_source(id) == Some(ValueSource::EnvVariable) {
-        value.take_if(|text| text.is_empty());
-    }
+/// An empty variable counts as unset, as usual; on the command line an empty value is meant.
+fn without_empty_variables(command: clap::Command) -> clap::Command {
+    let is_empty = |arg: &Arg| {
+        arg.get_env()
+            .and_then(env::var_os)
+            .is_some_and(|value| value.is_empty())
+    };
+    command
+        .mut_args(|arg| {
+            if is_empty(&arg) {
+                arg.env(Resettable::Reset)
+            } else {
+                arg
+            }
+        })
+        .mut_subcommands(without_empty_variables)
 }
 
 /// Shows help, the version, or what is wrong with the command line.
@@ -83,7 +87,7 @@ pub(crate) fn report(mut error: clap::Error) -> ExitCode {
     hide_values(&mut error);
     let exit = ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
     // The command line could not be understood, so look for the word itself.
-    let json = std::env::args_os().any(|argument| argument == "--json");
+    let json = env::args_os().any(|argument| argument == "--json");
     if json && error.use_stderr() {
         let message = error.to_string();
         return Failure::new(Exit::Usage, message.trim_start_matches("error: ").trim_end()).report(true);

@@ -11,9 +11,10 @@ Exit codes:
   1  something else went wrong
   2  the command line, the configuration or the input is wrong; nothing was changed
   3  there is no such token
-  4  the token has expired
+  4  the token has expired and cannot be refreshed; log in again
   5  what is stored is damaged, or `doctor` found an error
   6  the storage is busy, unavailable, full, or may not be used
+  7  the server cannot be reached, or cannot answer now; try again later
 ";
 
 /// An exit code.
@@ -26,6 +27,8 @@ pub(crate) enum Exit {
     Expired = 4,
     Corrupt = 5,
     Unavailable = 6,
+    #[cfg(feature = "oauth")]
+    Unreachable = 7,
 }
 
 impl Exit {
@@ -39,6 +42,8 @@ impl Exit {
             Self::Expired => "expired",
             Self::Corrupt => "corrupt",
             Self::Unavailable => "unavailable",
+            #[cfg(feature = "oauth")]
+            Self::Unreachable => "unreachable",
         }
     }
 }

@@ -1,7 +1,6 @@
 //! Why a command failed, and how that is told.
 
 use std::{
-    error::Error as _,
     fmt::Write as _,
     io::{self, Write as _},
     process::ExitCode,
@@ -55,17 +54,22 @@ impl Failure {
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
-        let mut message = error.to_string();
-        let mut source = error.source();
-        while let Some(cause) = source {
-            let text = cause.to_string();
-            if !message.contains(&text) {
-                let _ = write!(message, ": {text}");
-            }
-            source = cause.source();
-        }
-        Self::new(error.kind().into(), message)
+        Self::new(error.kind().into(), chain(&error))
     }
+}
+
+/// An error and its causes in one message.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut message = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let text = cause.to_string();
+        if !message.contains(&text) {
+            let _ = write!(message, ": {text}");
+        }
+        source = cause.source();
+    }
+    message
 }
 
 /// Says something on standard error. If even that cannot be written, there is nobody left to tell.

@@ -7,8 +7,14 @@ mod commands;
 mod context;
 mod exit;
 mod failure;
+#[cfg(feature = "oauth")]
+mod globus;
+#[cfg(feature = "oauth")]
+mod manager;
 mod output;
 mod record;
+#[cfg(feature = "oauth")]
+mod server;
 mod text;
 mod time;
 mod warnings;

@@ -11,7 +11,7 @@ use tracing::{
 use crate::failure::note;
 
 /// Passes on what our own crates warn of. Other libraries are left out: what they log has not been looked through for
-/// secrets.
+/// secrets. So is the token manager, whose target is the project's name alone: its events are told in full elsewhere.
 struct Warnings;
 
 /// Installs it; once, at the start.
@@ -22,7 +22,11 @@ pub(crate) fn tell() {
 
 impl Subscriber for Warnings {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        metadata.is_event() && *metadata.level() <= Level::WARN && metadata.target().starts_with("token_storage")
+        let target = metadata.target();
+        metadata.is_event()
+            && *metadata.level() <= Level::WARN
+            && target.starts_with("token_storage")
+            && target != "token_storage"
     }
 
     fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {

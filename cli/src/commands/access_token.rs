@@ -1,5 +1,5 @@
 use serde_json::json;
-use token_storage::Freshness;
+use token_storage::Secret;
 use zeroize::Zeroizing;
 
 use super::get;
@@ -9,40 +9,123 @@ use crate::{
     text, time,
 };
 
-/// Print the access token alone, for `$(token-storage access-token RS)`
+/// Print a valid access token alone, for `$(token-storage access-token RS)`
 ///
-/// An expired token is not printed; the exit code is then 4. A token of unknown expiry is.
+/// A token that expires within a minute is refreshed first, once for however many processes ask. One that has expired
+/// and cannot be refreshed is not printed; the exit code is then 4. A token of unknown expiry is taken for good.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The resource server that the token is for
     resource_server: String,
 
+    #[command(flatten)]
+    wanted: Wanted,
+}
+
+/// Which token is good enough, and where to get another.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Wanted {
     /// How many seconds the token must still be good for
     #[arg(long, value_name = "SECONDS", default_value_t = 0)]
     valid_for: u32,
+
+    /// Do not refresh: the stored token or none
+    #[cfg(feature = "oauth")]
+    #[arg(long)]
+    no_refresh: bool,
+
+    #[cfg(feature = "oauth")]
+    #[command(flatten)]
+    server: crate::server::ServerArgs,
+}
+
+/// A token to hand out.
+pub(super) struct Token {
+    pub(super) secret: Secret,
+    pub(super) expires_at: Option<i64>,
 }
 
 pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit> {
     let resource_server = context.resource_server(args.resource_server)?;
-    let data = get::required(&resource_server, context).await?.data;
-    let now = time::now();
-    if data.freshness(now, args.valid_for.into()) == Freshness::Stale {
-        let message = format!(
-            "the token for {} expires {}; log in again, or store a refreshed one with `store --refresh`",
-            text::mention(&resource_server),
-            time::expiry(data.expires_at, now)
-        );
-        return Err(Failure::new(Exit::Expired, message));
-    }
-    let token = data.access_token.expose();
+    let token = obtain(&resource_server, &args.wanted, context).await?;
+    let secret = token.secret.expose();
     if context.json {
-        print_json(&json!({"access_token": token, "expires_at_seconds": data.expires_at}))?;
-    } else if token.contains(['\n', '\r', '\0']) {
+        print_json(&json!({"access_token": secret, "expires_at_seconds": token.expires_at}))?;
+    } else if secret.contains(['\n', '\r', '\0']) {
         // `$(...)` would hand out another token than the stored one, and a header could be forged with it.
         let message = "the token contains a line break or NUL, so it is not one for `$(...)`; use --json";
         return Err(Failure::new(Exit::Corrupt, message));
     } else {
-        print(&Zeroizing::new(format!("{token}\n")))?;
+        print(&Zeroizing::new(format!("{secret}\n")))?;
     }
     Ok(Exit::Success)
+}
+
+/// The token, refreshed if need be and if that is wanted.
+pub(super) async fn obtain(resource_server: &str, wanted: &Wanted, context: &Context) -> Result<Token> {
+    #[cfg(feature = "oauth")]
+    let token = match wanted.no_refresh {
+        true => stored(resource_server, context).await?,
+        false => refreshed(resource_server, wanted, context).await?,
+    };
+    #[cfg(not(feature = "oauth"))]
+    let token = stored(resource_server, context).await?;
+    refuse_expired(resource_server, &token, wanted)?;
+    Ok(token)
+}
+
+async fn stored(resource_server: &str, context: &Context) -> Result<Token> {
+    let data = get::required(resource_server, context).await?.data;
+    Ok(Token {
+        secret: data.access_token,
+        expires_at: data.expires_at,
+    })
+}
+
+#[cfg(feature = "oauth")]
+async fn refreshed(resource_server: &str, wanted: &Wanted, context: &Context) -> Result<Token> {
+    use std::time::Duration;
+
+    use token_storage::manager::{
+        ManagerErrorKind,
+        ReauthReason::{NoRefreshToken, NoToken},
+    };
+
+    use crate::manager;
+
+    let endpoint = wanted.server.server()?.endpoint();
+    let tokens = context.tokens().await?;
+    let storage = tokens.storage().clone();
+    let skew = Duration::from_secs(wanted.valid_for.into()).max(manager::SKEW);
+    let manager = manager::builder(storage, endpoint).skew(skew).build()?;
+    match manager.access_token(&tokens.key(resource_server)).await {
+        Ok(token) => Ok(Token {
+            secret: token.secret().clone(),
+            expires_at: token.expires_at(),
+        }),
+        // What is said of these is the same with and without refreshing.
+        Err(error) if matches!(error.kind(), ManagerErrorKind::ReauthRequired(NoToken | NoRefreshToken)) => {
+            stored(resource_server, context).await
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn refuse_expired(resource_server: &str, token: &Token, wanted: &Wanted) -> Result<()> {
+    let now = time::now();
+    let is_good = |expires_at: i64| now <= expires_at.saturating_sub(wanted.valid_for.into());
+    if token.expires_at.is_none_or(is_good) {
+        return Ok(());
+    }
+    let with = if cfg!(feature = "oauth") {
+        " with `token-storage login`"
+    } else {
+        ""
+    };
+    let message = format!(
+        "the token for {} expires {}; log in again{with}, or store a refreshed one with `store --refresh`",
+        text::mention(resource_server),
+        time::expiry(token.expires_at, now)
+    );
+    Err(Failure::new(Exit::Expired, message))
 }

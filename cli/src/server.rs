@@ -1,0 +1,269 @@
+//! Which authorization server a command talks to, and as which client.
+
+use std::{fs::File, io::Read as _, path::PathBuf, sync::Arc};
+
+use clap::ValueEnum;
+use token_storage::{
+    Secret, TokenResponse, async_trait,
+    manager::{EndpointError, RefreshRequest, TokenEndpoint, TokenKind},
+    oauth::{ClientAuth, HttpClient, LoginError, LoginErrorKind, OAuthClient, Provider},
+};
+use tokio::sync::OnceCell;
+use zeroize::Zeroizing;
+
+use crate::{Exit, Failure, Result, globus};
+
+/// The client secret; there is no option for it, because others can see a command line.
+const SECRET_VARIABLE: &str = "TOKEN_STORAGE_CLIENT_SECRET";
+/// A client secret is a line; something longer is another file.
+const MAX_SECRET: u64 = 64 * 1024;
+
+/// The options that name an authorization server and a client. Without any, it is Globus.
+#[derive(Clone, Debug, clap::Args)]
+#[command(next_help_heading = "Authorization server")]
+pub(crate) struct ServerArgs {
+    /// The server that issued the tokens; it is asked for its addresses [default: Globus]
+    #[arg(long, value_name = "URL", env = "TOKEN_STORAGE_ISSUER", hide_env_values = true)]
+    issuer: Option<String>,
+
+    /// The id that the server knows this client by [default: the one of the Globus tutorials, with Globus]
+    #[arg(long, value_name = "ID", env = "TOKEN_STORAGE_CLIENT_ID", hide_env_values = true)]
+    client_id: Option<String>,
+
+    /// A file with the client's secret, if it has one; or set TOKEN_STORAGE_CLIENT_SECRET
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "TOKEN_STORAGE_CLIENT_SECRET_FILE",
+        hide_env_values = true
+    )]
+    client_secret_file: Option<PathBuf>,
+
+    /// Where in a request the secret goes
+    #[arg(long, value_enum, value_name = "PLACE", default_value_t = SecretIn::Header)]
+    client_secret_in: SecretIn,
+
+    /// The token endpoint of a server that does not tell its addresses; nothing is then asked for
+    #[arg(long, value_name = "URL")]
+    token_endpoint: Option<String>,
+
+    /// Its revocation endpoint
+    #[arg(long, value_name = "URL", requires = "token_endpoint")]
+    revocation_endpoint: Option<String>,
+
+    /// Its authorization endpoint
+    #[arg(long, value_name = "URL", requires = "token_endpoint")]
+    authorization_endpoint: Option<String>,
+
+    /// Its device authorization endpoint
+    #[arg(long, value_name = "URL", requires = "token_endpoint")]
+    device_authorization_endpoint: Option<String>,
+
+    /// Its userinfo endpoint
+    #[arg(long, value_name = "URL", requires = "token_endpoint")]
+    userinfo_endpoint: Option<String>,
+
+    /// Where the keys are that it signs id_tokens with
+    #[arg(long, value_name = "URL", requires = "token_endpoint")]
+    jwks_uri: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum SecretIn {
+    /// The header `Authorization`, as recommended
+    Header,
+    /// The form, for servers that want it there
+    Form,
+}
+
+/// A server and a client, understood but not yet asked anything.
+#[derive(Clone, Debug)]
+pub(crate) struct Server {
+    addresses: Addresses,
+    client_id: String,
+    secret: Option<Secret>,
+    client_auth: ClientAuth,
+}
+
+#[derive(Clone, Debug)]
+enum Addresses {
+    Known(Box<Provider>),
+    /// The server of this issuer tells them.
+    Discovered(String),
+}
+
+impl ServerArgs {
+    /// Understands the options, without the network.
+    pub(crate) fn server(&self) -> Result<Server> {
+        let addresses = self.addresses()?;
+        let client_id = match &self.client_id {
+            Some(id) => id.clone(),
+            None if self.is_globus() => globus::TUTORIAL_CLIENT.to_owned(),
+            None => {
+                let message = "say which client this is, with --client-id or TOKEN_STORAGE_CLIENT_ID";
+                return Err(Failure::new(Exit::Usage, message));
+            }
+        };
+        Ok(Server {
+            addresses,
+            client_id,
+            secret: self.secret()?,
+            client_auth: match self.client_secret_in {
+                SecretIn::Header => ClientAuth::Header,
+                SecretIn::Form => ClientAuth::Form,
+            },
+        })
+    }
+
+    /// Whether no other server is named.
+    pub(crate) fn is_globus(&self) -> bool {
+        self.issuer.is_none() && self.token_endpoint.is_none()
+    }
+
+    fn addresses(&self) -> Result<Addresses> {
+        if let Some(token_endpoint) = &self.token_endpoint {
+            return Ok(Addresses::Known(Box::new(self.given(token_endpoint)?)));
+        }
+        match &self.issuer {
+            Some(issuer) => {
+                // Only to refuse what is no address before anything else is done.
+                checked("--issuer", issuer)?;
+                Ok(Addresses::Discovered(issuer.clone()))
+            }
+            None => Ok(Addresses::Known(Box::new(globus::provider()?))),
+        }
+    }
+
+    fn given(&self, token_endpoint: &str) -> Result<Provider> {
+        let mut provider = checked("--token-endpoint", token_endpoint)?;
+        provider.issuer.clone_from(&self.issuer);
+        for (option, given, address) in [
+            (
+                "--revocation-endpoint",
+                &self.revocation_endpoint,
+                &mut provider.revocation_endpoint,
+            ),
+            (
+                "--authorization-endpoint",
+                &self.authorization_endpoint,
+                &mut provider.authorization_endpoint,
+            ),
+            (
+                "--device-authorization-endpoint",
+                &self.device_authorization_endpoint,
+                &mut provider.device_authorization_endpoint,
+            ),
+            (
+                "--userinfo-endpoint",
+                &self.userinfo_endpoint,
+                &mut provider.userinfo_endpoint,
+            ),
+            ("--jwks-uri", &self.jwks_uri, &mut provider.jwks_uri),
+        ] {
+            if let Some(given) = given {
+                *address = Some(checked(option, given)?.token_endpoint);
+            }
+        }
+        Ok(provider)
+    }
+
+    fn secret(&self) -> Result<Option<Secret>> {
+        match &self.client_secret_file {
+            Some(path) => read_secret(path).map(Some),
+            None => match std::env::var(SECRET_VARIABLE) {
+                Ok(secret) if secret.is_empty() => Ok(None),
+                Ok(secret) => Ok(Some(secret.into())),
+                Err(std::env::VarError::NotPresent) => Ok(None),
+                Err(std::env::VarError::NotUnicode(_)) => Err(Failure::new(
+                    Exit::Usage,
+                    format!("{SECRET_VARIABLE} is not valid Unicode"),
+                )),
+            },
+        }
+    }
+}
+
+/// An address that tokens may be sent to: https, or http on this machine.
+fn checked(option: &str, url: &str) -> Result<Provider> {
+    Provider::new(url).map_err(|error| Failure::from(error).at(option))
+}
+
+/// The secret, without the line break that editors put at the end.
+fn read_secret(path: &PathBuf) -> Result<Secret> {
+    let refused = |why: String| Failure::new(Exit::Usage, format!("the file with the client's secret {why}"));
+    let mut text = Zeroizing::new(String::new());
+    let read = File::open(path).and_then(|file| file.take(MAX_SECRET).read_to_string(&mut text));
+    read.map_err(|error| refused(format!("cannot be read: {error}")))?;
+    let secret = text.trim_end_matches(['\r', '\n']);
+    if secret.is_empty() {
+        return Err(refused("is empty".to_owned()));
+    }
+    if secret.contains(['\r', '\n']) {
+        return Err(refused(
+            "has more than one line; it must hold the secret alone".to_owned(),
+        ));
+    }
+    Ok(secret.into())
+}
+
+impl Server {
+    /// The client; asks the server for its addresses if they are not known.
+    pub(crate) async fn client(&self) -> Result<OAuthClient, LoginError> {
+        let http = HttpClient::new()?;
+        let provider = match &self.addresses {
+            Addresses::Known(provider) => (**provider).clone(),
+            Addresses::Discovered(issuer) => Provider::discover(&http, issuer).await?,
+        };
+        let client = OAuthClient::new(http, provider, self.client_id.as_str());
+        Ok(match &self.secret {
+            Some(secret) => client.with_secret(secret.clone(), self.client_auth),
+            None => client,
+        })
+    }
+
+    /// The same for a token manager. Nothing is set up or asked before it is needed: mostly the stored token is good.
+    pub(crate) fn endpoint(self) -> Arc<Endpoint> {
+        Arc::new(Endpoint {
+            server: self,
+            client: OnceCell::new(),
+        })
+    }
+}
+
+/// A [`TokenEndpoint`] that becomes a client when it is first needed.
+#[derive(Debug)]
+pub(crate) struct Endpoint {
+    server: Server,
+    client: OnceCell<OAuthClient>,
+}
+
+impl Endpoint {
+    /// The client, made once.
+    pub(crate) async fn client(&self) -> Result<&OAuthClient, LoginError> {
+        self.client.get_or_try_init(|| self.server.client()).await
+    }
+
+    async fn ready(&self) -> Result<&OAuthClient, EndpointError> {
+        self.client().await.map_err(|error| unready(&error))
+    }
+}
+
+/// No client, so nothing was sent: whatever was to be done has not been done.
+fn unready(error: &LoginError) -> EndpointError {
+    match (error.server(), error.kind()) {
+        (Some(server), _) => server.clone().not_done(),
+        (None, LoginErrorKind::Answer) => EndpointError::transient(error.to_string()).not_done(),
+        (None, _) => EndpointError::unsupported(error.to_string()),
+    }
+}
+
+#[async_trait]
+impl TokenEndpoint for Endpoint {
+    async fn refresh(&self, request: RefreshRequest<'_>) -> Result<TokenResponse, EndpointError> {
+        self.ready().await?.refresh(request).await
+    }
+
+    async fn revoke(&self, token: &Secret, kind: TokenKind) -> Result<(), EndpointError> {
+        self.ready().await?.revoke(token, kind).await
+    }
+}

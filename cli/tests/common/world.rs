@@ -1,0 +1,101 @@
+//! A server that issued tokens, and a command line that keeps them.
+
+use std::process::{Child, Command, Stdio};
+
+use serde_json::Value;
+use token_storage_conformance::auth_server::{AuthServer, Config};
+
+use super::{Cli, Ran};
+
+pub(crate) const GROUPS: &str = "groups.api.globus.org";
+pub(crate) const GROUPS_SCOPE: &str = "urn:globus:auth:scope:groups.api.globus.org:view_my_groups_and_memberships";
+
+/// The server is discovered, as by `--issuer`.
+pub(crate) struct World {
+    pub(crate) cli: Cli,
+    pub(crate) server: AuthServer,
+}
+
+impl World {
+    /// Nobody has logged in yet.
+    pub(crate) fn empty(cli: Cli, config: Config) -> Self {
+        let server = AuthServer::start_with(config);
+        Self { cli, server }
+    }
+
+    /// Logged in at the groups service.
+    pub(crate) fn new(scheme: &str) -> Self {
+        let world = Self::empty(Cli::new(scheme), Config::default());
+        world.log_in(GROUPS_SCOPE);
+        world
+    }
+
+    /// Logged in, and the access token has expired meanwhile.
+    pub(crate) fn expired(scheme: &str) -> Self {
+        let world = Self::empty(Cli::new(scheme), Config::default());
+        world.log_in_expired(GROUPS_SCOPE);
+        world
+    }
+
+    pub(crate) fn log_in(&self, scope: &str) {
+        let response = self.server.issue(AuthServer::NATIVE_CLIENT, scope);
+        self.store(&response);
+    }
+
+    pub(crate) fn log_in_expired(&self, scope: &str) {
+        self.store(&expired(self.issue(scope)).to_string());
+    }
+
+    pub(crate) fn issue(&self, scope: &str) -> Value {
+        serde_json::from_str(&self.server.issue(AuthServer::NATIVE_CLIENT, scope)).unwrap()
+    }
+
+    pub(crate) fn store(&self, response: &str) {
+        use std::io::Write as _;
+
+        let mut child = self.spawn_with_input(&["store"]);
+        child.stdin.take().unwrap().write_all(response.as_bytes()).unwrap();
+        Ran::of(child.wait_with_output().unwrap()).succeeded().quiet();
+    }
+
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = self.cli.command(arguments);
+        command
+            .env("TOKEN_STORAGE_ISSUER", self.server.url())
+            .env("TOKEN_STORAGE_CLIENT_ID", AuthServer::NATIVE_CLIENT)
+            .env("GLOBUS_SDK_SERVICE_URL_GROUPS", self.server.url())
+            // For the storages on DynamoDB.
+            .env("AWS_ACCESS_KEY_ID", "test")
+            .env("AWS_SECRET_ACCESS_KEY", "test")
+            .env("AWS_EC2_METADATA_DISABLED", "true")
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        command
+    }
+
+    pub(crate) fn run(&self, arguments: &[&str]) -> Ran {
+        Ran::of(self.command(arguments).output().unwrap())
+    }
+
+    pub(crate) fn spawn(&self, arguments: &[&str]) -> Child {
+        self.command(arguments).spawn().unwrap()
+    }
+
+    fn spawn_with_input(&self, arguments: &[&str]) -> Child {
+        self.command(arguments).stdin(Stdio::piped()).spawn().unwrap()
+    }
+
+    /// What is stored, in full.
+    pub(crate) fn record(&self, resource_server: &str) -> Value {
+        self.run(&["get", resource_server, "--reveal", "--json"])
+            .succeeded()
+            .json()
+    }
+}
+
+/// The response of a while ago.
+pub(crate) fn expired(mut response: Value) -> Value {
+    response.as_object_mut().unwrap().remove("expires_in");
+    response["expires_at_seconds"] = 1000.into();
+    response
+}

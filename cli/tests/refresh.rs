@@ -1,0 +1,182 @@
+//! Commands that refresh, against a strict authorization server.
+#![cfg(all(feature = "oauth", any(feature = "json", feature = "sqlite")))]
+
+mod common;
+
+use common::{
+    Cli, Ran,
+    world::{GROUPS, GROUPS_SCOPE, World, expired},
+};
+use token_storage_conformance::auth_server::{AuthServer, Config, Endpoint, Fault};
+
+const SCHEMES: &[&str] = &[
+    #[cfg(feature = "json")]
+    "json",
+    #[cfg(feature = "sqlite")]
+    "sqlite",
+];
+
+/// What stands on standard output and standard error is checked by the caller.
+fn token(ran: &Ran) -> &str {
+    ran.stdout.trim_end_matches('\n')
+}
+
+#[test]
+fn a_good_token_costs_no_request() {
+    for scheme in SCHEMES {
+        let world = World::new(scheme);
+        let ran = world.run(&["access-token", GROUPS]).succeeded();
+        assert!(world.server.is_active(token(&ran)));
+        assert_eq!(world.server.requests().len(), 0, "not even discovery");
+    }
+}
+
+#[test]
+fn of_eight_processes_one_refreshes() {
+    for scheme in SCHEMES {
+        let world = World::expired(scheme);
+        let children: Vec<_> = (0..8).map(|_| world.spawn(&["access-token", GROUPS])).collect();
+        let ended = children.into_iter().map(|child| child.wait_with_output().unwrap());
+        let ran: Vec<_> = ended.map(|output| Ran::of(output).succeeded()).collect();
+        assert!(world.server.is_active(token(&ran[0])));
+        assert!(ran.iter().all(|one| one.stdout == ran[0].stdout), "all print one token");
+        assert_eq!(world.server.refresh_requests(), 1, "{scheme}");
+        assert_eq!(world.server.reuse_detections(), 0, "{scheme}");
+        assert_eq!(world.record(GROUPS)["access_token"], token(&ran[0]));
+    }
+}
+
+#[test]
+fn the_old_behaviour_is_no_refresh() {
+    let world = World::expired(SCHEMES[0]);
+    let ran = world.run(&["access-token", GROUPS, "--no-refresh"]).ended(4);
+    assert_eq!(ran.says("(expired").stdout, "");
+    assert_eq!(world.server.requests().len(), 0);
+}
+
+#[test]
+fn valid_for_refreshes_a_token_that_is_good_for_less() {
+    let world = World::new(SCHEMES[0]);
+    let first = world.run(&["access-token", GROUPS, "--valid-for", "3000"]).succeeded();
+    assert_eq!(world.server.refresh_requests(), 0);
+    let mut config = Config::default();
+    config.access_token_lifetime = Some(600);
+    let short = World::empty(Cli::new(SCHEMES[0]), config);
+    short.log_in(GROUPS_SCOPE);
+    let ran = short.run(&["access-token", GROUPS, "--valid-for", "3000"]).ended(4);
+    assert_eq!(
+        ran.stdout, "",
+        "a token that is not good for that long is not handed out"
+    );
+    assert_eq!(short.server.refresh_requests(), 1, "but a longer one was asked for");
+    assert!(world.server.is_active(token(&first)));
+}
+
+#[test]
+fn what_cannot_be_refreshed_has_an_exit_code_each() {
+    let unhappy = |status| Fault::Status {
+        status,
+        retry_after: None,
+    };
+    let refuse = |error| Fault::Refuse { status: 400, error };
+    for (fault, code, part) in [
+        (unhappy(503), 7, "try again later"),
+        (unhappy(429), 7, "overloaded"),
+        (Fault::DropConnection, 7, "connection"),
+        (Fault::Garbage, 7, "cannot be read"),
+        (refuse("invalid_client"), 2, "check client id"),
+        (refuse("invalid_grant"), 4, "`token-storage login`"),
+    ] {
+        let world = World::expired(SCHEMES[0]);
+        let before = world.record(GROUPS);
+        world.server.script(Endpoint::Token, fault);
+        let ran = world.run(&["access-token", GROUPS, "--json"]).ended(code).says(part);
+        let error: serde_json::Value = serde_json::from_str(&ran.stderr).expect("one JSON error");
+        let kinds = [(7, "unreachable"), (2, "usage"), (4, "expired")];
+        assert!(kinds.contains(&(code, error["error"]["kind"].as_str().unwrap())));
+        assert_eq!(ran.stdout, "");
+        assert_eq!(world.record(GROUPS), before, "the stored token is as it was");
+    }
+}
+
+#[test]
+fn a_record_without_refresh_token_says_log_in() {
+    let world = World::expired(SCHEMES[0]);
+    let mut response = expired(world.issue(GROUPS_SCOPE));
+    response.as_object_mut().unwrap().remove("refresh_token");
+    world.store(&response.to_string());
+    let ran = world.run(&["access-token", GROUPS]).ended(4);
+    ran.says("(expired").says("`token-storage login`");
+    world.run(&["access-token", "nowhere"]).ended(3).says("no token for");
+    assert_eq!(world.server.requests().len(), 0);
+}
+
+#[test]
+fn the_server_is_named_by_options_too() {
+    let world = World::expired(SCHEMES[0]);
+    let url = world.server.token_url();
+    let arguments = ["access-token", GROUPS, "--token-endpoint", &url];
+    let ran = world.run(&arguments).succeeded();
+    assert!(world.server.is_active(token(&ran)));
+    assert_eq!(world.server.requests().len(), 1, "no discovery");
+
+    let mut command = world
+        .cli
+        .command(&["access-token", GROUPS, "--issuer", &world.server.url()]);
+    world.log_in_expired(GROUPS_SCOPE);
+    Ran::of(command.output().unwrap()).ended(2).says("--client-id");
+    command.args(["--client-id", AuthServer::NATIVE_CLIENT]);
+    Ran::of(command.output().unwrap()).succeeded();
+}
+
+/// Without an option it is Globus, at the address that the SDK's variable names.
+#[test]
+fn globus_is_the_default() {
+    let world = World::expired(SCHEMES[0]);
+    let mut command = world.cli.command(&["access-token", GROUPS]);
+    command.env("GLOBUS_SDK_SERVICE_URL_AUTH", world.server.url() + "/");
+    Ran::of(command.output().unwrap()).ended(4).says("refuses");
+    let asked = &world.server.requests()[0];
+    assert_eq!(asked.params["client_id"], "61338d24-54d5-408f-a10d-66c06b59f6d2");
+    command.env("GLOBUS_SDK_SERVICE_URL_AUTH", "http://auth.example.org");
+    Ran::of(command.output().unwrap()).ended(2).says("https");
+    command.env("GLOBUS_SDK_SERVICE_URL_AUTH", "");
+    command.env("GLOBUS_SDK_ENVIRONMENT", "moon");
+    Ran::of(command.output().unwrap()).ended(2).says("preview");
+}
+
+#[test]
+fn a_client_secret_comes_from_a_variable_or_a_file() {
+    let world = World::empty(Cli::new(SCHEMES[0]), Config::default());
+    let log_in = || {
+        let response = world.server.issue(AuthServer::SERVICE_CLIENT, GROUPS_SCOPE);
+        world.store(&expired(serde_json::from_str(&response).unwrap()).to_string());
+    };
+    let service = |arguments: &[&str]| {
+        let mut command = world.command(arguments);
+        command.env("TOKEN_STORAGE_CLIENT_ID", AuthServer::SERVICE_CLIENT);
+        command
+    };
+    let ended = |command: &mut std::process::Command, code| Ran::of(command.output().unwrap()).ended(code);
+
+    log_in();
+    ended(&mut service(&["access-token", GROUPS]), 2).says("rejects this client");
+    let mut by_variable = service(&["access-token", GROUPS]);
+    by_variable.env("TOKEN_STORAGE_CLIENT_SECRET", AuthServer::SERVICE_SECRET);
+    ended(&mut by_variable, 0);
+    assert!(world.server.requests().last().unwrap().basic);
+
+    let file = world.cli.folder().join("secret");
+    let by_file = ["access-token", GROUPS, "--client-secret-file", "secret"];
+    ended(&mut service(&by_file), 2).says("cannot be read");
+    for (text, part) in [("\n", "is empty"), ("canary\ncanary\n", "more than one line")] {
+        std::fs::write(&file, text).unwrap();
+        ended(&mut service(&by_file), 2).says(part);
+    }
+    std::fs::write(&file, format!("{}\r\n", AuthServer::SERVICE_SECRET)).unwrap();
+    log_in();
+    ended(&mut service(&by_file), 0);
+    log_in();
+    ended(service(&by_file).args(["--client-secret-in", "form"]), 0);
+    assert!(!world.server.requests().last().unwrap().basic);
+}
