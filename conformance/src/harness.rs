@@ -43,6 +43,9 @@ pub trait Harness: Send + Sync + 'static {
 
 /// For storages in files: where they are, so that the suite can look at modes, damage them and look for leftovers.
 ///
+/// It is for storages that are one main file, all of whose damage concerns all records. One of many files tests modes,
+/// damage and leftovers itself, as `examples/third-party-backend` of the repository does.
+///
 /// The main file's directory must hold nothing else than this storage.
 pub trait FileBacked: Harness {
     /// The file that the storage was opened with. It need not exist before the first write.

@@ -34,6 +34,8 @@
 //! what is not declared are listed as ignored, with the reason, and counted. A declaration that differs from what the
 //! storage reports fails a case of its own.
 //!
+//! `docs/writing-a-backend.md` leads from an empty package to here, and tells how to read a failure.
+//!
 //! Other programs run cases one by one: [`cases`] lists them and [`Plan::run`] runs one and returns a [`Report`].
 //!
 //! # Environment

@@ -31,7 +31,8 @@ pub struct Page<T> {
 }
 
 impl<T> Page<T> {
-    /// For backends: a page of entries that come in byte order of `name`, starting behind `after`.
+    /// For backends: a page of entries that come in byte order of `name`, each name once, starting behind `after`. None of
+    /// them is [`unnameable`](Page::unnameable): count those on one page only.
     pub fn after(
         sorted: impl Iterator<Item = T>,
         after: Option<&Cursor>,

@@ -117,7 +117,8 @@ impl Limits {
     /// encoded sizes of the records in bytes.
     ///
     /// # Errors
-    /// - [`ErrorKind::TooLarge`] or [`ErrorKind::InvalidInput`], naming the key and the limit.
+    /// - [`ErrorKind::TooLarge`] or [`ErrorKind::InvalidInput`], naming the key and the limit. Their operation is
+    ///   `StoreAll`; a `store` that is a batch of one corrects it with [`Error::with_operation`].
     pub fn check_batch(&self, writes: &[Write<'_>], sizes: &[usize]) -> Result<()> {
         let mut seen = HashSet::with_capacity(writes.len());
         for (write, size) in writes.iter().zip(sizes) {

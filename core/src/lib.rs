@@ -3,8 +3,9 @@
 //!
 //! Authors of backends depend on this crate; applications depend on the facade `token-storage`, which re-exports it.
 //! What each method promises is written in numbered clauses in `docs/contract.md` of the repository; the crate
-//! `token-storage-conformance` checks them all. The trait is kept to what every backend must do itself: everything that
-//! can be built on top of it lives in the facade.
+//! `token-storage-conformance` checks them all, and `docs/writing-a-backend.md` leads from an empty package to a green
+//! suite. The trait is kept to what every backend must do itself: everything that can be built on top of it lives in the
+//! facade.
 //!
 //! | to find | look in |
 //! |---|---|

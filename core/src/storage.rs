@@ -63,6 +63,8 @@ pub trait TokenStorage: std::fmt::Debug + Send + Sync {
     /// # Errors
     /// - [`Conflict`](crate::ErrorKind::Conflict): the precondition did not hold; nothing changed (A4). Never reported
     ///   for the caller's own success (A5).
+    /// - [`Corrupt`](crate::ErrorKind::Corrupt): there is a precondition, and a damaged record, which has no revision to
+    ///   compare. Without a precondition the damaged record is replaced: that is how a person logs in again.
     /// - [`TooLarge`](crate::ErrorKind::TooLarge): larger than declared; nothing was written (K4, K7).
     async fn store(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision>;
 
@@ -70,24 +72,33 @@ pub trait TokenStorage: std::fmt::Debug + Send + Sync {
     /// the new revisions in the order of the batch. An empty batch succeeds.
     ///
     /// # Errors
-    /// - [`Conflict`](crate::ErrorKind::Conflict): names the first key whose precondition did not hold.
+    /// - [`Conflict`](crate::ErrorKind::Conflict): names the first key, in the order of the batch, whose precondition did
+    ///   not hold.
+    /// - [`Corrupt`](crate::ErrorKind::Corrupt): as for [`store`](TokenStorage::store).
     /// - [`TooLarge`](crate::ErrorKind::TooLarge): a key, a record or the batch is larger than declared.
     /// - [`InvalidInput`](crate::ErrorKind::InvalidInput): two records of one key.
     async fn store_all(&self, writes: &[Write<'_>]) -> Result<Vec<Revision>>;
 
     /// Removes the record of a key and says whether it was there (K3). A precondition works as in
-    /// [`store`](TokenStorage::store). A damaged record can be removed without one.
+    /// [`store`](TokenStorage::store); `Absent` holds if there is nothing, and the answer then is `false`. A damaged record
+    /// can be removed without one.
     ///
     /// # Errors
     /// - [`Conflict`](crate::ErrorKind::Conflict): the precondition did not hold; nothing changed.
+    /// - [`Corrupt`](crate::ErrorKind::Corrupt): there is a precondition, and the record is damaged.
     async fn remove(&self, key: &TokenKey, precondition: Precondition) -> Result<bool>;
 
-    /// What this storage is and promises (C3). Costs no request.
+    /// What this storage is and promises (C3). Costs no request, and never changes.
     fn describe(&self) -> StorageInfo;
 
     /// The listing capability; `None` if this storage cannot list. Having the value means that it works (C1).
+    ///
+    /// Implement [`Enumerate`] for `&YourStorage`, and this is `Some(Box::new(self))`.
     fn enumerate(&self) -> Option<Box<dyn Enumerate + '_>>;
 
     /// The lease capability; `None` if this storage has no leases. Having the value means that it works (C1).
+    ///
+    /// What a timed lease remembers of others' marks belongs into the storage, not into the value returned here: each call
+    /// may make a new one.
     fn lease(&self) -> Option<Box<dyn RefreshLease + '_>>;
 }

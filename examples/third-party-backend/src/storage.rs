@@ -1,0 +1,181 @@
+use std::{path::Path, sync::Arc, time::Instant};
+
+use token_storage_core::{
+    Durability, Enumerate, Error, ErrorKind, LeaseKind, Limits, Operation, Precondition, RefreshLease, Result,
+    Revision, SharingScope, StorageInfo, StoredToken, TokenData, TokenKey, TokenStorage, Write, WriteMark, async_trait,
+    record as json,
+};
+use token_storage_files::{FileLease, ProveWritable, io_error, on_own_thread};
+use tokio::sync::Mutex;
+
+use crate::{
+    folder::{Folder, WAIT},
+    record,
+    write::Change,
+};
+
+/// Tokens in a folder, one file a record. Clones share a handle; any number of handles and processes may share a folder.
+#[derive(Clone, Debug)]
+pub struct FolderStorage {
+    folder: Arc<Folder>,
+    /// Whoever writes holds it until the write is over, also when its caller has gone away: so no write of this handle
+    /// comes after a later one (A7). It is fair, and a call that is dropped while it waits for it never happens.
+    turn: Arc<Mutex<()>>,
+    lease: FileLease,
+}
+
+impl FolderStorage {
+    /// The sizes it takes. Keys are in the files, not in their names, so they may be long.
+    pub const LIMITS: Limits = Limits {
+        namespace_bytes: 4096,
+        resource_server_bytes: 4096,
+        record_bytes: 1024 * 1024,
+        batch_records: 100,
+        batch_bytes: 4 * 1024 * 1024,
+    };
+
+    /// The storage in this folder, which the first write creates.
+    ///
+    /// # Errors
+    /// - [`ErrorKind::Misconfigured`]: the path is empty, or names something that is no folder.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        // A later change of the working directory must not move the storage.
+        let root = std::path::absolute(path).map_err(|error| io_error(Operation::Open, path, "use", error))?;
+        if root.exists() && !root.is_dir() {
+            let message = format!(
+                "{} is not a folder; name one, or a path where none is yet",
+                path.display()
+            );
+            return Err(Error::new(ErrorKind::Misconfigured, Operation::Open, message));
+        }
+        let folder = Arc::new(Folder::new(root));
+        let turn = Arc::default();
+        let prover = Prover {
+            folder: Arc::clone(&folder),
+            turn: Arc::clone(&turn),
+        };
+        let lease = FileLease::new(&folder.root.join(crate::batch::NAME), Arc::new(prover));
+        Ok(Self { folder, turn, lease })
+    }
+
+    /// Runs what needs the lock, one at a time, on a thread of its own; gives it the end of its patience.
+    pub(crate) async fn exclusively<T: Send + 'static>(
+        &self,
+        operation: Operation,
+        work: impl FnOnce(&Folder, Instant) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        exclusively(&self.folder, &self.turn, operation, work).await
+    }
+
+    async fn write(&self, writes: &[Write<'_>], operation: Operation) -> Result<Vec<Revision>> {
+        let changes = encode(writes).map_err(|error| error.with_operation(operation))?;
+        let revisions = changes.iter().map(|change| change.revision).collect();
+        if !changes.is_empty() {
+            self.exclusively(operation, move |folder, deadline| {
+                folder.write(changes, deadline, operation)
+            })
+            .await?;
+        }
+        Ok(revisions)
+    }
+}
+
+async fn exclusively<T: Send + 'static>(
+    folder: &Arc<Folder>,
+    turn: &Arc<Mutex<()>>,
+    operation: Operation,
+    work: impl FnOnce(&Folder, Instant) -> Result<T> + Send + 'static,
+) -> Result<T> {
+    // Counted from here, so that a queue of callers waits together and not one after another.
+    let deadline = Instant::now() + WAIT;
+    let folder = Arc::clone(folder);
+    let turn = Arc::clone(turn).lock_owned().await;
+    on_own_thread(operation, move || {
+        let result = work(&folder, deadline);
+        drop(turn);
+        result
+    })
+    .await
+}
+
+/// Everything that can be refused without looking at the folder.
+fn encode(writes: &[Write<'_>]) -> Result<Vec<Change>> {
+    let mut sizes = Vec::with_capacity(writes.len());
+    let mut changes = Vec::with_capacity(writes.len());
+    for write in writes {
+        let mark = WriteMark::random()?;
+        let text = json::encode(write.data, &mark);
+        sizes.push(text.len());
+        changes.push(Change {
+            key: write.key.clone(),
+            text: record::encode(write.key, &text),
+            revision: json::revision_of(write.data, Some(&mark)),
+            precondition: write.precondition,
+        });
+    }
+    FolderStorage::LIMITS.check_batch(writes, &sizes)?;
+    Ok(changes)
+}
+
+#[async_trait]
+impl TokenStorage for FolderStorage {
+    async fn get(&self, key: &TokenKey) -> Result<Option<StoredToken>> {
+        let (folder, key) = (Arc::clone(&self.folder), key.clone());
+        let read = on_own_thread(Operation::Get, move || folder.record(&key, Operation::Get));
+        Ok(read.await?.map(|record| StoredToken {
+            data: record.data,
+            revision: record.revision,
+        }))
+    }
+
+    async fn store(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
+        let write = Write::new(key, data, precondition);
+        Ok(self.write(&[write], Operation::Store).await?[0])
+    }
+
+    async fn store_all(&self, writes: &[Write<'_>]) -> Result<Vec<Revision>> {
+        self.write(writes, Operation::StoreAll).await
+    }
+
+    async fn remove(&self, key: &TokenKey, precondition: Precondition) -> Result<bool> {
+        let key = key.clone();
+        self.exclusively(Operation::Remove, move |folder, deadline| {
+            folder.remove(&key, precondition, deadline)
+        })
+        .await
+    }
+
+    fn describe(&self) -> StorageInfo {
+        StorageInfo::new("folder", self.folder.root.display().to_string(), Self::LIMITS)
+            .with_durability(Durability::PowerLoss)
+            .with_sharing(SharingScope::Host)
+            .with_enumeration()
+            .with_lease(LeaseKind::Process)
+    }
+
+    fn enumerate(&self) -> Option<Box<dyn Enumerate + '_>> {
+        Some(Box::new(self))
+    }
+
+    fn lease(&self) -> Option<Box<dyn RefreshLease + '_>> {
+        Some(Box::new(self.lease.clone()))
+    }
+}
+
+/// Proves that the next store will find room and permission: it does what a store does, short of putting it in place.
+struct Prover {
+    folder: Arc<Folder>,
+    turn: Arc<Mutex<()>>,
+}
+
+#[async_trait]
+impl ProveWritable for Prover {
+    async fn prove_writable(&self, key: &TokenKey) -> Result<()> {
+        let key = key.clone();
+        exclusively(&self.folder, &self.turn, Operation::Lease, move |folder, deadline| {
+            folder.prove_writable(&key, deadline)
+        })
+        .await
+    }
+}
