@@ -66,9 +66,9 @@ impl<S: TokenStorage + 'static> ManagerBuilder<S> {
         self
     }
 
-    /// How long to wait for another holder of the lease. The default is 30 s, or with timed leases 10 s more than their
-    /// time to live if that is longer. Set it shorter than time to live + 2 s, and short-lived programs never take over
-    /// from a holder that died.
+    /// How long to wait for another holder of the lease. The default is 5 s more than a holder's request and storing may
+    /// take, that is 45 s, or with timed leases 10 s more than their time to live if that is longer. Set it shorter than
+    /// time to live + 2 s, and short-lived programs never take over from a holder that died.
     pub fn lease_wait(mut self, wait: Duration) -> Self {
         self.lease_wait = Some(wait);
         self
@@ -133,7 +133,7 @@ impl<S: TokenStorage + 'static> ManagerBuilder<S> {
                            use another storage, or declare that there is a single process";
             return Err(Error::new(ErrorKind::Misconfigured, Operation::Open, message));
         }
-        settings.lease_wait = self.lease_wait.unwrap_or_else(|| default_wait(lease));
+        settings.lease_wait = self.lease_wait.unwrap_or_else(|| default_wait(lease, &settings));
         if let Some(LeaseKind::Timed { ttl }) = lease {
             settings.lease_margin = ttl / 4;
             settings.renew_below = ttl / 2;
@@ -151,8 +151,10 @@ impl<S: TokenStorage + 'static> ManagerBuilder<S> {
     }
 }
 
-fn default_wait(lease: Option<LeaseKind>) -> Duration {
-    let least = Duration::from_secs(30);
+fn default_wait(lease: Option<LeaseKind>, settings: &Settings) -> Duration {
+    // Whoever began to wait when the holder had just begun is to get what the holder gets.
+    let holder = settings.request_timeout.saturating_add(settings.store_patience);
+    let least = holder.saturating_add(Duration::from_secs(5));
     match lease {
         Some(LeaseKind::Timed { ttl }) => least.max(ttl + Duration::from_secs(10)),
         _ => least,
@@ -166,7 +168,18 @@ mod tests {
     #[test]
     fn l2_the_default_wait_outlasts_a_timed_lease() {
         for ttl in [1, 20, 29, 60].map(Duration::from_secs) {
-            assert!(default_wait(Some(LeaseKind::Timed { ttl })) > ttl + Duration::from_secs(2));
+            let wait = default_wait(Some(LeaseKind::Timed { ttl }), &Settings::default());
+            assert!(wait > ttl + Duration::from_secs(2));
+        }
+    }
+
+    #[test]
+    fn l5_the_default_wait_outlasts_a_live_holder() {
+        let mut settings = Settings::default();
+        for seconds in [1, 30, 300].map(Duration::from_secs) {
+            settings.request_timeout = seconds;
+            let wait = default_wait(Some(LeaseKind::Process), &settings);
+            assert!(wait > settings.request_timeout + settings.store_patience);
         }
     }
 }

@@ -38,7 +38,7 @@ pub enum ManagerErrorKind {
     Transient,
     /// Another process holds the refresh lease and did not finish in time. Try again later.
     Busy,
-    /// The storage failed; see [`ManagerError::storage`]. No refresh token was spent.
+    /// The storage failed; see [`ManagerError::storage`]. This call has spent no refresh token.
     Storage,
     /// The refreshed token could not be stored. [`ManagerError::token`] has it; as long as the manager lives it keeps
     /// trying to store it, unless it was told to revoke such tokens.
@@ -48,7 +48,8 @@ pub enum ManagerErrorKind {
     StillRejected,
     /// Logging out could not revoke the token at the server; see [`TokenManager::logout`](super::TokenManager::logout).
     NotRevoked,
-    /// The refresh ended without a result, because the runtime it ran on was shut down. Try again.
+    /// The refresh ended without a result, because the runtime it ran on was shut down, or because the token endpoint or
+    /// an event callback panicked. Try again.
     Interrupted,
 }
 
@@ -142,10 +143,16 @@ impl ManagerError {
         })
     }
 
-    pub(super) fn not_stored(key: &TokenKey, token: Option<AccessToken>, cause: Error) -> Self {
-        let message = match token {
-            Some(_) => "the refreshed token could not be stored; this error carries it",
-            None => "the refreshed token could not be stored and was revoked; log in again",
+    pub(super) fn still_rejected(key: &TokenKey) -> Self {
+        let message = "the resource server refuses a token that was refreshed just now; check scopes and permissions";
+        Self::new(ManagerErrorKind::StillRejected, key, message)
+    }
+
+    pub(super) fn not_stored(key: &TokenKey, token: Option<AccessToken>, revoked: bool, cause: Error) -> Self {
+        let message = match (&token, revoked) {
+            (Some(_), _) => "the refreshed token could not be stored; this error carries it",
+            (None, true) => "the refreshed token could not be stored and was revoked; log in again",
+            (None, false) => "the refreshed token could neither be stored nor revoked; log in again",
         };
         let inner = Self::blank(ManagerErrorKind::NotStored, key, message);
         Self::build(inner, |inner| {

@@ -26,6 +26,9 @@ pub enum Event {
     NotStored(TokenKey, ManagerError),
     /// A token that could not be stored at first is stored now.
     StoredAfterAll(TokenKey),
+    /// A token for this resource server came with the refresh of another and could not be stored; its record is as it
+    /// was.
+    OtherNotStored(TokenKey, ManagerError),
     /// Fresh tokens were revoked because nobody may use them: somebody had logged out, or logged in anew.
     Revoked(TokenKey),
     /// Tokens that were to be revoked could not be.
@@ -46,6 +49,7 @@ impl Event {
             | Self::ServedAnyway(key, _)
             | Self::NotStored(key, _)
             | Self::StoredAfterAll(key)
+            | Self::OtherNotStored(key, _)
             | Self::Revoked(key)
             | Self::NotRevoked(key)
             | Self::LoggedOut(key) => key,
@@ -62,6 +66,7 @@ impl Event {
             Self::ServedAnyway(..) => "served a token that is still valid",
             Self::NotStored(..) => "the refreshed token is not stored",
             Self::StoredAfterAll(_) => "the refreshed token is stored after all",
+            Self::OtherNotStored(..) => "a token that came with another one is not stored",
             Self::Revoked(_) => "fresh tokens revoked",
             Self::NotRevoked(_) => "tokens could not be revoked",
             Self::LoggedOut(_) => "logged out",
@@ -70,7 +75,10 @@ impl Event {
 
     fn error(&self) -> Option<&ManagerError> {
         match self {
-            Self::RefreshFailed(_, error) | Self::ServedAnyway(_, error) | Self::NotStored(_, error) => Some(error),
+            Self::RefreshFailed(_, error)
+            | Self::ServedAnyway(_, error)
+            | Self::NotStored(_, error)
+            | Self::OtherNotStored(_, error) => Some(error),
             _ => None,
         }
     }

@@ -11,6 +11,7 @@ use super::{
     EndpointError, EndpointErrorKind, Event, ManagerError, ManagerErrorKind, ReauthReason, RefreshRequest,
     inner::Inner,
     lease::{self, Waited},
+    others,
     settle::{self, Pending, Settled},
     slot::{FlightGuard, Landed, Outcome, Slot, is_usable},
     step::Step,
@@ -237,7 +238,8 @@ impl<S: TokenStorage> Flight<'_, S> {
             if started_over(&error) {
                 return Ok(Round::Again);
             }
-            // Whatever of it was written says too much, which costs at most one guarded try.
+            // Whatever of it was written says too much; what stays costs at most one guarded try.
+            self.take_back_intent(lease, &stored, unknown).await;
             return Err(ManagerError::storage_failed(&self.slot.key, error).into());
         }
         self.inner.at(Step::IntentRecorded).await;
@@ -330,7 +332,7 @@ impl<S: TokenStorage> Flight<'_, S> {
             Settled::Stored(stored) => {
                 self.inner.at(Step::Stored).await;
                 self.forget_intent(lease).await;
-                settle::store_others(self.inner, key, &others).await;
+                others::store(self.inner, key, &stored.data, &others).await;
                 self.inner.emit(&Event::Refreshed(key.clone()));
                 Ok(Round::Done(stored, generation))
             }
@@ -343,9 +345,7 @@ impl<S: TokenStorage> Flight<'_, S> {
                 Ok(Round::Again)
             }
             Settled::Failed(error) => {
-                let pending = settle::give_up(self.inner, key, pending).await;
-                let token = pending.as_ref().map(Pending::token);
-                let error = ManagerError::not_stored(key, token, error);
+                let (error, pending) = settle::give_up(self.inner, key, lease, pending, error).await;
                 self.inner.emit(&Event::NotStored(key.clone(), error.clone()));
                 Err(Failure { error, tried, pending })
             }
@@ -367,42 +367,53 @@ impl<S: TokenStorage> Flight<'_, S> {
         unknown: bool,
     ) -> Result<Round, Failure> {
         let key = &self.slot.key;
-        match self.inner.read(key).await? {
-            None => {
+        let refused = error.kind() == EndpointErrorKind::Refused;
+        let error = match self.inner.read(key).await {
+            Ok(None) => {
                 self.forget_intent(lease).await;
                 return Err(ManagerError::reauth(ReauthReason::LoggedOut, key).into());
             }
-            Some(current) if current.revision != stored.revision => {
+            Ok(Some(current)) if current.revision != stored.revision => {
                 self.forget_intent(lease).await;
                 return Ok(Round::Again);
             }
-            Some(_) => {}
-        }
-        let tried = Some(stored.revision);
-        let error = match error.kind() {
-            // The intent stays as it is, so that no other process tries a third time.
-            EndpointErrorKind::Refused if unknown => ManagerError::refused(ReauthReason::UnknownOutcome, key, error),
-            EndpointErrorKind::Refused => {
-                self.forget_intent(lease).await;
-                ManagerError::refused(ReauthReason::Refused, key, error)
+            // Nobody knows whether the refusal is about what is stored now.
+            Err(unreadable) if refused => {
+                self.correct_intent(lease, &stored, &error, unknown).await;
+                return Err(unreadable.into());
             }
-            _ if error.may_have_been_done() => {
-                if unknown {
-                    // This process lives and says so: the guarded try is not used up.
-                    self.take_back_intent(lease, &stored, true).await;
-                }
-                ManagerError::endpoint(key, error)
-            }
-            _ => {
-                self.take_back_intent(lease, &stored, unknown).await;
-                ManagerError::endpoint(key, error)
-            }
+            Ok(Some(_)) | Err(_) => error,
+        };
+        self.correct_intent(lease, &stored, &error, unknown).await;
+        let error = match refused {
+            true if unknown => ManagerError::refused(ReauthReason::UnknownOutcome, key, error),
+            true => ManagerError::refused(ReauthReason::Refused, key, error),
+            false => ManagerError::endpoint(key, error),
         };
         Err(Failure {
             error,
-            tried,
+            tried: Some(stored.revision),
             pending: None,
         })
+    }
+
+    /// Lets the intent say what is known after a failure.
+    async fn correct_intent(
+        &self,
+        lease: &mut dyn LeaseGuard,
+        stored: &StoredToken,
+        error: &EndpointError,
+        unknown: bool,
+    ) {
+        let keep = match error.kind() {
+            // So that no other process tries a third time.
+            EndpointErrorKind::Refused => unknown,
+            // This process lives and says so: a guarded try is not used up.
+            _ => error.may_have_been_done() && !unknown,
+        };
+        if !keep {
+            self.take_back_intent(lease, stored, unknown).await;
+        }
     }
 }
 

@@ -1,8 +1,4 @@
-use std::{
-    collections::HashMap,
-    sync::{Arc, PoisonError, RwLock},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use token_storage_core::{StoredToken, TokenKey, TokenStorage};
 
@@ -11,6 +7,7 @@ use super::{
     event::Events,
     lease::LocalLeases,
     slot::Slot,
+    slots::Slots,
     step::{Step, Steps},
 };
 
@@ -25,7 +22,7 @@ pub(super) struct Inner<S> {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) events: Events,
     pub(super) steps: Steps,
-    pub(super) slots: RwLock<HashMap<TokenKey, Arc<Slot>>>,
+    pub(super) slots: Slots,
 }
 
 #[derive(Clone, Debug)]
@@ -64,14 +61,9 @@ const REVOKE_ATTEMPTS: u32 = 3;
 
 impl<S: TokenStorage> Inner<S> {
     pub(super) fn slot(&self, key: &TokenKey) -> Arc<Slot> {
-        let slots = self.slots.read().unwrap_or_else(PoisonError::into_inner);
-        if let Some(slot) = slots.get(key) {
-            return slot.clone();
-        }
-        drop(slots);
-        let mut slots = self.slots.write().unwrap_or_else(PoisonError::into_inner);
         let new = || Arc::new(Slot::new(key.clone(), self.settings.refresh_ahead));
-        slots.entry(key.clone()).or_insert_with(new).clone()
+        let is_idle = |slot: &Slot| slot.is_idle(self.clock.now(), self.clock.monotonic());
+        self.slots.get_or_insert(key, new, is_idle)
     }
 
     pub(super) async fn read(&self, key: &TokenKey) -> Result<Option<StoredToken>, ManagerError> {
@@ -87,8 +79,9 @@ impl<S: TokenStorage> Inner<S> {
         self.steps.at(step).await;
     }
 
-    /// Revokes tokens that nobody may use; the refresh token first, because it lives longer.
-    pub(super) async fn revoke_fresh(&self, key: &TokenKey, fresh: &token_storage_core::TokenData) {
+    /// Revokes tokens that nobody may use; the refresh token first, because it lives longer. Says whether all of them
+    /// are revoked.
+    pub(super) async fn revoke_fresh(&self, key: &TokenKey, fresh: &token_storage_core::TokenData) -> bool {
         self.at(Step::BeforeRevoke).await;
         let refresh = fresh.refresh_token.as_ref().map(|token| (token, TokenKind::Refresh));
         let mut all = true;
@@ -100,6 +93,7 @@ impl<S: TokenStorage> Inner<S> {
         } else {
             Event::NotRevoked(key.clone())
         });
+        all
     }
 
     /// Revoking twice does no harm, so this may be repeated where a refresh may not.

@@ -15,6 +15,8 @@ use super::{Event, ManagerError, ManagerErrorKind, ReauthReason, flight::Mode, i
 /// A back-off never grows beyond this many times the pause that the storage asked for.
 const MOST_PAUSES: u32 = 8;
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
+/// A lease that cannot be renewed is not tried more often than this.
+const SHORTEST_RENEWAL: Duration = Duration::from_millis(50);
 
 pub(super) enum Waited {
     Acquired(Box<dyn LeaseGuard>),
@@ -55,6 +57,22 @@ pub(super) async fn acquire<S: TokenStorage>(
         }
         tokio::time::sleep(jittered((retry_after * pauses).min(LONGEST_PAUSE.max(retry_after)))).await;
         pauses = (pauses * 2).min(MOST_PAUSES);
+    }
+}
+
+/// Does some work and keeps a timed lease meanwhile: it is renewed whenever half of what is left of it has passed. Renewing
+/// is best effort; once the lease is lost, preconditions must do.
+pub(super) async fn keep<T>(lease: &mut dyn LeaseGuard, work: impl Future<Output = T>) -> T {
+    let mut work = std::pin::pin!(work);
+    loop {
+        let Some(left) = lease.remaining().filter(|left| !left.is_zero()) else {
+            return work.await;
+        };
+        let half = (left / 2).max(SHORTEST_RENEWAL);
+        if let Ok(done) = tokio::time::timeout(half, &mut work).await {
+            return done;
+        }
+        let _ = tokio::time::timeout(left, lease.renew()).await;
     }
 }
 

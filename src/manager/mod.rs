@@ -29,8 +29,10 @@ mod flight;
 mod inner;
 mod lease;
 mod logout;
+mod others;
 mod settle;
 mod slot;
+mod slots;
 mod step;
 mod token;
 
@@ -54,7 +56,7 @@ pub use token::AccessToken;
 use crate::{StoredResponse, TokenResponse, TokenStorageExt};
 use flight::Mode;
 use inner::Inner;
-use slot::{Joined, Outcome, Ready, Slot, is_usable};
+use slot::{InvalidateOnDrop, Joined, Outcome, Ready, Slot, is_usable};
 
 /// Hands out valid access tokens of a storage, refreshing them as needed. Clones share everything; make one per storage
 /// and authorization server, and keep it.
@@ -93,19 +95,24 @@ impl<S: TokenStorage + 'static> TokenManager<S> {
     /// stored meanwhile, or a refreshed one.
     ///
     /// # Errors
-    /// - [`ManagerErrorKind::StillRejected`] if `token` itself came from such a refresh less than a minute ago.
-    /// - Those of [`access_token`](Self::access_token). The rejected token is not handed out again.
+    /// - [`ManagerErrorKind::StillRejected`] if `token` itself came from such a refresh less than a minute ago, or if the
+    ///   authorization server answers the refresh with the same token.
+    /// - Those of [`access_token`](Self::access_token), which does not hand the rejected token out again either.
     pub async fn rejected(&self, key: &TokenKey, token: &AccessToken) -> Result<AccessToken, ManagerError> {
         let slot = self.0.slot(key);
         if slot.was_forced(token.secret(), self.0.clock.monotonic()) {
-            let message =
-                "the resource server refuses a token that was refreshed just now; check scopes and permissions";
-            return Err(ManagerError::new(ManagerErrorKind::StillRejected, key, message));
+            return Err(ManagerError::still_rejected(key));
         }
-        self.replace(&slot, token.secret()).await
+        slot.reject(token.secret());
+        let other = self.replace(&slot, token.secret()).await?;
+        if other.secret() == token.secret() {
+            return Err(ManagerError::still_rejected(key));
+        }
+        Ok(other)
     }
 
-    /// Refreshes the token although it is still good, unless another holder just did.
+    /// Refreshes the token although it is still good, unless another holder just did. After a failure it keeps the same
+    /// pause as [`access_token`](Self::access_token).
     ///
     /// # Errors
     /// Those of [`access_token`](Self::access_token).
@@ -131,11 +138,13 @@ impl<S: TokenStorage + 'static> TokenManager<S> {
         namespace: &str,
         response: &TokenResponse,
     ) -> token_storage_core::Result<Vec<StoredResponse>> {
-        let stored = self.0.storage.store_response(namespace, response).await?;
-        for record in &stored {
-            self.invalidate(&record.key);
-        }
-        Ok(stored)
+        let names = response
+            .tokens()
+            .iter()
+            .filter_map(|token| token.resource_server.as_deref());
+        let slots = names.map(|name| self.0.slot(&TokenKey::new(namespace, name)));
+        let _forgets: Vec<_> = slots.map(InvalidateOnDrop).collect();
+        self.0.storage.store_response(namespace, response).await
     }
 
     /// Logs out: revokes the tokens at the server, then removes them, and says whether there were any. A refresh that is
@@ -145,15 +154,24 @@ impl<S: TokenStorage + 'static> TokenManager<S> {
     /// - [`ManagerErrorKind::NotRevoked`]: nothing was removed; see [`Logout::RemoveOnly`].
     /// - [`ManagerErrorKind::Storage`] and [`ManagerErrorKind::Busy`].
     pub async fn logout(&self, key: &TokenKey, mode: Logout) -> Result<bool, ManagerError> {
-        let logged_out = logout::logout(&self.0, key, mode).await;
-        self.invalidate(key);
-        logged_out
+        let _forgets = InvalidateOnDrop(self.0.slot(key));
+        logout::logout(&self.0, key, mode).await
     }
 
     /// Forgets what is known of a key, so that the next call looks into the storage: after a change that this manager
     /// could not see.
     pub fn invalidate(&self, key: &TokenKey) {
         self.0.slot(key).invalidate();
+    }
+
+    /// Waits until no refresh is under way in this process, those that nobody waits for included. Call it before the
+    /// runtime is shut down: that would break a refresh off, and with it perhaps a token. A refreshed token that cannot
+    /// be stored is not waited for; see [`ManagerErrorKind::NotStored`].
+    pub async fn finish(&self) {
+        for mut flight in self.0.slots.flights() {
+            // An error means that it ended without a result, and so does no longer run.
+            let _ = flight.wait_for(Option::is_some).await;
+        }
     }
 
     /// The storage.
@@ -194,14 +212,19 @@ impl<S: TokenStorage + 'static> TokenManager<S> {
             return Err(ManagerError::reauth(ReauthReason::NoToken, &slot.key));
         };
         let now = inner.clock.now();
-        if is_usable(&stored, now, skew) {
+        let rejected = slot.is_rejected(&stored.data.access_token);
+        if is_usable(&stored, now, skew) && !rejected {
             let trust = inner.settings.trust;
             let ready = slot.remember(&stored, generation, now, inner.clock.monotonic(), trust);
             return Ok(self.hand_out(slot, ready));
         }
-        match self.fly(slot, Mode::Stale, &stored).await {
+        let mode = match rejected {
+            true => Mode::Forced(stored.data.access_token.clone()),
+            false => Mode::Stale,
+        };
+        match self.fly(slot, mode, &stored).await.0 {
             Err(error) if may_serve(&error) => {
-                let still_valid = is_usable(&stored, inner.clock.now(), 1);
+                let still_valid = !rejected && is_usable(&stored, inner.clock.now(), 1);
                 self.serve_anyway(slot, error, still_valid.then(|| AccessToken::of(&stored.data)))
             }
             outcome => outcome,
@@ -223,39 +246,36 @@ impl<S: TokenStorage + 'static> TokenManager<S> {
         }
     }
 
-    /// A token other than this one. A refresh that was under way already may end with this very one.
-    async fn replace(&self, slot: &Arc<Slot>, rejected: &Secret) -> Result<AccessToken, ManagerError> {
-        slot.invalidate();
-        let Some(mut stored) = self.0.read(&slot.key).await? else {
-            return Err(ManagerError::reauth(ReauthReason::NoToken, &slot.key));
-        };
-        let mode = Mode::Forced(rejected.clone());
+    /// A token other than this one, unless the server answers a refresh with the same.
+    async fn replace(&self, slot: &Arc<Slot>, old: &Secret) -> Result<AccessToken, ManagerError> {
+        slot.forget();
+        let mode = Mode::Forced(old.clone());
         loop {
+            let Some(stored) = self.0.read(&slot.key).await? else {
+                return Err(ManagerError::reauth(ReauthReason::NoToken, &slot.key));
+            };
             if mode.is_satisfied(&stored) && is_usable(&stored, self.0.clock.now(), self.0.settings.skew) {
                 return Ok(AccessToken::of(&stored.data));
             }
-            let token = self.fly(slot, mode.clone(), &stored).await?;
-            if token.secret() != rejected {
+            let (outcome, started) = self.fly(slot, mode.clone(), &stored).await;
+            let token = outcome?;
+            // One that was under way already may have been for another reason, and end with the old token.
+            if started || token.secret() != old {
                 return Ok(token);
-            }
-            match self.0.read(&slot.key).await? {
-                None => return Err(ManagerError::reauth(ReauthReason::NoToken, &slot.key)),
-                Some(current) => stored = current,
             }
         }
     }
 
-    /// Joins the refresh under way or starts one, and waits for its end.
-    async fn fly(&self, slot: &Arc<Slot>, mode: Mode, stored: &StoredToken) -> Outcome {
-        let receiver = match slot.join(Some(stored.revision), self.0.clock.monotonic()) {
-            Joined::Not(error) => return Err(error),
-            Joined::Wait(receiver) => receiver,
+    /// Joins the refresh under way or starts one, and waits for its end. Says whether it was started here.
+    async fn fly(&self, slot: &Arc<Slot>, mode: Mode, stored: &StoredToken) -> (Outcome, bool) {
+        match slot.join(Some(stored.revision), self.0.clock.monotonic()) {
+            Joined::Not(error) => (Err(error), false),
+            Joined::Wait(receiver) => (wait(&slot.key, receiver).await, false),
             Joined::Start(sender, receiver) => {
                 self.start(slot, mode, sender);
-                receiver
+                (wait(&slot.key, receiver).await, true)
             }
-        };
-        wait(&slot.key, receiver).await
+        }
     }
 
     fn start(&self, slot: &Arc<Slot>, mode: Mode, sender: watch::Sender<Option<Outcome>>) {
@@ -268,7 +288,8 @@ async fn wait(key: &TokenKey, mut receiver: watch::Receiver<Option<Outcome>>) ->
     match outcome.ok().and_then(|outcome| outcome.clone()) {
         Some(outcome) => outcome,
         None => {
-            let message = "the refresh ended without a result, its runtime was shut down; try again";
+            let message =
+                "the refresh ended without a result, because its runtime was shut down or it panicked; try again";
             Err(ManagerError::new(ManagerErrorKind::Interrupted, key, message))
         }
     }

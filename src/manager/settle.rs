@@ -6,10 +6,17 @@ use std::{
 };
 
 use token_storage_core::{
-    Error, ErrorKind, LeaseGuard, Precondition, Secret, StoredToken, TokenData, TokenKey, TokenStorage,
+    Error, ErrorKind, Intent, LeaseGuard, Operation, Precondition, Secret, StoredToken, TokenData, TokenKey,
+    TokenStorage,
 };
 
-use super::{AccessToken, Event, inner::Inner, lease::jittered, slot::Slot, step::Step};
+use super::{
+    AccessToken, Event, ManagerError,
+    inner::Inner,
+    lease::{self, jittered},
+    slot::Slot,
+    step::Step,
+};
 use crate::{ResponseToken, TokenResponse, merge};
 
 /// An answer and the record that it is merged onto.
@@ -74,6 +81,15 @@ impl Pending {
         AccessToken::of(&self.merged)
     }
 
+    /// What the lease must say while this is not stored: that the refresh token of the record was sent.
+    pub(super) fn intent(&self, now: i64, guarded: bool) -> Intent {
+        Intent {
+            revision: self.base.revision,
+            guarded,
+            recorded_at: now,
+        }
+    }
+
     fn rebase(&mut self, current: StoredToken) {
         self.merged = merge(&current.data, &self.answer);
         self.base = current;
@@ -131,8 +147,13 @@ pub(super) async fn store<S: TokenStorage>(
     let patience = tokio::time::Instant::now() + inner.settings.store_patience;
     let mut pause = FIRST_PAUSE;
     loop {
-        let error = match pending.attempt(inner, key).await {
-            Attempt::Rebased => continue,
+        let error = match lease::keep(lease, pending.attempt(inner, key)).await {
+            Attempt::Rebased if tokio::time::Instant::now() < patience => {
+                // Should this process die now, its successor must know that the record's refresh token was sent.
+                let _ = lease.record_intent(&pending.intent(inner.clock.now(), false)).await;
+                continue;
+            }
+            Attempt::Rebased => return Settled::Failed(restless(key)),
             Attempt::Failed(error) => error,
             done => return conclude(inner, key, pending, done).await,
         };
@@ -140,11 +161,16 @@ pub(super) async fn store<S: TokenStorage>(
         if hopeless || tokio::time::Instant::now() + pause > patience {
             return Settled::Failed(error);
         }
-        tokio::time::sleep(jittered(pause)).await;
+        lease::keep(lease, tokio::time::sleep(jittered(pause))).await;
         pause = (pause * 2).min(LONGEST_PAUSE);
         // Best effort: even without the lease, the precondition keeps a successor's record from being overwritten.
         let _ = lease.renew().await;
     }
+}
+
+fn restless(key: &TokenKey) -> Error {
+    let message = "others kept changing the record while the refreshed token was being stored";
+    Error::new(ErrorKind::Busy, Operation::Store, message).with_key(key)
 }
 
 /// The three ways in which a redeemed answer ends (L8).
@@ -164,13 +190,23 @@ async fn conclude<S: TokenStorage>(inner: &Inner<S>, key: &TokenKey, pending: &P
     }
 }
 
-/// What the configuration says about an answer that cannot be stored: revoke it (`None`), or keep it and keep trying.
-pub(super) async fn give_up<S: TokenStorage>(inner: &Inner<S>, key: &TokenKey, pending: Pending) -> Option<Pending> {
+/// What the configuration says about an answer that cannot be stored: revoke it, or keep it and keep trying. The second
+/// value is what is to be kept.
+pub(super) async fn give_up<S: TokenStorage>(
+    inner: &Inner<S>,
+    key: &TokenKey,
+    lease: &mut dyn LeaseGuard,
+    pending: Pending,
+    cause: Error,
+) -> (ManagerError, Option<Pending>) {
     if !inner.settings.revoke_unstored {
-        return Some(pending);
+        let error = ManagerError::not_stored(key, Some(pending.token()), false, cause);
+        return (error, Some(pending));
     }
-    inner.revoke_fresh(key, &pending.fresh()).await;
-    None
+    let revoked = inner.revoke_fresh(key, &pending.fresh()).await;
+    // The stored refresh token is spent for certain, so nobody need find that out with a request.
+    let _ = lease.record_intent(&pending.intent(inner.clock.now(), true)).await;
+    (ManagerError::not_stored(key, None, revoked, cause), None)
 }
 
 /// Keeps trying for as long as the manager lives, under the lease, so that nobody spends the old refresh token again. If
@@ -183,13 +219,13 @@ pub(super) async fn keep_trying<S: TokenStorage>(
 ) {
     let mut pause = FIRST_PAUSE;
     loop {
-        tokio::time::sleep(jittered(pause)).await;
+        lease::keep(&mut *lease, tokio::time::sleep(jittered(pause))).await;
         pause = (pause * 2).min(LONGEST_KEEPER_PAUSE);
         let Some(inner) = inner.upgrade() else {
             return;
         };
         let _ = lease.renew().await;
-        match pending.attempt(&inner, &slot.key).await {
+        match lease::keep(&mut *lease, pending.attempt(&inner, &slot.key)).await {
             Attempt::Failed(_) | Attempt::Rebased => {}
             done => {
                 if let Settled::Stored(_) = conclude(&inner, &slot.key, &pending, done).await {
@@ -199,24 +235,6 @@ pub(super) async fn keep_trying<S: TokenStorage>(
                 let _ = lease.release().await;
                 slot.settled();
                 return;
-            }
-        }
-    }
-}
-
-/// Tokens of other resource servers that came with the answer renew the records that are there. Their own refresh
-/// tokens are good without it, so this is tried once and never fails the refresh.
-pub(super) async fn store_others<S: TokenStorage>(inner: &Inner<S>, key: &TokenKey, others: &[ResponseToken]) {
-    for answer in others {
-        let Some(name) = &answer.resource_server else {
-            continue;
-        };
-        let other = TokenKey::new(key.namespace(), name.as_str());
-        if let Ok(Some(stored)) = inner.storage.get(&other).await {
-            let data = merge(&stored.data, answer);
-            let precondition = Precondition::Unchanged(stored.revision);
-            if inner.storage.store(&other, &data, precondition).await.is_err() {
-                tracing::debug!(target: "token_storage", "a token that came with another one was not stored");
             }
         }
     }

@@ -33,6 +33,8 @@ struct State {
     seen_early: Option<Revision>,
     /// The token that a forced refresh brought, and when.
     forced: Option<(Secret, Duration)>,
+    /// The token that a resource server answered with a 401.
+    rejected: Option<Secret>,
     /// A refreshed token that is not stored yet.
     unstored: Option<ManagerError>,
 }
@@ -42,6 +44,19 @@ struct Cached {
     token: AccessToken,
     revision: Revision,
     trusted_until: Duration,
+    /// Whether there is a refresh token.
+    renewable: bool,
+}
+
+impl Cached {
+    fn new(stored: &StoredToken, trusted_until: Duration) -> Self {
+        Self {
+            token: AccessToken::of(&stored.data),
+            revision: stored.revision,
+            trusted_until,
+            renewable: stored.data.refresh_token.is_some(),
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -101,9 +116,12 @@ impl Slot {
         if is_stale(&cached.token, now, skew) {
             return None;
         }
-        let (token, revision) = (cached.token.clone(), cached.revision);
-        let ahead = state.time_to_refresh_ahead(&token, revision, now, self.window);
-        Some(Ready { token, ahead })
+        let (token, revision, renewable) = (cached.token.clone(), cached.revision, cached.renewable);
+        let ahead = renewable.then(|| state.time_to_refresh_ahead(&token, revision, now, self.window));
+        Some(Ready {
+            token,
+            ahead: ahead.flatten(),
+        })
     }
 
     /// The last token that was seen, if it is still good and the storage cannot be asked.
@@ -122,26 +140,60 @@ impl Slot {
         monotonic: Duration,
         trust: Duration,
     ) -> Ready {
-        let token = AccessToken::of(&stored.data);
+        let cached = Cached::new(stored, monotonic.saturating_add(trust));
+        let (token, renewable) = (cached.token.clone(), cached.renewable);
         let mut state = self.state();
         if state.generation == generation {
-            state.cached = Some(Cached {
-                token: token.clone(),
-                revision: stored.revision,
-                trusted_until: monotonic.saturating_add(trust),
-            });
+            state.cached = Some(cached);
         }
-        let ahead = state.time_to_refresh_ahead(&token, stored.revision, now, self.window);
-        Ready { token, ahead }
+        let ahead = renewable.then(|| state.time_to_refresh_ahead(&token, stored.revision, now, self.window));
+        Ready {
+            token,
+            ahead: ahead.flatten(),
+        }
     }
 
     /// Forgets the cached token; looks at the storage that began before this are worthless.
+    pub(super) fn forget(&self) {
+        let mut state = self.state();
+        state.generation += 1;
+        state.cached = None;
+    }
+
+    /// As [`forget`](Self::forget), and forgets failures too.
     pub(super) fn invalidate(&self) {
         let mut state = self.state();
         state.generation += 1;
         state.cached = None;
         state.hold_off = None;
         state.dead = None;
+    }
+
+    /// Remembers that a resource server does not take this token. What is known of failures stays: a 401 makes no
+    /// request due that was not.
+    pub(super) fn reject(&self, token: &Secret) {
+        self.forget();
+        self.state().rejected = Some(token.clone());
+    }
+
+    pub(super) fn is_rejected(&self, token: &Secret) -> bool {
+        self.state().rejected.as_ref() == Some(token)
+    }
+
+    /// The refresh under way.
+    pub(super) fn flight(&self) -> Option<watch::Receiver<Option<Outcome>>> {
+        self.state().flight.clone()
+    }
+
+    /// Whether forgetting everything would cost no more than a look at the storage.
+    pub(super) fn is_idle(&self, now: i64, monotonic: Duration) -> bool {
+        let state = self.state();
+        let expired = |cached: &Cached| is_stale(&cached.token, now, 0);
+        state.flight.is_none()
+            && state.unstored.is_none()
+            && state.cached.as_ref().is_none_or(expired)
+            && state.hold_off.as_ref().is_none_or(|held| held.until <= monotonic)
+            && state.forced.as_ref().is_none_or(|(_, until)| *until <= monotonic)
     }
 
     /// Joins the refresh under way, or becomes the one to start it. A record that was refused for good, a hold-off
@@ -179,17 +231,16 @@ impl Slot {
 
     /// The refresh under way ended well; in one step, so that no second one starts in between.
     pub(super) fn landed(&self, done: &Landed<'_>, monotonic: Duration, settings: &Settings) -> AccessToken {
-        let token = AccessToken::of(&done.stored.data);
+        let cached = Cached::new(done.stored, monotonic.saturating_add(settings.trust));
+        let token = cached.token.clone();
         let mut state = self.state();
         state.flight = None;
         state.hold_off = None;
         state.dead = None;
+        // If a refresh brings the rejected token again, the authorization server stands by it, and there is no better.
+        state.rejected = None;
         if state.generation == done.generation {
-            state.cached = Some(Cached {
-                token: token.clone(),
-                revision: done.stored.revision,
-                trusted_until: monotonic.saturating_add(settings.trust),
-            });
+            state.cached = Some(cached);
         }
         if done.forced {
             state.forced = Some((token.secret().clone(), monotonic.saturating_add(FORCED_PAUSE)));
@@ -291,6 +342,15 @@ pub(super) fn is_stale(token: &AccessToken, now: i64, skew: i64) -> bool {
 
 pub(super) fn is_usable(stored: &StoredToken, now: i64, skew: i64) -> bool {
     stored.data.freshness(now, skew) != Freshness::Stale
+}
+
+/// Invalidates a slot when it is dropped: after a change that may have happened although its call was dropped.
+pub(super) struct InvalidateOnDrop(pub(super) Arc<Slot>);
+
+impl Drop for InvalidateOnDrop {
+    fn drop(&mut self) {
+        self.0.invalidate();
+    }
 }
 
 /// An [`Arc`] to a slot whose flight is taken back if it ends without a result.

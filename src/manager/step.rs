@@ -21,13 +21,15 @@ pub enum Step {
     Released,
     ConflictRead,
     BeforeRevoke,
+    OtherRead,
 }
 
 #[cfg(feature = "__steps")]
 impl Step {
-    /// All of them, in the order of an undisturbed refresh; the last two need a conflict.
+    /// All of them, in the order of an undisturbed refresh; the last three need a conflict, or tokens of other
+    /// resource servers in the answer.
     #[doc(hidden)]
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::FlightStarted,
         Self::LeaseAcquired,
         Self::ReadAgain,
@@ -41,6 +43,7 @@ impl Step {
         Self::Released,
         Self::ConflictRead,
         Self::BeforeRevoke,
+        Self::OtherRead,
     ];
 }
 

@@ -199,6 +199,24 @@ async fn short_lived_tokens_are_not_refreshed_ahead_for_ever() {
     assert_eq!(world.server.refresh_requests(), 1);
 }
 
+/// What cannot be refreshed is not tried ahead; it would only make noise.
+#[tokio::test]
+async fn a_token_without_a_refresh_token_is_not_refreshed_ahead() {
+    let world = world().await;
+    let mut data = world.stored().await;
+    data.refresh_token = None;
+    world.storage.store(&key(), &data, Precondition::None).await.unwrap();
+    let manager = world.builder().refresh_ahead(Duration::from_secs(300)).build().unwrap();
+    manager.access_token(&key()).await.unwrap();
+    world.clock.advance(LIFETIME - 200);
+    for _ in 0..3 {
+        manager.access_token(&key()).await.unwrap();
+        manager.finish().await;
+        world.clock.advance(6);
+    }
+    assert!(world.events.lock().unwrap().is_empty());
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_token_is_kept_fresh_for_a_program_that_does_not_ask() {
     let world = world().await;

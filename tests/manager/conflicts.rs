@@ -201,6 +201,62 @@ async fn l6_a_token_that_cannot_be_stored_is_revoked_if_that_is_wanted() {
     assert_eq!(world.server.live_refresh_tokens(), 0);
 }
 
+#[tokio::test]
+async fn l6_a_revoked_successor_is_not_found_out_by_a_second_request() {
+    let world = World::with(Faulty::default(), Config::default()).await;
+    let builder = world.builder().store_patience(Duration::from_millis(50));
+    let manager = builder.revoke_unstored(true).build().unwrap();
+    world.expire();
+    world.storage.fail_stores(usize::MAX);
+    manager.access_token(&key()).await.unwrap_err();
+    world.storage.fail_stores(0);
+    for manager in [manager, world.manager()] {
+        let error = manager.access_token(&key()).await.unwrap_err();
+        assert_eq!(
+            error.kind(),
+            ManagerErrorKind::ReauthRequired(ReauthReason::UnknownOutcome)
+        );
+    }
+    assert_eq!(world.server.refresh_requests(), 1, "that one is known to be spent");
+}
+
+#[tokio::test]
+async fn l6_what_could_neither_be_stored_nor_revoked_is_said_to_be_so() {
+    let world = World::with(Faulty::default(), Config::default()).await;
+    let builder = world.builder().store_patience(Duration::from_millis(50));
+    let manager = builder.revoke_unstored(true).build().unwrap();
+    world.expire();
+    world.storage.fail_stores(usize::MAX);
+    let refuse = Fault::Refuse {
+        status: 401,
+        error: "invalid_client",
+    };
+    world.server.script_all(Endpoint::Revoke, Some(refuse));
+    let error = manager.access_token(&key()).await.unwrap_err();
+    assert!(error.to_string().contains("nor revoked"), "{error}");
+}
+
+/// Somebody who rewrites the record all the time cannot keep a refresh from ending.
+#[tokio::test]
+async fn l8_a_record_that_never_stands_still_ends_the_patience() {
+    let world = World::new().await;
+    let storage = world.storage.clone();
+    let hook = move |step| {
+        let storage = storage.clone();
+        async move {
+            if matches!(step, Step::BeforeStore | Step::ConflictRead) {
+                let data = storage.get(&key()).await.unwrap().unwrap().data;
+                storage.store(&key(), &data, Precondition::None).await.unwrap();
+            }
+        }
+    };
+    let builder = world.builder().store_patience(Duration::from_millis(50));
+    let manager = builder.on_step(hook).build().unwrap();
+    world.expire();
+    let error = tokio::time::timeout(Duration::from_secs(60), manager.access_token(&key())).await;
+    assert_eq!(error.expect("it ends").unwrap_err().kind(), ManagerErrorKind::NotStored);
+}
+
 /// Without rotation the old refresh token stays good, whatever happens to the access token.
 #[tokio::test]
 async fn l8_without_rotation_the_refresh_token_stays() {

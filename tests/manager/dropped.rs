@@ -3,14 +3,16 @@
 use std::{
     pin::Pin,
     task::{Context, Poll},
+    time::Duration,
 };
 
 use token_storage::{
     TokenStorage,
     manager::{Logout, ManagerErrorKind},
 };
-use token_storage_conformance::auth_server::{Endpoint, Fault, Gate};
+use token_storage_conformance::auth_server::{Config, Endpoint, Fault, Gate};
 
+use crate::faulty::Faulty;
 use crate::support::{World, assert_current, key};
 
 /// Polls a future this often and drops it then; `None` if it was not done by then.
@@ -100,6 +102,48 @@ async fn l10_logout_dropped_at_every_await_point_can_be_repeated() {
         }
     }
     panic!("the call has too many await points for this test");
+}
+
+/// The record may be gone already when the call is dropped: what was in memory goes with it.
+#[tokio::test]
+async fn l10_a_dropped_logout_leaves_nothing_in_memory() {
+    for polls in 0..MOST_POLLS {
+        let world = World::with(Faulty::default(), Config::default()).await;
+        let manager = world.builder().trust(Duration::from_secs(1_000_000)).build().unwrap();
+        manager.access_token(&key()).await.unwrap();
+        let done = drop_after(manager.logout(&key(), Logout::RemoveOnly), polls).await;
+        if world.storage.get(&key()).await.unwrap().is_none() {
+            let error = manager.access_token(&key()).await.unwrap_err();
+            assert!(error.needs_login(), "dropped after {polls} polls");
+        }
+        if done.is_some() {
+            return;
+        }
+    }
+    panic!("the call has too many await points for this test");
+}
+
+/// A program that ends in good order waits for what it has started.
+#[tokio::test]
+async fn l6_finish_waits_for_the_refresh_that_nobody_waits_for() {
+    let world = World::new().await;
+    let manager = world.manager();
+    manager.finish().await;
+    world.expire();
+    let gate = Gate::new();
+    world.server.script(Endpoint::Token, Fault::GateBefore(gate.clone()));
+    assert!(drop_after(manager.access_token(&key()), 1).await.is_none());
+    gate.arrived().await;
+    let finishing = tokio::spawn({
+        let manager = manager.clone();
+        async move { manager.finish().await }
+    });
+    tokio::task::yield_now().await;
+    assert!(!finishing.is_finished());
+    gate.open();
+    finishing.await.unwrap();
+    assert!(world.server.is_active(world.stored().await.access_token.expose()));
+    assert_eq!(world.server.refresh_requests(), 1);
 }
 
 /// The runtime that a refresh runs on ends in the middle of it: as if the process had died.

@@ -12,6 +12,7 @@ use token_storage_conformance::auth_server::{AuthServer, Config, Endpoint, Fault
 
 use crate::{
     faulty::Faulty,
+    refresh::leave_intent,
     support::{LIFETIME, World, assert_current, key},
 };
 
@@ -259,6 +260,69 @@ async fn l4_unreachable_leases_and_records_never_lead_to_an_unguarded_refresh() 
     world.storage.fail_gets(false);
     assert_eq!(world.server.refresh_requests(), 0);
     manager.access_token(&key()).await.unwrap();
+}
+
+/// The storage goes away while the answer is on its way.
+fn unreadable_after_the_answer(world: &World<Faulty>) -> TokenManager<Faulty> {
+    let storage = world.storage.clone();
+    let hook = move |step| {
+        if step == Step::Answered {
+            storage.fail_gets(true);
+        }
+        async {}
+    };
+    world.builder().on_step(hook).build().unwrap()
+}
+
+#[tokio::test]
+async fn l7_a_failure_is_named_although_the_record_cannot_be_read_again() {
+    let world = World::with(Faulty::default(), Config::default()).await;
+    let manager = unreadable_after_the_answer(&world);
+    world.expire();
+    world.server.script(Endpoint::Token, Fault::DropAnswer);
+    let error = manager.access_token(&key()).await.unwrap_err();
+    assert_eq!(
+        error.kind(),
+        ManagerErrorKind::Transient,
+        "Storage would say that no refresh token was spent"
+    );
+    assert!(error.server().unwrap().may_have_been_done());
+}
+
+/// A refusal that cannot be checked against the record ends no login.
+#[tokio::test]
+async fn l7_a_refusal_that_cannot_be_checked_ends_no_login() {
+    let world = World::with(Faulty::default(), Config::default()).await;
+    let manager = unreadable_after_the_answer(&world);
+    world.expire();
+    world.server.script(Endpoint::Token, refuse(400, "invalid_grant"));
+    let error = manager.access_token(&key()).await.unwrap_err();
+    assert_eq!(error.kind(), ManagerErrorKind::Storage);
+    world.storage.fail_gets(false);
+    let token = world.manager().access_token(&key()).await.unwrap();
+    assert_current(&world, &token).await;
+}
+
+#[tokio::test]
+async fn l5_a_guarded_try_is_not_used_up_by_failures_of_the_storage() {
+    for lost_intent in [false, true] {
+        let world = World::with(Faulty::default(), Config::default()).await;
+        leave_intent(&world, false).await;
+        world.expire();
+        if lost_intent {
+            world.storage.lose_intents(1);
+            let error = world.manager().access_token(&key()).await.unwrap_err();
+            assert_eq!(error.kind(), ManagerErrorKind::Storage);
+        } else {
+            world.server.script(Endpoint::Token, status(503));
+            let manager = unreadable_after_the_answer(&world);
+            manager.access_token(&key()).await.unwrap_err();
+            world.storage.fail_gets(false);
+        }
+        let token = world.manager().access_token(&key()).await;
+        assert_current(&world, &token.expect("nothing was spent")).await;
+        assert_eq!(world.server.reuse_detections(), 0);
+    }
 }
 
 #[tokio::test]

@@ -1,13 +1,16 @@
 //! A storage in memory whose calls can be counted and made to fail.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, AtomicUsize, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
+    },
+    time::Duration,
 };
 
 use token_storage::{
-    Acquisition, Enumerate, Error, ErrorKind, Intent, LeaseGuard, MemoryStorage, Operation, Precondition, RefreshLease,
-    Result, Revision, StorageInfo, StoredToken, TokenData, TokenKey, TokenStorage, Write, async_trait,
+    Acquisition, Enumerate, Error, ErrorKind, Intent, LeaseGuard, LeaseKind, MemoryStorage, Operation, Precondition,
+    RefreshLease, Result, Revision, StorageInfo, StoredToken, TokenData, TokenKey, TokenStorage, Write, async_trait,
 };
 
 #[derive(Clone, Debug, Default)]
@@ -23,9 +26,45 @@ struct Inner {
     lose_answers: AtomicUsize,
     fail_leases: AtomicBool,
     unwritable: AtomicBool,
+    lose_intents: AtomicUsize,
+    store_delay: AtomicU64,
+    lease_ttl: AtomicU64,
+    lapses: AtomicUsize,
 }
 
 impl Faulty {
+    /// Its leases are timed, on tokio's clock. They are not taken over: it is counted when that could happen.
+    pub(crate) fn timed(ttl: Duration) -> Self {
+        let storage = Self::default();
+        storage
+            .0
+            .lease_ttl
+            .store(ttl.as_millis().try_into().unwrap(), Ordering::SeqCst);
+        storage
+    }
+
+    fn ttl(&self) -> Option<Duration> {
+        let millis = self.0.lease_ttl.load(Ordering::SeqCst);
+        (millis > 0).then(|| Duration::from_millis(millis))
+    }
+
+    /// How often a holder came back to a lease that had run out.
+    pub(crate) fn lapses(&self) -> usize {
+        self.0.lapses.load(Ordering::SeqCst)
+    }
+
+    /// How long each store takes, on tokio's clock.
+    pub(crate) fn delay_stores(&self, delay: Duration) {
+        self.0
+            .store_delay
+            .store(delay.as_millis().try_into().unwrap(), Ordering::SeqCst);
+    }
+
+    /// The next intents are recorded, and it is said that they may not have been.
+    pub(crate) fn lose_intents(&self, times: usize) {
+        self.0.lose_intents.store(times, Ordering::SeqCst);
+    }
+
     pub(crate) fn gets(&self) -> usize {
         self.0.gets.load(Ordering::SeqCst)
     }
@@ -78,6 +117,7 @@ impl TokenStorage for Faulty {
 
     async fn store(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
         self.0.stores.fetch_add(1, Ordering::SeqCst);
+        tokio::time::sleep(Duration::from_millis(self.0.store_delay.load(Ordering::SeqCst))).await;
         if take(&self.0.fail_stores) {
             return Err(unavailable(Operation::Store));
         }
@@ -93,11 +133,18 @@ impl TokenStorage for Faulty {
     }
 
     async fn remove(&self, key: &TokenKey, precondition: Precondition) -> Result<bool> {
-        self.0.storage.remove(key, precondition).await
+        let removed = self.0.storage.remove(key, precondition).await;
+        // So that the call can be dropped when it is done and has not said so.
+        tokio::task::yield_now().await;
+        removed
     }
 
     fn describe(&self) -> StorageInfo {
-        self.0.storage.describe()
+        let info = self.0.storage.describe();
+        match self.ttl() {
+            Some(ttl) => info.with_lease(LeaseKind::Timed { ttl }),
+            None => info,
+        }
     }
 
     fn enumerate(&self) -> Option<Box<dyn Enumerate + '_>> {
@@ -120,6 +167,7 @@ impl RefreshLease for &Faulty {
             Acquisition::Acquired(guard) => Acquisition::Acquired(Box::new(FaultyGuard {
                 guard,
                 storage: Faulty::clone(self),
+                renewed: tokio::time::Instant::now(),
             })),
             held => held,
         })
@@ -130,6 +178,17 @@ impl RefreshLease for &Faulty {
 struct FaultyGuard {
     guard: Box<dyn LeaseGuard>,
     storage: Faulty,
+    renewed: tokio::time::Instant,
+}
+
+impl FaultyGuard {
+    /// Each write to the lease starts its time anew.
+    fn touch(&mut self) {
+        if self.remaining().is_some_and(|left| left.is_zero()) {
+            self.storage.0.lapses.fetch_add(1, Ordering::SeqCst);
+        }
+        self.renewed = tokio::time::Instant::now();
+    }
 }
 
 #[async_trait]
@@ -138,11 +197,13 @@ impl LeaseGuard for FaultyGuard {
         self.guard.intent()
     }
 
-    fn remaining(&self) -> Option<std::time::Duration> {
-        self.guard.remaining()
+    fn remaining(&self) -> Option<Duration> {
+        let ttl = self.storage.ttl()?;
+        Some(ttl.saturating_sub(self.renewed.elapsed()))
     }
 
     async fn renew(&mut self) -> Result<()> {
+        self.touch();
         self.guard.renew().await
     }
 
@@ -155,10 +216,16 @@ impl LeaseGuard for FaultyGuard {
     }
 
     async fn record_intent(&mut self, intent: &Intent) -> Result<()> {
-        self.guard.record_intent(intent).await
+        self.touch();
+        self.guard.record_intent(intent).await?;
+        if take(&self.storage.0.lose_intents) {
+            return Err(unavailable(Operation::Lease).with_unknown_outcome());
+        }
+        Ok(())
     }
 
     async fn clear_intent(&mut self) -> Result<()> {
+        self.touch();
         self.guard.clear_intent().await
     }
 

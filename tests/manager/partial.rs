@@ -16,9 +16,15 @@ use crate::support::{TestClock, key};
 
 /// Answers what it was given, in that order, and keeps the refresh tokens that it was sent.
 #[derive(Debug, Default)]
-struct Scripted {
+pub(crate) struct Scripted {
     answers: Mutex<VecDeque<Value>>,
     seen: Mutex<Vec<Secret>>,
+}
+
+impl Scripted {
+    pub(crate) fn answer(&self, answer: Value) {
+        self.answers.lock().unwrap().push_back(answer);
+    }
 }
 
 #[async_trait]

@@ -126,7 +126,7 @@ async fn nothing_stored_and_no_refresh_token_need_a_login() {
     assert_eq!(world.server.refresh_requests(), 0);
 }
 
-async fn leave_intent(world: &World, guarded: bool) {
+pub(crate) async fn leave_intent<S: TokenStorage + Clone + 'static>(world: &World<S>, guarded: bool) {
     let revision = world.storage.get(&key()).await.unwrap().unwrap().revision;
     let intent = Intent {
         revision,
@@ -136,8 +136,8 @@ async fn leave_intent(world: &World, guarded: bool) {
     leave(world, &intent).await;
 }
 
-async fn leave(world: &World, intent: &Intent) {
-    let lease: &dyn RefreshLease = &&world.storage;
+async fn leave<S: TokenStorage + Clone + 'static>(world: &World<S>, intent: &Intent) {
+    let lease = world.storage.lease().unwrap();
     let Acquisition::Acquired(mut guard) = lease.try_acquire(&key()).await.unwrap() else {
         panic!("nobody holds the lease");
     };

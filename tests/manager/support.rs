@@ -69,6 +69,8 @@ pub(crate) struct World<S = MemoryStorage> {
     pub(crate) storage: S,
     pub(crate) clock: Arc<TestClock>,
     pub(crate) events: Arc<Mutex<Vec<Event>>>,
+    /// One for all managers: reading the system's certificates takes longer than most tests.
+    endpoint: Arc<OAuthClient>,
 }
 
 impl World {
@@ -79,8 +81,10 @@ impl World {
 
 impl<S: TokenStorage + Clone + 'static> World<S> {
     pub(crate) async fn with(storage: S, config: Config) -> Self {
+        let server = AuthServer::start_with(config);
         let world = Self {
-            server: AuthServer::start_with(config),
+            endpoint: endpoint(&server),
+            server,
             storage,
             clock: TestClock::new(),
             events: Arc::default(),
@@ -99,7 +103,7 @@ impl<S: TokenStorage + Clone + 'static> World<S> {
 
     pub(crate) fn builder(&self) -> ManagerBuilder<S> {
         let events = self.events.clone();
-        TokenManager::builder(self.storage.clone(), endpoint(&self.server))
+        TokenManager::builder(self.storage.clone(), self.endpoint.clone())
             .clock(self.clock.clone())
             .on_event(move |event| events.lock().unwrap().push(event.clone()))
     }
