@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # What strangers are given works: the third-party backend is green in the suite, the template compiles and is red with a
-# next step, and the program on docs/writing-a-backend.md is green.
+# next step, the program on docs/writing-a-backend.md is green, and docs/conformance-findings.md says what is found. With
+# --update the figures there are replaced.
 set -euo pipefail
 source "$(dirname "$0")/../lib.sh"
 cd "$root"
@@ -16,8 +17,8 @@ locked() {
         die "$1/Cargo.lock is not up to date: run cargo update --workspace --manifest-path $1/Cargo.toml"
 }
 
-third=examples/third-party-backend template=examples/backend-template
-for folder in "$third" "$template"; do
+third=examples/third-party-backend template=examples/backend-template yup=examples/conformance-yup-oauth2
+for folder in "$third" "$template" "$yup"; do
     locked "$folder"
     cargo fmt --manifest-path "$folder/Cargo.toml" --check
     cargo clippy --quiet --locked --manifest-path "$folder/Cargo.toml" --all-targets -- -D warnings
@@ -51,3 +52,45 @@ for file in src/lib.rs tests/conformance.rs; do
 done
 cargo test --quiet --locked --manifest-path "$program/Cargo.toml" --test conformance | tee "$out"
 grep -Eq "^  all +[1-9][0-9]* +0 " "$out" || die "the program of the guide is not green"
+
+say "the suite over yup-oauth2"
+cargo run --quiet --locked --manifest-path "$yup/Cargo.toml" -- --json "$work/yup-oauth2"
+grep -q "^yup-oauth2 = { version = \"=$(sed -n 's/^## yup-oauth2 \([0-9.]*\),.*/\1/p' docs/conformance-findings.md)\"" \
+    "$yup/Cargo.toml" || die "docs/conformance-findings.md names another version of yup-oauth2 than $yup/Cargo.toml"
+python3 - "$work/yup-oauth2" "${1:-}" <<'PYTHON'
+"""The table of figures, from the suite's JSON."""
+import json, pathlib, sys
+
+folder, update = pathlib.Path(sys.argv[1]), sys.argv[2] == "--update"
+page = pathlib.Path("docs/conformance-findings.md")
+runs = {name: json.loads((folder / f"{name}.json").read_text()) for name in ("one-handle", "reopened", "processes")}
+
+
+def row(cells):
+    return "| " + " | ".join(map(str, cells)) + " |"
+
+
+def column(run):
+    share = lambda share: f"{share['count']} of {share['of']}"
+    level = lambda level: f"{level['passed']} / {level['failed']} / {level['ignored'] + level['indeterminate']}"
+    return [run["suite"], share(run["coverage"]), share(run["divergence"]), *map(level, run["levels"])]
+
+
+columns = {name: column(run) for name, run in runs.items()}
+labels = ["suite", "clauses checked", "of them not kept in some case"]
+labels += [f"{level['level']}: passed / failed / ignored" for level in runs["one-handle"]["levels"]]
+rows = [row(["", "one handle", "reopened", "processes"]), "|---|---|---|---|"]
+rows += [row([label, *(column[i] for column in columns.values())]) for i, label in enumerate(labels)]
+
+start, end = "<!-- made by .ci/checks/60-third-party.sh --update -->\n", "<!-- end -->"
+text = page.read_text()
+before, rest = text.split(start)
+stands, after = rest.split(end, 1)
+if update:
+    page.write_text(before + start + "\n".join(rows) + "\n" + end + after)
+    sys.exit()
+# The other two columns are races in part.
+stable = [[cell.strip() for cell in line.split("|")[1:3]] for line in stands.splitlines()[2:]]
+if stable != [[label, str(cell)] for label, cell in zip(labels, columns["one-handle"])]:
+    sys.exit("the figures in docs/conformance-findings.md are stale: run .ci/checks/60-third-party.sh --update")
+PYTHON
