@@ -43,8 +43,10 @@ done
 say "the program in docs/writing-a-backend.md"
 program=$work/written-backend
 mkdir -p "$program/src" "$program/tests"
-sed 's|"\.\./\.\./|"'"$root"'/|' "$template/Cargo.toml" >"$program/Cargo.toml"
-cp "$template/Cargo.lock" "$program/"
+# Another version, as to cargo it would be the template: a package is known by its path from its own workspace.
+other_version() { sed '/^name = "my-token-storage"$/,/^version/s|^version = .*|version = "0.1.1"|' "$template/$1"; }
+other_version Cargo.toml | sed 's|"\.\./\.\./|"'"$root"'/|' >"$program/Cargo.toml"
+other_version Cargo.lock >"$program/Cargo.lock"
 for file in src/lib.rs tests/conformance.rs; do
     awk -v mark="<!-- $file -->" '$0 == mark { taken = 1 } /^```$/ { taken = inside = 0 } inside { print }
         taken && $0 == "```rust" { inside = 1 }' docs/writing-a-backend.md >"$program/$file"
