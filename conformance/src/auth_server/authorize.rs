@@ -95,6 +95,9 @@ pub(super) fn decide(shared: &Shared, request: &Request) -> Answer {
         target.append_pair("error", "access_denied");
         target.append_pair("state", &asked.state);
     }
+    if shared.config.issuer_in_redirects {
+        target.append_pair("iss", &shared.url());
+    }
     let separator = if asked.redirect_uri.contains('?') { '&' } else { '?' };
     Answer::redirect(&format!("{}{separator}{}", asked.redirect_uri, target.finish()))
 }

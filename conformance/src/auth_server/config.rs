@@ -18,8 +18,12 @@ pub struct Config {
     pub auto_approve: bool,
     /// Whether revoking a refresh token that was spent before revokes its whole family.
     pub revocation_spreads: bool,
+    /// Whether redirects name the server (RFC 9207), and the metadata say so.
+    pub issuer_in_redirects: bool,
     /// The `interval` of the device flow, in seconds.
     pub device_interval: u64,
+    /// The `expires_in` of the device flow, in seconds.
+    pub device_lifetime: u64,
     /// What the groups endpoint answers.
     pub groups: Value,
 }
@@ -33,7 +37,9 @@ impl Default for Config {
             name_resource_server: true,
             auto_approve: false,
             revocation_spreads: false,
+            issuer_in_redirects: false,
             device_interval: 1,
+            device_lifetime: 600,
             groups: default_groups(),
         }
     }

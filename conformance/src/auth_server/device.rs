@@ -1,5 +1,7 @@
 //! The device flow (RFC 8628).
 
+use std::time::{Duration, Instant};
+
 use serde_json::json;
 
 use super::{
@@ -23,6 +25,7 @@ pub(super) fn authorize(shared: &Shared, request: &Request) -> Answer {
         user_code: user_code.clone(),
         login,
         decision: Decision::Waiting,
+        expires: Instant::now() + Duration::from_secs(shared.config.device_lifetime),
         last_poll: None,
     };
     let body = json!({
@@ -30,7 +33,7 @@ pub(super) fn authorize(shared: &Shared, request: &Request) -> Answer {
         "user_code": user_code,
         "verification_uri": format!("{}/device", shared.url()),
         "verification_uri_complete": format!("{}/device?user_code={user_code}", shared.url()),
-        "expires_in": 600,
+        "expires_in": shared.config.device_lifetime,
         "interval": shared.config.device_interval,
     });
     shared.state().devices.push(device);

@@ -6,7 +6,7 @@ use std::{
 
 use tokio::sync::Semaphore;
 
-use super::Endpoint;
+use super::{Endpoint, IdTokenFlaw};
 
 /// One thing that goes wrong with one request.
 #[derive(Clone, Debug)]
@@ -44,6 +44,8 @@ pub enum Fault {
     Omit(&'static [&'static str]),
     /// Served with a member of the answer replaced or added; the value is JSON text.
     Member(&'static str, &'static str),
+    /// Served with an id_token that a client must refuse.
+    IdToken(IdTokenFlaw),
     /// Held until the gate opens, then served.
     GateBefore(Gate),
     /// Done, then the answer is held until the gate opens.

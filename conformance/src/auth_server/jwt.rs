@@ -7,6 +7,7 @@ use std::{
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use ring::{
+    hmac,
     rand::SystemRandom,
     signature::{KeyPair as _, RSA_PKCS1_SHA512, RsaKeyPair, RsaPublicKeyComponents},
 };
@@ -14,7 +15,7 @@ use serde_json::{Value, json};
 
 use super::AuthServer;
 
-const KEY_ID: &str = "test-key-1";
+pub(super) const KEY_ID: &str = "test-key-1";
 
 static KEY: LazyLock<RsaKeyPair> = LazyLock::new(|| {
     let der = include_bytes!("testdata/signing-key.der");
@@ -65,4 +66,10 @@ pub(super) fn sign(header: &Value, claims: &Value) -> String {
     )
     .expect("the key can sign");
     format!("{message}.{}", URL_SAFE_NO_PAD.encode(signature))
+}
+
+/// What a forger makes who hopes that the public key is taken for a shared secret.
+pub(super) fn authenticated_with_public_key(message: &str) -> String {
+    let key = hmac::Key::new(hmac::HMAC_SHA256, KEY.public_key().as_ref());
+    URL_SAFE_NO_PAD.encode(hmac::sign(&key, message.as_bytes()))
 }

@@ -24,6 +24,7 @@ pub(super) fn document(shared: &Shared) -> Answer {
         "id_token_signing_alg_values_supported": ["RS512"],
         "grant_types_supported": ["authorization_code", "refresh_token", "client_credentials", super::token::DEVICE_GRANT],
         "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "none"],
+        "authorization_response_iss_parameter_supported": shared.config.issuer_in_redirects,
         "scopes_supported": ["openid", "profile", "email"],
     }))
 }

@@ -21,6 +21,7 @@ mod authorize;
 mod config;
 mod device;
 mod fault;
+mod flaw;
 mod grants;
 mod http;
 mod jwt;
@@ -43,6 +44,7 @@ use tokio::sync::oneshot;
 
 pub use config::Config;
 pub use fault::{Fault, Gate};
+pub use flaw::IdTokenFlaw;
 pub use http::Endpoint;
 pub use log::{LoggedRequest, Outcome};
 

@@ -120,6 +120,11 @@ async fn afterwards(fault: Fault, mut answer: Answer, scissors: &Scissors) -> Re
                 members.remove(*name);
             }
         }),
+        Fault::IdToken(flaw) => edit(&mut answer, |members| {
+            let good = members.get("id_token").and_then(serde_json::Value::as_str);
+            let bad = good.map(|good| flaw.apply(good));
+            members.extend(bad.map(|bad| ("id_token".to_owned(), bad.into())));
+        }),
         Fault::Member(name, json) => edit(&mut answer, |members| {
             let value = serde_json::from_str(json).expect("a scripted member is JSON");
             members.insert(name.to_owned(), value);

@@ -57,6 +57,7 @@ pub(super) struct Device {
     pub(super) user_code: String,
     pub(super) login: super::grants::Login,
     pub(super) decision: Decision,
+    pub(super) expires: Instant,
     pub(super) last_poll: Option<Instant>,
 }
 

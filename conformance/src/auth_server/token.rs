@@ -157,6 +157,7 @@ fn redeem_device_code(shared: &Shared, request: &Request, client: &str) -> Resul
         .is_some_and(|last| last.elapsed() < interval.mul_f32(0.9));
     device.last_poll = Some(Instant::now());
     match device.decision {
+        Decision::Waiting if device.expires <= Instant::now() => refuse(400, "expired_token"),
         Decision::Waiting if hasty => refuse(400, "slow_down"),
         Decision::Waiting => refuse(400, "authorization_pending"),
         Decision::Denied => refuse(400, "access_denied"),
