@@ -149,7 +149,7 @@ impl EndpointError {
     pub fn from_answer(status: u16, retry_after: Option<&str>, body: &[u8]) -> Self {
         let code = error_code(body);
         let code = code.as_deref();
-        let error = match (status, code) {
+        let mut error = match (status, code) {
             (429, _) => Self::transient("the authorization server is overloaded (HTTP status 429)").not_done(),
             (408 | 500.., _) => Self::transient(format!("the authorization server failed (HTTP status {status})")),
             (_, Some("temporarily_unavailable" | "server_error" | "slow_down" | "authorization_pending")) => {
@@ -164,6 +164,8 @@ impl EndpointError {
                 "the answer of the authorization server cannot be read (HTTP status {status})"
             )),
         };
+        // Callers tell `slow_down` from `authorization_pending` by it.
+        error.set_code(code.unwrap_or_default());
         error.with_retry_after(
             retry_after
                 .and_then(|text| text.trim().parse().ok())

@@ -2,7 +2,7 @@ use std::{
     fmt,
     future::Future,
     pin::Pin,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     time::{SystemTime, UNIX_EPOCH},
 };
 
@@ -13,7 +13,7 @@ use oauth2::{
 use token_storage_core::{Secret, async_trait};
 use url::Url;
 
-use super::{ClientAuth, HttpClient, LoginError, Provider, http::Answer};
+use super::{ClientAuth, HttpClient, LoginError, Provider, http::Answer, keys::KeyCache};
 use crate::{
     TokenResponse,
     manager::{EndpointError, RefreshRequest, TokenEndpoint, TokenKind},
@@ -29,6 +29,7 @@ pub struct OAuthClient {
     pub(super) client_id: String,
     client_secret: Option<Secret>,
     client_auth: ClientAuth,
+    pub(super) keys: Arc<KeyCache>,
 }
 
 pub(super) type Requests = BasicClient<EndpointNotSet, EndpointNotSet, EndpointNotSet, EndpointNotSet, EndpointSet>;
@@ -42,6 +43,7 @@ impl OAuthClient {
             client_id: client_id.into(),
             client_secret: None,
             client_auth: ClientAuth::Header,
+            keys: Arc::default(),
         }
     }
 
@@ -120,6 +122,17 @@ impl OAuthClient {
             return Ok(answer.body.to_vec());
         }
         Err(answer.error().into())
+    }
+
+    /// Revokes the tokens of a response that will not be used after all, for instance because it could not be stored.
+    /// Failures are ignored: the tokens then end when they expire.
+    pub async fn revoke_response(&self, response: &TokenResponse) {
+        for token in response.tokens() {
+            if let Some(refresh_token) = &token.refresh_token {
+                let _ = self.revoke(refresh_token, TokenKind::Refresh).await;
+            }
+            let _ = self.revoke(&token.access_token, TokenKind::Access).await;
+        }
     }
 
     pub(super) fn requests(&self) -> Requests {

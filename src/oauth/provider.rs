@@ -21,6 +21,8 @@ pub struct Provider {
     pub jwks_uri: Option<Url>,
     /// Who the owner of a token is (OpenID).
     pub userinfo_endpoint: Option<Url>,
+    /// Whether it names itself in every redirect of a login, so that one without its name is refused (RFC 9207).
+    pub issuer_in_redirects: bool,
 }
 
 #[derive(Deserialize)]
@@ -32,6 +34,8 @@ struct Metadata {
     device_authorization_endpoint: Option<Url>,
     jwks_uri: Option<Url>,
     userinfo_endpoint: Option<Url>,
+    #[serde(default, rename = "authorization_response_iss_parameter_supported")]
+    issuer_in_redirects: bool,
 }
 
 impl Provider {
@@ -48,6 +52,7 @@ impl Provider {
             device_authorization_endpoint: None,
             jwks_uri: None,
             userinfo_endpoint: None,
+            issuer_in_redirects: false,
         })
     }
 
@@ -88,6 +93,7 @@ impl Provider {
             device_authorization_endpoint: optional(metadata.device_authorization_endpoint)?,
             jwks_uri: optional(metadata.jwks_uri)?,
             userinfo_endpoint: optional(metadata.userinfo_endpoint)?,
+            issuer_in_redirects: metadata.issuer_in_redirects,
         })
     }
 }

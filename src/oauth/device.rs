@@ -1,0 +1,202 @@
+//! The device flow (RFC 8628): a person approves on another machine.
+
+use std::{fmt, time::Duration};
+
+use serde::Deserialize;
+use token_storage_core::Secret;
+use tokio::time::{Instant, sleep_until};
+use url::Url;
+
+use super::{
+    LoginError, LoginErrorKind, LoginOptions, OAuthClient,
+    client::{token_response, unix_now},
+};
+use crate::{
+    TokenResponse,
+    manager::{EndpointError, EndpointErrorKind},
+};
+
+const DEVICE_GRANT: &str = "urn:ietf:params:oauth:grant-type:device_code";
+/// What counts if the server names none (RFC 8628 section 3.2).
+const DEFAULT_INTERVAL: u64 = 5;
+/// How much slower `slow_down` makes the polling (RFC 8628 section 3.5).
+const SLOWER: Duration = Duration::from_secs(5);
+/// The longest pause between two polls, however often the network failed.
+const MAX_INTERVAL: Duration = Duration::from_secs(60);
+/// A code that lasts longer than this is not waited for any longer.
+const MAX_LIFETIME: u64 = 24 * 3600;
+
+/// A login that a person approves on another machine, by entering a code there.
+pub struct DeviceLogin {
+    client: OAuthClient,
+    scope: String,
+    device_code: Secret,
+    user_code: String,
+    verification_uri: String,
+    verification_uri_complete: Option<String>,
+    interval: Duration,
+    expires: Instant,
+}
+
+#[derive(Deserialize)]
+struct Authorization {
+    device_code: String,
+    user_code: String,
+    // Google's name for it is older than the RFC.
+    #[serde(alias = "verification_url")]
+    verification_uri: String,
+    verification_uri_complete: Option<String>,
+    expires_in: u64,
+    interval: Option<u64>,
+}
+
+impl OAuthClient {
+    /// Asks the server for a user code. Of the options only the scopes are sent.
+    ///
+    /// ```no_run
+    /// # use token_storage::{TokenResponse, oauth::{LoginError, LoginOptions, OAuthClient}};
+    /// # async fn example(client: OAuthClient) -> Result<TokenResponse, LoginError> {
+    /// let login = client.begin_device_login(&LoginOptions::new("openid")).await?;
+    /// println!("Please visit {} and enter {}", login.verification_uri(), login.user_code());
+    /// login.finish().await
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// - [`LoginErrorKind::Configuration`] if the server has no device flow, [`LoginErrorKind::Server`],
+    ///   [`LoginErrorKind::Answer`].
+    pub async fn begin_device_login(&self, options: &LoginOptions) -> Result<DeviceLogin, LoginError> {
+        let no_endpoint = || LoginError::configuration("this server has no device flow");
+        let endpoint = self.provider.device_authorization_endpoint.as_ref();
+        let endpoint = endpoint.ok_or_else(no_endpoint)?;
+        let mut form = Vec::new();
+        if !options.scope().is_empty() {
+            form.push(("scope", options.scope()));
+        }
+        let asked = Instant::now();
+        let answer = self.post(endpoint, form).await?;
+        if !answer.is_success() {
+            return Err(answer.error().into());
+        }
+        let found: Authorization = serde_json::from_slice(&answer.body).map_err(|_| unreadable())?;
+        Ok(DeviceLogin {
+            client: self.clone(),
+            scope: options.scope().to_owned(),
+            device_code: Secret::new(found.device_code),
+            user_code: shown(found.user_code)?,
+            verification_uri: web_address(&found.verification_uri)?,
+            verification_uri_complete: found
+                .verification_uri_complete
+                .as_deref()
+                .map(web_address)
+                .transpose()?,
+            // Nobody needs to be asked more often than once a second, whatever the server says.
+            interval: Duration::from_secs(found.interval.unwrap_or(DEFAULT_INTERVAL).max(1)).min(MAX_INTERVAL),
+            expires: asked + Duration::from_secs(found.expires_in.min(MAX_LIFETIME)),
+        })
+    }
+}
+
+impl DeviceLogin {
+    /// What the person enters.
+    pub fn user_code(&self) -> &str {
+        &self.user_code
+    }
+
+    /// Where the person enters it.
+    pub fn verification_uri(&self) -> &str {
+        &self.verification_uri
+    }
+
+    /// The same with the code filled in, for a link or a QR code, if the server offers it.
+    pub fn verification_uri_complete(&self) -> Option<&str> {
+        self.verification_uri_complete.as_deref()
+    }
+
+    /// The pause that the server wants before each poll. It may grow with each.
+    pub fn interval(&self) -> Duration {
+        self.interval
+    }
+
+    /// Waits until the person has decided. A network that fails for a while only makes the pauses longer.
+    ///
+    /// # Errors
+    /// - [`LoginErrorKind::TimedOut`] if nobody decided in time, [`LoginErrorKind::Denied`] if the answer was no.
+    /// - [`LoginErrorKind::Server`], [`LoginErrorKind::IdToken`].
+    pub async fn finish(mut self) -> Result<TokenResponse, LoginError> {
+        loop {
+            let next = Instant::now() + self.interval;
+            if next > self.expires {
+                sleep_until(self.expires).await;
+                let message = "nobody approved the login in time; start again";
+                return Err(LoginError::new(LoginErrorKind::TimedOut, message));
+            }
+            sleep_until(next).await;
+            if let Some(response) = self.poll().await? {
+                return Ok(response);
+            }
+        }
+    }
+
+    /// Asks once, for programs that wait by other means: `None` means to ask again after
+    /// [`interval`](Self::interval).
+    ///
+    /// # Errors
+    /// Those of [`finish`](Self::finish). Start again after any of them.
+    pub async fn poll(&mut self) -> Result<Option<TokenResponse>, LoginError> {
+        let now = unix_now();
+        let form = vec![("grant_type", DEVICE_GRANT), ("device_code", self.device_code.expose())];
+        let answer = self.client.post(&self.client.provider.token_endpoint, form).await;
+        match answer.and_then(|answer| token_response(answer, now)) {
+            Ok(response) => {
+                let response = response.with_requested_scope(&self.scope);
+                self.client.identified(response, None).await.map(Some)
+            }
+            Err(error) if error.kind() == EndpointErrorKind::Transient => {
+                self.interval = self.slower(&error);
+                Ok(None)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn slower(&self, error: &EndpointError) -> Duration {
+        let slower = match error.code() {
+            Some("authorization_pending") => self.interval,
+            Some("slow_down") => self.interval + SLOWER,
+            _ => (self.interval * 2).max(error.retry_after().unwrap_or_default()),
+        };
+        slower.min(MAX_INTERVAL)
+    }
+}
+
+fn unreadable() -> LoginError {
+    LoginError::new(
+        LoginErrorKind::Answer,
+        "the server's answer to the start of a device login cannot be read",
+    )
+}
+
+/// A code that can be shown as it is: it goes to a terminal, where control characters would do things.
+fn shown(code: String) -> Result<String, LoginError> {
+    let fine = !code.is_empty() && code.len() <= 64 && !code.chars().any(char::is_control);
+    if fine { Ok(code) } else { Err(unreadable()) }
+}
+
+/// An address that a browser may be sent to, in its escaped form.
+fn web_address(text: &str) -> Result<String, LoginError> {
+    match Url::parse(text) {
+        Ok(url) if matches!(url.scheme(), "https" | "http") => Ok(url.into()),
+        _ => Err(unreadable()),
+    }
+}
+
+impl fmt::Debug for DeviceLogin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DeviceLogin")
+            .field("client", &self.client)
+            .field("scope", &self.scope)
+            .field("interval", &self.interval)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,149 @@
+//! The keys that a server signs id_tokens with (RFC 7517), fetched once per client.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use base64::{
+    Engine as _, alphabet,
+    engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
+};
+use ring::signature::{self, EcdsaVerificationAlgorithm, RsaParameters, RsaPublicKeyComponents, UnparsedPublicKey};
+use serde::Deserialize;
+
+use super::{LoginError, OAuthClient, id_token::invalid};
+
+/// Some servers pad what should not be padded.
+pub(super) const BASE64_URL: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::URL_SAFE,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
+/// What a client has fetched.
+#[derive(Debug, Default)]
+pub(super) struct KeyCache(Mutex<Option<Arc<Keys>>>);
+
+#[derive(Debug)]
+pub(super) struct Keys(Vec<Key>);
+
+/// A public key. Members that its kind does not have are absent.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Key {
+    kty: String,
+    #[serde(rename = "use")]
+    usage: Option<String>,
+    alg: Option<String>,
+    kid: Option<String>,
+    crv: Option<String>,
+    n: Option<String>,
+    e: Option<String>,
+    x: Option<String>,
+    y: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct KeySet {
+    // One by one, so that a key of a kind to come does not hide the others.
+    keys: Vec<serde_json::Value>,
+}
+
+impl OAuthClient {
+    /// The keys that fit; fetched if there are none yet, and again if none fits, as servers change their keys.
+    pub(super) async fn keys_for(&self, alg: &str, kid: Option<&str>) -> Result<Arc<Keys>, LoginError> {
+        if let Some(keys) = self.keys.get().filter(|keys| keys.has(alg, kid)) {
+            return Ok(keys);
+        }
+        let missing = || LoginError::configuration("this server has no address of its keys");
+        let url = self.provider.jwks_uri.as_ref().ok_or_else(missing)?;
+        let answer = self.http.get(url.as_str(), None).await?;
+        if !answer.is_success() {
+            return Err(answer.error().into());
+        }
+        let keys = Keys::parse(&answer.body).ok_or_else(|| invalid("the server's keys cannot be read"))?;
+        let keys = Arc::new(keys);
+        self.keys.set(keys.clone());
+        Ok(keys)
+    }
+}
+
+impl KeyCache {
+    fn get(&self) -> Option<Arc<Keys>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn set(&self, keys: Arc<Keys>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(keys);
+    }
+}
+
+impl Keys {
+    pub(super) fn parse(json: &[u8]) -> Option<Self> {
+        let set: KeySet = serde_json::from_slice(json).ok()?;
+        let keys = set.keys.into_iter();
+        Some(Self(keys.filter_map(|key| serde_json::from_value(key).ok()).collect()))
+    }
+
+    fn has(&self, alg: &str, kid: Option<&str>) -> bool {
+        self.fitting(alg, kid).next().is_some()
+    }
+
+    /// The keys that a signature of this algorithm may be checked with.
+    pub(super) fn fitting<'a>(&'a self, alg: &'a str, kid: Option<&'a str>) -> impl Iterator<Item = &'a Key> {
+        self.0.iter().filter(move |key| key.fits(alg, kid))
+    }
+}
+
+enum Algorithm {
+    Rsa(&'static RsaParameters),
+    Ecdsa(&'static EcdsaVerificationAlgorithm),
+}
+
+/// The algorithms of RFC 7518 that there are keys for. It is the key that decides what an algorithm may be: `none`, or
+/// one with a shared secret, goes with no public key.
+fn algorithm(alg: &str, kty: &str, crv: Option<&str>) -> Option<Algorithm> {
+    use Algorithm::{Ecdsa, Rsa};
+    Some(match (alg, kty, crv) {
+        ("RS256", "RSA", None) => Rsa(&signature::RSA_PKCS1_2048_8192_SHA256),
+        ("RS384", "RSA", None) => Rsa(&signature::RSA_PKCS1_2048_8192_SHA384),
+        ("RS512", "RSA", None) => Rsa(&signature::RSA_PKCS1_2048_8192_SHA512),
+        ("PS256", "RSA", None) => Rsa(&signature::RSA_PSS_2048_8192_SHA256),
+        ("PS384", "RSA", None) => Rsa(&signature::RSA_PSS_2048_8192_SHA384),
+        ("PS512", "RSA", None) => Rsa(&signature::RSA_PSS_2048_8192_SHA512),
+        ("ES256", "EC", Some("P-256")) => Ecdsa(&signature::ECDSA_P256_SHA256_FIXED),
+        ("ES384", "EC", Some("P-384")) => Ecdsa(&signature::ECDSA_P384_SHA384_FIXED),
+        _ => return None,
+    })
+}
+
+impl Key {
+    fn fits(&self, alg: &str, kid: Option<&str>) -> bool {
+        let named = kid.is_none() || self.kid.as_deref() == kid;
+        let signs = self.usage.as_deref().is_none_or(|usage| usage == "sig");
+        let same = self.alg.as_deref().is_none_or(|own| own == alg);
+        named && signs && same && algorithm(alg, &self.kty, self.crv.as_deref()).is_some()
+    }
+
+    pub(super) fn verifies(&self, alg: &str, message: &[u8], signature: &[u8]) -> bool {
+        let part = |text: &Option<String>| BASE64_URL.decode(text.as_deref()?).ok();
+        match algorithm(alg, &self.kty, self.crv.as_deref()) {
+            Some(Algorithm::Rsa(parameters)) => {
+                let (Some(n), Some(e)) = (part(&self.n), part(&self.e)) else {
+                    return false;
+                };
+                // Some servers add a zero for the sign, which ring does not take.
+                let n = n.strip_prefix(&[0]).unwrap_or(&n).to_vec();
+                let key = RsaPublicKeyComponents { n, e };
+                key.verify(parameters, message, signature).is_ok()
+            }
+            Some(Algorithm::Ecdsa(algorithm)) => {
+                let (Some(x), Some(y)) = (part(&self.x), part(&self.y)) else {
+                    return false;
+                };
+                // The uncompressed form of a point.
+                let point = [&[4][..], &x, &y].concat();
+                let key = UnparsedPublicKey::new(algorithm, point);
+                key.verify(message, signature).is_ok()
+            }
+            None => false,
+        }
+    }
+}

@@ -1,0 +1,85 @@
+use super::LoginError;
+
+/// What a login asks for: scopes, and whatever else the server understands.
+///
+/// ```
+/// use token_storage::oauth::LoginOptions;
+///
+/// let options = LoginOptions::new("openid email").with_parameter("prompt", "login")?;
+/// assert_eq!(options.scope(), "openid email");
+/// # Ok::<(), token_storage::oauth::LoginError>(())
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LoginOptions {
+    scope: String,
+    pub(super) parameters: Vec<(String, String)>,
+}
+
+/// Parameters that protect the login or are part of it; a second one of them would break it.
+const OURS: [&str; 9] = [
+    "client_id",
+    "redirect_uri",
+    "response_type",
+    "response_mode",
+    "scope",
+    "state",
+    "nonce",
+    "code_challenge",
+    "code_challenge_method",
+];
+
+impl LoginOptions {
+    /// A login for these scopes, separated by white space. With `openid` among them the server says who logged in.
+    pub fn new(scope: impl AsRef<str>) -> Self {
+        let scopes: Vec<&str> = scope.as_ref().split_ascii_whitespace().collect();
+        Self {
+            scope: scopes.join(" "),
+            parameters: Vec::new(),
+        }
+    }
+
+    /// One more parameter of the authorization request, such as `access_type`, `prompt` or `login_hint`. Of one name the
+    /// last counts. The device flow sends none of them.
+    ///
+    /// # Errors
+    /// - [`LoginErrorKind::Configuration`](super::LoginErrorKind::Configuration) if the login sets this parameter itself.
+    pub fn with_parameter(mut self, name: &str, value: &str) -> Result<Self, LoginError> {
+        if name.is_empty() || OURS.contains(&name) {
+            let message = format!("the parameter {name:?} of an authorization request is set by the login itself");
+            return Err(LoginError::configuration(message));
+        }
+        self.parameters.retain(|(other, _)| other != name);
+        self.parameters.push((name.to_owned(), value.to_owned()));
+        Ok(self)
+    }
+
+    /// The scopes, separated by single spaces.
+    pub fn scope(&self) -> &str {
+        &self.scope
+    }
+
+    pub(super) fn asks_for_identity(&self) -> bool {
+        self.scope.split(' ').any(|scope| scope == "openid")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::LoginErrorKind, *};
+
+    #[test]
+    fn the_parameters_that_protect_a_login_cannot_be_replaced() {
+        for name in OURS.into_iter().chain([""]) {
+            let error = LoginOptions::new("").with_parameter(name, "x").unwrap_err();
+            assert_eq!(error.kind(), LoginErrorKind::Configuration, "{name}");
+        }
+    }
+
+    #[test]
+    fn of_one_name_the_last_counts() {
+        let options = LoginOptions::new(" a\tb ").with_parameter("prompt", "login").unwrap();
+        let options = options.with_parameter("prompt", "none").unwrap();
+        assert_eq!(options.scope(), "a b");
+        assert_eq!(options.parameters, [("prompt".to_owned(), "none".to_owned())]);
+    }
+}
