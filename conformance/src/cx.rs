@@ -15,7 +15,7 @@ use crate::{
     linear::Call,
     recorder::{Recorder, Touched},
     rng::{Rng, fresh_u64},
-    suite::{AnyPlace, AnySuite},
+    suite::{AnyPlace, AnySuite, Plan},
 };
 
 /// A handle onto the storage under test.
@@ -36,13 +36,13 @@ struct Inner {
 }
 
 impl Cx {
-    pub(crate) fn new(suite: Arc<dyn AnySuite>, place: Arc<dyn AnyPlace>, history: Arc<History>, seed: u64) -> Self {
+    pub(crate) fn new(plan: &Plan, place: Arc<dyn AnyPlace>, history: Arc<History>, seed: u64) -> Self {
         Self(Arc::new(Inner {
-            suite,
+            suite: Arc::clone(&plan.suite),
             place,
-            namespace: format!("conformance-{:016x}", fresh_u64()),
+            namespace: format!("{}-{:016x}", plan.suite.namespace(), fresh_u64()),
             history,
-            touched: Arc::default(),
+            touched: Arc::clone(&plan.touched),
             handles: AtomicUsize::new(0),
             seed,
         }))
@@ -151,14 +151,24 @@ impl Cx {
     /// Removes, by key, what the case wrote; only where others use the place too.
     pub(crate) async fn clean_up(&self) {
         if self.0.place.exclusive() {
+            // The place goes as a whole.
+            for key in self.0.touched.beginning_with(&self.0.namespace) {
+                self.0.touched.forget(&key);
+            }
             return;
         }
-        let Ok(storage) = self.0.place.reopen().await else {
-            return;
-        };
-        for key in self.0.touched.take() {
-            // What cannot be removed does no harm: its namespace is random.
-            let _ = storage.remove(&key, Precondition::None).await;
+        clean_up(&*self.0.place, &self.0.touched, &self.0.namespace).await;
+    }
+}
+
+/// Removes what was written into namespaces that begin with `prefix`. What cannot be removed stays noted.
+pub(crate) async fn clean_up(place: &dyn AnyPlace, touched: &Touched, prefix: &str) {
+    let Ok(storage) = place.reopen().await else {
+        return;
+    };
+    for key in touched.beginning_with(prefix) {
+        if storage.remove(&key, Precondition::None).await.is_ok() {
+            touched.forget(&key);
         }
     }
 }

@@ -44,6 +44,7 @@
 //! |---|---|
 //! | `TOKEN_STORAGE_CONFORMANCE_REQUIRE` | set: what could not be run (no endpoint, unreachable, throttled) is a failure |
 //! | `TOKEN_STORAGE_CONFORMANCE_SEED` | repeats a run: the number from a failure's message |
+//! | `TOKEN_STORAGE_CONFORMANCE_REPORTS` | a folder: each suite's results are written there, as `NAME.json` and `NAME.html` |
 //! | `TOKEN_STORAGE_SOAK` | `1`: the long profile, many more rounds, kills and random sequences |
 
 #[cfg(feature = "auth-server")]

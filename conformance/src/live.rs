@@ -2,7 +2,9 @@
 
 use std::{future::Future, pin::Pin, sync::Arc};
 
-use token_storage_core::{Durability, LeaseKind, Result, SharingScope, TokenStorage, async_trait};
+use token_storage_core::{
+    Durability, Enumerate, Error, ErrorKind, LeaseKind, Operation, Result, SharingScope, TokenStorage, async_trait,
+};
 
 use crate::{Harness, Need, Suite};
 
@@ -26,11 +28,20 @@ impl std::fmt::Debug for Live {
 impl Live {
     /// The suite over a storage, with everything declared that the storage says of itself.
     ///
+    /// With a `namespace`, those of the suite are this, a dash and a random number.
+    ///
     /// # Errors
+    /// - [`InvalidInput`](ErrorKind::InvalidInput): there are records in that namespace, or in one that begins with its
+    ///   name. Only a storage that enumerates can tell; on others the random numbers make sure that nothing is met.
     /// - What opening the storage fails with.
-    pub async fn suite(name: impl Into<String>, open: Opener) -> Result<Suite<Self>> {
-        let info = open().await?.describe();
+    pub async fn suite(name: impl Into<String>, namespace: Option<&str>, open: Opener) -> Result<Suite<Self>> {
+        let storage = open().await?;
+        let info = storage.describe();
         let mut suite = Suite::new(name, Self { open });
+        if let Some(namespace) = namespace {
+            expect_nothing_in(namespace, &*storage).await?;
+            suite = suite.namespace(namespace);
+        }
         if info.enumerates {
             suite = suite.enumerates();
         }
@@ -46,6 +57,34 @@ impl Live {
             suite = suite.without(Need::Processes, "several processes are for the backend's own tests");
         }
         Ok(suite)
+    }
+}
+
+async fn expect_nothing_in(namespace: &str, storage: &dyn TokenStorage) -> Result<()> {
+    let Some(listing) = storage.enumerate() else {
+        return Ok(());
+    };
+    match namespaces(&*listing, namespace).await?.first() {
+        None => Ok(()),
+        Some(found) => {
+            let message = format!(
+                "there are records in the namespace {found:?}, and the suite runs only where nothing is: name another                  namespace, or none"
+            );
+            Err(Error::new(ErrorKind::InvalidInput, Operation::List, message))
+        }
+    }
+}
+
+/// The namespaces that hold records and begin with this.
+pub(crate) async fn namespaces(listing: &dyn Enumerate, beginning: &str) -> Result<Vec<String>> {
+    let (mut found, mut after) = (Vec::new(), None);
+    loop {
+        let page = listing.list_namespaces(after.as_ref()).await?;
+        found.extend(page.items.into_iter().filter(|name| name.starts_with(beginning)));
+        after = page.next;
+        if after.is_none() {
+            return Ok(found);
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 use std::{
     collections::BTreeSet,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use token_storage_core::{
@@ -22,20 +22,32 @@ pub(crate) struct Recorder {
     pub(crate) touched: Arc<Touched>,
 }
 
-/// The keys that may have been written, to be removed in the end.
+/// The keys that a run's cases may have written, to be removed in the end: a case that hangs or panics cannot do it
+/// itself.
 #[derive(Debug, Default)]
 pub(crate) struct Touched(Mutex<BTreeSet<TokenKey>>);
 
 impl Touched {
+    fn lock(&self) -> MutexGuard<'_, BTreeSet<TokenKey>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     pub(crate) fn add(&self, key: &TokenKey) {
-        let mut keys = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut keys = self.lock();
         if !keys.contains(key) {
             keys.insert(key.clone());
         }
     }
 
-    pub(crate) fn take(&self) -> BTreeSet<TokenKey> {
-        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    /// Those whose namespace begins with this.
+    pub(crate) fn beginning_with(&self, prefix: &str) -> Vec<TokenKey> {
+        let first = TokenKey::new(prefix, "");
+        let own = |key: &&TokenKey| key.namespace().starts_with(prefix);
+        self.lock().range(first..).take_while(own).cloned().collect()
+    }
+
+    pub(crate) fn forget(&self, key: &TokenKey) {
+        self.lock().remove(key);
     }
 }
 

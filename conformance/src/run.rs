@@ -8,7 +8,7 @@ use std::{
 };
 
 use token_storage_core::{Error, ErrorKind, Precondition, TokenData};
-use tokio::runtime::Runtime;
+use tokio::{runtime::Runtime, sync::watch};
 
 use crate::{
     Case, Failure, Level, Report, Verdict,
@@ -19,6 +19,8 @@ use crate::{
     suite::Plan,
     worker::is_worker,
 };
+
+const INTERRUPTED: &str = "the run was interrupted";
 
 /// Set: what could not be run is a failure.
 const REQUIRE: &str = "TOKEN_STORAGE_CONFORMANCE_REQUIRE";
@@ -39,6 +41,9 @@ pub(crate) fn run(plan: &Plan, case: &Case) -> Report {
     let seed = run_seed();
     if let Some(reason) = plan.ignored(case) {
         return Report::new(case, Verdict::Ignored(reason), seed);
+    }
+    if plan.is_interrupted() {
+        return Report::new(case, Verdict::Ignored(INTERRUPTED.to_owned()), seed);
     }
     if is_worker() {
         // Else each worker would start workers of its own, without end.
@@ -67,7 +72,7 @@ fn guarded(plan: Plan, case: Case, history: Arc<History>, seed: u64) -> Verdict 
         // Nobody listens any more: the limit has passed.
         let _ = ready.send(Progress::Ready);
         match prepared {
-            Ok(cx) => run_case(cx, case).await,
+            Ok(cx) => run_case(cx, case, plan.interrupted.subscribe()).await,
             Err(verdict) => verdict,
         }
     });
@@ -132,7 +137,7 @@ async fn prepare(plan: &Plan, case: &Case, history: Arc<History>, seed: u64) -> 
     }
     match Arc::clone(&plan.suite).place().await {
         Ok(place) => Ok(Cx::new(
-            Arc::clone(&plan.suite),
+            plan,
             place,
             history,
             case_seed(seed, case.name()),
@@ -141,11 +146,20 @@ async fn prepare(plan: &Plan, case: &Case, history: Arc<History>, seed: u64) -> 
     }
 }
 
-async fn run_case(cx: Cx, case: Case) -> Verdict {
-    let result = case.start(cx.clone()).await;
-    let verdict = judge(&cx, &case, result).await;
+async fn run_case(cx: Cx, case: Case, interrupted: watch::Receiver<bool>) -> Verdict {
+    let verdict = tokio::select! {
+        result = case.start(cx.clone()) => judge(&cx, &case, result).await,
+        () = interruption(interrupted) => Verdict::Indeterminate(INTERRUPTED.to_owned()),
+    };
     cx.clean_up().await;
     verdict
+}
+
+async fn interruption(mut interrupted: watch::Receiver<bool>) {
+    if interrupted.wait_for(|interrupted| *interrupted).await.is_err() {
+        // Nobody is left who could interrupt.
+        std::future::pending().await
+    }
 }
 
 /// The same seed must not make every case do the same.

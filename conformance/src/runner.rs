@@ -2,15 +2,22 @@
 
 use std::{
     collections::BTreeMap,
+    fs, io,
+    path::Path,
     process::ExitCode,
     sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
 };
 
 use libtest_mimic::{Arguments, Completion, Failed, FormatSetting, Trial};
 
-use crate::{Case, Report, Tally, Verdict, suite::Plan, worker::worker};
+use crate::{Case, Report, Tally, Verdict, run, suite::Plan, worker::worker};
 
-type Tallies = Arc<Mutex<BTreeMap<String, Tally>>>;
+/// Names a folder for the results of each suite, as `NAME.json` and `NAME.html`.
+const REPORTS: &str = "TOKEN_STORAGE_CONFORMANCE_REPORTS";
+
+/// The reports of each suite, by its name.
+type Reports = Arc<Mutex<BTreeMap<String, Vec<Report>>>>;
 
 /// Runs the suites of a test target (`harness = false`), with the arguments of `cargo test`: filters, `--list`,
 /// `--exact`, `--test-threads`; nextest works too. At the end it prints, for each suite, the cases of each level.
@@ -26,7 +33,7 @@ pub fn main(plans: impl IntoIterator<Item = Plan>) -> ExitCode {
         std::process::exit(0);
     }
     let arguments = Arguments::from_args();
-    let tallies = Tallies::default();
+    let (reports, started) = (Reports::default(), Instant::now());
     let trials = plans
         .iter()
         .flat_map(|plan| {
@@ -35,43 +42,76 @@ pub fn main(plans: impl IntoIterator<Item = Plan>) -> ExitCode {
             } else {
                 String::new()
             };
-            let tallies = &tallies;
-            plan.cases().iter().map(move |case| trial(plan, case, &prefix, tallies))
+            let reports = &reports;
+            plan.cases().iter().map(move |case| trial(plan, case, &prefix, reports))
         })
         .collect();
     let conclusion = libtest_mimic::run(&arguments, trials);
     if arguments.list {
         return conclusion.exit_code();
     }
-    let tallies = tallies.lock().unwrap_or_else(PoisonError::into_inner);
+    let took = started.elapsed();
+    let reports = std::mem::take(&mut *reports.lock().unwrap_or_else(PoisonError::into_inner));
+    let tallies: BTreeMap<&str, Tally> = reports.iter().map(|(name, of)| (name.as_str(), tally(of))).collect();
     if !matches!(arguments.format, Some(FormatSetting::Json)) {
-        for (name, tally) in &*tallies {
+        for (name, tally) in &tallies {
             println!("conformance of {name}:\n{tally}");
         }
     }
     let filtered = arguments.filter.is_some() || !arguments.skip.is_empty() || arguments.ignored;
-    let unready = plans
-        .iter()
-        .all(|plan| crate::run::runtime().block_on(plan.suite.ready()).is_err());
-    if !filtered && !unready && tallies.values().any(|tally| tally.decided() == 0) {
+    let nothing = tallies.values().any(|tally| tally.decided() == 0);
+    if nothing && !filtered && !unready(&plans) {
         eprintln!("error: not one case of the suite was decided; see the reasons above");
+        return ExitCode::FAILURE;
+    }
+    if let Some(folder) = std::env::var_os(REPORTS)
+        && let Err(error) = write_reports(folder.as_ref(), &plans, reports, took)
+    {
+        eprintln!("error: {REPORTS}: {error}");
         return ExitCode::FAILURE;
     }
     conclusion.exit_code()
 }
 
-fn trial(plan: &Plan, case: &'static Case, prefix: &str, tallies: &Tallies) -> Trial {
-    let (running, tallies) = (plan.clone(), Arc::clone(tallies));
+fn unready(plans: &[Plan]) -> bool {
+    let ready = |plan: &Plan| run::runtime().block_on(plan.suite.ready()).is_ok();
+    !plans.iter().any(ready)
+}
+
+fn tally(reports: &[Report]) -> Tally {
+    let mut tally = Tally::default();
+    reports
+        .iter()
+        .for_each(|report| tally.add(report.level, &report.verdict));
+    tally
+}
+
+fn write_reports(
+    folder: &Path,
+    plans: &[Plan],
+    mut reports: BTreeMap<String, Vec<Report>>,
+    took: Duration,
+) -> io::Result<()> {
+    fs::create_dir_all(folder)?;
+    for plan in plans {
+        if let Some(reports) = reports.remove(plan.name()) {
+            let results = plan.sum_up(took, reports);
+            fs::write(folder.join(format!("{}.json", plan.name())), results.to_json())?;
+            fs::write(folder.join(format!("{}.html", plan.name())), results.to_html())?;
+        }
+    }
+    Ok(())
+}
+
+fn trial(plan: &Plan, case: &'static Case, prefix: &str, reports: &Reports) -> Trial {
+    let (running, reports) = (plan.clone(), Arc::clone(reports));
     let name = format!("{prefix}{}", case.name());
     Trial::ignorable_test(name, move || {
         let report = running.run(case);
-        let mut tallies = tallies.lock().unwrap_or_else(PoisonError::into_inner);
-        tallies
-            .entry(running.name().to_owned())
-            .or_default()
-            .add(report.level, &report.verdict);
-        drop(tallies);
-        outcome(&report)
+        let outcome = outcome(&report);
+        let mut reports = reports.lock().unwrap_or_else(PoisonError::into_inner);
+        reports.entry(running.name().to_owned()).or_default().push(report);
+        outcome
     })
     .with_kind(case.level().name())
 }

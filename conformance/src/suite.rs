@@ -8,8 +8,11 @@ use std::{
 };
 
 use token_storage_core::{Result, StorageInfo, TokenStorage, async_trait};
+use tokio::sync::watch;
 
-use crate::{Case, FileBacked, Harness, MultiProcess, Need, Report, cases, run, runner};
+use crate::{
+    Case, FileBacked, Harness, MultiProcess, Need, Report, cases, recorder::Touched, rng::fresh_u64, run, runner,
+};
 
 type Opening<'a> = Pin<Box<dyn Future<Output = Result<Arc<dyn TokenStorage>>> + Send + 'a>>;
 
@@ -18,6 +21,7 @@ type Opening<'a> = Pin<Box<dyn Future<Output = Result<Arc<dyn TokenStorage>>> + 
 /// Everything is undeclared at first. See the crate's documentation for an example.
 pub struct Suite<H: Harness> {
     name: String,
+    namespace: String,
     harness: Arc<H>,
     enumerates: bool,
     durable: bool,
@@ -45,6 +49,7 @@ impl<H: Harness> Suite<H> {
     pub fn new(name: impl Into<String>, harness: H) -> Self {
         Self {
             name: name.into(),
+            namespace: format!("conformance-{:016x}", fresh_u64()),
             harness: Arc::new(harness),
             enumerates: false,
             durable: false,
@@ -53,6 +58,14 @@ impl<H: Harness> Suite<H> {
             processes: None,
             undeclared: Vec::new(),
         }
+    }
+
+    /// Names the namespaces that the cases write to: each is this, a dash and a random number. Without it they begin with
+    /// `conformance-` and a random number. Only cases that need a place of their own use others, too.
+    #[must_use]
+    pub fn namespace(mut self, namespace: impl Into<String>) -> Self {
+        self.namespace = namespace.into();
+        self
     }
 
     /// Declares that the storage lists keys and namespaces.
@@ -122,7 +135,11 @@ impl<H: Harness> Suite<H> {
 
     /// Makes it ready to run, and forgets its type.
     pub fn plan(self) -> Plan {
-        Plan { suite: Arc::new(self) }
+        Plan {
+            suite: Arc::new(self),
+            touched: Arc::default(),
+            interrupted: watch::Sender::default(),
+        }
     }
 
     /// Runs as a test target of its own; see [`main`](crate::main()).
@@ -147,6 +164,8 @@ impl<H: Harness> fmt::Debug for Suite<H> {
 #[derive(Clone)]
 pub struct Plan {
     pub(crate) suite: Arc<dyn AnySuite>,
+    pub(crate) touched: Arc<Touched>,
+    pub(crate) interrupted: watch::Sender<bool>,
 }
 
 impl Plan {
@@ -174,6 +193,17 @@ impl Plan {
         case.required().iter().find_map(|need| self.suite.missing(*need))
     }
 
+    /// Ends all runs of this plan early, from any thread: the cases in progress are dropped, what they wrote is removed,
+    /// and no other begins.
+    pub fn interrupt(&self) {
+        self.interrupted.send_replace(true);
+    }
+
+    /// Whether [`interrupt`](Plan::interrupt) was called.
+    pub fn is_interrupted(&self) -> bool {
+        *self.interrupted.borrow()
+    }
+
     /// Runs one case and waits for it, on a runtime of the suite's own; call it from any thread that may block. Calls
     /// may overlap.
     pub fn run(&self, case: &Case) -> Report {
@@ -193,6 +223,9 @@ impl fmt::Debug for Plan {
 #[async_trait]
 pub(crate) trait AnySuite: Send + Sync {
     fn name(&self) -> &str;
+    fn namespace(&self) -> &str;
+    /// Whether each case has a place of its own.
+    fn exclusive(&self) -> bool;
     /// Why a need is not met.
     fn missing(&self, need: Need) -> Option<String>;
     /// Whether the need is undeclared on purpose.
@@ -219,6 +252,14 @@ pub(crate) trait AnyPlace: Send + Sync {
 impl<H: Harness> AnySuite for Suite<H> {
     fn name(&self) -> &str {
         &self.name
+    }
+
+    fn namespace(&self) -> &str {
+        &self.namespace
+    }
+
+    fn exclusive(&self) -> bool {
+        self.harness.exclusive()
     }
 
     fn missing(&self, need: Need) -> Option<String> {

@@ -157,7 +157,7 @@ fn a_live_storage_is_left_as_it_was() {
     let revision = runtime
         .block_on(storage.store(&key, &data, Precondition::Absent))
         .unwrap();
-    let plan = runtime.block_on(Live::suite("live", opener)).unwrap().plan();
+    let plan = runtime.block_on(Live::suite("live", None, opener)).unwrap().plan();
     let results = plan.run_all(&Selection::default(), |_| ());
     let failures: Vec<_> = results.failures().map(|failure| failure.to_string()).collect();
     assert!(failures.is_empty(), "{failures:#?}");

@@ -1,15 +1,17 @@
 use std::{
     sync::{
-        Mutex, PoisonError,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicUsize, Ordering},
     },
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use token_storage_core::StorageInfo;
 
 use super::Results;
-use crate::{Case, Level, Plan, Report};
+use crate::{
+    Case, Level, Plan, Report, cx::clean_up, live::namespaces, recorder::Touched, run, suite::AnyPlace,
+};
 
 /// Which cases to run.
 #[derive(Clone, Debug, Default)]
@@ -52,11 +54,54 @@ impl Plan {
                 scope.spawn(worker);
             }
         });
-        let mut reports = reports.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let reports = reports.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let mut results = self.sum_up(started.elapsed(), reports);
+        results.left = self.clear_away();
+        results
+    }
+
+    /// The results of cases that were run one by one, in `took`.
+    pub fn sum_up(&self, took: Duration, mut reports: Vec<Report>) -> Results {
         // The order of the suite, whichever ended first.
-        reports.sort_by_key(|report| cases.iter().position(|case| case.name() == report.name));
+        reports.sort_by_key(|report| self.cases().iter().position(|case| case.name() == report.name));
         let description = self.describe().map_or_else(Vec::new, |info| describe(&info));
-        Results::new(self.name(), description, started.elapsed(), reports)
+        Results::new(self.name(), description, took, reports)
+    }
+
+    /// Removes what cases have left that hung, panicked or were interrupted; answers how many records are still there.
+    /// Only where others use the storage too: another place goes as a whole.
+    fn clear_away(&self) -> usize {
+        let namespace = self.suite.namespace();
+        if self.suite.exclusive() {
+            return 0;
+        }
+        run::runtime().block_on(async {
+            if let Ok(place) = Arc::clone(&self.suite).place().await {
+                note_what_is_listed(&*place, &self.touched, namespace).await;
+                clean_up(&*place, &self.touched, namespace).await;
+            }
+        });
+        self.touched.beginning_with(namespace).len()
+    }
+}
+
+/// A dropped call may have written after its case removed everything; where there is a listing, it tells.
+async fn note_what_is_listed(place: &dyn AnyPlace, touched: &Touched, namespace: &str) {
+    let Ok(storage) = place.reopen().await else {
+        return;
+    };
+    let Some(listing) = storage.enumerate() else {
+        return;
+    };
+    for namespace in namespaces(&*listing, namespace).await.unwrap_or_default() {
+        let mut after = None;
+        while let Ok(page) = listing.list_keys(&namespace, after.as_ref()).await {
+            page.items.iter().for_each(|key| touched.add(key));
+            after = page.next;
+            if after.is_none() {
+                break;
+            }
+        }
     }
 }
 

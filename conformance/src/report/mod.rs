@@ -11,7 +11,7 @@ use crate::{Level, Report, Verdict, area, clauses, elsewhere};
 
 pub use collect::Selection;
 
-/// What a run of the suite found. Serialize it for other programs, or make a page of it with [`Results::to_html`].
+/// What a run of the suite found: for programs as [JSON](Results::to_json), for people as [a page](Results::to_html).
 #[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
 pub struct Results {
@@ -25,6 +25,8 @@ pub struct Results {
     pub finished_at: i64,
     /// How long it took, in seconds.
     pub seconds: f64,
+    /// How many records the suite wrote and could not remove again; of storages that others use too.
+    pub left: usize,
     /// Of the clauses of the contract: how many were checked by a case that passed or failed.
     pub coverage: Share,
     /// Of the clauses that were checked: how many the storage does not keep.
@@ -106,6 +108,7 @@ impl Results {
             description,
             finished_at: now(),
             seconds: took.as_secs_f64(),
+            left: 0,
             coverage: Share {
                 count: checked,
                 of: clauses.len(),
@@ -134,6 +137,12 @@ impl Results {
         self.cases
             .iter()
             .filter(|case| matches!(case.verdict, Verdict::Failed(_)))
+    }
+
+    /// A JSON text with everything in it.
+    pub fn to_json(&self) -> String {
+        // Strings, numbers and lists of them: nothing that JSON cannot say.
+        serde_json::to_string_pretty(self).expect("results are representable") + "\n"
     }
 
     /// One HTML page that needs no other file and no network.
