@@ -6,6 +6,8 @@ use crate::{Context, Exit, Result};
 
 mod access_token;
 mod completions;
+#[cfg(feature = "conformance")]
+mod conformance;
 #[cfg(feature = "dynamodb")]
 mod create_table;
 #[cfg(feature = "dynamodb")]
@@ -32,6 +34,8 @@ pub(crate) enum Command {
     Remove(remove::Args),
     Info(info::Args),
     Doctor(doctor::Args),
+    #[cfg(feature = "conformance")]
+    Conformance(conformance::Args),
     #[cfg(feature = "dynamodb")]
     CreateTable(create_table::Args),
     #[cfg(feature = "dynamodb")]
@@ -53,6 +57,8 @@ pub(crate) async fn run(command: Command, context: &Context) -> Result<Exit> {
         Command::Remove(args) => remove::run(args, context).await,
         Command::Info(args) => info::run(args, context).await,
         Command::Doctor(args) => doctor::run(args, context).await,
+        #[cfg(feature = "conformance")]
+        Command::Conformance(args) => conformance::run(args, context).await,
         #[cfg(feature = "dynamodb")]
         Command::CreateTable(args) => create_table::run(args, context).await,
         #[cfg(feature = "dynamodb")]

@@ -17,6 +17,8 @@ pub(crate) struct Context {
     storage: Option<String>,
     /// The namespace that the command works in.
     pub(crate) namespace: String,
+    #[cfg(feature = "conformance")]
+    namespace_given: bool,
     /// Whether results are printed as JSON.
     pub(crate) json: bool,
     quoted: bool,
@@ -27,6 +29,8 @@ impl Context {
         let mut context = Self {
             storage: global.storage,
             namespace: DEFAULT_NAMESPACE.to_owned(),
+            #[cfg(feature = "conformance")]
+            namespace_given: global.namespace.is_some(),
             json: global.json,
             quoted: global.quoted,
         };
@@ -49,6 +53,12 @@ impl Context {
             let message = format!("{what} is not a JSON string; with --quoted, write '\"...\"'");
             Failure::new(Exit::Usage, message)
         })
+    }
+
+    /// The namespace, if one was named.
+    #[cfg(feature = "conformance")]
+    pub(crate) fn given_namespace(&self) -> Option<&str> {
+        self.namespace_given.then_some(&*self.namespace)
     }
 
     /// The storage that is named, or the platform's default.

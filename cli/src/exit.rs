@@ -8,7 +8,7 @@ use token_storage::ErrorKind;
 pub(crate) const HELP: &str = "\
 Exit codes:
   0  done
-  1  something else went wrong
+  1  something else went wrong, or a storage does not conform
   2  the command line, the configuration or the input is wrong; nothing was changed
   3  there is no such token
   4  the token has expired and cannot be refreshed; log in again

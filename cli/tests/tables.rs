@@ -51,6 +51,36 @@ fn store(cli: &Cli, response: &str) -> Ran {
     Ran::of(child.wait_with_output().unwrap())
 }
 
+/// Without a listing: every case that needs one is ignored, aloud.
+#[cfg(feature = "conformance")]
+#[test]
+fn the_conformance_suite_on_a_table() {
+    let cli = table("conformance");
+    run(&cli, &["create-table"]).succeeded();
+    let url = cli.url.as_str();
+    let ran = run(
+        &cli,
+        &[
+            "conformance",
+            url,
+            "--level",
+            "core,enumerate",
+            "--filter",
+            "e",
+            "--json",
+        ],
+    );
+    let json = ran.succeeded().quiet().json();
+    let [core, enumerate] = [0, 1].map(|level| &json["levels"][level]);
+    assert!(core["passed"].as_u64() > Some(50) && core["failed"] == 0, "{core}");
+    assert!(
+        enumerate["passed"] == 0 && enumerate["ignored"].as_u64() > Some(5),
+        "{enumerate}"
+    );
+    assert_eq!(json["left"], 0);
+    run(&cli, &["delete-table", "--yes"]).succeeded();
+}
+
 #[test]
 fn a_table_from_its_creation_to_its_end() {
     let cli = table("whole");

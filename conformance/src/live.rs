@@ -3,7 +3,8 @@
 use std::{future::Future, pin::Pin, sync::Arc};
 
 use token_storage_core::{
-    Durability, Enumerate, Error, ErrorKind, LeaseKind, Operation, Result, SharingScope, TokenStorage, async_trait,
+    Durability, Enumerate, Error, ErrorKind, LeaseKind, Operation, Result, SharingScope, TokenKey, TokenStorage,
+    async_trait,
 };
 
 use crate::{Harness, Need, Suite};
@@ -28,16 +29,19 @@ impl std::fmt::Debug for Live {
 impl Live {
     /// The suite over a storage, with everything declared that the storage says of itself.
     ///
-    /// With a `namespace`, those of the suite are this, a dash and a random number.
+    /// With a `namespace`, those of the suite are this, a dash and a random number. The storage is read before anything
+    /// is written: to write to one that is damaged would change what its owner may still want to save.
     ///
     /// # Errors
     /// - [`InvalidInput`](ErrorKind::InvalidInput): there are records in that namespace, or in one that begins with its
     ///   name. Only a storage that enumerates can tell; on others the random numbers make sure that nothing is met.
-    /// - What opening the storage fails with.
+    /// - What opening or reading the storage fails with.
     pub async fn suite(name: impl Into<String>, namespace: Option<&str>, open: Opener) -> Result<Suite<Self>> {
         let storage = open().await?;
         let info = storage.describe();
         let mut suite = Suite::new(name, Self { open });
+        let probe = TokenKey::new(suite.own_namespace(), "probe");
+        storage.get(&probe).await?;
         if let Some(namespace) = namespace {
             expect_nothing_in(namespace, &*storage).await?;
             suite = suite.namespace(namespace);
@@ -50,13 +54,18 @@ impl Live {
             Some(LeaseKind::Timed { .. }) => suite.timed_leases(),
             None => suite,
         };
-        if info.durability != Durability::Volatile {
-            suite = suite.durable();
-        }
-        if matches!(info.sharing, SharingScope::Host | SharingScope::Network) {
-            suite = suite.without(Need::Processes, "several processes are for the backend's own tests");
-        }
-        Ok(suite)
+        suite = match info.durability {
+            Durability::Volatile => suite.without(Need::Durable, "the storage says that it is gone with its handles"),
+            _ => suite.durable(),
+        };
+        suite = match info.sharing {
+            SharingScope::Host | SharingScope::Network => suite.without(
+                Need::Processes,
+                "several processes and kills are for the backend's own tests",
+            ),
+            _ => suite.without(Need::Processes, "the storage says that no other process can use it"),
+        };
+        Ok(suite.without(Need::Files, "modes and damage of files are for the backend's own tests"))
     }
 }
 
@@ -68,9 +77,10 @@ async fn expect_nothing_in(namespace: &str, storage: &dyn TokenStorage) -> Resul
         None => Ok(()),
         Some(found) => {
             let message = format!(
-                "there are records in the namespace {found:?}, and the suite runs only where nothing is: name another                  namespace, or none"
+                "there are records in the namespace {found:?}, and the suite runs only where nothing is: name \
+                 another namespace, or none"
             );
-            Err(Error::new(ErrorKind::InvalidInput, Operation::List, message))
+            Err(Error::new(ErrorKind::InvalidInput, Operation::Manage, message))
         }
     }
 }

@@ -136,12 +136,7 @@ async fn prepare(plan: &Plan, case: &Case, history: Arc<History>, seed: u64) -> 
         });
     }
     match Arc::clone(&plan.suite).place().await {
-        Ok(place) => Ok(Cx::new(
-            plan,
-            place,
-            history,
-            case_seed(seed, case.name()),
-        )),
+        Ok(place) => Ok(Cx::new(plan, place, history, case_seed(seed, case.name()))),
         Err(error) => Err(unusable(case, &error, error.kind() == ErrorKind::Unavailable)),
     }
 }

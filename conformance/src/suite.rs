@@ -68,6 +68,10 @@ impl<H: Harness> Suite<H> {
         self
     }
 
+    pub(crate) fn own_namespace(&self) -> &str {
+        &self.namespace
+    }
+
     /// Declares that the storage lists keys and namespaces.
     #[must_use]
     pub fn enumerates(mut self) -> Self {
@@ -172,6 +176,11 @@ impl Plan {
     /// The name it was given.
     pub fn name(&self) -> &str {
         self.suite.name()
+    }
+
+    /// What the namespaces begin with that the cases write to.
+    pub fn namespace(&self) -> &str {
+        self.suite.namespace()
     }
 
     /// Every case, those included that will be ignored.

@@ -55,29 +55,40 @@ impl Report {
     }
 }
 
-/// For people: the clause, got and want, the history, and how to repeat it.
+impl Report {
+    /// Why it failed, for people, in several lines: the clause, got and want, the history. Empty unless it failed.
+    pub fn explanation(&self) -> String {
+        let Verdict::Failed(failure) = &self.verdict else {
+            return String::new();
+        };
+        let mut text = format!(
+            "clause {}: {}\n   got: {}\n  want: {}\n",
+            failure.clause, failure.expectation, failure.got, failure.want
+        );
+        if !self.history.is_empty() {
+            text += "  what was done:\n";
+        }
+        for line in &self.history {
+            text += &format!("    {line}\n");
+        }
+        text
+    }
+}
+
+/// For people: how it ended; of a failure the [explanation](Report::explanation), and how to repeat it.
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.verdict {
             Verdict::Passed => write!(f, "{} passed", self.name),
             Verdict::Ignored(reason) => write!(f, "{} was ignored: {reason}", self.name),
             Verdict::Indeterminate(reason) => write!(f, "{} is indeterminate: {reason}", self.name),
-            Verdict::Failed(failure) => {
-                writeln!(f, "clause {}: {}", failure.clause, failure.expectation)?;
-                writeln!(f, "   got: {}", failure.got)?;
-                writeln!(f, "  want: {}", failure.want)?;
-                if !self.history.is_empty() {
-                    writeln!(f, "  what was done:")?;
-                }
-                for line in &self.history {
-                    writeln!(f, "    {line}")?;
-                }
-                write!(
-                    f,
-                    "  to repeat: TOKEN_STORAGE_CONFORMANCE_SEED={} cargo test --test TARGET -- --exact {}",
-                    self.seed, self.name
-                )
-            }
+            Verdict::Failed(_) => write!(
+                f,
+                "{}  to repeat: TOKEN_STORAGE_CONFORMANCE_SEED={} cargo test --test TARGET -- --exact {}",
+                self.explanation(),
+                self.seed,
+                self.name
+            ),
         }
     }
 }

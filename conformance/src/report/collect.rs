@@ -9,9 +9,7 @@ use std::{
 use token_storage_core::StorageInfo;
 
 use super::Results;
-use crate::{
-    Case, Level, Plan, Report, cx::clean_up, live::namespaces, recorder::Touched, run, suite::AnyPlace,
-};
+use crate::{Case, Level, Plan, Report, cx::clean_up, live::namespaces, recorder::Touched, run, suite::AnyPlace};
 
 /// Which cases to run.
 #[derive(Clone, Debug, Default)]
