@@ -25,11 +25,14 @@
 //!
 //! # Features
 //! None is on by default: without any, [`MemoryStorage`] is there and everything that works on any storage.
+//! `manager` adds the token manager, `oauth` logging in at any OAuth 2 server, `globus` what is particular to Globus;
 //! `json` adds `JsonStorage`, `sqlite` adds `SqliteStorage`, `dynamodb` adds `DynamoDbStorage` (and the AWS SDK).
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod apply;
 mod ext;
+#[cfg(feature = "globus")]
+pub mod globus;
 #[cfg(feature = "manager")]
 pub mod manager;
 mod namespaced;

@@ -35,3 +35,5 @@ pub use login::PendingLogin;
 pub use loopback::LoopbackLogin;
 pub use options::LoginOptions;
 pub use provider::Provider;
+#[cfg(feature = "globus")]
+pub(crate) use provider::endpoint;

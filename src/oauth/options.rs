@@ -38,6 +38,14 @@ impl LoginOptions {
         }
     }
 
+    #[cfg(feature = "globus")]
+    pub(crate) fn with_own(scope: &str, parameters: Vec<(String, String)>) -> Self {
+        Self {
+            parameters,
+            ..Self::new(scope)
+        }
+    }
+
     /// One more parameter of the authorization request, such as `access_type`, `prompt` or `login_hint`. Of one name the
     /// last counts. The device flow sends none of them.
     ///

@@ -2,6 +2,8 @@
 
 mod code;
 mod device;
+#[cfg(feature = "globus")]
+mod globus;
 mod hostile;
 mod id_token;
 mod loopback;
