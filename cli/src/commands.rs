@@ -15,13 +15,20 @@ mod delete_table;
 #[cfg(feature = "dynamodb")]
 mod describe_table;
 mod doctor;
+mod exec;
 mod get;
+#[cfg(feature = "oauth")]
+mod groups;
 mod info;
 mod list;
+#[cfg(feature = "oauth")]
+mod logout;
 mod man;
 mod namespaces;
 mod remove;
 mod store;
+#[cfg(feature = "oauth")]
+mod whoami;
 
 /// What to do.
 #[derive(Debug, Subcommand)]
@@ -29,6 +36,13 @@ pub(crate) enum Command {
     Store(store::Args),
     Get(get::Args),
     AccessToken(access_token::Args),
+    Exec(exec::Args),
+    #[cfg(feature = "oauth")]
+    Logout(logout::Args),
+    #[cfg(feature = "oauth")]
+    Whoami(whoami::Args),
+    #[cfg(feature = "oauth")]
+    Groups(groups::Args),
     List(list::Args),
     Namespaces(namespaces::Args),
     Remove(remove::Args),
@@ -52,6 +66,13 @@ pub(crate) async fn run(command: Command, context: &Context) -> Result<Exit> {
         Command::Store(args) => store::run(args, context).await,
         Command::Get(args) => get::run(args, context).await,
         Command::AccessToken(args) => access_token::run(args, context).await,
+        Command::Exec(args) => exec::run(args, context).await,
+        #[cfg(feature = "oauth")]
+        Command::Logout(args) => logout::run(args, context).await,
+        #[cfg(feature = "oauth")]
+        Command::Whoami(args) => whoami::run(args, context).await,
+        #[cfg(feature = "oauth")]
+        Command::Groups(args) => groups::run(args, context).await,
         Command::List(args) => list::run(args, context).await,
         Command::Namespaces(args) => namespaces::run(args, context).await,
         Command::Remove(args) => remove::run(args, context).await,

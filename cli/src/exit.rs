@@ -15,6 +15,7 @@ Exit codes:
   5  what is stored is damaged, or `doctor` found an error
   6  the storage is busy, unavailable, full, or may not be used
   7  the server cannot be reached, or cannot answer now; try again later
+`exec` ends as its command does, with 127 if there is none of that name, and with 126 if it cannot be run.
 ";
 
 /// An exit code.
@@ -29,6 +30,8 @@ pub(crate) enum Exit {
     Unavailable = 6,
     #[cfg(feature = "oauth")]
     Unreachable = 7,
+    NotRunnable = 126,
+    NoCommand = 127,
 }
 
 impl Exit {
@@ -44,6 +47,8 @@ impl Exit {
             Self::Unavailable => "unavailable",
             #[cfg(feature = "oauth")]
             Self::Unreachable => "unreachable",
+            Self::NotRunnable => "not_runnable",
+            Self::NoCommand => "no_command",
         }
     }
 }

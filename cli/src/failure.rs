@@ -39,6 +39,20 @@ impl Failure {
         self
     }
 
+    /// Adds what to do next.
+    #[cfg(feature = "oauth")]
+    pub(crate) fn with_advice(mut self, advice: &str) -> Self {
+        self.message.push_str("; ");
+        self.message.push_str(advice);
+        self
+    }
+
+    /// What to say.
+    #[cfg(feature = "oauth")]
+    pub(crate) fn message(&self) -> &str {
+        &self.message
+    }
+
     pub(crate) fn report(&self, json: bool) -> ExitCode {
         if !self.message.is_empty() {
             let text = if json {

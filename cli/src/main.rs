@@ -8,8 +8,6 @@ mod context;
 mod exit;
 mod failure;
 #[cfg(feature = "oauth")]
-mod globus;
-#[cfg(feature = "oauth")]
 mod manager;
 mod output;
 mod record;

@@ -3,32 +3,96 @@
 use std::{sync::Arc, time::Duration};
 
 use token_storage::{
-    TokenStorage,
-    manager::{EndpointErrorKind, Event, ManagerBuilder, ManagerError, ManagerErrorKind, ReauthReason, TokenManager},
+    Namespaced, TokenStorage,
+    manager::{
+        AccessToken, EndpointError, EndpointErrorKind, Event, ManagerError, ManagerErrorKind, ReauthReason,
+        TokenManager,
+    },
     oauth::{LoginError, LoginErrorKind},
 };
 
 use crate::{
-    Exit, Failure,
+    Context, Exit, Failure, Result,
     failure::{chain, note},
-    server::Endpoint,
+    server::{Endpoint, ServerArgs},
 };
 
 /// How much longer a token must be good to be handed out without a refresh; that of the Globus SDK.
-pub(crate) const SKEW: Duration = Duration::from_secs(60);
+const SKEW: Duration = Duration::from_secs(60);
 
-/// Sets up a manager for a command, which asks once and ends.
-pub(crate) fn builder(
-    storage: Arc<dyn TokenStorage>,
-    endpoint: Arc<Endpoint>,
-) -> ManagerBuilder<Arc<dyn TokenStorage>> {
-    TokenManager::builder(storage, endpoint)
-        // It would end with the command, in the middle of a refresh.
-        .refresh_ahead(Duration::ZERO)
-        // Nobody could use it up: the next command reads the storage.
-        .revoke_unstored(true)
-        .skew(SKEW)
-        .on_event(tell)
+/// What a command needs that uses the tokens of a namespace.
+pub(crate) struct Session {
+    pub(crate) tokens: Namespaced<Arc<dyn TokenStorage>>,
+    pub(crate) manager: TokenManager,
+    pub(crate) endpoint: Arc<Endpoint>,
+}
+
+impl Session {
+    /// Opens the storage; no server is asked yet.
+    pub(crate) async fn open(context: &Context, server: &ServerArgs) -> Result<Self> {
+        Self::with_skew(context, server, SKEW).await
+    }
+
+    /// Whose tokens are refreshed earlier, if they must be good for longer than usual.
+    pub(crate) async fn with_skew(context: &Context, server: &ServerArgs, skew: Duration) -> Result<Self> {
+        let endpoint = server.server()?.endpoint();
+        let tokens = context.tokens().await?;
+        let manager = TokenManager::builder(tokens.storage().clone(), endpoint.clone())
+            // It would end with the command, in the middle of a refresh.
+            .refresh_ahead(Duration::ZERO)
+            // Nobody could use it up: the next command reads the storage.
+            .revoke_unstored(true)
+            .skew(skew.max(SKEW))
+            .on_event(tell)
+            .build()?;
+        Ok(Self {
+            tokens,
+            manager,
+            endpoint,
+        })
+    }
+
+    /// What a service answers to the stored token, refreshed if need be, and once more if the service refuses it.
+    pub(crate) async fn get(&self, resource_server: &str, url: &str) -> Result<Vec<u8>> {
+        let client = self.endpoint.client().await?;
+        let authorizer = self.manager.authorizer(&self.tokens.key(resource_server));
+        let send = |token: AccessToken| async move { Ok::<_, Failure>(client.get_resource(url, token.secret()).await) };
+        let answer = authorizer.send(send, is_unauthorized).await?;
+        answer.map_err(|error| not_served(&error))
+    }
+}
+
+fn is_unauthorized(answer: &Result<Vec<u8>, LoginError>) -> bool {
+    let refused = answer.as_ref().err().and_then(LoginError::server);
+    refused.is_some_and(|error| error.status() == Some(401))
+}
+
+/// What a service other than the authorization server answered.
+fn not_served(error: &LoginError) -> Failure {
+    let status = error.server().and_then(EndpointError::status);
+    let (exit, message) = match status {
+        Some(401) => (
+            Exit::Expired,
+            "the service refuses the token, refreshed as it is; log in again with `token-storage login`".to_owned(),
+        ),
+        Some(403) => (
+            Exit::Failure,
+            "the token does not allow this; log in with more scopes, `token-storage login --scope ...`".to_owned(),
+        ),
+        Some(status @ (408 | 429 | 500..)) => (
+            Exit::Unreachable,
+            format!("the service cannot answer now (HTTP status {status}); try again later"),
+        ),
+        Some(status) => (
+            Exit::Failure,
+            format!("the service does not answer as it should (HTTP status {status}); check its address"),
+        ),
+        None => (
+            Exit::Unreachable,
+            "no answer from the service; check its address, the network and its certificate".to_owned(),
+        ),
+    };
+    Failure::new(exit, message)
 }
 
 /// Tells what people should know and the command's own result does not say.

@@ -5,14 +5,17 @@ use std::{fs::File, io::Read as _, path::PathBuf, sync::Arc};
 use clap::ValueEnum;
 use token_storage::{
     Secret, TokenResponse, async_trait,
+    globus::Environment,
     manager::{EndpointError, RefreshRequest, TokenEndpoint, TokenKind},
     oauth::{ClientAuth, HttpClient, LoginError, LoginErrorKind, OAuthClient, Provider},
 };
 use tokio::sync::OnceCell;
 use zeroize::Zeroizing;
 
-use crate::{Exit, Failure, Result, globus};
+use crate::{Exit, Failure, Result};
 
+/// The public client that the Globus documentation shows in its examples.
+const TUTORIAL_CLIENT: &str = "61338d24-54d5-408f-a10d-66c06b59f6d2";
 /// The client secret; there is no option for it, because others can see a command line.
 const SECRET_VARIABLE: &str = "TOKEN_STORAGE_CLIENT_SECRET";
 /// A client secret is a line; something longer is another file.
@@ -98,7 +101,7 @@ impl ServerArgs {
         let addresses = self.addresses()?;
         let client_id = match &self.client_id {
             Some(id) => id.clone(),
-            None if self.is_globus() => globus::TUTORIAL_CLIENT.to_owned(),
+            None if self.is_globus() => TUTORIAL_CLIENT.to_owned(),
             None => {
                 let message = "say which client this is, with --client-id or TOKEN_STORAGE_CLIENT_ID";
                 return Err(Failure::new(Exit::Usage, message));
@@ -130,7 +133,7 @@ impl ServerArgs {
                 checked("--issuer", issuer)?;
                 Ok(Addresses::Discovered(issuer.clone()))
             }
-            None => Ok(Addresses::Known(Box::new(globus::provider()?))),
+            None => Ok(Addresses::Known(Box::new(Environment::from_variables()?.provider()))),
         }
     }
 

@@ -61,6 +61,7 @@ pub struct EndpointError {
     code: Option<Box<str>>,
     message: String,
     retry_after: Option<Duration>,
+    status: Option<u16>,
     may_have_been_done: bool,
 }
 
@@ -120,6 +121,7 @@ impl EndpointError {
             code: None,
             message: message.into(),
             retry_after: None,
+            status: None,
             may_have_been_done: false,
         }
     }
@@ -166,6 +168,7 @@ impl EndpointError {
         };
         // Callers tell `slow_down` from `authorization_pending` by it.
         error.set_code(code.unwrap_or_default());
+        error.status = Some(status);
         error.with_retry_after(
             retry_after
                 .and_then(|text| text.trim().parse().ok())
@@ -192,6 +195,11 @@ impl EndpointError {
     /// The OAuth error code, such as `invalid_grant`.
     pub fn code(&self) -> Option<&str> {
         self.code.as_deref()
+    }
+
+    /// The HTTP status, if there was an answer.
+    pub fn status(&self) -> Option<u16> {
+        self.status
     }
 
     /// When a new try is worth while at the earliest.

@@ -48,17 +48,27 @@ pub(super) struct Token {
 pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit> {
     let resource_server = context.resource_server(args.resource_server)?;
     let token = obtain(&resource_server, &args.wanted, context).await?;
-    let secret = token.secret.expose();
     if context.json {
+        let secret = token.secret.expose();
         print_json(&json!({"access_token": secret, "expires_at_seconds": token.expires_at}))?;
-    } else if secret.contains(['\n', '\r', '\0']) {
-        // `$(...)` would hand out another token than the stored one, and a header could be forged with it.
-        let message = "the token contains a line break or NUL, so it is not one for `$(...)`; use --json";
-        return Err(Failure::new(Exit::Corrupt, message));
     } else {
-        print(&Zeroizing::new(format!("{secret}\n")))?;
+        print(&Zeroizing::new(format!("{}\n", token.line()?)))?;
     }
     Ok(Exit::Success)
+}
+
+impl Token {
+    /// For `$(...)` and variables, where a line break or NUL would make another token of it, and with which a header
+    /// could be forged.
+    pub(super) fn line(&self) -> Result<&str> {
+        let secret = self.secret.expose();
+        if secret.contains(['\n', '\r', '\0']) {
+            let message = "the token contains a line break or NUL, so it is not one for `$(...)`; \
+                           `access-token --json` shows it";
+            return Err(Failure::new(Exit::Corrupt, message));
+        }
+        Ok(secret)
+    }
 }
 
 /// The token, refreshed if need be and if that is wanted.
@@ -91,14 +101,12 @@ async fn refreshed(resource_server: &str, wanted: &Wanted, context: &Context) ->
         ReauthReason::{NoRefreshToken, NoToken},
     };
 
-    use crate::manager;
+    use crate::manager::Session;
 
-    let endpoint = wanted.server.server()?.endpoint();
-    let tokens = context.tokens().await?;
-    let storage = tokens.storage().clone();
-    let skew = Duration::from_secs(wanted.valid_for.into()).max(manager::SKEW);
-    let manager = manager::builder(storage, endpoint).skew(skew).build()?;
-    match manager.access_token(&tokens.key(resource_server)).await {
+    let skew = Duration::from_secs(wanted.valid_for.into());
+    let session = Session::with_skew(context, &wanted.server, skew).await?;
+    let key = session.tokens.key(resource_server);
+    match session.manager.access_token(&key).await {
         Ok(token) => Ok(Token {
             secret: token.secret().clone(),
             expires_at: token.expires_at(),

@@ -8,7 +8,7 @@ use crate::{
     text,
 };
 
-/// Remove a stored token; it is not revoked
+/// Remove a stored token; it is not revoked, see `logout`
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The resource server that the token is for
@@ -27,10 +27,15 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit> {
     } else {
         print(&format!("removed {}\n", text::name(&resource_server)))?;
     }
-    if is_empty(tokens.storage()).await {
+    tell_leftovers_of_last(tokens.storage(), context).await;
+    Ok(Exit::Success)
+}
+
+/// If that was the last token: names the copies that still hold some.
+pub(super) async fn tell_leftovers_of_last(storage: &dyn TokenStorage, context: &Context) {
+    if is_empty(storage).await {
         tell_leftovers(context).await;
     }
-    Ok(Exit::Success)
 }
 
 /// Whether that was the last token, as far as the storage can tell.

@@ -10,6 +10,57 @@ use super::{Cli, Ran};
 pub(crate) const GROUPS: &str = "groups.api.globus.org";
 pub(crate) const GROUPS_SCOPE: &str = "urn:globus:auth:scope:groups.api.globus.org:view_my_groups_and_memberships";
 
+/// What the default groups of the server are as CSV: RFC 4180 with everything that breaks careless writers.
+pub(crate) const GROUPS_CSV: &str = "ID,Name,Type,Session Enforcement,Roles\r\n\
+    3c1f3d6e-3f0e-11ef-9d0c-0242ac120001,\"Ada's \"\"Engines\"\", Ltd\",regular,not strict,\"admin,member\"\r\n\
+    3c1f3d6e-3f0e-11ef-9d0c-0242ac120002,\"Línea\nnueva\",plus,strict,manager\r\n";
+
+/// A command line on a new storage of each kind.
+pub(crate) fn on_each_storage(test: impl Fn(World)) {
+    for scheme in [
+        #[cfg(feature = "json")]
+        "json",
+        #[cfg(feature = "sqlite")]
+        "sqlite",
+        #[cfg(feature = "dynamodb")]
+        "dynamodb",
+    ] {
+        let cli = if scheme == "dynamodb" {
+            table()
+        } else {
+            Cli::new(scheme)
+        };
+        test(World::empty(cli, Config::default()));
+    }
+}
+
+#[cfg(not(feature = "dynamodb"))]
+fn table() -> Cli {
+    unreachable!("there is no such storage in this build")
+}
+
+/// On a new table of the emulator.
+#[cfg(feature = "dynamodb")]
+fn table() -> Cli {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    static TABLES: AtomicUsize = AtomicUsize::new(0);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let endpoint = runtime.block_on(token_storage_dynamodb_testing::emulator());
+    let number = TABLES.fetch_add(1, Ordering::Relaxed);
+    let mut cli = Cli::new("memory");
+    cli.url = format!(
+        "dynamodb:groups-{}-{number}?region=eu-central-1&endpoint={endpoint}",
+        std::process::id()
+    );
+    let world = World::empty(cli, Config::default());
+    world.run(&["create-table"]).succeeded();
+    world.cli
+}
+
 /// The server is discovered, as by `--issuer`.
 pub(crate) struct World {
     pub(crate) cli: Cli,

@@ -1,0 +1,131 @@
+use serde_json::json;
+use token_storage::{
+    EnumerateExt as _, Precondition, TokenKey, TokenStorage,
+    manager::{Logout, ManagerError, ManagerErrorKind},
+};
+
+use super::{get::not_found, remove};
+use crate::{
+    Context, Exit, Failure, Result, failure,
+    manager::Session,
+    output::{print, print_json},
+    server::ServerArgs,
+    text,
+};
+
+/// Revoke tokens at the server, then remove them
+///
+/// A refresh that is under way in another process loses: what it brings is revoked and not stored. What cannot be
+/// revoked is not removed.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The resource server that the token is for
+    #[arg(required_unless_present = "all", conflicts_with = "all")]
+    resource_server: Option<String>,
+
+    /// Every token of the namespace
+    #[arg(long)]
+    all: bool,
+
+    /// Only remove: at the server the tokens stay good until they expire
+    #[arg(long)]
+    local_only: bool,
+
+    #[command(flatten)]
+    server: ServerArgs,
+}
+
+pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit> {
+    let session = Session::open(context, &args.server).await?;
+    let ended = match args.resource_server.clone() {
+        Some(given) => one(&session, &args, &context.resource_server(given)?, context).await,
+        None => all(&session, &args, context).await,
+    };
+    remove::tell_leftovers_of_last(session.tokens.storage(), context).await;
+    ended.map(|()| Exit::Success)
+}
+
+async fn one(session: &Session, args: &Args, resource_server: &str, context: &Context) -> Result<()> {
+    let key = session.tokens.key(resource_server);
+    if !end(session, args, &key).await? {
+        return Err(not_found(resource_server, context, session.tokens.storage()));
+    }
+    report(&[key], context)
+}
+
+/// Goes on after a failure, and ends with the first.
+async fn all(session: &Session, args: &Args, context: &Context) -> Result<()> {
+    let storage = session.tokens.storage();
+    let enumerate = storage.enumerate().ok_or_else(|| cannot_find_all(storage))?;
+    let page = enumerate.all_keys(&context.namespace).await?;
+    if page.unnameable > 0 {
+        let count = page.unnameable;
+        failure::note(&format!(
+            "{count} more records have keys that are not valid Unicode; they cannot be named and are still there"
+        ));
+    }
+    if page.items.is_empty() {
+        let namespace = text::mention(&context.namespace);
+        failure::note(&format!("there are no tokens in namespace {namespace}"));
+    }
+    let (mut done, mut failures) = (Vec::new(), Vec::new());
+    for key in page.items {
+        match end(session, args, &key).await {
+            Ok(true) => done.push(key),
+            // Somebody else has removed it since.
+            Ok(false) => {}
+            Err(failure) => failures.push(failure),
+        }
+    }
+    report(&done, context)?;
+    let mut failures = failures.into_iter();
+    let Some(first) = failures.next() else {
+        return Ok(());
+    };
+    for failure in failures {
+        failure::note(failure.message());
+    }
+    Err(first)
+}
+
+/// Whether there was a token.
+async fn end(session: &Session, args: &Args, key: &TokenKey) -> Result<bool> {
+    if args.local_only {
+        return Ok(session.tokens.storage().remove(key, Precondition::None).await?);
+    }
+    session.manager.logout(key, Logout::Revoke).await.map_err(explain)
+}
+
+fn explain(error: ManagerError) -> Failure {
+    let revoked = error.kind() != ManagerErrorKind::NotRevoked;
+    let failure = Failure::from(error);
+    if revoked {
+        failure
+    } else {
+        failure.with_advice("--local-only removes it all the same")
+    }
+}
+
+fn report(keys: &[TokenKey], context: &Context) -> Result<()> {
+    if context.json {
+        let keys: Vec<_> = keys
+            .iter()
+            .map(|key| json!({"namespace": key.namespace(), "resource_server": key.resource_server()}))
+            .collect();
+        return print_json(&json!({ "logged_out": keys }));
+    }
+    let lines = keys
+        .iter()
+        .map(|key| format!("logged out {}\n", text::name(key.resource_server())));
+    print(&lines.collect::<String>())
+}
+
+/// Why not everything can be ended at once, and what to do instead.
+fn cannot_find_all(storage: &dyn TokenStorage) -> Failure {
+    let backend = storage.describe().backend;
+    let message = format!(
+        "a {backend} storage cannot list what is in it, so --all cannot find the tokens; \
+         log out of each by name, `token-storage logout RESOURCE_SERVER`"
+    );
+    Failure::new(Exit::Usage, message)
+}

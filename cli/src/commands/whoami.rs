@@ -1,0 +1,78 @@
+use serde_json::{Map, Value};
+use token_storage::globus::scopes;
+
+use super::get;
+use crate::{
+    Context, Exit, Failure, Result,
+    manager::Session,
+    output::{print, print_json},
+    server::ServerArgs,
+    text,
+};
+
+/// Say who logged in
+///
+/// Asks the server for it with the token, refreshed if need be, if that has the scope `openid`; else it is the identity
+/// that was stored at login.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The resource server of the token to ask with
+    #[arg(default_value = scopes::AUTH_RESOURCE_SERVER)]
+    resource_server: String,
+
+    /// Ask nobody: the identity that was stored at login
+    #[arg(long)]
+    offline: bool,
+
+    #[command(flatten)]
+    server: ServerArgs,
+}
+
+pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit> {
+    let resource_server = context.resource_server(args.resource_server)?;
+    let data = get::required(&resource_server, context).await?.data;
+    let asks = data.scope.split_ascii_whitespace().any(|scope| scope == "openid");
+    let claims = if asks && !args.offline {
+        ask(&resource_server, &args.server, context).await?
+    } else {
+        let identity = data.identity_id.ok_or_else(unknown)?;
+        Map::from_iter([("sub".to_owned(), identity.into())])
+    };
+    if context.json {
+        print_json(&claims)?;
+    } else {
+        print(&line(&claims))?;
+    }
+    Ok(Exit::Success)
+}
+
+async fn ask(resource_server: &str, server: &ServerArgs, context: &Context) -> Result<Map<String, Value>> {
+    let session = Session::open(context, server).await?;
+    let client = session.endpoint.client().await?;
+    let Some(url) = &client.provider().userinfo_endpoint else {
+        let message = "this server does not say who somebody is; --offline shows what was stored at login";
+        return Err(Failure::new(Exit::Usage, message));
+    };
+    let body = session.get(resource_server, url.as_str()).await?;
+    let claims: Map<String, Value> = serde_json::from_slice(&body).unwrap_or_default();
+    if claims.get("sub").is_some_and(Value::is_string) {
+        return Ok(claims);
+    }
+    let message = "what the server says about the owner of the token cannot be read";
+    Err(Failure::new(Exit::Unreachable, message))
+}
+
+fn unknown() -> Failure {
+    let message = "nobody knows whose token this is: it lacks the scope openid, and no identity was stored at login; \
+                   log in with `token-storage login --scope openid`";
+    Failure::new(Exit::NotFound, message)
+}
+
+/// The name to log in with, the name of the person, and what the server calls them.
+fn line(claims: &Map<String, Value>) -> String {
+    let known = ["preferred_username", "name", "sub"]
+        .into_iter()
+        .filter_map(|name| claims.get(name)?.as_str());
+    let known: Vec<String> = known.map(text::name).collect();
+    known.join("\t") + "\n"
+}
