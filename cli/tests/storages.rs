@@ -397,7 +397,13 @@ fn d4_a_mode_that_is_too_wide_is_tightened_with_a_warning() {
         let mode = || std::fs::metadata(cli.file()).unwrap().permissions().mode() & 0o777;
         assert_eq!(mode(), 0o644, "and changes nothing");
         let ran = cli.run_with_input(&["store"], RESPONSE).succeeded().quiet();
-        ran.says("warning").says("644");
+        let ran = ran.says("warning").says("0644");
+        assert_eq!(
+            ran.stderr.matches("warning").count(),
+            1,
+            "nothing was made with the wide mode beside it: {}",
+            ran.stderr
+        );
         assert_eq!(mode(), 0o600);
         assert_eq!(
             cli.run(&["get", "rs"]).succeeded().stderr,

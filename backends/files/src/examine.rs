@@ -25,6 +25,7 @@ pub fn examine(path: &Path) -> Vec<Finding> {
         findings.extend(examine_mode(&file, what));
     }
     findings.extend(path.parent().and_then(examine_directory));
+    findings.extend(path.parent().and_then(examine_right_to_write));
     findings.extend(examine_lock(&beside(path, ".lock"), "the lock"));
     findings.extend(examine_leases(&beside(path, ".leases")));
     findings.extend(examine_temporaries(path));
@@ -67,6 +68,29 @@ fn examine_directory(directory: &Path) -> Option<Finding> {
             "run chmod go-w on it, or move the file elsewhere",
         )
     })
+}
+
+/// Every write makes files in the directory: a lock, a temporary file, a write-ahead log.
+#[cfg(unix)]
+fn examine_right_to_write(directory: &Path) -> Option<Finding> {
+    use rustix::{
+        fs::{Access, AtFlags, CWD, accessat},
+        io::Errno,
+    };
+    let error = accessat(CWD, directory, Access::WRITE_OK | Access::EXEC_OK, AtFlags::EACCESS).err()?;
+    (error != Errno::NOENT).then(|| {
+        Finding::new(
+            Severity::Warning,
+            directory.display().to_string(),
+            format!("nothing can be written in this directory ({error}): tokens can be read, but not stored"),
+            "see to it that you may write there, or name another path",
+        )
+    })
+}
+
+#[cfg(not(unix))]
+fn examine_right_to_write(_directory: &Path) -> Option<Finding> {
+    None
 }
 
 fn examine_temporaries(path: &Path) -> Vec<Finding> {

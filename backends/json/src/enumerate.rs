@@ -4,7 +4,7 @@ use token_storage_core::{Cursor, Enumerate, Operation, Page, Result, TokenKey, a
 
 use crate::{
     JsonStorage,
-    document::{Members, Namespace, RecordDamage},
+    document::{Members, Namespace},
     error, shared,
 };
 
@@ -18,15 +18,7 @@ impl Enumerate for &JsonStorage {
         let document = shared::document(shared, &snapshot, Operation::List)?;
         match document.and_then(|document| document.namespaces().get(namespace)) {
             None => Ok(Page::after(std::iter::empty(), after, PAGE, TokenKey::resource_server)),
-            Some(Namespace::Damaged(_)) => {
-                let key = TokenKey::new(namespace, "");
-                Err(error::record(
-                    &shared.path,
-                    &key,
-                    RecordDamage::Namespace,
-                    Operation::List,
-                ))
-            }
+            Some(Namespace::Damaged(_)) => Err(error::namespace(&shared.path, namespace)),
             Some(Namespace::Records(records)) => {
                 let mut page = page(records, after, |name| TokenKey::new(namespace, name));
                 if after.is_none() {

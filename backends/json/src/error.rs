@@ -86,7 +86,10 @@ pub(crate) fn damage(path: &Path, damage: &Damage, operation: Operation) -> Erro
             Error::new(ErrorKind::Corrupt, operation, message)
         }
         DamageKind::NotOurs => {
-            let message = format!("{path} is not a token file of a known format: {}", damage.message);
+            let message = format!(
+                "{path} is not a token file of a known format: {}. Name another path; this file is left as it is",
+                damage.message
+            );
             Error::new(ErrorKind::Misconfigured, operation, message)
         }
     }
@@ -104,6 +107,16 @@ pub(crate) fn record(path: &Path, key: &TokenKey, damage: RecordDamage, operatio
         }
     };
     Error::new(ErrorKind::Corrupt, operation, message).with_key(key)
+}
+
+/// A namespace that cannot be listed.
+pub(crate) fn namespace(path: &Path, name: &str) -> Error {
+    let message = format!(
+        "in {} the namespace {name:?} is not a JSON object; repair the file, or store a token in it, which keeps a copy of \
+         the file and starts the namespace anew",
+        path.display()
+    );
+    Error::new(ErrorKind::Corrupt, Operation::List, message)
 }
 
 /// Others kept the lock for too long.

@@ -209,6 +209,11 @@ mod unix {
         let error = runtime.block_on(store(&new, "0", "at")).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::PermissionDenied, "{error}");
         assert!(examine(path).iter().all(|finding| !finding.message.contains("damaged")));
+        assert!(
+            examine(path)
+                .iter()
+                .any(|finding| finding.message.contains("not stored"))
+        );
     }
 
     /// With the signal ignored, as a careful program has it.

@@ -142,13 +142,43 @@ pub(crate) fn tidy(place: &Place) {
     }
 }
 
-/// Takes away rights that others have on the database and its companions, and tells. Only by path: a descriptor of ours
-/// on them would, when closed, drop the locks of this process's connections.
-pub(crate) fn tighten(place: &Place) {
-    for companion in [""].iter().chain(&COMPANIONS) {
-        let path = place.beside(companion);
-        if let Ok(Some(mode)) = token_storage_files::tighten(&path) {
-            warnings::tightened(&path, mode);
+/// Rights of others on the database, taken away before SQLite makes the files beside it, which get its mode.
+///
+/// Only by path: a descriptor of ours on the database would, when closed, drop the locks of this process's connections.
+#[must_use = "when this is dropped, the others get their rights back"]
+pub(crate) struct Tightened<'a> {
+    place: &'a Place,
+    before: Option<u32>,
+}
+
+impl<'a> Tightened<'a> {
+    pub(crate) fn begin(place: &'a Place) -> Self {
+        // What cannot be changed is doctor's to tell.
+        let before = token_storage_files::tighten(place.path()).ok().flatten();
+        Self { place, before }
+    }
+
+    /// It holds tokens, or will: so it stays, with everything beside it, and is told.
+    pub(crate) fn keep(mut self) {
+        if let Some(mode) = self.before.take() {
+            warnings::tightened(self.place.path(), mode);
+        }
+        for companion in COMPANIONS {
+            let path = self.place.beside(companion);
+            if let Ok(Some(mode)) = token_storage_files::tighten(&path) {
+                warnings::tightened(&path, mode);
+            }
+        }
+    }
+}
+
+/// A file that was named by mistake keeps the mode that others need.
+impl Drop for Tightened<'_> {
+    fn drop(&mut self) {
+        #[cfg(unix)]
+        if let Some(mode) = self.before {
+            let mode = std::os::unix::fs::PermissionsExt::from_mode(mode);
+            let _ = fs::set_permissions(self.place.path(), mode);
         }
     }
 }

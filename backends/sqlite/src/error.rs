@@ -1,7 +1,11 @@
 //! From SQLite's errors to ours. SQLite's own are never kept as a source and their texts never quoted: only result codes
 //! leave this module, and those hold no stored bytes.
 
-use std::{io, path::Path};
+use std::{
+    fs,
+    io::{self, Read as _},
+    path::Path,
+};
 
 use rusqlite::{ErrorCode, ffi};
 use token_storage_core::{Error, ErrorKind, Operation};
@@ -47,9 +51,14 @@ impl Fault {
 
     /// What an error of SQLite means for the database at `place`.
     pub(crate) fn from_sqlite(error: &rusqlite::Error, place: &Path) -> Self {
+        if error.sqlite_error_code() == Some(ErrorCode::NotADatabase) && is_json(place) {
+            return Self::json(place);
+        }
         let place = place.display();
         let Some(cause) = error.sqlite_error() else {
-            let message = format!("the table token_storage of {place} has another shape than the Globus SDK's");
+            let message = format!(
+                "the table token_storage of {place} has another shape than the Globus SDK's; name another path"
+            );
             return Self::new(ErrorKind::Misconfigured, message);
         };
         let code = format!(
@@ -67,7 +76,12 @@ impl Fault {
             }
             ErrorCode::ReadOnly | ErrorCode::PermissionDenied => Self::denied(&place, &code),
             ErrorCode::DiskFull => {
-                let message = format!("no room left to write {place}; nothing was changed ({code})");
+                let message =
+                    format!("no room left to write {place}; nothing was changed; make room and try again ({code})");
+                Self::new(ErrorKind::StorageFull, message)
+            }
+            _ if is_without_room_beside(error) => {
+                let message = format!("no room left for the files beside {place}; make room and try again ({code})");
                 Self::new(ErrorKind::StorageFull, message)
             }
             ErrorCode::CannotOpen => {
@@ -76,7 +90,8 @@ impl Fault {
             }
             ErrorCode::TooBig => Self::new(ErrorKind::TooLarge, format!("larger than {place} can hold ({code})")),
             ErrorCode::Unknown => {
-                let message = format!("{place} is not laid out like the Globus SDK's database ({code})");
+                let message =
+                    format!("{place} is not laid out like the Globus SDK's database; name another path ({code})");
                 Self::new(ErrorKind::Misconfigured, message)
             }
             _ if cause.extended_code == ffi::SQLITE_IOERR_WRITE => {
@@ -101,10 +116,26 @@ impl Fault {
         Self::new(ErrorKind::Busy, message)
     }
 
+    fn json(place: &Path) -> Self {
+        let message = format!(
+            "{} holds JSON and is no database; open it as a JSON file, with `json:` in front of its path, or name another \
+             path; this file is left as it is",
+            place.display()
+        );
+        Self::new(ErrorKind::Misconfigured, message)
+    }
+
     fn denied(place: &impl std::fmt::Display, code: &str) -> Self {
         let message = format!("{place} or its folder is read-only for this user; check owner and permissions ({code})");
         Self::new(ErrorKind::PermissionDenied, message)
     }
+}
+
+/// Whether a file that is no database looks like a token file of JSON. That is no damage, but the wrong name for it.
+fn is_json(path: &Path) -> bool {
+    let mut start = Vec::new();
+    let read = fs::File::open(path).and_then(|file| file.take(64).read_to_end(&mut start));
+    read.is_ok() && start.trim_ascii_start().starts_with(b"{")
 }
 
 fn damaged(place: &impl std::fmt::Display, code: &str) -> String {
@@ -118,6 +149,13 @@ fn damaged(place: &impl std::fmt::Display, code: &str) -> String {
 pub(crate) fn is_busy(error: &rusqlite::Error) -> bool {
     let code = error.sqlite_error_code();
     matches!(code, Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
+}
+
+/// Whether there is no room for the shared memory of the write-ahead log, a file that readers need, too.
+pub(crate) fn is_without_room_beside(error: &rusqlite::Error) -> bool {
+    error
+        .sqlite_error()
+        .is_some_and(|cause| cause.extended_code == ffi::SQLITE_IOERR_SHMSIZE)
 }
 
 /// Whether the database as a whole is damaged, not just one record.
@@ -151,6 +189,7 @@ mod tests {
             (ffi::SQLITE_CANTOPEN, ErrorKind::PermissionDenied),
             (ffi::SQLITE_FULL, ErrorKind::StorageFull),
             (ffi::SQLITE_IOERR_WRITE, ErrorKind::StorageFull),
+            (ffi::SQLITE_IOERR_SHMSIZE, ErrorKind::StorageFull),
             (ffi::SQLITE_IOERR_FSYNC, ErrorKind::Unavailable),
             (ffi::SQLITE_ERROR, ErrorKind::Misconfigured),
         ] {

@@ -7,7 +7,7 @@ use std::{
 };
 
 use rusqlite::{Connection, OpenFlags, types::ValueRef};
-use token_storage_core::{Finding, Operation, Severity, TokenKey};
+use token_storage_core::{ErrorKind, Finding, Operation, Severity, TokenKey};
 use token_storage_files as files;
 
 use crate::{
@@ -141,7 +141,9 @@ impl Findings {
 
     fn failed(&mut self, path: &Path, error: &rusqlite::Error) {
         let fault = Fault::from_sqlite(error, path).into_error(Operation::Manage);
-        let advice = if error::is_damage(error) {
+        let advice = if fault.kind() == ErrorKind::Misconfigured {
+            "name another path"
+        } else if error::is_damage(error) {
             "put back a sound copy; or log in again, which keeps this database aside and starts a new one"
         } else if error::is_busy(error) {
             "try again when the program that writes has finished"

@@ -18,7 +18,7 @@ use token_storage_core::{ErrorKind, TokenKey};
 use crate::{
     codec::Row,
     config::{Options, close_merging, connect},
-    create,
+    create::Tightened,
     error::{self, Fault},
     place::Place,
     reader::Reader,
@@ -170,32 +170,30 @@ impl Readers {
     }
 
     fn open(&self, epoch: u64, deadline: Instant) -> Result<Reader, Trouble> {
+        let tightened = Tightened::begin(&self.place);
         let connection = connect(self.place.path())?;
         wait_until(&connection, deadline)?;
         // Some pragmas read the file already.
-        match self
-            .options
-            .set_up_reader(&connection)
-            .and_then(|()| probe(&connection))
-        {
-            Ok(()) => {
-                // A file that is named by mistake keeps the mode that others need.
-                if schema::has_table(&connection, "token_storage")? {
-                    create::tighten(&self.place);
-                }
-                Ok(Reader::new(connection, epoch))
-            }
-            Err(error) if !cannot_share(&error) => Err(error.into()),
-            Err(_) => self.open_immutable(epoch),
+        let set_up = self.options.set_up_reader(&connection);
+        let reader = match set_up.and_then(|()| probe(&connection)) {
+            Ok(()) => Reader::new(connection, epoch),
+            Err(error) if !cannot_share(&error) => return Err(error.into()),
+            Err(_) => self.open_immutable(epoch)?,
+        };
+        if schema::has_table(reader.connection(), "token_storage")? {
+            tightened.keep();
         }
+        Ok(reader)
     }
 
-    /// For a database in a folder that cannot be written, so that the files of its write-ahead log cannot be made.
+    /// For a database in a folder that cannot be written, or on a full disk, so that the files of its write-ahead log
+    /// cannot be made.
     fn open_immutable(&self, epoch: u64) -> Result<Reader, Trouble> {
         let log = self.place.beside("-wal");
         if fs::metadata(&log).is_ok_and(|found| found.len() > 0) {
             let message = format!(
-                "{} holds writes that only a user who may write to the folder can bring in; read it once as that user",
+                "{} holds writes that are brought in only where the folder can be written to; make room, or read it once \
+                 as a user who may write there",
                 log.display()
             );
             return Err(Trouble::Fault(Fault::new(ErrorKind::PermissionDenied, message)));
@@ -269,12 +267,13 @@ fn probe(connection: &Connection) -> rusqlite::Result<()> {
     connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))
 }
 
-/// Whether the database could not be read for want of the right to make or change the files beside it.
+/// Whether the database could not be read for want of the right, or of room, to make or change the files beside it.
 fn cannot_share(error: &rusqlite::Error) -> bool {
-    matches!(
-        error.sqlite_error_code(),
-        Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied)
-    )
+    error::is_without_room_beside(error)
+        || matches!(
+            error.sqlite_error_code(),
+            Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied)
+        )
 }
 
 /// Whether it may be that the table is missing.

@@ -4,7 +4,7 @@ use std::path::Path;
 
 pub(crate) fn tightened(path: &Path, mode: u32) {
     tracing::warn!(
-        "{}: others could use it (mode {mode:03o}); it is owner-only now; if they should not have seen the tokens in it, \
+        "{}: others could use it (mode {mode:04o}); it is owner-only now; if they should not have seen the tokens in it, \
          log in again",
         path.display()
     );

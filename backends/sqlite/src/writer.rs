@@ -15,7 +15,7 @@ use token_storage_files::SidecarLock;
 
 use crate::{
     config::{Options, close_merging, connect},
-    create,
+    create::{self, Tightened},
     error::{self, Fault},
     place::{LOOK_EVERY, Place},
     schema,
@@ -127,6 +127,8 @@ impl Writer {
             self.open = None;
             if damaged_since.get_or_insert_with(Instant::now).elapsed() < DAMAGE_PATIENCE {
                 thread::sleep(DAMAGE_PAUSE);
+            } else if self.fault(&error).kind() != ErrorKind::Corrupt {
+                return Err(self.fault(&error).into());
             } else {
                 create::set_aside(&self.place)?;
                 replaced = true;
@@ -179,6 +181,8 @@ impl Writer {
             }
         };
         create::tidy(&self.place);
+        // Before the first token goes in, but not for good before it is known to be a database.
+        let tightened = Tightened::begin(&self.place);
         let mut connection = connect(path)?;
         if connection.is_readonly(MAIN_DB)? {
             let message = format!(
@@ -201,8 +205,7 @@ impl Writer {
         if !schema::has_table(&connection, "token_storage")? {
             schema::create(&connection)?;
         }
-        // Before the first token goes in, but not before it is known to be a database.
-        create::tighten(&self.place);
+        tightened.keep();
         Ok(Open {
             connection,
             epoch,

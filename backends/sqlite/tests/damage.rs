@@ -358,3 +358,29 @@ async fn s_a_removed_token_is_wiped_from_the_disk() {
     drop(storage);
     assert!(!holds_it());
 }
+
+/// Somebody wrote `sqlite:` in front of a JSON file's path: no damage, and nothing to put aside.
+#[tokio::test]
+async fn d3_a_json_file_is_named_and_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("tokens.json");
+    let json = "\n{\"data\": {}, \"format_version\": \"2.0\"}".repeat(50);
+    fs::write(&path, &json).unwrap();
+    let storage = SqliteStorage::open(&path).unwrap();
+    let read = storage.get(&key("rs")).await.unwrap_err();
+    let written = storage
+        .store(&key("rs"), &data("at"), Precondition::None)
+        .await
+        .unwrap_err();
+    for error in [read, written] {
+        assert_eq!(error.kind(), ErrorKind::Misconfigured, "{error}");
+        assert!(error.to_string().contains("`json:`"), "{error}");
+    }
+    assert_eq!(fs::read_to_string(&path).unwrap(), json);
+    assert_eq!(names(folder.path()), ["tokens.json", "tokens.json.lock"]);
+    assert!(
+        examine(&path)
+            .iter()
+            .any(|finding| finding.advice == "name another path")
+    );
+}

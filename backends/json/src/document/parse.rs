@@ -59,6 +59,11 @@ impl Document {
         if content.bytes().is_empty() {
             return Err(Damage::corrupt("the file is empty, it was cut off"));
         }
+        if content.bytes().starts_with(b"SQLite format 3\0") {
+            return Err(Damage::not_ours(
+                "it is a SQLite database; open it as one, with `sqlite:` in front of its path",
+            ));
+        }
         if content.bytes().starts_with(b"\xef\xbb\xbf") {
             return Err(Damage::corrupt(
                 "it starts with a byte order mark, which JSON does not allow; remove its first three bytes",

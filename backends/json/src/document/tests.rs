@@ -188,14 +188,16 @@ fn damage_names_the_place() {
         assert_eq!(damage.kind, kind, "{text}: {}", damage.message);
         assert!(damage.message.contains(part), "{text}: {}", damage.message);
     }
-    for (bytes, part) in [
-        (&b""[..], "empty"),
-        (b"\xef\xbb\xbf{}", "byte order mark"),
-        (b"{\"a\":\"\xff\"}", "byte 6"),
+    for (bytes, kind, part) in [
+        (&b""[..], DamageKind::Corrupt, "empty"),
+        (b"\xef\xbb\xbf{}", DamageKind::Corrupt, "byte order mark"),
+        (b"{\"a\":\"\xff\"}", DamageKind::Corrupt, "byte 6"),
+        (b"SQLite format 3\0\x10\0\x02\x02\xff", DamageKind::NotOurs, "`sqlite:`"),
     ] {
         let mut buffer = Buffer::with_capacity(bytes.len());
         buffer.append(bytes);
         let damage = Document::read(buffer).unwrap_err();
+        assert_eq!(damage.kind, kind, "{}", damage.message);
         assert!(damage.message.contains(part), "{}", damage.message);
     }
 }
