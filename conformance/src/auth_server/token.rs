@@ -129,7 +129,11 @@ fn refresh(shared: &Shared, request: &Request, client: &str) -> Result<Value, Re
     if shared.config.rotate {
         token.spent.get_or_insert_with(Instant::now);
     }
-    let body = grants::issue_for(shared, state, grant, shared.config.rotate);
+    let mut body = grants::issue_for(shared, state, grant, shared.config.rotate);
+    if shared.config.name_resource_server {
+        // As Globus does; its SDK insists on it.
+        body.insert("other_tokens".into(), json!([]));
+    }
     Ok(Value::Object(body))
 }
 
