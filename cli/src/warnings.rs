@@ -1,6 +1,9 @@
 //! Warnings of the libraries below, told on standard error: a file mode that was tightened, a damaged file kept aside.
 
-use std::fmt;
+use std::{
+    fmt,
+    sync::{Mutex, PoisonError},
+};
 
 use tracing::{
     Event, Level, Metadata, Subscriber,
@@ -8,7 +11,12 @@ use tracing::{
     span,
 };
 
+use token_storage::Finding;
+
 use crate::failure::note;
+
+/// What has been told.
+static TOLD: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
 /// Passes on what our own crates warn of. Other libraries are left out: what they log has not been looked through for
 /// secrets. So is the token manager, whose target is the project's name alone: its events are told in full elsewhere.
@@ -18,6 +26,13 @@ struct Warnings;
 pub(crate) fn tell() {
     // The only way this fails is that there is one already.
     let _ = tracing::subscriber::set_global_default(Warnings);
+}
+
+/// Whether a library has warned of that by itself.
+pub(crate) fn told(finding: &Finding) -> bool {
+    let told = TOLD.lock().unwrap_or_else(PoisonError::into_inner);
+    let start = format!("{}: {}", finding.place, finding.message);
+    told.iter().any(|text| text.starts_with(&start))
 }
 
 impl Subscriber for Warnings {
@@ -41,6 +56,7 @@ impl Subscriber for Warnings {
         let mut message = Message::default();
         event.record(&mut message);
         note(&format!("warning: {}{}", message.text, message.fields));
+        TOLD.lock().unwrap_or_else(PoisonError::into_inner).push(message.text);
     }
 
     fn enter(&self, _: &span::Id) {}

@@ -431,7 +431,8 @@ fn removing_the_last_token_names_the_copies_that_still_hold_some() {
         .filter(|path| path.is_file())
         .find(|path| std::fs::read(path).unwrap() == old.as_bytes());
     let copy = copy.expect("the original stays beside");
-    ran.says(copy.file_name().unwrap().to_str().unwrap());
+    let name = copy.file_name().unwrap().to_str().unwrap();
+    assert_eq!(ran.stderr.matches(name).count(), 1, "said once: {}", ran.stderr);
 }
 
 /// The limit of a shell, `ulimit -f`, in blocks of 512 bytes (POSIX) or 1024 (bash).

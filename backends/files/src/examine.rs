@@ -125,6 +125,16 @@ fn examine_leases(directory: &Path) -> Vec<Finding> {
 /// Tries a shared lock for an instant: it fails if somebody holds the exclusive one, and excludes no other doctor.
 fn examine_lock(path: &Path, what: &str) -> Option<Finding> {
     let place = path.display().to_string();
+    // Opening a pipe would wait for somebody to write to it.
+    if fs::symlink_metadata(path).is_ok_and(|found| !found.is_file()) {
+        let advice = "remove it: nothing can be written while it is there";
+        return Some(Finding::new(
+            Severity::Error,
+            place,
+            format!("{what} is not a file"),
+            advice,
+        ));
+    }
     let file = match File::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return None,

@@ -12,7 +12,11 @@ use sha2::{Digest, Sha256};
 use token_storage_core::{Acquisition, Intent, LeaseGuard, Operation, RefreshLease, Result, TokenKey};
 
 use crate::{
-    beside, io_error, lock::names_this, on_own_thread, path::create_private_directory, permissions::adopt_owner,
+    beside, io_error,
+    lock::names_this,
+    on_own_thread,
+    path::create_private_directory,
+    permissions::{adopt_owner, open_own},
     private_options, sync_directory, tighten,
 };
 
@@ -115,7 +119,9 @@ fn acquire(path: &Path, target: &Path) -> io::Result<Option<(File, Option<Intent
 }
 
 fn open(path: &Path, target: &Path) -> io::Result<File> {
-    match private_options().read(true).write(true).open(path) {
+    let mut options = private_options();
+    options.read(true).write(true);
+    match open_own(&options, path) {
         Ok(file) => return Ok(file),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(error) => return Err(error),
@@ -127,12 +133,7 @@ fn open(path: &Path, target: &Path) -> io::Result<File> {
             adopt_owner(&directory, target);
         }
     }
-    let file = private_options()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .open(path)?;
+    let file = open_own(options.create(true).truncate(false), path)?;
     adopt_owner(&file, target);
     // The intent that will be written is only as durable as the entry that leads to it.
     sync_directory(path)?;

@@ -7,7 +7,11 @@ use std::{
     time::Instant,
 };
 
-use crate::{beside, create_parents, permissions::adopt_owner, private_options, tighten};
+use crate::{
+    beside, create_parents,
+    permissions::{adopt_owner, open_own},
+    private_options, tighten,
+};
 
 /// The lock between processes that guards a file: an advisory lock of the operating system on `<file>.lock`.
 ///
@@ -172,12 +176,8 @@ impl SidecarLock {
 
     fn open(&self) -> io::Result<File> {
         create_parents(&self.path)?;
-        let file = private_options()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(&self.path)?;
+        let mut options = private_options();
+        let file = open_own(options.read(true).write(true).create(true).truncate(false), &self.path)?;
         tighten(&self.path)?;
         adopt_owner(&file, &self.target);
         Ok(file)
@@ -368,6 +368,38 @@ mod tests {
         assert!(next.mark_in_use().unwrap());
         drop(next);
         assert!(!b.try_acquire().unwrap().unwrap().mark_in_use().unwrap());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn d4_what_is_no_file_is_neither_locked_nor_written_to() {
+        let folder = tempfile::tempdir().unwrap();
+        let victim = folder.path().join("victim");
+        fs::write(&victim, "content").unwrap();
+        let (a, _) = two(folder.path());
+        std::os::unix::fs::symlink(&victim, a.path()).unwrap();
+        assert!(
+            a.try_acquire().is_err(),
+            "a link that somebody put there is not followed"
+        );
+        assert_eq!(fs::read(&victim).unwrap(), b"content");
+        fs::remove_file(a.path()).unwrap();
+        rustix::fs::mknodat(
+            rustix::fs::CWD,
+            a.path(),
+            rustix::fs::FileType::Fifo,
+            rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR,
+            0,
+        )
+        .unwrap();
+        assert!(a.try_acquire().is_err());
+        assert!(
+            crate::examine(&folder.path().join("tokens.json"))
+                .iter()
+                .any(|finding| {
+                    finding.severity == token_storage_core::Severity::Error && finding.message.contains("not a file")
+                })
+        );
     }
 
     #[cfg(unix)]

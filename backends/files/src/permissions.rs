@@ -1,12 +1,37 @@
 use std::{fs, io, path::Path};
 
-/// Options that create a file with mode 0600. Reading, writing and creating are for the caller to set.
+/// Options that create a file with mode 0600. Reading, writing and creating are for the caller to set. A symbolic link is
+/// not followed: in a directory that others may write to, it could lead to any file of this user.
 pub fn private_options() -> fs::OpenOptions {
     #[cfg_attr(not(unix), expect(unused_mut))]
     let mut options = fs::OpenOptions::new();
     #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    {
+        use std::os::unix::fs::OpenOptionsExt as _;
+        let no_link = rustix::fs::OFlags::NOFOLLOW.bits();
+        options.mode(0o600).custom_flags(no_link.cast_signed());
+    }
     options
+}
+
+/// Opens or creates a file of ours, a lock or a lease, with [`private_options`].
+///
+/// # Errors
+/// - [`io::ErrorKind::PermissionDenied`] if a link, a pipe or another thing that is no file is in its place: in a
+///   directory that others may write to, one of them may have put it there.
+pub(crate) fn open_own(options: &fs::OpenOptions, path: &Path) -> io::Result<fs::File> {
+    let no_file = || {
+        io::Error::new(
+            io::ErrorKind::PermissionDenied,
+            "what is in its place is not a file; remove that",
+        )
+    };
+    match options.open(path) {
+        Ok(file) if file.metadata()?.is_file() => Ok(file),
+        Ok(_) => Err(no_file()),
+        Err(_) if fs::symlink_metadata(path).is_ok_and(|found| found.is_symlink()) => Err(no_file()),
+        Err(error) => Err(error),
+    }
 }
 
 /// Takes from group and others what they may do with a file or directory, by path, without opening it. Returns the mode

@@ -5,7 +5,7 @@ use super::{doctor, get::not_found};
 use crate::{
     Context, Exit, Result, failure,
     output::{print, print_json},
-    text,
+    text, warnings,
 };
 
 /// Remove a stored token; it is not revoked, see `logout`
@@ -52,7 +52,7 @@ async fn is_empty(storage: &dyn TokenStorage) -> bool {
 async fn tell_leftovers(context: &Context) {
     let Ok(url) = context.url() else { return };
     for finding in url.examine().await.unwrap_or_default() {
-        if finding.severity >= Severity::Warning {
+        if finding.severity >= Severity::Warning && !warnings::told(&finding) {
             failure::note(&doctor::line(&finding));
         }
     }
