@@ -133,6 +133,11 @@ impl Cx {
         &*self.0.place
     }
 
+    /// A new place, or the same one if there is only one.
+    pub(crate) async fn another_place(&self) -> token_storage_core::Result<Arc<dyn AnyPlace>> {
+        Arc::clone(&self.0.suite).place().await
+    }
+
     /// The main file; only for cases that need files.
     pub(crate) fn file(&self) -> Check<PathBuf> {
         match self.0.place.file() {

@@ -17,6 +17,16 @@ pub(crate) fn full(tag: &str) -> TokenData {
         .with_extra(extra(&[("id_token", &format!("\"id-{tag}\"")), ("n", "1")]))
 }
 
+/// A record with a number in it, and back.
+pub(crate) fn counting(number: usize) -> TokenData {
+    plain(&number.to_string())
+}
+
+pub(crate) fn counted(data: &TokenData) -> usize {
+    let number = data.access_token.expose().rsplit('-').next();
+    number.and_then(|number| number.parse().ok()).unwrap_or(0)
+}
+
 /// Members that the suite knows to be valid.
 pub(crate) fn extra(members: &[(&str, &str)]) -> Extra {
     let mut extra = Extra::new();

@@ -173,14 +173,15 @@ async fn judge(cx: &Cx, case: &Case, result: Check) -> Verdict {
 }
 
 /// A storage that fails the simplest calls in the same way says nothing about the case; one that fails only the case's
-/// calls has failed the case.
+/// calls has failed the case. Asked in another place, if there can be one: the case may have spoiled its own.
 async fn out_of_reach(cx: &Cx, error: &Error) -> bool {
     let may_pass = |kind| matches!(kind, ErrorKind::Unavailable | ErrorKind::Busy);
     if !may_pass(error.kind()) {
         return false;
     }
     let probe = async {
-        let storage = cx.place().reopen().await?;
+        let place = cx.another_place().await?;
+        let storage = place.reopen().await?;
         let key = cx.key("probe");
         storage
             .store(&key, &TokenData::new("probe", "", "probe"), Precondition::None)

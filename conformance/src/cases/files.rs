@@ -11,7 +11,7 @@ use crate::{
     check::{Check, absent, fail, holds, ignore, same, stored},
     cx::Cx,
     data::{full, plain},
-    worker::{Reply, Request, Start, Worker},
+    worker::{NOBODY, Reply, Request, Start, Worker},
 };
 
 const FILES: &[Need] = &[Need::Durable, Need::Files];
@@ -265,7 +265,8 @@ async fn reading_leaves_the_file_as_it_is(cx: Cx) -> Check {
     )
 }
 
-/// The directory is made read-only. To a superuser that says nothing, and the case is ignored.
+/// The directory is made read-only. To a superuser that says nothing: then another process reads, as a user without
+/// rights to whom the files are given.
 async fn reading_needs_no_writable_directory(cx: Cx) -> Check {
     let file = cx.file()?;
     let Some(directory) = file.parent().map(Path::to_owned) else {
@@ -278,17 +279,44 @@ async fn reading_needs_no_writable_directory(cx: Cx) -> Check {
     set_mode(&directory, 0o500);
     let powerless = fs::File::create_new(directory.join("probe")).is_err();
     let _ = fs::remove_file(directory.join("probe"));
-    let read = match cx.open().await {
-        Ok(storage) => storage.get(&cx.key("rs")).await.map_err(Into::into),
-        Err(error) => Err(error),
+    let read = if powerless {
+        read_here(&cx).await
+    } else {
+        read_as_nobody(&cx).await
     };
     set_mode(&directory, 0o700);
-    stored("D4", &read?, &full("1"))?;
-    if powerless {
-        Ok(())
-    } else {
-        ignore("run by a superuser, to whom every directory is writable")
+    same("D4", "what is read", &read?, &Some("access-1".to_owned()))
+}
+
+async fn read_here(cx: &Cx) -> Check<Option<String>> {
+    let stored = cx.open().await?.get(&cx.key("rs")).await?;
+    Ok(stored.map(|stored| stored.data.access_token.expose().to_owned()))
+}
+
+async fn read_as_nobody(cx: &Cx) -> Check<Option<String>> {
+    give_away(cx)?;
+    let mut worker = Worker::start_as(cx, Start::Powerless)?;
+    let key = (&cx.key("rs")).into();
+    match worker.done(cx, "D4", Request::Get { key }).await? {
+        Reply::Got { access_token } => Ok(access_token),
+        reply => fail("D4", "another process reads", format!("{reply:?}"), "the record"),
     }
+}
+
+#[cfg(unix)]
+fn give_away(cx: &Cx) -> Check {
+    let directory = cx.file()?.parent().map(Path::to_owned);
+    for path in tree(cx)?.into_iter().chain(directory) {
+        if std::os::unix::fs::chown(&path, Some(NOBODY), Some(NOBODY)).is_err() {
+            return ignore("run by a user to whom every directory is writable, and who cannot give files away");
+        }
+    }
+    Ok(())
+}
+
+#[cfg(not(unix))]
+fn give_away(_: &Cx) -> Check {
+    ignore("this system has no modes")
 }
 
 async fn writing_leaves_nothing_behind(cx: Cx) -> Check {

@@ -1,4 +1,4 @@
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 
 use token_storage_core::Precondition;
 
@@ -7,7 +7,7 @@ use crate::{
     check::{Check, fail, same, stored},
     cx::{Cx, Handle},
     data::{full, plain},
-    rng::soak,
+    rng::{Rng, soak},
     worker::{Reply, Request, Worker},
 };
 
@@ -41,13 +41,19 @@ pub(super) const CASES: &[Case] = &[
     .needs(&[Need::Durable, Need::Processes, Need::Files]),
 ];
 
+/// After an acknowledgement, when to stop or kill a writer: anywhere in the next write or two, not always at its
+/// beginning.
+pub(super) fn moment(rng: &mut Rng) -> Duration {
+    Duration::from_micros(rng.below(20_000) as u64)
+}
+
 fn rounds() -> usize {
     if soak() { 200 } else { 6 }
 }
 
 /// Lets a worker store until it has acknowledged some writes, kills it, and returns the number of the last write that
 /// it acknowledged.
-async fn flood_and_kill(cx: &Cx, distinct: bool, round: usize) -> Check<usize> {
+async fn flood_and_kill(cx: &Cx, distinct: bool, rng: &mut Rng) -> Check<usize> {
     let mut worker = Worker::start(cx)?;
     let flood = Request::Flood {
         namespace: cx.namespace().to_owned(),
@@ -55,13 +61,13 @@ async fn flood_and_kill(cx: &Cx, distinct: bool, round: usize) -> Check<usize> {
     };
     worker.send(&flood).await?;
     let mut last = 0;
-    // Another number of writes each time.
-    for _ in 0..=(round * 3 % 7 + 1) {
+    for _ in 0..=rng.below(7) {
         match worker.receive().await? {
             Reply::Acknowledged { number } => last = number,
             reply => return fail("D1", "a worker stores", format!("{reply:?}"), "acknowledged writes"),
         }
     }
+    tokio::time::sleep(moment(rng)).await;
     for reply in worker.kill().await? {
         if let Reply::Acknowledged { number } = reply {
             last = last.max(number);
@@ -74,8 +80,9 @@ async fn flood_and_kill(cx: &Cx, distinct: bool, round: usize) -> Check<usize> {
 async fn an_acknowledged_record_survives(cx: Cx) -> Check {
     let key = cx.key("flood");
     cx.touch(&key);
-    for round in 0..rounds() {
-        let last = flood_and_kill(&cx, false, round).await?;
+    let mut rng = cx.rng();
+    for _ in 0..rounds() {
+        let last = flood_and_kill(&cx, false, &mut rng).await?;
         let storage = cx.open().await?;
         let there = storage.get(&key).await?;
         // The write after the last acknowledged one may have happened too.
@@ -88,8 +95,9 @@ async fn an_acknowledged_record_survives(cx: Cx) -> Check {
 }
 
 async fn all_acknowledged_records_survive(cx: Cx) -> Check {
-    for round in 0..rounds() {
-        let last = flood_and_kill(&cx, true, round).await?;
+    let mut rng = cx.rng();
+    for _ in 0..rounds() {
+        let last = flood_and_kill(&cx, true, &mut rng).await?;
         let storage = cx.open().await?;
         for number in 0..=last {
             let key = cx.key(&format!("flood{number}"));
@@ -103,8 +111,9 @@ async fn all_acknowledged_records_survive(cx: Cx) -> Check {
 
 async fn a_killed_writer_blocks_nobody(cx: Cx) -> Check {
     let (storage, key) = (cx.open().await?, cx.key("mine"));
+    let mut rng = cx.rng();
     for round in 0..rounds() {
-        flood_and_kill(&cx, false, round).await?;
+        flood_and_kill(&cx, false, &mut rng).await?;
         write_and_read(&storage, &cx, round).await?;
         let fresh = cx.open().await?;
         write_and_read(&fresh, &cx, round).await?;
@@ -149,8 +158,9 @@ async fn nothing_is_left_behind(cx: Cx) -> Check {
     let storage = cx.open().await?;
     write_and_read(&storage, &cx, 0).await?;
     let before = names(&cx)?;
+    let mut rng = cx.rng();
     for round in 0..rounds() {
-        flood_and_kill(&cx, false, round).await?;
+        flood_and_kill(&cx, false, &mut rng).await?;
         // Whatever a killed writer leaves, the next writer takes away.
         write_and_read(&storage, &cx, round).await?;
         same(

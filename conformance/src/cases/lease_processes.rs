@@ -6,8 +6,9 @@ use super::leases::{acquire, held, intent, ttl, wait_for};
 use crate::{
     Case, Level, Need,
     check::{Check, fail, same},
-    cx::Cx,
-    data::full,
+    cx::{Cx, get_settled},
+    data::{counted, full},
+    rng::soak,
     worker::{Reply, Request, Worker},
 };
 
@@ -26,6 +27,13 @@ pub(super) const CASES: &[Case] = &[
     Case::new(Level::Lease, "lease::of_racing_processes_one_gets_it", &["L1"], |cx| {
         Box::pin(of_racing_processes_one_gets_it(cx))
     })
+    .needs(ANY),
+    Case::new(
+        Level::Lease,
+        "lease::work_of_its_holders_does_not_overlap",
+        &["L1", "D2"],
+        |cx| Box::pin(work_of_its_holders_does_not_overlap(cx)),
+    )
     .needs(ANY),
     Case::new(Level::Lease, "lease::a_killed_holder_frees_it", &["L2"], |cx| {
         Box::pin(a_killed_holder_frees_it(cx))
@@ -120,6 +128,35 @@ async fn of_racing_processes_one_gets_it(cx: Cx) -> Check {
         workers[holders[0]].done(&cx, "L2", Request::Release).await?;
     }
     Ok(())
+}
+
+/// Some release the lease while others try to get it: a lock file that is deleted on release is caught here.
+async fn work_of_its_holders_does_not_overlap(cx: Cx) -> Check {
+    let (storage, key) = (cx.open().await?, cx.key("rs"));
+    let (processes, count) = (4, if soak() { 200 } else { 15 });
+    let mut workers = Vec::new();
+    for _ in 0..processes {
+        let mut worker = Worker::start(&cx)?;
+        worker.done(&cx, "D5", Request::Open).await?;
+        workers.push(worker);
+    }
+    cx.touch(&key);
+    for worker in &mut workers {
+        let key = (&key).into();
+        worker.send(&Request::CountUnderLease { key, count }).await?;
+    }
+    for worker in &mut workers {
+        match worker.receive().await? {
+            Reply::Done => {}
+            reply => return fail("L1", "holders take turns", format!("{reply:?}"), "Done"),
+        }
+    }
+    let want = processes * count;
+    let seen = get_settled(&storage, &key, |got| {
+        got.as_ref().is_some_and(|got| counted(&got.data) == want)
+    });
+    let steps = seen.await?.map_or(0, |stored| counted(&stored.data));
+    same("L1", "steps counted by holders in turn", &steps, &want)
 }
 
 async fn a_killed_holder_frees_it(cx: Cx) -> Check {

@@ -1,5 +1,9 @@
-use token_storage_core::{Precondition, Revision};
+use std::time::Duration;
 
+use token_storage_core::{Precondition, Revision, TokenKey};
+use tokio::time::Instant;
+
+use super::kills::moment;
 use crate::{
     Case, Level, Need,
     check::{Check, fail, same, stored},
@@ -68,27 +72,39 @@ async fn each_sees_what_the_other_stores(cx: Cx) -> Check {
     let (storage, key) = (cx.open().await?, cx.key("rs"));
     let mut worker = start(&cx, 1).await?.remove(0);
     for round in 0..5 {
-        let (mine, its) = (format!("mine-{round}"), format!("its-{round}"));
-        let revision = storage.store(&key, &full(&mine), Precondition::None).await?;
-        let reply = worker.done(&cx, "A3", Request::Get { key: (&key).into() }).await?;
-        match reply {
-            Reply::Got { access_token } => {
-                same(
-                    "A3",
-                    "what another process reads",
-                    &access_token,
-                    &Some(format!("access-{mine}")),
-                )?;
-            }
-            reply => return fail("A3", "another process reads", format!("{reply:?}"), "the record"),
+        // Twice each: what a process has read, it may remember until it writes itself.
+        for mine in [format!("mine-{round}-1"), format!("mine-{round}-2")] {
+            storage.store(&key, &full(&mine), Precondition::None).await?;
+            it_sees(&cx, &mut worker, &key, &mine).await?;
         }
-        let store = Request::store(&key, its.clone(), Precondition::Unchanged(revision));
-        worker.done(&cx, "A4", store).await?;
-        let want = full(&its);
-        let seen = get_settled(&storage, &key, |got| got.as_ref().is_some_and(|got| got.data == want)).await?;
-        stored("A3", &seen, &want)?;
+        for its in [format!("its-{round}-1"), format!("its-{round}-2")] {
+            let there = storage.get(&key).await?;
+            let condition = there.map_or(Precondition::Absent, |stored| Precondition::Unchanged(stored.revision));
+            worker
+                .done(&cx, "A4", Request::store(&key, its.clone(), condition))
+                .await?;
+            let want = full(&its);
+            let seen = get_settled(&storage, &key, |got| got.as_ref().is_some_and(|got| got.data == want)).await?;
+            stored("A3", &seen, &want)?;
+        }
     }
     worker.finish().await
+}
+
+/// A staleness that the storage declares is waited for.
+async fn it_sees(cx: &Cx, worker: &mut Worker, key: &TokenKey, tag: &str) -> Check {
+    let staleness = cx.open().await?.describe().staleness.unwrap_or_default();
+    let (want, deadline) = (Some(format!("access-{tag}")), Instant::now() + staleness);
+    loop {
+        let started = Instant::now();
+        match worker.done(cx, "A3", Request::Get { key: key.into() }).await? {
+            Reply::Got { access_token } if access_token == want || started >= deadline => {
+                return same("A3", "what another process reads", &access_token, &want);
+            }
+            Reply::Got { .. } => tokio::time::sleep(Duration::from_millis(5)).await,
+            reply => return fail("A3", "another process reads", format!("{reply:?}"), "the record"),
+        }
+    }
 }
 
 async fn of_racing_processes_one_wins(cx: Cx) -> Check {
@@ -174,6 +190,9 @@ async fn a_new_place_can_be_opened_by_all_at_once(cx: Cx) -> Check {
     for _ in 0..count {
         workers.push(Worker::start(&cx)?);
     }
+    for worker in &mut workers {
+        worker.done(&cx, "D5", Request::Ready).await?;
+    }
     // They open and write at the same time, the very first of all.
     for (index, worker) in workers.iter_mut().enumerate() {
         let key = cx.key(&format!("rs{index}"));
@@ -216,8 +235,10 @@ async fn a_stopped_writer_does_not_stop_readers(cx: Cx) -> Check {
     };
     worker.send(&flood).await?;
     // Where in a write it is stopped is left to chance, so it is done a few times.
-    for _ in 0..if soak() { 200 } else { 8 } {
+    let mut rng = cx.rng();
+    for _ in 0..if soak() { 200 } else { 12 } {
         worker.receive().await?;
+        tokio::time::sleep(moment(&mut rng)).await;
         worker.stop().await?;
         for handle in [&storage, &cx.open().await?] {
             if handle.get(&key).await?.is_none() {

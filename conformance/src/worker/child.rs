@@ -10,7 +10,7 @@ use tokio::io::{AsyncBufReadExt as _, BufReader};
 use super::{PLAN, Reply, Request, SPEC, logs};
 use crate::{
     cases::{canaries, intent},
-    data::{full, plain},
+    data::{counted, counting, full, plain},
     suite::Plan,
 };
 
@@ -26,6 +26,9 @@ pub fn worker<'a>(plans: impl IntoIterator<Item = &'a Plan>) -> Option<ExitCode>
     crate::run::runtime().block_on(serve(plan, spec));
     Some(ExitCode::SUCCESS)
 }
+
+/// Between two tries to get a lease.
+const PAUSE: std::time::Duration = std::time::Duration::from_millis(2);
 
 struct Served {
     plan: Plan,
@@ -76,6 +79,7 @@ impl Served {
 
     async fn answer(&mut self, request: Request) -> Result<Reply> {
         match request {
+            Request::Ready => Ok(Reply::Done),
             Request::Open => self.storage().await.map(|_| Reply::Done),
             Request::Get { key } => {
                 let stored = self.storage().await?.get(&(&key).into()).await?;
@@ -107,6 +111,7 @@ impl Served {
                 count,
             } => self.store_many(&namespace, &prefix, count).await,
             Request::Flood { namespace, distinct } => self.flood(&namespace, distinct).await,
+            Request::CountUnderLease { key, count } => self.count_under_lease(&(&key).into(), count).await,
             Request::LogCanaries { key } => self.log_canaries(&(&key).into()).await,
             Request::Umask { mask } => set_umask(mask).map(|_| Reply::Done),
             Request::AskUmask => {
@@ -170,6 +175,23 @@ impl Served {
                 .store(&TokenKey::new(namespace, name), &data, Precondition::None)
                 .await?;
             say(&Reply::Acknowledged { number });
+        }
+        Ok(Reply::Done)
+    }
+
+    async fn count_under_lease(&mut self, key: &TokenKey, count: usize) -> Result<Reply> {
+        let storage = self.storage().await?;
+        let lease = storage.lease().ok_or_else(|| broken("the storage has no leases"))?;
+        for _ in 0..count {
+            let guard = loop {
+                match lease.try_acquire(key).await? {
+                    Acquisition::Acquired(guard) => break guard,
+                    Acquisition::Held { .. } => tokio::time::sleep(PAUSE).await,
+                }
+            };
+            let before = storage.get(key).await?.map_or(0, |stored| counted(&stored.data));
+            storage.store(key, &counting(before + 1), Precondition::None).await?;
+            guard.release().await?;
         }
         Ok(Reply::Done)
     }

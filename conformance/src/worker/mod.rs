@@ -7,7 +7,7 @@ mod parent;
 mod protocol;
 
 pub use child::worker;
-pub(crate) use parent::{Start, Worker};
+pub(crate) use parent::{NOBODY, Start, Worker};
 pub(crate) use protocol::{Reply, Request};
 
 /// Whether this process was started by a case.

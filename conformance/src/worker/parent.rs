@@ -25,6 +25,24 @@ pub(crate) enum Start {
     /// Files that it writes cannot grow beyond 256 blocks (128 or 256 KiB, as the shell counts); writing more is an
     /// error.
     SmallFiles,
+    /// As a user without rights, where the suite's own has all.
+    Powerless,
+}
+
+/// The user and the group without rights.
+pub(crate) const NOBODY: u32 = 65534;
+
+#[cfg(unix)]
+fn powerless(program: std::path::PathBuf) -> Command {
+    let mut command = Command::new(program);
+    // Its own directory may be one that this user cannot enter.
+    command.uid(NOBODY).gid(NOBODY).current_dir("/");
+    command
+}
+
+#[cfg(not(unix))]
+fn powerless(program: std::path::PathBuf) -> Command {
+    Command::new(program)
 }
 
 /// A process that has the case's place open. It is killed when dropped.
@@ -49,6 +67,7 @@ impl Worker {
         let program = std::env::current_exe().expect("a process knows its own program");
         let mut command = match start {
             Start::Plain => Command::new(program),
+            Start::Powerless => powerless(program),
             Start::SmallFiles => {
                 // An ignored signal stays ignored in the program that the shell turns into.
                 let mut shell = Command::new("/bin/sh");

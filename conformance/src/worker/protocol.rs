@@ -4,6 +4,8 @@ use token_storage_core::{Precondition, Revision, TokenKey};
 /// What a worker is told, one JSON text a line.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) enum Request {
+    /// Says that the process is up; the storage is not opened.
+    Ready,
     Open,
     Get {
         key: Key,
@@ -38,6 +40,12 @@ pub(crate) enum Request {
     },
     Renew,
     Release,
+    /// Adds 1 to the number in the record this many times, reading and writing without precondition but under
+    /// the lease.
+    CountUnderLease {
+        key: Key,
+        count: usize,
+    },
     /// Sets the mask for modes of new files.
     Umask {
         mask: u32,

@@ -2,47 +2,37 @@
 
 use std::{
     fmt::Debug,
-    fs,
+    fs::{self, File, OpenOptions},
     marker::PhantomData,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, Mutex},
 };
 
+use tempfile::TempDir;
 use token_storage_conformance::{FileBacked, Harness, MultiProcess, Suite};
 use token_storage_core::{
-    Enumerate, Error, MemoryStorage, Precondition, RefreshLease, Result, Revision, StorageInfo, StoredToken, TokenData,
-    TokenKey, TokenStorage, Write, async_trait,
+    Enumerate, Error, ErrorKind, Operation, Precondition, RefreshLease, Result, Revision, StorageInfo, StoredToken,
+    TokenData, TokenKey, TokenStorage, Write, async_trait,
 };
 use token_storage_json::JsonStorage;
 
-/// What a broken file storage does around the calls of the correct one.
-pub(crate) trait Around: Send + Sync + 'static {
+/// What a broken file storage does differently from the correct one.
+#[async_trait]
+pub(crate) trait Around: Sized + Send + Sync + 'static {
     fn open(path: &Path) -> Result<JsonStorage> {
         JsonStorage::open(path)
     }
 
-    /// Before a write.
-    fn before(_path: &Path) {}
-
-    /// After a write that succeeded.
-    fn after(_path: &Path) {}
-
-    /// What a read answers that failed.
-    fn failed(_path: &Path, error: Error) -> Result<Option<StoredToken>> {
-        Err(error)
+    async fn get(broken: &Broken<Self>, key: &TokenKey) -> Result<Option<StoredToken>> {
+        broken.inner.get(key).await
     }
 
-    /// Before a read.
-    fn reading(_path: &Path) {}
-
-    /// The file that a write goes to; it is put into place afterwards.
-    fn written(path: &Path) -> PathBuf {
-        path.to_owned()
+    async fn write(broken: &Broken<Self>, change: Change<'_>) -> Result<Done> {
+        change.apply(&broken.inner).await
     }
 
-    /// Leases that others cannot see.
-    fn lease() -> Option<&'static MemoryStorage> {
-        None
+    fn lease(broken: &Broken<Self>) -> Option<Box<dyn RefreshLease + '_>> {
+        broken.inner.lease()
     }
 }
 
@@ -51,21 +41,79 @@ pub(crate) struct Nothing;
 
 impl Around for Nothing {}
 
-/// Each handle writes to a file of its own, which the next one does not find.
-pub(crate) struct ForgetsOnExit;
+/// A call that writes.
+#[derive(Clone, Copy)]
+pub(crate) enum Change<'a> {
+    Store(&'a [Write<'a>]),
+    Remove(&'a TokenKey, Precondition),
+}
 
-impl Around for ForgetsOnExit {
-    fn open(path: &Path) -> Result<JsonStorage> {
-        let name = path.file_name().unwrap().to_string_lossy().into_owned();
-        let random = token_storage_core::WriteMark::random()?;
-        JsonStorage::open(path.with_file_name(format!("{name}-{random}")))
+/// What it answers.
+pub(crate) enum Done {
+    Stored(Vec<Revision>),
+    Removed(bool),
+}
+
+impl Change<'_> {
+    pub(crate) async fn apply(self, storage: &JsonStorage) -> Result<Done> {
+        match self {
+            Self::Store(writes) => storage.store_all(writes).await.map(Done::Stored),
+            Self::Remove(key, precondition) => storage.remove(key, precondition).await.map(Done::Removed),
+        }
     }
 }
 
+/// A copy of the storage that nobody else sees, for flaws that change the file themselves.
+pub(crate) struct Private {
+    folder: TempDir,
+    pub(crate) storage: JsonStorage,
+}
+
+impl Private {
+    pub(crate) fn of(path: &Path) -> Result<Self> {
+        let folder = tempfile::tempdir().expect("the temporary directory can be written");
+        let file = folder.path().join("copy");
+        // Not there before the first write.
+        let _ = fs::copy(path, &file);
+        let storage = JsonStorage::open(file)?;
+        Ok(Self { folder, storage })
+    }
+
+    pub(crate) fn file(&self) -> PathBuf {
+        self.folder.path().join("copy")
+    }
+
+    /// In one step; a conditional write that was refused has left nothing to put there.
+    pub(crate) fn put_in_place(self, path: &Path) {
+        let _ = fs::rename(self.file(), path);
+    }
+}
+
+/// A path beside the storage's file.
+pub(crate) fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    path.with_file_name(name + suffix)
+}
+
+/// Creates or opens a file that is its owner's only.
+pub(crate) fn owners_file(path: &Path) -> std::io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.create(true).truncate(false).read(true).write(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
+}
+
+pub(crate) fn error(kind: ErrorKind, message: impl Into<String>) -> Error {
+    Error::new(kind, Operation::Store, message)
+}
+
 /// The storage that the suite sees.
-struct Broken<A> {
-    path: PathBuf,
-    inner: JsonStorage,
+pub(crate) struct Broken<A> {
+    pub(crate) path: PathBuf,
+    pub(crate) inner: JsonStorage,
+    /// What this handle remembers.
+    pub(crate) memory: Mutex<Vec<TokenKey>>,
     around: PhantomData<fn() -> A>,
 }
 
@@ -80,6 +128,7 @@ impl<A: Around> Broken<A> {
         Ok(Arc::new(Self {
             inner: A::open(path)?,
             path: path.to_owned(),
+            memory: Mutex::default(),
             around: PhantomData,
         }))
     }
@@ -88,11 +137,7 @@ impl<A: Around> Broken<A> {
 #[async_trait]
 impl<A: Around> TokenStorage for Broken<A> {
     async fn get(&self, key: &TokenKey) -> Result<Option<StoredToken>> {
-        A::reading(&self.path);
-        match self.inner.get(key).await {
-            Err(error) => A::failed(&self.path, error),
-            answer => answer,
-        }
+        A::get(self, key).await
     }
 
     async fn store(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
@@ -101,21 +146,17 @@ impl<A: Around> TokenStorage for Broken<A> {
     }
 
     async fn store_all(&self, writes: &[Write<'_>]) -> Result<Vec<Revision>> {
-        A::before(&self.path);
-        let target = A::written(&self.path);
-        let other = (target != self.path).then(|| JsonStorage::open(&target)).transpose()?;
-        let revisions = other.as_ref().unwrap_or(&self.inner).store_all(writes).await?;
-        self.put_in_place(&target);
-        Ok(revisions)
+        match A::write(self, Change::Store(writes)).await? {
+            Done::Stored(revisions) => Ok(revisions),
+            Done::Removed(_) => unreachable!("a store was asked for"),
+        }
     }
 
     async fn remove(&self, key: &TokenKey, precondition: Precondition) -> Result<bool> {
-        A::before(&self.path);
-        let target = A::written(&self.path);
-        let other = (target != self.path).then(|| JsonStorage::open(&target)).transpose()?;
-        let removed = other.as_ref().unwrap_or(&self.inner).remove(key, precondition).await?;
-        self.put_in_place(&target);
-        Ok(removed)
+        match A::write(self, Change::Remove(key, precondition)).await? {
+            Done::Removed(there) => Ok(there),
+            Done::Stored(_) => unreachable!("a remove was asked for"),
+        }
     }
 
     fn describe(&self) -> StorageInfo {
@@ -127,19 +168,7 @@ impl<A: Around> TokenStorage for Broken<A> {
     }
 
     fn lease(&self) -> Option<Box<dyn RefreshLease + '_>> {
-        match A::lease() {
-            Some(leases) => leases.lease(),
-            None => self.inner.lease(),
-        }
-    }
-}
-
-impl<A: Around> Broken<A> {
-    fn put_in_place(&self, target: &Path) {
-        if target != self.path {
-            let _ = fs::rename(target, &self.path);
-        }
-        A::after(&self.path);
+        A::lease(self)
     }
 }
 
@@ -148,19 +177,19 @@ pub(crate) struct InFile<A>(PhantomData<fn() -> A>);
 
 #[async_trait]
 impl<A: Around> Harness for InFile<A> {
-    type Place = tempfile::TempDir;
+    type Place = TempDir;
 
-    async fn fresh(&self) -> Result<tempfile::TempDir> {
+    async fn fresh(&self) -> Result<TempDir> {
         Ok(tempfile::tempdir().expect("the temporary directory can be written"))
     }
 
-    async fn reopen(&self, place: &tempfile::TempDir) -> Result<Arc<dyn TokenStorage>> {
+    async fn reopen(&self, place: &TempDir) -> Result<Arc<dyn TokenStorage>> {
         Broken::<A>::open(&self.file(place))
     }
 }
 
 impl<A: Around> FileBacked for InFile<A> {
-    fn file(&self, place: &tempfile::TempDir) -> PathBuf {
+    fn file(&self, place: &TempDir) -> PathBuf {
         place.path().join("tokens.json")
     }
 
@@ -171,7 +200,7 @@ impl<A: Around> FileBacked for InFile<A> {
 
 #[async_trait]
 impl<A: Around> MultiProcess for InFile<A> {
-    fn spec(&self, place: &tempfile::TempDir) -> String {
+    fn spec(&self, place: &TempDir) -> String {
         self.file(place)
             .to_str()
             .expect("a temporary path is Unicode")
@@ -192,3 +221,17 @@ pub(crate) fn suite<A: Around>(name: &str) -> Suite<InFile<A>> {
         .files()
         .processes()
 }
+
+/// Declares a broken file storage: what it is called, and what it does differently.
+macro_rules! around {
+    ($(#[$meta:meta])* $name:ident { $($overridden:tt)* }) => {
+        $(#[$meta])*
+        pub(crate) struct $name;
+
+        #[::token_storage_core::async_trait]
+        impl $crate::files::Around for $name {
+            $($overridden)*
+        }
+    };
+}
+pub(crate) use around;

@@ -5,6 +5,8 @@
 
 mod atomicity;
 mod capabilities;
+mod disk;
+mod file_leases;
 mod files;
 mod flaw;
 mod held;
@@ -13,6 +15,7 @@ mod records;
 mod registry;
 mod revisions;
 mod secrets;
+mod shared;
 mod timed;
 
 use std::{
@@ -47,7 +50,9 @@ fn main() -> ExitCode {
     if let Some(code) = worker(mutants.iter().map(|mutant| &mutant.plan).chain(&correct)) {
         return code;
     }
-    let arguments = Arguments::from_args();
+    let mut arguments = Arguments::from_args();
+    // They wait more than they work.
+    arguments.test_threads.get_or_insert(8);
     let (caught, shipped) = (Arc::new(AtomicUsize::new(0)), mutants.len());
     let mut trials: Vec<Trial> = mutants.into_iter().map(|mutant| trial(mutant, &caught)).collect();
     trials.push(Trial::test("every_mutant_has_a_name_of_its_own", || {

@@ -3,9 +3,9 @@
 use token_storage_conformance::Plan;
 
 use crate::{
-    Mutant, atomicity as a, capabilities as c, files as d,
+    Mutant, atomicity as a, capabilities as c, disk as d, file_leases as l, files,
     flaw::{self, Flaw, flaw},
-    held as h, keys as k, records as r, revisions as v, secrets as s,
+    held as h, keys as k, records as r, revisions as v, secrets as s, shared as p,
     timed::{self as t, Timed},
 };
 
@@ -20,8 +20,8 @@ fn timed<R: t::Rules>(name: &'static str, caught_by: &'static str) -> Mutant {
     Mutant { name, caught_by, plan }
 }
 
-fn file<A: d::Around>(name: &'static str, caught_by: &'static str) -> Mutant {
-    let plan = d::suite::<A>(name).plan();
+fn file<A: files::Around>(name: &'static str, caught_by: &'static str) -> Mutant {
+    let plan = files::suite::<A>(name).plan();
     Mutant { name, caught_by, plan }
 }
 
@@ -38,7 +38,7 @@ pub(crate) fn correct() -> Vec<Plan> {
             .enumerates()
             .timed_leases()
             .plan(),
-        d::suite::<d::Nothing>("file").plan(),
+        files::suite::<files::Nothing>("file").plan(),
     ]
 }
 
@@ -51,7 +51,9 @@ pub(crate) fn mutants() -> Vec<Mutant> {
         talkers(),
         capabilities(),
         leases(),
-        files(),
+        disk(),
+        shared(),
+        file_leases(),
     ];
     groups.into_iter().flatten().collect()
 }
@@ -285,9 +287,81 @@ fn leases() -> Vec<Mutant> {
     ]
 }
 
-fn files() -> Vec<Mutant> {
-    vec![file::<d::ForgetsOnExit>(
-        "forgets on exit",
-        "durability::records_outlive_all_handles",
-    )]
+fn disk() -> Vec<Mutant> {
+    vec![
+        file::<d::ForgetsOnExit>("forgets on exit", "durability::records_outlive_all_handles"),
+        file::<d::RemovesInMemory>("removes in memory", "durability::removed_records_stay_removed"),
+        file::<d::LeavesTempFiles>("leaves temporary files", "files::writing_leaves_nothing_behind"),
+        file::<d::LeavesTempFilesWhenKilled>("leaves temporary files when killed", "kills::nothing_is_left_behind"),
+        file::<d::WideMode>("creates files with a wide mode", "files::are_the_owners_only"),
+        file::<d::KeepsWideModes>("keeps wide modes", "files::wider_modes_are_tightened"),
+        file::<d::ChangesTheMask>(
+            "changes the mask of the process",
+            "files::are_the_owners_only_whatever_the_mask",
+        ),
+        file::<d::ReplacesSymlinks>("replaces a symlink", "files::a_symlink_stays_a_symlink"),
+        file::<d::OpeningCreatesFiles>("opening creates files", "files::opening_and_reading_create_nothing"),
+        file::<d::ReadingWrites>("reading writes", "files::reading_leaves_the_file_as_it_is"),
+        file::<d::ReadingLocks>("reading locks", "files::reading_needs_no_writable_directory"),
+        file::<d::LosesOldDataWhenFull>(
+            "loses the old data when full",
+            "files::a_failed_write_leaves_the_old_data",
+        ),
+        file::<d::DamageIsNoTokens>("damage is no tokens", "damage::a_truncated_file_is_corrupt_and_kept"),
+        file::<d::DamageIsUnavailable>("damage is unavailable", "damage::a_file_of_nulls_is_corrupt_and_kept"),
+        file::<d::DamageWithoutPlace>(
+            "damage without its place",
+            "damage::a_file_of_something_else_is_corrupt_and_kept",
+        ),
+        file::<d::MovesDamageOnGet>("moves damage on get", "damage::a_truncated_file_is_corrupt_and_kept"),
+        file::<d::WritesOverDamage>("writes over damage", "damage::a_file_of_nulls_is_corrupt_and_kept"),
+        file::<d::RemembersDamage>("remembers damage", "damage::a_damaged_file_can_be_repaired"),
+        file::<d::QuotesDamage>("quotes damage", "damage::errors_show_no_token"),
+    ]
+}
+
+fn shared() -> Vec<Mutant> {
+    vec![
+        file::<p::LosesEntriesOfOthers>(
+            "loses entries of other processes",
+            "processes::writers_of_different_keys_lose_nothing",
+        ),
+        file::<p::DeletesLockFile>(
+            "deletes its lock file on release",
+            "processes::writers_of_different_keys_lose_nothing",
+        ),
+        file::<p::ChecksThenWrites>("processes check, then write", "processes::of_racing_processes_one_wins"),
+        file::<p::TearsInPlace>("tears writes in place", "kills::an_acknowledged_record_survives"),
+        file::<p::AcknowledgesBeforeDisk>(
+            "acknowledges before writing to disk",
+            "kills::all_acknowledged_records_survive",
+        ),
+        file::<p::DatabaseIsLocked>(
+            "database is locked",
+            "processes::writers_of_different_keys_lose_nothing",
+        ),
+        file::<p::OpensRacily>("opens racily", "processes::a_new_place_can_be_opened_by_all_at_once"),
+        file::<p::DeadProcessKeepsLock>("a dead process keeps the lock", "kills::a_killed_writer_blocks_nobody"),
+        file::<p::ReadersWaitForWriters>(
+            "readers wait for writers",
+            "processes::a_stopped_writer_does_not_stop_readers",
+        ),
+        file::<p::CachesAcrossProcesses>("caches across processes", "processes::each_sees_what_the_other_stores"),
+        file::<p::LogsTokens>("logs tokens", "secrets::logs_show_none"),
+    ]
+}
+
+fn file_leases() -> Vec<Mutant> {
+    vec![
+        file::<l::LeasesOfEachProcess>("leases of each process", "lease::one_holder_among_processes"),
+        file::<l::IntentDiesWithProcess>(
+            "the intent dies with its process",
+            "lease::the_intent_of_a_killed_holder_is_found",
+        ),
+        file::<l::KilledHolderKeepsLease>("a killed holder keeps the lease", "lease::a_killed_holder_frees_it"),
+        file::<l::LeaseDeletesLockFile>(
+            "a lease deletes its lock file",
+            "lease::work_of_its_holders_does_not_overlap",
+        ),
+    ]
 }

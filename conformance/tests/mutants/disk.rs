@@ -1,0 +1,267 @@
+//! File storages that treat their files badly: clauses D1 to D4.
+
+use std::{collections::BTreeSet, fs, path::Path, path::PathBuf, sync::Mutex};
+
+use token_storage_core::{ErrorKind, Result, StoredToken, TokenKey, TokenStorage as _};
+use token_storage_json::JsonStorage;
+
+use crate::files::{Broken, Change, Done, Private, around, beside, error, owners_file};
+
+around!(
+    /// Each handle writes to a file of its own, which the next one does not find.
+    ForgetsOnExit {
+        fn open(path: &Path) -> Result<JsonStorage> {
+            let random = token_storage_core::WriteMark::random()?;
+            JsonStorage::open(beside(path, &format!("-{random}")))
+        }
+    }
+);
+
+around!(
+    /// A remove is remembered by its handle alone.
+    RemovesInMemory {
+        async fn get(broken: &Broken<Self>, key: &TokenKey) -> Result<Option<StoredToken>> {
+            let removed = broken.memory.lock().unwrap().contains(key);
+            if removed { Ok(None) } else { broken.inner.get(key).await }
+        }
+
+        async fn write(broken: &Broken<Self>, change: Change<'_>) -> Result<Done> {
+            if let Change::Remove(key, _) = change {
+                broken.memory.lock().unwrap().push(key.clone());
+                return Ok(Done::Removed(broken.inner.get(key).await?.is_some()));
+            }
+            change.apply(&broken.inner).await
+        }
+    }
+);
+
+around!(
+    /// Each write leaves its temporary file.
+    LeavesTempFiles {
+        async fn write(broken: &Broken<Self>, change: Change<'_>) -> Result<Done> {
+            let random = token_storage_core::WriteMark::random()?;
+            owners_file(&beside(&broken.path, &format!("-{random}.tmp"))).unwrap();
+            change.apply(&broken.inner).await
+        }
+    }
+);
+
+around!(
+    /// The temporary file of a writer that was killed stays for good.
+    LeavesTempFilesWhenKilled {
+        async fn write(broken: &Broken<Self>, change: Change<'_>) -> Result<Done> {
+            let random = token_storage_core::WriteMark::random()?;
+            let temp = beside(&broken.path, &format!("-{random}.tmp"));
+            owners_file(&temp).unwrap();
+            crate::pause().await;
+            let done = change.apply(&broken.inner).await;
+            let _ = fs::remove_file(temp);
+            done
+        }
+    }
+);
+
+#[cfg(unix)]
+fn set_mode(path: &Path, mode: u32) {
+    use std::os::unix::fs::PermissionsExt as _;
+    let _ = fs::set_permissions(path, fs::Permissions::from_mode(mode));
+}
+
+#[cfg(unix)]
+fn mode(path: &Path) -> Option<u32> {
+    use std::os::unix::fs::PermissionsExt as _;
+    Some(fs::metadata(path).ok()?.permissions().mode())
+}
+
+#[cfg(unix)]
+around!(
+    /// Everybody may read the file.
+    WideMode {
+        async fn write(broken: &Broken<Self>, change: Change<'_>) -> Result<Done> {
+            let done = change.apply(&broken.inner).await;
+            set_mode(&broken.path, 0o644);
+            done
+        }
+    }
+);
+
+#[cfg(unix)]
+around!(
+    /// The file keeps whatever mode it was given.
+    KeepsWideModes {
+        fn open(path: &Path) -> Result<JsonStorage> {
+            let before = mode(path);
+            let opened = JsonStorage::open(path);
+            before.inspect(|before| set_mode(path, *before));
+            opened
+        }
+
+        async fn get(broken: &Broken<Self>, key: &TokenKey) -> Result<Option<StoredToken>> {
+            let before = mode(&broken.path);
+            let got = broken.inner.get(key).await;
+            before.inspect(|before| set_mode(&broken.path, *before));
+            got
+        }
+
+        async fn write(broken: &Broken<Self>, change: Change<'_>) -> Result<Done> {
+            let before = mode(&broken.path);
+            let done = change.apply(&broken.inner).await;
+            before.inspect(|before| set_mode(&broken.path, *before));
+            done
+        }
+    }
+);
+
+#[cfg(unix)]
+around!(
+    /// Protects its files by the mask of the whole process, and leaves it changed.
+    ChangesTheMask {
+        async fn write(broken: &Broken<Self>, change: Change<'_>) -> Result<Done> {
+            rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
+            change.apply(&broken.inner).await
+        }
+    }
+);
+
+around!(
+    /// Puts the new file where the symlink was.
+    ReplacesSymlinks {
+        async fn write(broken: &Broken<Self>, change: Change<'_>) -> Result<Done> {
+            let copy = Private::of(&broken.path)?;
+            let done = change.apply(&copy.storage).await;
+            copy.put_in_place(&broken.path);
+            done
+        }
+    }
+);
+
+around!(
+    /// Opening creates a lock file.
+    OpeningCreatesFiles {
+        fn open(path: &Path) -> Result<JsonStorage> {
+            owners_file(&beside(path, ".lock")).unwrap();
+            JsonStorage::open(path)
+        }
+    }
+);
+
+around!(
+    /// Reading writes the file anew.
+    ReadingWrites {
+        async fn get(broken: &Broken<Self>, key: &TokenKey) -> Result<Option<StoredToken>> {
+            if let Ok(bytes) = fs::read(&broken.path) {
+                fs::write(&broken.path, [&bytes, &b"\n"[..]].concat()).unwrap();
+            }
+            broken.inner.get(key).await
+        }
+    }
+);
+
+around!(
+    /// Reading takes a lock, for which it must write to the directory.
+    ReadingLocks {
+        async fn get(broken: &Broken<Self>, key: &TokenKey) -> Result<Option<StoredToken>> {
+            let lock = beside(&broken.path, ".reading");
+            owners_file(&lock).map_err(|_| error(ErrorKind::PermissionDenied, "the lock cannot be taken"))?;
+            let _ = fs::remove_file(lock);
+            broken.inner.get(key).await
+        }
+    }
+);
+
+around!(
+    /// Takes the old file away before the new one is written.
+    LosesOldDataWhenFull {
+        async fn write(broken: &Broken<Self>, change: Change<'_>) -> Result<Done> {
+            let copy = Private::of(&broken.path)?;
+            let _ = fs::remove_file(&broken.path);
+            let done = change.apply(&copy.storage).await?;
+            copy.put_in_place(&broken.path);
+            Ok(done)
+        }
+    }
+);
+
+/// What a read of a damaged file answers instead.
+macro_rules! damaged {
+    ($(#[$meta:meta])* $name:ident, $answer:expr) => {
+        around!(
+            $(#[$meta])*
+            $name {
+                async fn get(broken: &Broken<Self>, key: &TokenKey) -> Result<Option<StoredToken>> {
+                    match broken.inner.get(key).await {
+                        Err(error) if error.kind() == ErrorKind::Corrupt => {
+                            let answer: fn(&Path, token_storage_core::Error) -> Result<Option<StoredToken>> = $answer;
+                            answer(&broken.path, error)
+                        }
+                        other => other,
+                    }
+                }
+            }
+        );
+    };
+}
+
+damaged!(
+    /// A damaged file has no tokens.
+    DamageIsNoTokens,
+    |_, _| Ok(None)
+);
+damaged!(
+    /// A damaged file is a storage out of reach.
+    DamageIsUnavailable,
+    |path, _| Err(error(ErrorKind::Unavailable, path.display().to_string()))
+);
+damaged!(
+    /// A damaged file is reported without its name.
+    DamageWithoutPlace,
+    |_, _| Err(error(ErrorKind::Corrupt, "the storage is damaged"))
+);
+damaged!(
+    /// A read moves the damaged file aside.
+    MovesDamageOnGet,
+    |path, error| {
+        let _ = fs::rename(path, beside(path, ".damaged"));
+        Err(error)
+    }
+);
+damaged!(
+    /// The error quotes what could not be parsed.
+    QuotesDamage,
+    |path, _| {
+        let bytes = fs::read(path).unwrap_or_default();
+        let end = String::from_utf8_lossy(&bytes[bytes.len().saturating_sub(200)..]).into_owned();
+        Err(error(ErrorKind::Corrupt, format!("{}: near {end}", path.display())))
+    }
+);
+
+around!(
+    /// Writes over a damaged file, and what may still be saved of it is gone.
+    WritesOverDamage {
+        async fn write(broken: &Broken<Self>, change: Change<'_>) -> Result<Done> {
+            let bytes = fs::read(&broken.path).unwrap_or_default();
+            if serde_json::from_slice::<serde::de::IgnoredAny>(&bytes).is_err() {
+                let _ = fs::remove_file(&broken.path);
+            }
+            change.apply(&broken.inner).await
+        }
+    }
+);
+
+static DAMAGED: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
+
+around!(
+    /// What was damaged once is damaged for as long as the process lives.
+    RemembersDamage {
+        async fn get(broken: &Broken<Self>, key: &TokenKey) -> Result<Option<StoredToken>> {
+            if DAMAGED.lock().unwrap().contains(&broken.path) {
+                return Err(error(ErrorKind::Corrupt, broken.path.display().to_string()));
+            }
+            let answer = broken.inner.get(key).await;
+            if answer.as_ref().is_err_and(|error| error.kind() == ErrorKind::Corrupt) {
+                DAMAGED.lock().unwrap().insert(broken.path.clone());
+            }
+            answer
+        }
+    }
+);

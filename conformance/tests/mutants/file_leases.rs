@@ -1,0 +1,166 @@
+//! Leases in a file that processes cannot rely on: clauses L1, L2, L5.
+
+use std::{
+    collections::BTreeMap,
+    fs::{self, File, OpenOptions},
+    path::PathBuf,
+    sync::{LazyLock, Mutex},
+    time::Duration,
+};
+
+use token_storage_core::{
+    Acquisition, Intent, LeaseGuard, MemoryStorage, RefreshLease, Result, TokenKey, TokenStorage as _, async_trait,
+};
+
+use crate::files::{Broken, around, beside, owners_file};
+
+static OF_THIS_PROCESS: LazyLock<MemoryStorage> = LazyLock::new(MemoryStorage::new);
+
+around!(
+    /// No other process sees its leases.
+    LeasesOfEachProcess {
+        fn lease(_: &Broken<Self>) -> Option<Box<dyn RefreshLease + '_>> {
+            OF_THIS_PROCESS.lease()
+        }
+    }
+);
+
+/// What a flaw adds to a lease of the correct storage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Flaw {
+    IntentInMemory,
+    MarkedByFile,
+    FileDeletedOnRelease,
+}
+
+struct Leases<'a> {
+    inner: Box<dyn RefreshLease + 'a>,
+    path: PathBuf,
+    flaw: Flaw,
+}
+
+#[async_trait]
+impl RefreshLease for Leases<'_> {
+    async fn try_acquire(&self, key: &TokenKey) -> Result<Acquisition> {
+        let file = beside(&self.path, &format!(".{}", key.resource_server().len()));
+        let held = Acquisition::Held {
+            retry_after: Duration::from_millis(5),
+        };
+        let lock = match self.flaw {
+            Flaw::IntentInMemory => None,
+            Flaw::MarkedByFile => match OpenOptions::new().write(true).create_new(true).open(&file) {
+                Ok(file) => Some(file),
+                Err(_) => return Ok(held),
+            },
+            Flaw::FileDeletedOnRelease => {
+                let opened = owners_file(&file).expect("a lock file can be made");
+                crate::pause().await;
+                if opened.try_lock().is_err() {
+                    return Ok(held);
+                }
+                Some(opened)
+            }
+        };
+        // The correct lease is asked only for what this flaw is not about.
+        let guard = match self.flaw {
+            Flaw::IntentInMemory => match self.inner.try_acquire(key).await? {
+                Acquisition::Acquired(guard) => Some(guard),
+                Acquisition::Held { .. } => return Ok(held),
+            },
+            _ => None,
+        };
+        let intent = INTENTS.lock().unwrap().get(&file).cloned();
+        Ok(Acquisition::Acquired(Box::new(Guard {
+            guard,
+            lock,
+            file,
+            intent,
+        })))
+    }
+}
+
+static INTENTS: Mutex<BTreeMap<PathBuf, Intent>> = Mutex::new(BTreeMap::new());
+
+#[derive(Debug)]
+struct Guard {
+    guard: Option<Box<dyn LeaseGuard>>,
+    lock: Option<File>,
+    file: PathBuf,
+    intent: Option<Intent>,
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        if self.lock.is_some() {
+            let _ = fs::remove_file(&self.file);
+        }
+    }
+}
+
+#[async_trait]
+impl LeaseGuard for Guard {
+    fn intent(&self) -> Option<&Intent> {
+        self.intent.as_ref()
+    }
+
+    fn remaining(&self) -> Option<Duration> {
+        None
+    }
+
+    async fn renew(&mut self) -> Result<()> {
+        Ok(())
+    }
+
+    async fn prove_writable(&mut self) -> Result<()> {
+        Ok(())
+    }
+
+    async fn record_intent(&mut self, intent: &Intent) -> Result<()> {
+        self.intent = Some(intent.clone());
+        INTENTS.lock().unwrap().insert(self.file.clone(), intent.clone());
+        Ok(())
+    }
+
+    async fn clear_intent(&mut self) -> Result<()> {
+        self.intent = None;
+        INTENTS.lock().unwrap().remove(&self.file);
+        Ok(())
+    }
+
+    async fn release(mut self: Box<Self>) -> Result<()> {
+        match self.guard.take() {
+            Some(guard) => guard.release().await,
+            None => Ok(()),
+        }
+    }
+}
+
+macro_rules! leases {
+    ($(#[$meta:meta])* $name:ident, $flaw:expr) => {
+        around!(
+            $(#[$meta])*
+            $name {
+                fn lease(broken: &Broken<Self>) -> Option<Box<dyn RefreshLease + '_>> {
+                    let (inner, path) = (broken.inner.lease()?, broken.path.clone());
+                    Some(Box::new(Leases { inner, path, flaw: $flaw }))
+                }
+            }
+        );
+    };
+}
+
+leases!(
+    /// An intent dies with its process.
+    IntentDiesWithProcess,
+    Flaw::IntentInMemory
+);
+leases!(
+    /// A lease is that a file exists; who is killed never gives it back.
+    KilledHolderKeepsLease,
+    Flaw::MarkedByFile
+);
+leases!(
+    /// The lock file of a lease is deleted when it is released.
+    LeaseDeletesLockFile,
+    Flaw::FileDeletedOnRelease
+);
