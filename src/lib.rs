@@ -18,6 +18,7 @@
 //! | keep one user's, application's or tenant's tokens | [`Namespaced`] |
 //! | store what an authorization server answered | [`TokenResponse`], [`TokenStorageExt`] |
 //! | write code for any backend, or a backend | [`TokenStorage`] |
+//! | make sure of scopes, refresh tokens, identity | [`validating`] |
 //! | list what is stored, where the storage can | [`EnumerateExt`], [`Namespaced::listing`] |
 //!
 //! What each storage promises is written in numbered clauses in
@@ -41,6 +42,7 @@ pub mod oauth;
 mod open;
 mod response;
 mod url;
+pub mod validating;
 
 pub use apply::{StoredResponse, merge};
 pub use ext::{EnumerateExt, TokenStorageExt};

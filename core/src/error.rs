@@ -49,6 +49,9 @@ pub enum ErrorKind {
     Misconfigured,
     /// The lease is no longer this holder's: its time ran out and another took it over.
     LeaseLost,
+    /// A rule that the program has set up does not accept the record; see [`std::error::Error::source`]. Nothing was
+    /// written.
+    Rejected,
 }
 
 /// What was being done when it went wrong.

@@ -157,7 +157,10 @@ pub(super) async fn store<S: TokenStorage>(
             Attempt::Failed(error) => error,
             done => return conclude(inner, key, pending, done).await,
         };
-        let hopeless = matches!(error.kind(), ErrorKind::TooLarge | ErrorKind::InvalidInput);
+        let hopeless = matches!(
+            error.kind(),
+            ErrorKind::TooLarge | ErrorKind::InvalidInput | ErrorKind::Rejected
+        );
         if hopeless || tokio::time::Instant::now() + pause > patience {
             return Settled::Failed(error);
         }
