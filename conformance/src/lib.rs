@@ -36,6 +36,8 @@
 //!
 //! `docs/writing-a-backend.md` leads from an empty package to here, and tells how to read a failure.
 //!
+//! What refreshes tokens is run on a storage by the module `refreshing` (feature `auth-server`), against `auth_server`.
+//!
 //! Other programs run cases one by one: [`cases`] lists them and [`Plan::run`] runs one and returns a [`Report`].
 //!
 //! # Environment
@@ -61,6 +63,8 @@ mod history;
 mod linear;
 mod live;
 mod recorder;
+#[cfg(feature = "auth-server")]
+pub mod refreshing;
 pub mod report;
 mod rng;
 mod run;

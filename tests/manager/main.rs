@@ -10,6 +10,8 @@ mod logout;
 mod others;
 mod partial;
 mod refresh;
+mod refreshing;
 mod rejected;
+mod storages;
 mod support;
 mod timed;

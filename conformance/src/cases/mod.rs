@@ -74,7 +74,10 @@ pub fn elsewhere() -> &'static [(&'static str, &'static str)] {
             "D7",
             "the tests of the JSON and SQLite backends, which run the Python SDK",
         ),
-        ("L5", "the tests of the token manager"),
+        (
+            "L5",
+            "`refreshing::refresh_cases`, which the token manager's tests run on every storage",
+        ),
         (
             "L6",
             "the tests of the token manager; its part of the lease is `lease::proving_writable_changes_nothing`",
@@ -84,6 +87,9 @@ pub fn elsewhere() -> &'static [(&'static str, &'static str)] {
             "the tests of the facade's `merge_response` and of the token manager",
         ),
         ("L9", "core, `TokenData::freshness`, and the tests of the token manager"),
-        ("L10", "the tests of the token manager"),
+        (
+            "L10",
+            "`refreshing::refresh_cases`, which the token manager's tests run on every storage",
+        ),
     ]
 }
