@@ -7,7 +7,7 @@ use super::{
     event::Events,
     inner::{Inner, Settings},
     lease::LocalLeases,
-    step::Steps,
+    step::{Polls, Steps},
 };
 
 /// Sets up a [`TokenManager`]; see [`TokenManager::builder`].
@@ -21,6 +21,7 @@ pub struct ManagerBuilder<S> {
     clock: Arc<dyn Clock>,
     events: Events,
     steps: Steps,
+    polls: Polls,
 }
 
 impl<S: TokenStorage + 'static> ManagerBuilder<S> {
@@ -34,6 +35,7 @@ impl<S: TokenStorage + 'static> ManagerBuilder<S> {
             clock: Arc::new(SystemClock::new()),
             events: Events::default(),
             steps: Default::default(),
+            polls: Default::default(),
         }
     }
 
@@ -120,6 +122,14 @@ impl<S: TokenStorage + 'static> ManagerBuilder<S> {
         self
     }
 
+    /// Calls this before each poll of a refresh, with the number of polls before.
+    #[cfg(feature = "__steps")]
+    #[doc(hidden)]
+    pub fn on_poll(mut self, hook: impl Fn(usize) + Send + Sync + 'static) -> Self {
+        self.polls = Polls(Some(Arc::new(hook)));
+        self
+    }
+
     /// The manager.
     ///
     /// # Errors
@@ -146,6 +156,7 @@ impl<S: TokenStorage + 'static> ManagerBuilder<S> {
             clock: self.clock,
             events: self.events,
             steps: self.steps,
+            polls: self.polls,
             slots: Default::default(),
         }))
     }

@@ -8,7 +8,7 @@ use super::{
     lease::LocalLeases,
     slot::Slot,
     slots::Slots,
-    step::{Step, Steps},
+    step::{Polls, Step, Steps},
 };
 
 /// What the clones of a manager share.
@@ -22,6 +22,7 @@ pub(super) struct Inner<S> {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) events: Events,
     pub(super) steps: Steps,
+    pub(super) polls: Polls,
     pub(super) slots: Slots,
 }
 

@@ -279,7 +279,8 @@ impl<S: TokenStorage + 'static> TokenManager<S> {
     }
 
     fn start(&self, slot: &Arc<Slot>, mode: Mode, sender: watch::Sender<Option<Outcome>>) {
-        tokio::spawn(flight::run(self.0.clone(), slot.clone(), mode, sender));
+        let flight = flight::run(self.0.clone(), slot.clone(), mode, sender);
+        tokio::spawn(self.0.polls.watch(flight));
     }
 }
 

@@ -66,6 +66,32 @@ mod hooked {
         }
     }
 
+    type PollHook = dyn Fn(usize) + Send + Sync;
+
+    /// Is told before each poll of a refresh, how many there were: its await points, one by one.
+    #[derive(Clone, Default)]
+    pub(crate) struct Polls(pub(crate) Option<Arc<PollHook>>);
+
+    impl Polls {
+        pub(crate) fn watch<F: Future>(&self, future: F) -> impl Future<Output = F::Output> + use<F> {
+            let (hook, mut polls) = (self.0.clone(), 0);
+            let mut future = Box::pin(future);
+            std::future::poll_fn(move |cx| {
+                if let Some(hook) = &hook {
+                    hook(polls);
+                    polls += 1;
+                }
+                future.as_mut().poll(cx)
+            })
+        }
+    }
+
+    impl fmt::Debug for Polls {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("Polls")
+        }
+    }
+
     impl fmt::Debug for Steps {
         fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             f.write_str("Steps")
@@ -78,6 +104,16 @@ mod hooked {
     use super::Step;
 
     #[derive(Clone, Debug, Default)]
+    pub(crate) struct Polls;
+
+    impl Polls {
+        #[inline]
+        pub(crate) fn watch<F>(&self, future: F) -> F {
+            future
+        }
+    }
+
+    #[derive(Clone, Debug, Default)]
     pub(crate) struct Steps;
 
     impl Steps {
@@ -86,4 +122,4 @@ mod hooked {
     }
 }
 
-pub(crate) use hooked::Steps;
+pub(crate) use hooked::{Polls, Steps};

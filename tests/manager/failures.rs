@@ -16,81 +16,15 @@ use crate::{
     support::{LIFETIME, World, assert_current, key},
 };
 
-fn status(status: u16) -> Fault {
+pub(crate) fn status(status: u16) -> Fault {
     Fault::Status {
         status,
         retry_after: None,
     }
 }
 
-fn refuse(status: u16, error: &'static str) -> Fault {
+pub(crate) fn refuse(status: u16, error: &'static str) -> Fault {
     Fault::Refuse { status, error }
-}
-
-/// What passes, and whether the token may have been spent meanwhile.
-fn transient_failures() -> Vec<(&'static str, Fault, bool)> {
-    vec![
-        (
-            "connection closed before anything was done",
-            Fault::DropConnection,
-            false,
-        ),
-        ("answer lost", Fault::DropAnswer, true),
-        ("answer cut off in the middle", Fault::TruncateAnswer, true),
-        ("no answer, nothing done", Fault::Hang, false),
-        ("no answer, but done", Fault::HangAfter, true),
-        ("408", status(408), false),
-        ("429", status(429), false),
-        ("500", status(500), false),
-        ("502", status(502), false),
-        ("503", status(503), false),
-        ("504", status(504), false),
-        ("redirected to a page", status(302), false),
-        ("200 with a page", Fault::Garbage, true),
-        ("200 without a token", Fault::Omit(&["access_token"]), true),
-        ("negative expires_in", Fault::Member("expires_in", "-5"), true),
-        ("400 with a page", status(400), false),
-        ("temporarily_unavailable", refuse(400, "temporarily_unavailable"), false),
-    ]
-}
-
-#[tokio::test]
-async fn l7_transient_failures_leave_the_file_as_it_is() {
-    for (name, fault, spent) in transient_failures() {
-        let directory = tempfile::tempdir().unwrap();
-        let file = directory.path().join("tokens.json");
-        let world = World::with(JsonStorage::open(&file).unwrap(), Config::default()).await;
-        let manager = world
-            .builder()
-            .request_timeout(Duration::from_millis(300))
-            .build()
-            .unwrap();
-        world.expire();
-        let before = fs::read(&file).unwrap();
-        world.server.script(Endpoint::Token, fault);
-        let error = manager.access_token(&key()).await.unwrap_err();
-        assert_eq!(error.kind(), ManagerErrorKind::Transient, "{name}");
-        assert!(error.is_retryable() && !error.needs_login(), "{name}");
-        assert_eq!(fs::read(&file).unwrap(), before, "{name}: the bytes changed");
-        // At once again: no request, and it says when.
-        let error = manager.access_token(&key()).await.unwrap_err();
-        assert!(error.retry_after().is_some(), "{name}");
-        assert_eq!(world.server.refresh_requests(), 1, "{name}");
-        world.clock.advance(60);
-        let second = manager.access_token(&key()).await;
-        if spent {
-            let kind = second.unwrap_err().kind();
-            assert_eq!(
-                kind,
-                ManagerErrorKind::ReauthRequired(ReauthReason::UnknownOutcome),
-                "{name}"
-            );
-            assert_eq!(fs::read(&file).unwrap(), before, "{name}: the bytes changed");
-        } else {
-            assert_current(&world, &second.unwrap()).await;
-            assert_eq!(world.server.reuse_detections(), 0, "{name}");
-        }
-    }
 }
 
 #[tokio::test]

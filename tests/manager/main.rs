@@ -9,6 +9,7 @@ mod leaseless;
 mod logout;
 mod others;
 mod partial;
+mod passing;
 mod refresh;
 mod refreshing;
 mod rejected;

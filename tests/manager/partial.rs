@@ -12,7 +12,10 @@ use token_storage::{
     manager::{EndpointError, RefreshRequest, TokenEndpoint, TokenKind, TokenManager},
 };
 
-use crate::support::{TestClock, key};
+use crate::{
+    storages,
+    support::{TestClock, key},
+};
 
 /// Answers what it was given, in that order, and keeps the refresh tokens that it was sent.
 #[derive(Debug, Default)]
@@ -97,12 +100,27 @@ proptest! {
     #[test]
     fn l8_nothing_is_lost(answers in prop::collection::vec(answer(), 1..8)) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(check(&answers))?;
+        runtime.block_on(check(Arc::new(MemoryStorage::new()), &answers))?;
     }
 }
 
-async fn check(answers: &[Value]) -> Result<(), TestCaseError> {
-    let storage = MemoryStorage::new();
+proptest! {
+    // Few: each refresh waits for the disk.
+    #![proptest_config(ProptestConfig::with_cases(8))]
+
+    #[test]
+    fn l8_nothing_is_lost_on_any_storage(answers in prop::collection::vec(answer(), 1..5)) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            for place in storages::all().await {
+                check(place.open(), &answers).await?;
+            }
+            Ok::<_, TestCaseError>(())
+        })?;
+    }
+}
+
+async fn check(storage: Arc<dyn TokenStorage>, answers: &[Value]) -> Result<(), TestCaseError> {
     let mut first = TokenData::new("rs", "first scope", "first")
         .with_refresh_token("first-refresh")
         .with_identity_id("identity")

@@ -14,12 +14,18 @@ use token_storage::{MemoryStorage, TokenStorage, json::JsonStorage, sqlite::Sqli
 pub(crate) struct Place {
     pub(crate) name: &'static str,
     open: Box<dyn Fn() -> Arc<dyn TokenStorage> + Send + Sync>,
-    _directory: Option<TempDir>,
+    directory: Option<TempDir>,
 }
 
 impl Place {
     pub(crate) fn open(&self) -> Arc<dyn TokenStorage> {
         (self.open)()
+    }
+
+    /// The file, where the record is all in one.
+    pub(crate) fn bytes(&self) -> Option<Vec<u8>> {
+        let directory = self.directory.as_ref().filter(|_| self.name == "json")?;
+        Some(std::fs::read(directory.path().join("tokens")).unwrap())
     }
 
     fn in_files<S: TokenStorage + 'static>(
@@ -31,7 +37,7 @@ impl Place {
         Self {
             name,
             open: Box::new(move || Arc::new(open(&file))),
-            _directory: Some(directory),
+            directory: Some(directory),
         }
     }
 }
@@ -43,7 +49,7 @@ pub(crate) async fn all() -> Vec<Place> {
         Place {
             name: "memory",
             open: Box::new(move || Arc::new(memory.clone())),
-            _directory: None,
+            directory: None,
         },
         Place::in_files("json", |file| JsonStorage::open(file).unwrap()),
         Place::in_files("sqlite", |file| SqliteStorage::open(file).unwrap()),
@@ -73,6 +79,6 @@ async fn dynamodb() -> Place {
             let storage = DynamoDbStorage::builder(&table).lease_ttl(Duration::from_secs(1));
             Arc::new(storage.with_client(client(&endpoint)))
         }),
-        _directory: None,
+        directory: None,
     }
 }

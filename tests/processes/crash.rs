@@ -3,13 +3,18 @@
 use libtest_mimic::Trial;
 use rustix::process::Signal;
 use std::os::unix::process::ExitStatusExt as _;
-use token_storage::manager::{ManagerErrorKind, ReauthReason, Step};
+use token_storage::{
+    Precondition,
+    manager::{ManagerErrorKind, ReauthReason, Step},
+};
 use token_storage_conformance::auth_server::{Endpoint, Fault, Gate};
 
 use crate::{
+    stampede::is_soak,
     storages::Kind,
+    table,
     worker::Answer,
-    world::{LIFETIME, Worker, World, trial},
+    world::{self, LIFETIME, Worker, World, trial},
 };
 
 /// What the next process finds.
@@ -50,8 +55,14 @@ pub(crate) fn trials(kind: Kind) -> Vec<Trial> {
         ("AnswerOnItsWay", Expected::NamesTheLoss),
     ] {
         let name = format!("crash::l5::{}::{when}", kind.name());
-        trials.push(trial(name, move || killed_in_flight(kind, expected)));
+        trials.push(trial(name, move || killed_in_flight(kind, when, expected)));
     }
+    for (step, revokes) in [(Step::ConflictRead, false), (Step::BeforeRevoke, true)] {
+        let name = format!("crash::l10::{}::{step:?}", kind.name());
+        trials.push(trial(name, move || killed_after_a_logout(kind, step, revokes)));
+    }
+    let name = format!("crash::l5::{}::every_await_point", kind.name());
+    trials.push(trial(name, move || killed_at_every_await_point(kind)));
     trials
 }
 
@@ -64,11 +75,11 @@ async fn killed_at(kind: Kind, step: Step, expected: Expected) {
     holder.tell(world.now);
     assert_eq!(holder.answer(), None, "the holder dies at this step");
     assert_eq!(holder.wait().signal(), Some(Signal::KILL.as_raw()));
-    check(&world, kind, &format!("{step:?}"), expected).await;
+    check(&world, kind, step, expected).await;
 }
 
 /// Killed while the request, or its answer, is on the wire.
-async fn killed_in_flight(kind: Kind, expected: Expected) {
+async fn killed_in_flight(kind: Kind, when: &'static str, expected: Expected) {
     let mut world = World::new(kind).await;
     world.now += LIFETIME;
     let gate = Gate::new();
@@ -83,15 +94,16 @@ async fn killed_in_flight(kind: Kind, expected: Expected) {
     holder.signal(Signal::KILL);
     holder.wait();
     // The first request was never carried out, or its answer went nowhere.
-    check_after(&world, kind, "in flight", expected, 1).await;
+    check_after(&world, kind, (20, when), expected, 1).await;
 }
 
-async fn check(world: &World, kind: Kind, step: &str, expected: Expected) {
+async fn check(world: &World, kind: Kind, step: Step, expected: Expected) {
     let before = world.server.refresh_requests();
-    check_after(world, kind, step, expected, before).await;
+    let order = Step::ALL.iter().position(|other| *other == step).unwrap();
+    check_after(world, kind, (order, &format!("{step:?}")), expected, before).await;
 }
 
-async fn check_after(world: &World, kind: Kind, step: &str, expected: Expected, before: usize) {
+async fn check_after(world: &World, kind: Kind, (order, at): (usize, &str), expected: Expected, before: usize) {
     let answer = world.ask_once(&world.job());
     let requests = world.server.refresh_requests() - before;
     let lost = ManagerErrorKind::ReauthRequired(ReauthReason::UnknownOutcome);
@@ -114,8 +126,83 @@ async fn check_after(world: &World, kind: Kind, step: &str, expected: Expected, 
             assert_eq!(world.server.refresh_requests() - before, 1);
         }
     }
-    eprintln!(
-        "killed on {} at {step}: the next process {expected:?}, {requests} further requests",
-        kind.name()
-    );
+    let what = match expected {
+        Expected::Refreshes => "the next process refreshes",
+        Expected::FindsTheToken => "the next process finds the token",
+        Expected::NamesTheLoss => "the loss is named after one try",
+    };
+    table::note("killed", order, at, kind, what);
+}
+
+/// Somebody logs out while the answer is on its way, and the holder dies before, or while, it revokes what it got.
+async fn killed_after_a_logout(kind: Kind, step: Step, revokes: bool) {
+    let mut world = World::new(kind).await;
+    world.now += LIFETIME;
+    let gate = Gate::new();
+    world.server.script(Endpoint::Token, Fault::GateAfter(gate.clone()));
+    let mut job = world.job();
+    job.signal_at = Some((format!("{step:?}"), "kill".into()));
+    let mut holder = Worker::start(&job);
+    holder.tell(world.now);
+    gate.arrived().await;
+    // What a logout does: it revokes the family, and then removes the record.
+    world.server.revoke_everything();
+    world.storage.remove(&world::key(), Precondition::None).await.unwrap();
+    gate.open();
+    assert_eq!(holder.answer(), None, "the holder dies at this step");
+    let none = ManagerErrorKind::ReauthRequired(ReauthReason::NoToken);
+    assert_eq!(world.ask_once(&world.job()), Answer::Failed(format!("{none:?}")));
+    assert_eq!(world.storage.get(&world::key()).await.unwrap(), None);
+    assert_eq!(world.server.live_refresh_tokens(), 0);
+    assert_eq!(world.server.count(Endpoint::Revoke), 0, "it did not come to that");
+    let order = if revokes { 31 } else { 30 };
+    table::note("killed", order, &format!("{step:?}"), kind, "logged out");
+}
+
+/// Wherever the holder dies, the next process refreshes, finds the token, or names the loss; nothing is lost silently.
+async fn killed_at_every_await_point(kind: Kind) {
+    let (mut refreshed, mut found, mut named) = (0, 0, 0);
+    let mut poll = 0;
+    loop {
+        let mut world = World::new(kind).await;
+        world.now += LIFETIME;
+        let mut job = world.job();
+        job.kill_at_poll = Some(poll);
+        let mut holder = Worker::start(&job);
+        holder.tell(world.now);
+        if let Some(answer) = holder.answer() {
+            assert_eq!(answer, Answer::Token(world.stored_token().await));
+            break;
+        }
+        holder.wait();
+        match next(&world).await {
+            Expected::Refreshes => refreshed += 1,
+            Expected::FindsTheToken => found += 1,
+            Expected::NamesTheLoss => named += 1,
+        }
+        // A takeover takes a second each time, so the long form looks at them all, and the usual one at some.
+        poll += if kind.is_timed() && !is_soak() { 3 } else { 1 };
+    }
+    assert!(refreshed > 0 && poll > 2, "it was killed at {poll} await points");
+    let outcome = format!("{refreshed} refresh, {found} find it, {named} name the loss");
+    table::note("killed", 40, "every await point", kind, outcome);
+}
+
+/// What the next process does. The request of the dead one may still be on its way when it starts.
+async fn next(world: &World) -> Expected {
+    let before = world.stored_token().await;
+    let answer = world.ask_once(&world.job());
+    let after = world.stored_token().await;
+    if let Answer::Failed(kind) = &answer {
+        let lost = ManagerErrorKind::ReauthRequired(ReauthReason::UnknownOutcome);
+        assert_eq!(*kind, format!("{lost:?}"), "a loss has a name");
+        assert!(world.server.reuse_detections() > 0, "and the server was asked");
+        return Expected::NamesTheLoss;
+    }
+    assert_eq!(answer, Answer::Token(after.clone()));
+    if before == after {
+        Expected::FindsTheToken
+    } else {
+        Expected::Refreshes
+    }
 }

@@ -3,12 +3,14 @@
 //!
 //! - `cargo test --features oauth,__steps,json,sqlite,dynamodb --test processes -- stampede` counts requests against
 //!   expiries; `TOKEN_STORAGE_SOAK=1` makes it 32 processes x 16 tasks x 200 expiries.
-//! - `... -- crash` kills the holder of a refresh at every step, `... -- stopped` stops it and lets it go on.
+//! - `... -- crash` kills the holder of a refresh at every step and at every await point, `... -- stopped` stops it and
+//!   lets it go on. Both print a table of what became of it.
 
 mod crash;
 mod stampede;
 mod stopped;
 mod storages;
+mod table;
 mod worker;
 mod world;
 
@@ -29,7 +31,9 @@ fn main() {
         trials.extend(stopped::trials(storage));
     }
     guard_against_hanging();
-    libtest_mimic::run(&arguments, trials).exit();
+    let conclusion = libtest_mimic::run(&arguments, trials);
+    table::print(&storages::all());
+    conclusion.exit();
 }
 
 /// A worker that never answers must not hang the run. All trials together take seconds, a soak minutes.

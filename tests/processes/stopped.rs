@@ -6,6 +6,7 @@ use token_storage::manager::{ManagerErrorKind, ReauthReason, Step};
 
 use crate::{
     storages::Kind,
+    table,
     worker::Answer,
     world::{LIFETIME, Worker, World, trial},
 };
@@ -37,17 +38,18 @@ async fn run(kind: Kind, step: Step, sent: bool) {
     let mut holder = Worker::start(&job);
     holder.tell(world.now);
     holder.wait_until_stopped();
-    if kind.is_timed() {
+    let outcome = if kind.is_timed() {
         taken_over(&world, &mut holder, sent).await;
+        match sent {
+            true => "taken over, the loss is named",
+            false => "taken over, the stopped one sends nothing",
+        }
     } else {
         kept(&world, &mut holder).await;
-    }
-    eprintln!(
-        "stopped on {} at {step:?}: {} token requests, {} reuse detections",
-        kind.name(),
-        world.server.refresh_requests(),
-        world.server.reuse_detections()
-    );
+        "others Busy, then it goes on"
+    };
+    let order = Step::ALL.iter().position(|other| *other == step).unwrap();
+    table::note("stopped", order, &format!("{step:?}"), kind, outcome);
 }
 
 /// A lease bound to the process stays with it: others are busy, and get the token when it goes on.

@@ -28,6 +28,8 @@ pub(crate) struct Job {
     pub(crate) lease_wait_ms: Option<u64>,
     /// The name of a step, and the signal that the worker sends itself there.
     pub(crate) signal_at: Option<(String, String)>,
+    /// Before which poll of its refresh the worker kills itself.
+    pub(crate) kill_at_poll: Option<usize>,
 }
 
 /// What it answers to a command: the token that all tasks got, or what else happened.
@@ -105,6 +107,13 @@ async fn manager(job: &Job, clock: Arc<ToldClock>) -> Manager {
                 }
             }
         });
+    if let Some(last) = job.kill_at_poll {
+        builder = builder.on_poll(move |poll| {
+            if poll == last {
+                kill_process(getpid(), Signal::KILL).unwrap();
+            }
+        });
+    }
     if let Some(wait) = job.lease_wait_ms {
         builder = builder.lease_wait(Duration::from_millis(wait));
     }

@@ -70,6 +70,7 @@ impl World {
             tasks: 1,
             lease_wait_ms: None,
             signal_at: None,
+            kill_at_poll: None,
         }
     }
 
