@@ -8,6 +8,8 @@ mod context;
 mod exit;
 mod failure;
 #[cfg(feature = "oauth")]
+mod interrupt;
+#[cfg(feature = "oauth")]
 mod manager;
 mod output;
 mod record;

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use token_storage::{
-    Namespaced, TokenStorage,
+    Namespaced, TokenKey, TokenStorage,
     manager::{
         AccessToken, EndpointError, EndpointErrorKind, Event, ManagerError, ManagerErrorKind, ReauthReason,
         TokenManager,
@@ -14,6 +14,7 @@ use token_storage::{
 use crate::{
     Context, Exit, Failure, Result,
     failure::{chain, note},
+    interrupt,
     server::{Endpoint, ServerArgs},
 };
 
@@ -52,13 +53,24 @@ impl Session {
         })
     }
 
+    /// The access token, refreshed if need be.
+    pub(crate) async fn access_token(&self, key: &TokenKey) -> Result<AccessToken, ManagerError> {
+        let token = self.manager.access_token(key).await;
+        interrupt::release();
+        token
+    }
+
     /// What a service answers to the stored token, refreshed if need be, and once more if the service refuses it.
     pub(crate) async fn get(&self, resource_server: &str, url: &str) -> Result<Vec<u8>> {
         let client = self.endpoint.client().await?;
         let authorizer = self.manager.authorizer(&self.tokens.key(resource_server));
-        let send = |token: AccessToken| async move { Ok::<_, Failure>(client.get_resource(url, token.secret()).await) };
-        let answer = authorizer.send(send, is_unauthorized).await?;
-        answer.map_err(|error| not_served(&error))
+        let send = |token: AccessToken| async move {
+            interrupt::release();
+            Ok::<_, Failure>(client.get_resource(url, token.secret()).await)
+        };
+        let answer = authorizer.send(send, is_unauthorized).await;
+        interrupt::release();
+        answer?.map_err(|error| not_served(&error))
     }
 }
 
@@ -114,9 +126,13 @@ fn tell(event: &Event) {
 
 impl From<ManagerError> for Failure {
     fn from(error: ManagerError) -> Self {
-        let message = chain(&error).replace("log in again", "log in again with `token-storage login`");
-        Self::new(exit(&error), message)
+        Self::new(exit(&error), told(&error))
     }
+}
+
+/// The error and its causes, with the command that helps.
+fn told(error: &ManagerError) -> String {
+    chain(error).replace("log in again", "log in again with `token-storage login`")
 }
 
 fn exit(error: &ManagerError) -> Exit {

@@ -12,7 +12,7 @@ use token_storage::{
 use tokio::sync::OnceCell;
 use zeroize::Zeroizing;
 
-use crate::{Exit, Failure, Result};
+use crate::{Exit, Failure, Result, interrupt};
 
 /// The public client that the Globus documentation shows in its examples.
 const TUTORIAL_CLIENT: &str = "61338d24-54d5-408f-a10d-66c06b59f6d2";
@@ -233,7 +233,8 @@ impl Server {
     }
 }
 
-/// A [`TokenEndpoint`] that becomes a client when it is first needed.
+/// A [`TokenEndpoint`] that becomes a client when it is first needed. From the moment a refresh token is sent, signals
+/// wait: see [`interrupt`].
 #[derive(Debug)]
 pub(crate) struct Endpoint {
     server: Server,
@@ -263,7 +264,9 @@ fn unready(error: &LoginError) -> EndpointError {
 #[async_trait]
 impl TokenEndpoint for Endpoint {
     async fn refresh(&self, request: RefreshRequest<'_>) -> Result<TokenResponse, EndpointError> {
-        self.ready().await?.refresh(request).await
+        let client = self.ready().await?;
+        interrupt::hold();
+        client.refresh(request).await
     }
 
     async fn revoke(&self, token: &Secret, kind: TokenKind) -> Result<(), EndpointError> {

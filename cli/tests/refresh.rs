@@ -5,9 +5,9 @@ mod common;
 
 use common::{
     Cli, Ran,
-    world::{GROUPS, GROUPS_SCOPE, World, expired},
+    world::{GROUPS, GROUPS_SCOPE, World, arrived, expired},
 };
-use token_storage_conformance::auth_server::{AuthServer, Config, Endpoint, Fault};
+use token_storage_conformance::auth_server::{AuthServer, Config, Endpoint, Fault, Gate};
 
 const SCHEMES: &[&str] = &[
     #[cfg(feature = "json")]
@@ -179,4 +179,85 @@ fn a_client_secret_comes_from_a_variable_or_a_file() {
     log_in();
     ended(service(&by_file).args(["--client-secret-in", "form"]), 0);
     assert!(!world.server.requests().last().unwrap().basic);
+}
+
+/// Pressing Ctrl-C while the server has spent the old refresh token and its answer is under way.
+#[cfg(unix)]
+#[test]
+fn a_signal_waits_until_the_new_token_is_stored() {
+    use std::os::unix::process::ExitStatusExt as _;
+
+    for (name, number) in [("-INT", 2), ("-TERM", 15), ("-HUP", 1)] {
+        let world = World::expired(SCHEMES[0]);
+        let (child, gate) = refresh_held(&world);
+        signal(name, &child);
+        gate.open();
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.signal(), Some(number));
+        assert!(output.stdout.is_empty());
+        world.run(&["access-token", GROUPS]).succeeded();
+        assert_eq!(world.server.refresh_requests(), 1, "the new token was stored");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_second_signal_is_obeyed_at_once() {
+    use std::os::unix::process::ExitStatusExt as _;
+
+    let world = World::expired(SCHEMES[0]);
+    let (mut child, gate) = refresh_held(&world);
+    while child.try_wait().unwrap().is_none() {
+        // The answer is held all the while, so only a signal can end it.
+        signal("-INT", &child);
+        std::thread::yield_now();
+    }
+    assert_eq!(child.wait().unwrap().signal(), Some(2));
+    gate.open();
+}
+
+/// Who started the command with a signal ignored, as nohup does, meant it.
+#[cfg(target_os = "linux")]
+#[test]
+fn an_ignored_signal_stays_ignored() {
+    let world = World::expired(SCHEMES[0]);
+    let gate = Gate::new();
+    world.server.script(Endpoint::Token, Fault::GateAfter(gate.clone()));
+    let program = env!("CARGO_BIN_EXE_token-storage");
+    let script = format!("trap '' HUP; exec \"$0\" access-token {GROUPS}");
+    let command = world.command(&[]);
+    let mut shell = std::process::Command::new("sh");
+    shell.args(["-c", &script, program]);
+    for (name, value) in command.get_envs() {
+        shell.env(name, value.unwrap_or_default());
+    }
+    shell
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped());
+    let child = shell.spawn().unwrap();
+    arrived(&gate);
+    signal("-HUP", &child);
+    signal("-HUP", &child);
+    gate.open();
+    let ran = Ran::of(child.wait_with_output().unwrap()).succeeded();
+    assert!(world.server.is_active(token(&ran)));
+}
+
+/// A refresh whose answer the server holds.
+#[cfg(unix)]
+fn refresh_held(world: &World) -> (std::process::Child, Gate) {
+    let gate = Gate::new();
+    world.server.script(Endpoint::Token, Fault::GateAfter(gate.clone()));
+    let child = world.spawn(&["access-token", GROUPS]);
+    arrived(&gate);
+    (child, gate)
+}
+
+/// The child may have ended since.
+#[cfg(unix)]
+fn signal(name: &str, child: &std::process::Child) {
+    let mut kill = std::process::Command::new("kill");
+    kill.args([name, &child.id().to_string()])
+        .stderr(std::process::Stdio::null());
+    kill.status().unwrap();
 }

@@ -7,7 +7,7 @@ use std::process::{Child, Stdio};
 
 use common::{
     Cli, Ran,
-    world::{GROUPS, GROUPS_CSV, GROUPS_SCOPE, World, expired, on_each_storage},
+    world::{GROUPS, GROUPS_CSV, GROUPS_SCOPE, World, arrived, expired, on_each_storage},
 };
 use serde_json::{Value, json};
 use token_storage_conformance::auth_server::{AuthServer, Config, Endpoint, Fault, Gate};
@@ -294,11 +294,6 @@ impl Race {
     fn logout(&self) -> Child {
         self.world.spawn(&["logout", GROUPS])
     }
-}
-
-fn arrived(gate: &Gate) {
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    runtime.block_on(gate.arrived());
 }
 
 /// A whole logout while the refresh is held at the server: before it counts, and after.

@@ -106,7 +106,7 @@ async fn refreshed(resource_server: &str, wanted: &Wanted, context: &Context) ->
     let skew = Duration::from_secs(wanted.valid_for.into());
     let session = Session::with_skew(context, &wanted.server, skew).await?;
     let key = session.tokens.key(resource_server);
-    match session.manager.access_token(&key).await {
+    match session.access_token(&key).await {
         Ok(token) => Ok(Token {
             secret: token.secret().clone(),
             expires_at: token.expires_at(),

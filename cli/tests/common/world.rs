@@ -3,7 +3,7 @@
 use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
-use token_storage_conformance::auth_server::{AuthServer, Config};
+use token_storage_conformance::auth_server::{AuthServer, Config, Gate};
 
 use super::{Cli, Ran};
 
@@ -149,4 +149,10 @@ pub(crate) fn expired(mut response: Value) -> Value {
     response.as_object_mut().unwrap().remove("expires_in");
     response["expires_at_seconds"] = 1000.into();
     response
+}
+
+/// Waits until a request is at the gate.
+pub(crate) fn arrived(gate: &Gate) {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(gate.arrived());
 }

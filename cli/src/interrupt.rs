@@ -1,0 +1,86 @@
+//! Ctrl-C and its like during a refresh wait until the new token is stored: the old refresh token is spent by then, and
+//! dying in between would log the user out. A second one is obeyed at once.
+
+#[cfg(unix)]
+mod signals {
+    use std::{
+        fs,
+        sync::{
+            Arc, OnceLock,
+            atomic::{AtomicBool, AtomicUsize, Ordering},
+        },
+    };
+
+    use signal_hook::{
+        consts::{SIGHUP, SIGINT, SIGTERM},
+        flag, low_level,
+    };
+
+    #[derive(Default)]
+    struct Signals {
+        /// Whether a signal has its usual effect.
+        effective: Arc<AtomicBool>,
+        /// The signal that came while it had not, or 0.
+        pending: Arc<AtomicUsize>,
+    }
+
+    static SIGNALS: OnceLock<Signals> = OnceLock::new();
+
+    impl Signals {
+        fn install() -> Self {
+            let signals = Self::default();
+            let ignored = ignored();
+            for signal in [SIGINT, SIGTERM, SIGHUP] {
+                // Whoever started this may have meant to keep it alive, as nohup does.
+                if ignored & (1 << (signal - 1)) != 0 {
+                    continue;
+                }
+                // If it cannot be caught, things are as they would be without this. In this order, so that the first
+                // signal makes the second effective.
+                let _ = flag::register_conditional_default(signal, signals.effective.clone());
+                let _ = flag::register(signal, signals.effective.clone());
+                let number = usize::try_from(signal).unwrap_or_default();
+                let _ = flag::register_usize(signal, signals.pending.clone(), number);
+            }
+            signals
+        }
+    }
+
+    /// The signals that are ignored, a bit each, as far as the system tells.
+    fn ignored() -> u64 {
+        let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+        let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+        mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
+            .unwrap_or_default()
+    }
+
+    /// From here on signals wait.
+    pub(crate) fn hold() {
+        let signals = SIGNALS.get_or_init(Signals::install);
+        signals.effective.store(false, Ordering::SeqCst);
+    }
+
+    /// Signals have their usual effect again, those that waited too.
+    pub(crate) fn release() {
+        let Some(signals) = SIGNALS.get() else {
+            return;
+        };
+        signals.effective.store(true, Ordering::SeqCst);
+        let pending = signals.pending.load(Ordering::SeqCst);
+        if let Some(signal) = i32::try_from(pending).ok().filter(|signal| *signal != 0) {
+            // Does not come back.
+            let _ = low_level::emulate_default_handler(signal);
+        }
+    }
+}
+
+#[cfg(unix)]
+pub(crate) use signals::{hold, release};
+
+/// Not done here.
+#[cfg(not(unix))]
+pub(crate) fn hold() {}
+
+/// Not done here.
+#[cfg(not(unix))]
+pub(crate) fn release() {}
