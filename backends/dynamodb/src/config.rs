@@ -1,6 +1,6 @@
 use std::{sync::Arc, time::Duration};
 
-use aws_config::{BehaviorVersion, Region};
+use aws_config::{BehaviorVersion, Region, profile::ProfileFileCredentialsProvider, provider_config::ProviderConfig};
 use aws_sdk_dynamodb::{
     Client,
     config::{SharedHttpClient, retry::RetryConfig, timeout::TimeoutConfig},
@@ -102,7 +102,8 @@ impl DynamoDbBuilder {
         self
     }
 
-    /// The profile in AWS's shared configuration files.
+    /// The profile in AWS's shared configuration files. Its credentials are used even if there are others in the
+    /// environment.
     pub fn profile(mut self, profile: impl Into<String>) -> Self {
         self.profile = Some(profile.into());
         self
@@ -171,7 +172,9 @@ impl DynamoDbBuilder {
             loader = loader.region(Region::new(region));
         }
         if let Some(profile) = &self.profile {
-            loader = loader.profile_name(profile);
+            loader = loader
+                .profile_name(profile)
+                .credentials_provider(self.credentials_of(profile));
         }
         if let Some(endpoint) = &self.endpoint {
             loader = loader.endpoint_url(endpoint);
@@ -187,6 +190,21 @@ impl DynamoDbBuilder {
             config = config.http_client(HttpClientBuilder::new().build_http());
         }
         Ok(self.with_client(Client::from_conf(config.build())))
+    }
+}
+
+impl DynamoDbBuilder {
+    /// A profile that was asked for by name comes before credentials in the environment, as in the AWS command; left to
+    /// itself, the SDK takes those first, and so perhaps another account's table.
+    fn credentials_of(&self, profile: &str) -> ProfileFileCredentialsProvider {
+        let region = self.region.clone().map(Region::new);
+        let provider = ProviderConfig::without_region()
+            .with_http_client(https())
+            .with_region(region);
+        ProfileFileCredentialsProvider::builder()
+            .configure(&provider)
+            .profile_name(profile)
+            .build()
     }
 }
 
@@ -225,6 +243,10 @@ fn check_table(table: &str) -> Result<()> {
 
 fn is_plain_http(endpoint: &str) -> Result<bool> {
     match Url::parse(endpoint) {
+        // They would be shown wherever the endpoint is, and never be used.
+        Ok(url) if !url.username().is_empty() || url.password().is_some() => Err(misconfigured(
+            "the endpoint has a user name or password in it; leave them out, AWS credentials come from AWS's own places",
+        )),
         Ok(url) if url.scheme() == "https" => Ok(false),
         Ok(url) if url.scheme() == "http" => Ok(true),
         _ => Err(misconfigured(
@@ -276,8 +298,15 @@ mod tests {
     fn endpoints() {
         assert!(is_plain_http("http://127.0.0.1:8000").unwrap());
         assert!(!is_plain_http("https://dynamodb.eu-central-1.amazonaws.com").unwrap());
-        for bad in ["", "127.0.0.1:8000", "ftp://x"] {
-            assert!(is_plain_http(bad).is_err(), "{bad}");
+        for bad in [
+            "",
+            "127.0.0.1:8000",
+            "ftp://x",
+            "https://user:canary@x",
+            "http://user@x",
+        ] {
+            let error = is_plain_http(bad).unwrap_err();
+            assert!(!format!("{error:?}").contains("canary"), "{bad}");
         }
     }
 }
