@@ -39,6 +39,13 @@ impl Failure {
         self
     }
 
+    /// Says something else in one place.
+    #[cfg(feature = "oauth")]
+    pub(crate) fn instead_of(mut self, said: &str, better: &str) -> Self {
+        self.message = self.message.replacen(said, better, 1);
+        self
+    }
+
     /// Adds what to do next.
     #[cfg(feature = "oauth")]
     pub(crate) fn with_advice(mut self, advice: &str) -> Self {

@@ -216,6 +216,17 @@ fn what_cannot_be_revoked_stays() {
     world.run(&blind).ended(2).says("cannot revoke");
     world.run(&["logout", GROUPS, "--local-only"]).succeeded();
     world.run(&["get", GROUPS]).ended(3);
+    world.log_in("openid");
+    let damaged = std::fs::read_to_string(world.cli.file())
+        .unwrap()
+        .replace("\"scope\"", "\"soup\"");
+    std::fs::write(world.cli.file(), damaged).unwrap();
+    let ran = world
+        .run(&["logout", "auth.globus.org"])
+        .ended(5)
+        .says("cannot log out of");
+    ran.says("--local-only");
+    world.run(&["logout", "auth.globus.org", "--local-only"]).succeeded();
     assert!(world.server.is_active(record["refresh_token"].as_str().unwrap()));
 }
 

@@ -1,6 +1,6 @@
 use serde_json::json;
 use token_storage::{
-    EnumerateExt as _, Precondition, TokenKey, TokenStorage,
+    EnumerateExt as _, ErrorKind, Precondition, TokenKey, TokenStorage,
     manager::{Logout, ManagerError, ManagerErrorKind},
 };
 
@@ -97,12 +97,16 @@ async fn end(session: &Session, args: &Args, key: &TokenKey) -> Result<bool> {
 }
 
 fn explain(error: ManagerError) -> Failure {
-    let revoked = error.kind() != ManagerErrorKind::NotRevoked;
-    let failure = Failure::from(error);
-    if revoked {
-        failure
-    } else {
+    let cannot_revoke = match error.kind() {
+        ManagerErrorKind::NotRevoked => true,
+        // What is damaged cannot be read, and so not be revoked.
+        _ => error.storage().is_some_and(|error| error.kind() == ErrorKind::Corrupt),
+    };
+    let failure = Failure::from(error).instead_of("cannot get an access token for", "cannot log out of");
+    if cannot_revoke {
         failure.with_advice("--local-only removes it all the same")
+    } else {
+        failure
     }
 }
 
