@@ -8,7 +8,7 @@ use std::{
 use token_storage_core::{Freshness, Revision, Secret, StoredToken, TokenKey};
 use tokio::sync::watch;
 
-use super::{AccessToken, ManagerError, ManagerErrorKind, inner::Settings, lease::jittered};
+use super::{AccessToken, ManagerError, ManagerErrorKind, hold_off::HoldOff, inner::Settings, lease::jittered};
 
 pub(super) type Outcome = Result<AccessToken, ManagerError>;
 
@@ -59,13 +59,6 @@ impl Cached {
     }
 }
 
-#[derive(Debug)]
-struct HoldOff {
-    until: Duration,
-    failures: u32,
-    error: ManagerError,
-}
-
 /// A token to hand out, and whether it is time to refresh it in the background.
 pub(super) struct Ready {
     pub(super) token: AccessToken,
@@ -82,8 +75,6 @@ pub(super) enum Joined {
     Not(ManagerError),
 }
 
-const FIRST_HOLD_OFF: Duration = Duration::from_secs(1);
-const LONGEST_HOLD_OFF: Duration = Duration::from_secs(30);
 /// For how long a token from a forced refresh is not refreshed by force again.
 const FORCED_PAUSE: Duration = Duration::from_secs(60);
 
@@ -192,7 +183,10 @@ impl Slot {
         state.flight.is_none()
             && state.unstored.is_none()
             && state.cached.as_ref().is_none_or(expired)
-            && state.hold_off.as_ref().is_none_or(|held| held.until <= monotonic)
+            && state
+                .hold_off
+                .as_ref()
+                .is_none_or(|held| held.error_at(monotonic).is_none())
             && state.forced.as_ref().is_none_or(|(_, until)| *until <= monotonic)
     }
 
@@ -213,11 +207,8 @@ impl Slot {
         {
             return Joined::Not(error.clone());
         }
-        if let Some(hold_off) = &state.hold_off
-            && let Some(left) = hold_off.until.checked_sub(monotonic).filter(|left| !left.is_zero())
-        {
-            let error = hold_off.error.clone();
-            return Joined::Not(error.again_in(left));
+        if let Some(error) = state.hold_off.as_ref().and_then(|held| held.error_at(monotonic)) {
+            return Joined::Not(error);
         }
         let (sender, receiver) = watch::channel(None);
         state.flight = Some(receiver.clone());
@@ -266,7 +257,9 @@ impl Slot {
                 state.cached = None;
                 state.dead = tried.map(|revision| (revision, failed.clone()));
             }
-            ManagerErrorKind::Transient | ManagerErrorKind::ClientRejected => state.hold_off(failed, now),
+            ManagerErrorKind::Transient | ManagerErrorKind::ClientRejected => {
+                state.hold_off = Some(HoldOff::after(failed, state.hold_off.as_ref(), now));
+            }
             ManagerErrorKind::NotStored => state.unstored = failed.token().map(|_| failed.clone()),
             _ => {}
         }
@@ -310,19 +303,6 @@ impl State {
             return None;
         }
         self.seen_early.take_if(|seen| *seen == revision)
-    }
-
-    fn hold_off(&mut self, failed: &ManagerError, now: Duration) {
-        let failures = self.hold_off.as_ref().map_or(0, |hold_off| hold_off.failures);
-        let pause = FIRST_HOLD_OFF
-            .saturating_mul(1 << failures.min(5))
-            .min(LONGEST_HOLD_OFF);
-        let pause = jittered(pause).max(failed.retry_after().unwrap_or_default());
-        self.hold_off = Some(HoldOff {
-            until: now.saturating_add(pause),
-            failures: failures + 1,
-            error: failed.clone(),
-        });
     }
 }
 

@@ -3,6 +3,7 @@
 mod caching;
 mod conflicts;
 mod dropped;
+mod events;
 mod failures;
 mod faulty;
 mod leaseless;

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use token_storage::{
-    Acquisition, Intent, MemoryStorage, Precondition, RefreshLease, TokenStorage,
-    manager::{Clock as _, Event, ManagerErrorKind, ReauthReason, Step, TokenManager},
+    Acquisition, Intent, MemoryStorage, Precondition, RefreshLease, TokenKey, TokenResponse, TokenStorage,
+    manager::{Clock as _, Event, Logout, ManagerErrorKind, ReauthReason, Step, TokenManager},
 };
-use token_storage_conformance::auth_server::{Config, Endpoint, Fault, Gate, Outcome};
+use token_storage_conformance::auth_server::{AuthServer, Config, Endpoint, Fault, Gate, Outcome};
 
-use crate::support::{LIFETIME, RESOURCE_SERVER, World, assert_current, key};
+use crate::support::{LIFETIME, RESOURCE_SERVER, SCOPE, World, assert_current, key};
 
 #[tokio::test]
 async fn l9_a_token_is_good_until_the_skew() {
@@ -101,6 +101,49 @@ async fn an_authorizer_sends_again_after_a_401() {
     let answers = answers.into_inner().unwrap();
     assert_ne!(answers[0], answers[1]);
     assert_eq!(world.server.refresh_requests(), 1);
+}
+
+/// The wall clock decides what is expired, and nothing else: a jump costs one refresh, and blocks none.
+#[tokio::test]
+async fn l9_a_clock_that_jumps_costs_one_request() {
+    let world = World::new().await;
+    let manager = world.manager();
+    let day = 24 * 3600;
+    world.clock.advance(day);
+    let token = manager.access_token(&key()).await.unwrap();
+    world.clock.advance(-day);
+    assert_eq!(manager.access_token(&key()).await.unwrap(), token);
+    assert_eq!(world.server.refresh_requests(), 1);
+    world.server.script(Endpoint::Token, Fault::DropConnection);
+    manager.refresh(&key()).await.unwrap_err();
+    world.clock.advance(-day);
+    manager
+        .refresh(&key())
+        .await
+        .expect("the pause after a failure goes by the monotonic clock");
+    assert_eq!(world.server.refresh_requests(), 3);
+}
+
+#[tokio::test]
+async fn namespaces_are_refreshed_each_for_itself() {
+    let world = World::new().await;
+    let body = world.server.issue(AuthServer::NATIVE_CLIENT, SCOPE);
+    let login = TokenResponse::parse(&body, world.clock.now()).unwrap();
+    let manager = world.manager();
+    manager.store_login("bob", &login).await.unwrap();
+    world.expire();
+    let bob = TokenKey::new("bob", RESOURCE_SERVER);
+    let (ours, theirs) = (key(), &bob);
+    let (ours, theirs) = tokio::join!(manager.access_token(&ours), manager.access_token(theirs));
+    assert_current(&world, &ours.unwrap()).await;
+    let stored = world.storage.get(&bob).await.unwrap().unwrap().data;
+    assert_eq!(stored.access_token, *theirs.unwrap().secret());
+    assert_eq!(
+        (world.server.refresh_requests(), world.server.reuse_detections()),
+        (2, 0)
+    );
+    assert!(manager.logout(&bob, Logout::Revoke).await.unwrap());
+    world.stored().await;
 }
 
 #[tokio::test]

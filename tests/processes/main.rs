@@ -1,7 +1,7 @@
 //! The token manager across processes, on every storage that processes can share: real files, a real emulator, real
 //! signals. Each worker is this very binary, started again.
 //!
-//! - `cargo test --features oauth,__steps,json,sqlite,dynamodb --test processes -- stampede` counts requests against
+//! - `cargo test -p token-storage --all-features --test processes -- stampede` counts requests against
 //!   expiries; `TOKEN_STORAGE_SOAK=1` makes it 32 processes x 16 tasks x 200 expiries.
 //! - `... -- crash` kills the holder of a refresh at every step and at every await point, `... -- stopped` stops it and
 //!   lets it go on. Both print a table of what became of it.
