@@ -64,3 +64,9 @@ pub use token_storage_sqlite as sqlite;
 #[doc = include_str!("../README.md")]
 #[derive(Debug)]
 pub struct Readme;
+
+/// Those of the page on logging in.
+#[cfg(all(doctest, feature = "globus"))]
+#[doc = include_str!("../docs/login.md")]
+#[derive(Debug)]
+pub struct Login;

@@ -22,6 +22,8 @@ mod groups;
 mod info;
 mod list;
 #[cfg(feature = "oauth")]
+mod login;
+#[cfg(feature = "oauth")]
 mod logout;
 mod man;
 mod namespaces;
@@ -33,6 +35,8 @@ mod whoami;
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    #[cfg(feature = "oauth")]
+    Login(login::Args),
     Store(store::Args),
     Get(get::Args),
     AccessToken(access_token::Args),
@@ -63,6 +67,8 @@ pub(crate) enum Command {
 
 pub(crate) async fn run(command: Command, context: &Context) -> Result<Exit> {
     match command {
+        #[cfg(feature = "oauth")]
+        Command::Login(args) => login::run(args, context).await,
         Command::Store(args) => store::run(args, context).await,
         Command::Get(args) => get::run(args, context).await,
         Command::AccessToken(args) => access_token::run(args, context).await,

@@ -73,6 +73,13 @@ impl Failure {
     }
 }
 
+/// What to say: for the page that a browser shows.
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         Self::new(error.kind().into(), chain(&error))

@@ -10,6 +10,8 @@ mod failure;
 #[cfg(feature = "oauth")]
 mod interrupt;
 #[cfg(feature = "oauth")]
+mod login;
+#[cfg(feature = "oauth")]
 mod manager;
 mod output;
 mod record;

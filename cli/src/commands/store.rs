@@ -5,7 +5,7 @@ use std::{
 };
 
 use serde_json::json;
-use token_storage::{StoredResponse, TokenResponse};
+use token_storage::{StorageUrl, StoredResponse, TokenResponse};
 use zeroize::Zeroizing;
 
 use crate::{
@@ -52,12 +52,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit> {
         tokens.store_response(&response).await?
     };
     report(&stored, context)?;
-    if matches!(
-        url,
-        token_storage::StorageUrl::Memory | token_storage::StorageUrl::SqliteInMemory
-    ) {
-        failure::note(&format!("{url} is gone when this command ends; nothing is kept"));
-    }
+    warn_of_memory(&url);
     Ok(Exit::Success)
 }
 
@@ -117,7 +112,15 @@ fn unreadable(place: &str, error: &io::Error) -> Failure {
     Failure::new(Exit::Usage, format!("{place}: cannot be read: {error}"))
 }
 
-fn report(stored: &[StoredResponse], context: &Context) -> Result<()> {
+/// Nobody stores tokens to lose them at once.
+pub(super) fn warn_of_memory(url: &StorageUrl) {
+    if matches!(url, StorageUrl::Memory | StorageUrl::SqliteInMemory) {
+        failure::note(&format!("{url} is gone when this command ends; nothing is kept"));
+    }
+}
+
+/// Says what was stored, never the tokens.
+pub(super) fn report(stored: &[StoredResponse], context: &Context) -> Result<()> {
     if context.json {
         let summaries: Vec<Summary> = stored.iter().map(|one| Summary::new(&one.key, &one.data)).collect();
         return print_json(&json!({ "stored": summaries }));

@@ -78,8 +78,21 @@ pub(super) fn decide(shared: &Shared, request: &Request) -> Answer {
         Err(why) => return Answer::html(400, pages::message("This request cannot be served", why)),
         Ok(asked) => asked,
     };
+    Answer::redirect(&decided(shared, asked, request.param("decision") == Some("approve")))
+}
+
+/// As at the consent page, without one.
+pub(super) fn decide_alone(shared: &Shared, query: &str, approve: bool) -> String {
+    match check(shared, &Request::of_query(query)) {
+        Ok(asked) => decided(shared, asked, approve),
+        Err(why) => panic!("the authorization request cannot be served: {why}"),
+    }
+}
+
+/// Where the browser is sent.
+fn decided(shared: &Shared, asked: Asked, approve: bool) -> String {
     let mut target = form_urlencoded::Serializer::new(String::new());
-    if request.param("decision") == Some("approve") {
+    if approve {
         let code = random("code");
         target.append_pair("code", &code);
         target.append_pair("state", &asked.state);
@@ -99,7 +112,7 @@ pub(super) fn decide(shared: &Shared, request: &Request) -> Answer {
         target.append_pair("iss", &shared.url());
     }
     let separator = if asked.redirect_uri.contains('?') { '&' } else { '?' };
-    Answer::redirect(&format!("{}{separator}{}", asked.redirect_uri, target.finish()))
+    format!("{}{separator}{}", asked.redirect_uri, target.finish())
 }
 
 pub(super) fn code_page(request: &Request) -> Answer {

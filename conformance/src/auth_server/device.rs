@@ -46,20 +46,31 @@ pub(super) fn page(shared: &Shared, request: &Request) -> Answer {
     if !request.post {
         return Answer::html(200, pages::device(user_code, shared.config.auto_approve));
     }
-    let mut state = shared.state();
-    let device = state.devices.iter_mut().find(|device| device.user_code == user_code);
-    let Some(device) = device.filter(|device| device.decision == Decision::Waiting) else {
+    let approved = request.param("decision") == Some("approve");
+    if !decide(shared, user_code, approved) {
         return Answer::html(
             400,
             pages::message("No device waits for this code", "Compare it with your device."),
         );
-    };
-    let approved = request.param("decision") == Some("approve");
-    device.decision = if approved { Decision::Approved } else { Decision::Denied };
+    }
     let title = if approved {
         "Your device is logged in"
     } else {
         "Your device was not logged in"
     };
     Answer::html(200, pages::message(title, "You can close this window."))
+}
+
+/// Whether a device waited for it.
+pub(super) fn decide(shared: &Shared, user_code: &str, approve: bool) -> bool {
+    let mut state = shared.state();
+    let mut waiting = state
+        .devices
+        .iter_mut()
+        .filter(|device| device.decision == Decision::Waiting);
+    let Some(device) = waiting.find(|device| device.user_code == user_code) else {
+        return false;
+    };
+    device.decision = if approve { Decision::Approved } else { Decision::Denied };
+    true
 }

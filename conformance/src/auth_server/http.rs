@@ -105,6 +105,14 @@ impl Request {
         request
     }
 
+    /// One that was never sent.
+    pub(super) fn of_query(query: &str) -> Self {
+        let uri = Uri::default();
+        let mut request = Self::new(&Method::GET, &uri, &HeaderMap::new(), b"");
+        request.add_params(query.as_bytes());
+        request
+    }
+
     fn add_params(&mut self, encoded: &[u8]) {
         for (name, value) in form_urlencoded::parse(encoded) {
             self.repeated |= self.params.insert(name.into_owned(), value.into_owned()).is_some();

@@ -155,6 +155,25 @@ impl AuthServer {
         grants::issue(&self.shared, &login).to_string()
     }
 
+    /// Decides on an authorization request as the person at the consent page does, without a browser, and says where the
+    /// browser would be sent.
+    ///
+    /// # Panics
+    /// If the page would refuse the request, because something in the address is wrong.
+    pub fn decide(&self, authorize_url: &str, approve: bool) -> String {
+        let query = authorize_url.split_once('?').map_or("", |(_, query)| query);
+        authorize::decide_alone(&self.shared, query, approve)
+    }
+
+    /// Decides on a device login as the person at the device page does, without a browser.
+    ///
+    /// # Panics
+    /// If no device waits for this code.
+    pub fn decide_device(&self, user_code: &str, approve: bool) {
+        let decided = device::decide(&self.shared, user_code, approve);
+        assert!(decided, "no device waits for this code");
+    }
+
     /// Lets the next requests of an endpoint go wrong, one fault each, in the order in which they were added.
     pub fn script(&self, endpoint: Endpoint, fault: Fault) {
         self.shared.faults().push(endpoint, fault);

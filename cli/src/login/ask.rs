@@ -1,0 +1,127 @@
+use std::time::Duration;
+
+use token_storage::{
+    globus::{Environment, login_options, scopes},
+    oauth::LoginOptions,
+};
+
+use crate::{Context, Exit, Failure, Result, server::ServerArgs};
+
+/// How to log in. Without any of these: with a browser on this machine.
+#[derive(Debug, Default, clap::Args)]
+pub(crate) struct AskArgs {
+    /// Open no browser: print the address, and take the code, or the address that the browser ends at
+    #[arg(long)]
+    no_browser: bool,
+
+    /// Log in on another device, which shows or takes a short code (RFC 8628)
+    #[arg(long, conflicts_with = "no_browser")]
+    device: bool,
+
+    /// Where the server sends the browser back: an address of this machine (a port is chosen if it names none) or a page
+    /// that shows the code [default: http://127.0.0.1, and with --no-browser the page of Globus]
+    #[arg(long, value_name = "URL", conflicts_with = "device")]
+    redirect_uri: Option<String>,
+
+    /// One more parameter of the request to log in, such as `prompt=login`
+    #[arg(long = "parameter", value_name = "NAME=VALUE", conflicts_with = "device")]
+    parameters: Vec<String>,
+
+    /// The resource server of a token whose response names none [default: the server's host name]
+    #[arg(long, value_name = "RS")]
+    resource_server: Option<String>,
+
+    /// How many seconds to wait for the browser to come back
+    #[arg(long, value_name = "SECONDS", default_value_t = 600)]
+    timeout: u32,
+}
+
+/// What a login is for, and how it goes.
+#[derive(Debug)]
+pub(crate) struct Ask {
+    pub(super) options: LoginOptions,
+    pub(super) way: Way,
+    /// Whether a browser may be opened.
+    pub(super) open: bool,
+    pub(super) redirect_uri: Option<String>,
+    /// The page of the server that shows codes, if it is known to have one.
+    pub(super) code_page: Option<String>,
+    pub(super) resource_server: Option<String>,
+    pub(super) patience: Duration,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Way {
+    /// A browser on this machine comes back to a port.
+    Browser,
+    /// A person brings the code.
+    Paste,
+    Device,
+}
+
+impl Ask {
+    /// Understands the options. An empty scope means the usual ones: with Globus who it is and their groups.
+    pub(crate) fn new(scope: &str, args: AskArgs, server: &ServerArgs, context: &Context) -> Result<Self> {
+        let globus = server.is_globus().then(Environment::from_variables).transpose()?;
+        let mut options = match &globus {
+            Some(_) => login_options(&globus_scope(scope), true, Some(&named_grant())),
+            None => LoginOptions::new(scope),
+        };
+        for parameter in &args.parameters {
+            let (name, value) = parameter.split_once('=').ok_or_else(no_parameter)?;
+            options = options.with_parameter(name, value)?;
+        }
+        let resource_server = args.resource_server.map(|given| context.resource_server(given));
+        let mut ask = Self {
+            options,
+            way: Way::Browser,
+            open: !args.no_browser,
+            redirect_uri: args.redirect_uri,
+            code_page: globus.map(|globus| globus.code_page()),
+            resource_server: resource_server.transpose()?,
+            patience: Duration::from_secs(args.timeout.into()),
+        };
+        if args.device {
+            ask.way = Way::Device;
+        } else if args.no_browser || !ask.listens() {
+            ask.way = Way::Paste;
+        }
+        Ok(ask)
+    }
+
+    /// Whether the browser is sent back to this machine, unless it is said otherwise.
+    pub(super) fn listens(&self) -> bool {
+        let hosts = ["http://127.0.0.1", "http://[::1]", "http://localhost"];
+        let given = self.redirect_uri.as_deref();
+        given.is_none_or(|uri| hosts.iter().any(|host| uri.starts_with(host)))
+    }
+
+    pub(super) fn greeting(&self) -> &'static str {
+        match self.code_page {
+            Some(_) => "Please authenticate with Globus here:",
+            None => "Please log in here:",
+        }
+    }
+}
+
+fn no_parameter() -> Failure {
+    Failure::new(Exit::Usage, "a --parameter has a name and a value: NAME=VALUE")
+}
+
+fn globus_scope(asked: &str) -> String {
+    if asked.trim().is_empty() {
+        [scopes::OPENID, scopes::PROFILE, scopes::EMAIL, scopes::VIEW_MY_GROUPS].join(" ")
+    } else {
+        asked.to_owned()
+    }
+}
+
+/// The name of a consent, under which its owner finds it again.
+fn named_grant() -> String {
+    let host = gethostname::gethostname();
+    let host = host.to_string_lossy();
+    match host.trim_end_matches(".local") {
+        "" => "token-storage".to_owned(),
+        host => format!("token-storage on {host}"),
+    }
+}

@@ -1,0 +1,128 @@
+//! Logging a person in, for every command that finds no tokens.
+
+mod ask;
+mod browser;
+mod terminal;
+
+use std::{sync::Arc, time::Duration};
+
+use token_storage::{
+    Namespaced, StoredResponse, TokenResponse, TokenStorage,
+    oauth::{LoopbackLogin, OAuthClient, PendingLogin},
+};
+
+pub(crate) use self::ask::{Ask, AskArgs};
+use self::{
+    ask::Way,
+    browser::can_open,
+    terminal::{announce, read_line, say},
+};
+use crate::{Failure, Result, text};
+
+/// How long to wait for a browser that may not have come up, before its program's word is not waited for any longer.
+const BROWSER_STARTS: Duration = Duration::from_secs(2);
+
+/// Logs in as was asked for, and stores the tokens: all of them or none. If they cannot be stored, they are revoked.
+pub(crate) async fn log_in(
+    client: &OAuthClient,
+    tokens: &Namespaced<Arc<dyn TokenStorage>>,
+    ask: Ask,
+) -> Result<Vec<StoredResponse>> {
+    let login = Login { client, tokens, ask };
+    match login.ask.way {
+        Way::Browser => login.with_browser().await,
+        Way::Paste => login.with_pasted_code(login.ask.open).await,
+        Way::Device => login.with_device().await,
+    }
+}
+
+struct Login<'a> {
+    client: &'a OAuthClient,
+    tokens: &'a Namespaced<Arc<dyn TokenStorage>>,
+    ask: Ask,
+}
+
+impl Login<'_> {
+    async fn with_browser(&self) -> Result<Vec<StoredResponse>> {
+        if !can_open() {
+            say("There is no browser here.");
+            return self.with_pasted_code(false).await;
+        }
+        let redirect = self.ask.redirect_uri.as_deref().unwrap_or(OAuthClient::LOOPBACK);
+        let login = self.client.begin_loopback_login(&self.ask.options, redirect)?;
+        say("Opening your browser. If it does not come up, visit this address in a browser of this machine, or start");
+        say("again with --no-browser:");
+        say(&format!("\n{}\n", login.url()));
+        let opened = tokio::time::timeout(BROWSER_STARTS, browser::open(login.url().as_str())).await;
+        if opened == Ok(false) {
+            say("No browser could be opened.");
+            return self.without_browser(login).await;
+        }
+        login
+            .finish_and(self.ask.patience, |response| self.keep(response))
+            .await
+    }
+
+    /// A browser was promised, but there is none: the code page if the server has one, else the port's address.
+    async fn without_browser(&self, login: LoopbackLogin) -> Result<Vec<StoredResponse>> {
+        match &self.ask.code_page {
+            Some(_) => self.with_pasted_code(false).await,
+            None => self.paste_address(login.without_listening()).await,
+        }
+    }
+
+    async fn with_pasted_code(&self, open: bool) -> Result<Vec<StoredResponse>> {
+        let given = self.ask.redirect_uri.as_ref().filter(|_| !self.ask.listens());
+        let Some(page) = given.or(self.ask.code_page.as_ref()) else {
+            let redirect = self.ask.redirect_uri.as_deref().unwrap_or(OAuthClient::LOOPBACK);
+            let login = self.client.begin_loopback_login(&self.ask.options, redirect)?;
+            return self.paste_address(login.without_listening()).await;
+        };
+        let login = self.client.begin_login(&self.ask.options, page)?;
+        announce(self.ask.greeting(), login.url().as_str());
+        if open && can_open() {
+            // The address is on the screen, whatever becomes of it.
+            let _ = tokio::time::timeout(BROWSER_STARTS, browser::open(login.url().as_str())).await;
+        }
+        let code = read_line("Enter the resulting Authorization Code here: ")?;
+        self.keep(login.finish_with_pasted(&code).await?).await
+    }
+
+    async fn paste_address(&self, login: PendingLogin) -> Result<Vec<StoredResponse>> {
+        announce(self.ask.greeting(), login.url().as_str());
+        say("In the end the browser is sent to an address of its own machine, http://127.0.0.1 or the like, that it");
+        say("cannot open. That is expected: copy it from the address bar.");
+        let address = read_line("Enter the resulting address here: ")?;
+        self.keep(login.finish_with_pasted(&address).await?).await
+    }
+
+    async fn with_device(&self) -> Result<Vec<StoredResponse>> {
+        let login = self.client.begin_device_login(&self.ask.options).await?;
+        announce(self.ask.greeting(), login.verification_uri());
+        say(&format!("Enter this code there: {}", text::name(login.user_code())));
+        if let Some(complete) = login.verification_uri_complete() {
+            say(&format!("\nOr visit {complete}"));
+        }
+        say("\nWaiting until you have done so ...");
+        self.keep(login.finish().await?).await
+    }
+
+    async fn keep(&self, response: TokenResponse) -> Result<Vec<StoredResponse>> {
+        let named = response.with_resource_server(&self.resource_server())?;
+        match self.tokens.store_response(&named).await {
+            Ok(stored) => Ok(stored),
+            Err(error) => {
+                self.client.revoke_response(&named).await;
+                Err(Failure::from(error)
+                    .at("you are logged in, but the tokens could not be stored, so they were revoked"))
+            }
+        }
+    }
+
+    /// What a token is stored under that names no resource server: what was said, else the server's host.
+    fn resource_server(&self) -> String {
+        let host = self.client.provider().token_endpoint.host_str();
+        let given = self.ask.resource_server.clone();
+        given.unwrap_or_else(|| host.unwrap_or_default().to_owned())
+    }
+}

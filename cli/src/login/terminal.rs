@@ -1,0 +1,43 @@
+//! What people are told and asked, on standard error: standard output is for the result.
+
+use std::io::{self, BufRead as _, Read as _, Write as _};
+
+use zeroize::Zeroizing;
+
+use crate::{Exit, Failure, Result, failure::complain};
+
+/// A code is a line; an address with one in it is longer, but not by much.
+const LONGEST: u64 = 64 * 1024;
+
+pub(super) fn say(message: &str) {
+    complain(message);
+}
+
+/// As the Globus SDK does: the greeting, and the address between two lines, on a line of its own so that it can be
+/// copied.
+pub(super) fn announce(greeting: &str, address: &str) {
+    let line = "-".repeat(greeting.len());
+    say(&format!("\n{greeting}\n{line}\n{address}\n{line}\n"));
+}
+
+/// What was typed or pasted after the prompt.
+pub(super) fn read_line(prompt: &str) -> Result<Zeroizing<String>> {
+    let mut stderr = io::stderr();
+    let _ = write!(stderr, "{prompt}").and_then(|()| stderr.flush());
+    let mut line = Zeroizing::new(String::new());
+    let read = io::stdin().lock().take(LONGEST).read_line(&mut line);
+    match read {
+        Ok(0) => {
+            complain("");
+            Err(no_code("the input ended before there was a code"))
+        }
+        Ok(_) if line.trim().is_empty() => Err(no_code("there was no code")),
+        Ok(_) => Ok(line),
+        Err(error) => Err(no_code(&format!("the code cannot be read: {error}"))),
+    }
+}
+
+fn no_code(why: &str) -> Failure {
+    let message = format!("{why}, so nobody is logged in; start again in a terminal, or use --device");
+    Failure::new(Exit::Failure, message)
+}

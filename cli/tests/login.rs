@@ -1,0 +1,459 @@
+//! Logging in: in a pseudo-terminal where people are asked, with a browser that is this test.
+#![cfg(all(feature = "oauth", unix))]
+
+mod common;
+
+use std::{
+    io::{BufRead as _, BufReader, Read as _, Write as _},
+    net::TcpStream,
+    process::{Child, Command, Stdio},
+};
+
+use common::{Cli, Ran};
+use rexpect::{
+    process::{Signal, WaitStatus},
+    session::{PtySession, spawn_command},
+};
+use token_storage_conformance::auth_server::{AuthServer, Config, Endpoint};
+
+/// In milliseconds; longer than any step takes.
+const PATIENCE: Option<u64> = Some(60_000);
+const GROUPS: &str = "groups.api.globus.org";
+
+struct World {
+    server: AuthServer,
+    cli: Cli,
+}
+
+impl World {
+    fn new(scheme: &str) -> Self {
+        Self::with(Cli::new(scheme), |_| {})
+    }
+
+    fn with(cli: Cli, change: impl FnOnce(&mut Config)) -> Self {
+        let mut config = Config::default();
+        change(&mut config);
+        let server = AuthServer::start_with(config);
+        Self { server, cli }
+    }
+
+    /// The server is taken for Globus.
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = self.cli.command(arguments);
+        command
+            .env("TOKEN_STORAGE_CLIENT_ID", AuthServer::NATIVE_CLIENT)
+            .env("GLOBUS_SDK_SERVICE_URL_AUTH", self.server.url())
+            // No screen, and no browser on it.
+            .env("PATH", self.cli.folder())
+            .env_remove("DISPLAY")
+            .env_remove("WAYLAND_DISPLAY")
+            .env_remove("WSL_DISTRO_NAME")
+            .env_remove("BROWSER")
+            // For the storages on DynamoDB.
+            .env("AWS_ACCESS_KEY_ID", "test")
+            .env("AWS_SECRET_ACCESS_KEY", "test")
+            .env("AWS_EC2_METADATA_DISABLED", "true")
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        command
+    }
+
+    /// The server is any other, which tells its addresses.
+    fn elsewhere(&self, arguments: &[&str]) -> Command {
+        let mut command = self.command(arguments);
+        command.env("TOKEN_STORAGE_ISSUER", self.server.url());
+        command
+    }
+
+    /// A browser starts, and does nothing by itself.
+    fn with_browser(&self, arguments: &[&str]) -> Command {
+        let mut command = self.command(arguments);
+        command.env("BROWSER", "/bin/true");
+        command
+    }
+
+    fn run(&self, arguments: &[&str]) -> Ran {
+        Ran::of(self.command(arguments).output().unwrap())
+    }
+
+    fn assert_stored(&self, resource_server: &str) {
+        let record = self
+            .run(&["get", resource_server, "--reveal", "--json"])
+            .succeeded()
+            .json();
+        assert!(self.server.is_active(record["access_token"].as_str().unwrap()));
+        assert!(self.server.is_active(record["refresh_token"].as_str().unwrap()));
+    }
+
+    fn assert_nothing_stored(&self) {
+        for resource_server in [GROUPS, "auth.globus.org"] {
+            self.run(&["get", resource_server]).ended(3);
+        }
+        assert_eq!(self.server.live_refresh_tokens(), 0);
+    }
+}
+
+/// The command while it waits for the browser, and the address that it wants opened.
+fn waiting(mut command: Command) -> (Child, BufReader<std::process::ChildStderr>, String) {
+    let mut child = command.spawn().unwrap();
+    let mut stderr = BufReader::new(child.stderr.take().unwrap());
+    let mut line = String::new();
+    while !line.starts_with("http") {
+        line.clear();
+        assert_ne!(stderr.read_line(&mut line).unwrap(), 0, "no address was printed");
+    }
+    (child, stderr, line.trim_end().to_owned())
+}
+
+/// What a browser is shown that is sent to this address.
+fn visit(address: &str) -> String {
+    let rest = address.strip_prefix("http://").unwrap();
+    let (authority, target) = rest.split_at(rest.find(['/', '?']).unwrap());
+    let slash = if target.starts_with('/') { "" } else { "/" };
+    let mut stream = TcpStream::connect(authority).unwrap();
+    write!(stream, "GET {slash}{target} HTTP/1.1\r\nhost: {authority}\r\n\r\n").unwrap();
+    let mut page = String::new();
+    stream.read_to_string(&mut page).unwrap();
+    page
+}
+
+fn ended(child: Child, mut stderr: BufReader<std::process::ChildStderr>) -> Ran {
+    let mut said = String::new();
+    stderr.read_to_string(&mut said).unwrap();
+    let mut ran = Ran::of(child.wait_with_output().unwrap());
+    ran.stderr = said;
+    ran
+}
+
+fn log_in_with_browser(world: &World, command: Command, approve: bool) -> (Ran, String) {
+    let (child, stderr, address) = waiting(command);
+    let page = visit(&world.server.decide(&address, approve));
+    (ended(child, stderr).quiet(), page)
+}
+
+fn in_terminal(mut command: Command) -> PtySession {
+    command
+        .stdin(Stdio::inherit())
+        .stdout(Stdio::inherit())
+        .stderr(Stdio::inherit());
+    spawn_command(command, PATIENCE).unwrap()
+}
+
+/// The address between the two lines.
+fn announced(session: &mut PtySession) -> String {
+    session.exp_regex("-{10,}\r\n").unwrap();
+    let (before, _) = session.exp_regex("\r\n-{10,}\r\n").unwrap();
+    before
+}
+
+/// What is said until the end, and how it ended.
+fn rest(mut session: PtySession) -> (String, WaitStatus) {
+    let said = session.exp_eof().unwrap();
+    (said, session.process().wait().unwrap())
+}
+
+#[track_caller]
+fn assert_ended(session: PtySession, with: i32) -> String {
+    let (said, status) = rest(session);
+    assert!(
+        matches!(status, WaitStatus::Exited(_, code) if code == with),
+        "{status:?}: {said}"
+    );
+    said
+}
+
+fn parameter(address: &str, name: &str) -> String {
+    let query = address.split_once('?').unwrap().1;
+    let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+    pairs.find(|(found, _)| *found == name).expect(name).1.to_owned()
+}
+
+fn on_each_storage(test: impl Fn(World)) {
+    #[cfg(feature = "json")]
+    test(World::new("json"));
+    #[cfg(feature = "sqlite")]
+    test(World::new("sqlite"));
+    #[cfg(feature = "dynamodb")]
+    test(on_dynamodb());
+}
+
+#[cfg(feature = "dynamodb")]
+fn on_dynamodb() -> World {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let endpoint = runtime.block_on(token_storage_dynamodb_testing::emulator());
+    let mut cli = Cli::new("memory");
+    let table = format!("login-{}", std::process::id());
+    cli.url = format!("dynamodb:{table}?region=eu-central-1&endpoint={endpoint}");
+    let world = World::with(cli, |_| {});
+    world.run(&["create-table"]).succeeded();
+    world
+}
+
+#[test]
+fn a_browser_logs_in_on_each_storage() {
+    on_each_storage(|world| {
+        let (ran, page) = log_in_with_browser(&world, world.with_browser(&["login"]), true);
+        let ran = ran.succeeded();
+        assert!(ran.stdout.contains("stored groups.api.globus.org"), "{ran:?}");
+        assert!(page.contains("You are logged in"), "{page}");
+        world.assert_stored(GROUPS);
+        world.assert_stored("auth.globus.org");
+        let record = world.run(&["get", GROUPS, "--json"]).succeeded().json();
+        assert_eq!(record["identity_id"], AuthServer::IDENTITY);
+    });
+}
+
+#[test]
+fn a_pasted_code_logs_in_on_each_storage() {
+    on_each_storage(|world| {
+        let mut session = in_terminal(world.command(&["login", "--no-browser"]));
+        session.exp_string("Please authenticate with Globus here:").unwrap();
+        let address = announced(&mut session);
+        assert!(parameter(&address, "prefill_named_grant").starts_with("token-storage"));
+        assert_eq!(parameter(&address, "access_type"), "offline");
+        session
+            .exp_string("Enter the resulting Authorization Code here: ")
+            .unwrap();
+        let code = parameter(&world.server.decide(&address, true), "code");
+        session.send_line(&format!("  {code}  ")).unwrap();
+        let said = assert_ended(session, 0);
+        assert!(said.contains("stored groups.api.globus.org"), "{said}");
+        world.assert_stored(GROUPS);
+    });
+}
+
+#[test]
+fn a_device_logs_in_on_each_storage() {
+    on_each_storage(|world| {
+        let mut session = in_terminal(world.elsewhere(&["login", "--device", "--scope", "openid"]));
+        let address = announced(&mut session);
+        assert_eq!(address, format!("{}/device", world.server.url()));
+        session.exp_string("Enter this code there: ").unwrap();
+        let user_code = session.read_line().unwrap();
+        session.exp_string("Waiting").unwrap();
+        world.server.decide_device(user_code.trim(), true);
+        assert_ended(session, 0);
+        world.assert_stored("auth.globus.org");
+    });
+}
+
+#[test]
+fn results_as_json() {
+    let world = World::new("sqlite");
+    let (ran, _) = log_in_with_browser(&world, world.with_browser(&["login", "--json"]), true);
+    let stored = ran.succeeded().json();
+    let names: Vec<_> = stored["stored"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| &one["resource_server"])
+        .collect();
+    assert_eq!(names, ["auth.globus.org", GROUPS]);
+}
+
+#[test]
+fn another_server_is_discovered_and_its_address_can_be_pasted() {
+    let world = World::with(Cli::new("json"), |config| config.name_resource_server = false);
+    for (arguments, stored) in [
+        (&["login", "--no-browser", "--scope", "read write"][..], "127.0.0.1"),
+        (
+            &["login", "--no-browser", "--scope", "read", "--resource-server", "api"],
+            "api",
+        ),
+        (
+            &[
+                "login",
+                "--no-browser",
+                "--scope",
+                "read",
+                "--redirect-uri",
+                "http://localhost/back",
+            ],
+            "127.0.0.1",
+        ),
+    ] {
+        let mut session = in_terminal(world.elsewhere(arguments));
+        session.exp_string("Please log in here:").unwrap();
+        let address = announced(&mut session);
+        session.exp_string("Enter the resulting address here: ").unwrap();
+        // The test server takes the address of a loopback port only by number.
+        let address = address.replace("localhost", "127.0.0.1");
+        if arguments.contains(&"http://localhost/back") {
+            assert!(parameter(&address, "redirect_uri").ends_with("%2Fback"), "{address}");
+            session.send_control('c').unwrap();
+            continue;
+        }
+        session.send_line(&world.server.decide(&address, true)).unwrap();
+        assert_ended(session, 0);
+        world.assert_stored(stored);
+    }
+}
+
+#[test]
+fn a_registered_port_and_path_are_used() {
+    let world = World::new("json");
+    let mut command = world.elsewhere(&["login", "--scope", "openid", "--redirect-uri", "http://127.0.0.1/cb"]);
+    command.env("BROWSER", "/bin/true");
+    let (ran, page) = log_in_with_browser(&world, command, true);
+    ran.succeeded();
+    assert!(page.contains("You are logged in"));
+}
+
+#[test]
+fn parameters_are_sent() {
+    let world = World::new("json");
+    let arguments = [
+        "login",
+        "--parameter",
+        "prompt=login",
+        "--parameter",
+        "access_type=online",
+    ];
+    let (mut child, _stderr, address) = waiting(world.with_browser(&arguments));
+    assert_eq!(parameter(&address, "prompt"), "login");
+    assert_eq!(parameter(&address, "access_type"), "online");
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+#[test]
+fn no_is_told_everywhere_and_nothing_is_stored() {
+    let world = World::new("sqlite");
+    let (ran, page) = log_in_with_browser(&world, world.with_browser(&["login"]), false);
+    ran.ended(1).says("the login was denied");
+    assert!(page.contains("You are not logged in"));
+
+    let mut session = in_terminal(world.elsewhere(&["login", "--device"]));
+    session.exp_string("Enter this code there: ").unwrap();
+    let user_code = session.read_line().unwrap();
+    world.server.decide_device(user_code.trim(), false);
+    let said = assert_ended(session, 1);
+    assert!(said.contains("the login was denied"), "{said}");
+    world.assert_nothing_stored();
+}
+
+#[test]
+fn a_wrong_code_is_refused() {
+    let world = World::new("json");
+    let mut session = in_terminal(world.command(&["login", "--no-browser"]));
+    session.exp_string("Code here: ").unwrap();
+    session.send_line("mistyped").unwrap();
+    let said = assert_ended(session, 4);
+    assert!(said.contains("invalid_grant"), "{said}");
+    world.assert_nothing_stored();
+}
+
+#[test]
+fn without_a_screen_the_code_is_asked_for() {
+    let world = World::new("json");
+    let mut session = in_terminal(world.command(&["login"]));
+    session.exp_string("There is no browser here.").unwrap();
+    session.exp_string("Code here: ").unwrap();
+
+    let mut command = world.command(&["login"]);
+    command.env("BROWSER", "/nonexistent/browser");
+    let mut session = in_terminal(command);
+    session.exp_string("No browser could be opened.").unwrap();
+    let address = announced(&mut session);
+    let code = parameter(&world.server.decide(&address, true), "code");
+    session.send_line(&code).unwrap();
+    assert_ended(session, 0);
+    world.assert_stored(GROUPS);
+}
+
+#[test]
+fn interrupted_it_ends_at_once() {
+    let world = World::new("json");
+    let mut browser = world.command(&["login"]);
+    browser.env("BROWSER", "/bin/true");
+    for (command, waits_at) in [
+        (world.command(&["login", "--no-browser"]), "Code here: "),
+        (browser, "http"),
+        (world.elsewhere(&["login", "--device"]), "Waiting"),
+    ] {
+        let mut session = in_terminal(command);
+        session.exp_string(waits_at).unwrap();
+        session.send_control('c').unwrap();
+        session.exp_eof().unwrap();
+        let status = session.process().wait().unwrap();
+        assert!(
+            matches!(status, WaitStatus::Signaled(_, Signal::SIGINT, _)),
+            "{status:?}"
+        );
+    }
+    assert_eq!(world.server.count(Endpoint::Token), 0);
+    world.assert_nothing_stored();
+}
+
+#[test]
+fn an_input_that_ends_ends_the_login() {
+    let world = World::new("json");
+    world.run(&["login", "--no-browser"]).ended(1).says("the input ended");
+    let mut session = in_terminal(world.command(&["login", "--no-browser"]));
+    session.exp_string("Code here: ").unwrap();
+    session.send_control('d').unwrap();
+    assert_ended(session, 1);
+    let mut session = in_terminal(world.command(&["login", "--no-browser"]));
+    session.exp_string("Code here: ").unwrap();
+    session.send_line("").unwrap();
+    assert_ended(session, 1);
+    world.assert_nothing_stored();
+}
+
+#[test]
+fn nobody_comes() {
+    let world = World::new("json");
+    let ran = Ran::of(world.with_browser(&["login", "--timeout", "0"]).output().unwrap());
+    ran.ended(1).says("nobody finished the login in time");
+    world.assert_nothing_stored();
+}
+
+/// Tokens that nobody can store must not stay behind at the server.
+#[test]
+fn tokens_that_cannot_be_stored_are_revoked() {
+    let mut cli = Cli::new("json");
+    let folder = cli.folder().join("tokens");
+    cli.url = format!("json:{}", folder.join("tokens.json").display());
+    let world = World::with(cli, |_| {});
+    let (child, stderr, address) = waiting(world.with_browser(&["login"]));
+    let target = world.server.decide(&address, true);
+    let _ = std::fs::remove_dir_all(&folder);
+    std::fs::write(&folder, "in the way").unwrap();
+    let page = visit(&target);
+    let ran = ended(child, stderr).quiet();
+    assert!(ran.code != Some(0), "{ran:?}");
+    ran.says("they were revoked");
+    assert!(page.contains("You are not logged in"), "{page}");
+    assert_eq!(world.server.live_refresh_tokens(), 0);
+}
+
+#[test]
+fn what_makes_no_sense_is_a_matter_of_usage() {
+    let world = World::new("json");
+    for arguments in [
+        &["login", "--device", "--no-browser"][..],
+        &["login", "--device", "--redirect-uri", "http://127.0.0.1"],
+        &["login", "--device"],
+        &["login", "--parameter", "prompt"],
+        &["login", "--parameter", "state=x"],
+        &["login", "--redirect-uri", "http://127.0.0.1.example.org:x/"],
+        &["login", "--redirect-uri", "no address"],
+        &["login", "--timeout", "-1"],
+        &["login", "--issuer", "http://auth.example.org"],
+    ] {
+        let mut command = world.with_browser(arguments);
+        let ran = Ran::of(command.output().unwrap()).quiet();
+        assert_eq!(ran.code, Some(2), "{arguments:?}: {ran:?}");
+    }
+    world.assert_nothing_stored();
+}
+
+#[test]
+fn a_server_out_of_reach_is_told_so() {
+    let world = World::new("json");
+    let arguments = ["login", "--no-browser", "--issuer", "http://127.0.0.1:9"];
+    world.run(&arguments).ended(7).says("no connection");
+}
