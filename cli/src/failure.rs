@@ -60,6 +60,12 @@ impl Failure {
         &self.message
     }
 
+    /// Whether a login would help.
+    #[cfg(feature = "oauth")]
+    pub(crate) fn needs_login(&self) -> bool {
+        matches!(self.exit, Exit::NotFound | Exit::Expired)
+    }
+
     pub(crate) fn report(&self, json: bool) -> ExitCode {
         if !self.message.is_empty() {
             let text = if json {

@@ -9,7 +9,10 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
-use common::{Cli, Ran};
+use common::{
+    Cli, Ran,
+    world::{GROUPS, GROUPS_CSV, World, on_each_storage},
+};
 use rexpect::{
     process::{Signal, WaitStatus},
     session::{PtySession, spawn_command},
@@ -18,79 +21,52 @@ use token_storage_conformance::auth_server::{AuthServer, Config, Endpoint};
 
 /// In milliseconds; longer than any step takes.
 const PATIENCE: Option<u64> = Some(60_000);
-const GROUPS: &str = "groups.api.globus.org";
 
-struct World {
-    server: AuthServer,
-    cli: Cli,
+/// Nobody has logged in yet.
+fn new(scheme: &str) -> World {
+    World::empty(Cli::new(scheme), Config::default())
 }
 
-impl World {
-    fn new(scheme: &str) -> Self {
-        Self::with(Cli::new(scheme), |_| {})
+/// The server is any other than Globus, and tells its addresses. There is no screen, and no browser on it.
+fn elsewhere(world: &World, arguments: &[&str]) -> Command {
+    let mut command = world.command(arguments);
+    command.env("PATH", world.cli.folder());
+    for variable in ["DISPLAY", "WAYLAND_DISPLAY", "WSL_DISTRO_NAME", "BROWSER"] {
+        command.env_remove(variable);
     }
+    command
+}
 
-    fn with(cli: Cli, change: impl FnOnce(&mut Config)) -> Self {
-        let mut config = Config::default();
-        change(&mut config);
-        let server = AuthServer::start_with(config);
-        Self { server, cli }
-    }
+/// The server is taken for Globus.
+fn globus(world: &World, arguments: &[&str]) -> Command {
+    let mut command = elsewhere(world, arguments);
+    command
+        .env("TOKEN_STORAGE_ISSUER", "")
+        .env("GLOBUS_SDK_SERVICE_URL_AUTH", world.server.url());
+    command
+}
 
-    /// The server is taken for Globus.
-    fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = self.cli.command(arguments);
-        command
-            .env("TOKEN_STORAGE_CLIENT_ID", AuthServer::NATIVE_CLIENT)
-            .env("GLOBUS_SDK_SERVICE_URL_AUTH", self.server.url())
-            // No screen, and no browser on it.
-            .env("PATH", self.cli.folder())
-            .env_remove("DISPLAY")
-            .env_remove("WAYLAND_DISPLAY")
-            .env_remove("WSL_DISTRO_NAME")
-            .env_remove("BROWSER")
-            // For the storages on DynamoDB.
-            .env("AWS_ACCESS_KEY_ID", "test")
-            .env("AWS_SECRET_ACCESS_KEY", "test")
-            .env("AWS_EC2_METADATA_DISABLED", "true")
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
-        command
-    }
+/// A browser starts, and does nothing by itself.
+fn with_browser(mut command: Command) -> Command {
+    command.env("BROWSER", "/bin/true");
+    command
+}
 
-    /// The server is any other, which tells its addresses.
-    fn elsewhere(&self, arguments: &[&str]) -> Command {
-        let mut command = self.command(arguments);
-        command.env("TOKEN_STORAGE_ISSUER", self.server.url());
-        command
-    }
+fn run(mut command: Command) -> Ran {
+    Ran::of(command.output().unwrap())
+}
 
-    /// A browser starts, and does nothing by itself.
-    fn with_browser(&self, arguments: &[&str]) -> Command {
-        let mut command = self.command(arguments);
-        command.env("BROWSER", "/bin/true");
-        command
-    }
+fn assert_stored(world: &World, resource_server: &str) {
+    let record = world.record(resource_server);
+    assert!(world.server.is_active(record["access_token"].as_str().unwrap()));
+    assert!(world.server.is_active(record["refresh_token"].as_str().unwrap()));
+}
 
-    fn run(&self, arguments: &[&str]) -> Ran {
-        Ran::of(self.command(arguments).output().unwrap())
+fn assert_nothing_stored(world: &World) {
+    for resource_server in [GROUPS, "auth.globus.org"] {
+        world.run(&["get", resource_server]).ended(3);
     }
-
-    fn assert_stored(&self, resource_server: &str) {
-        let record = self
-            .run(&["get", resource_server, "--reveal", "--json"])
-            .succeeded()
-            .json();
-        assert!(self.server.is_active(record["access_token"].as_str().unwrap()));
-        assert!(self.server.is_active(record["refresh_token"].as_str().unwrap()));
-    }
-
-    fn assert_nothing_stored(&self) {
-        for resource_server in [GROUPS, "auth.globus.org"] {
-            self.run(&["get", resource_server]).ended(3);
-        }
-        assert_eq!(self.server.live_refresh_tokens(), 0);
-    }
+    assert_eq!(world.server.live_refresh_tokens(), 0);
 }
 
 /// The command while it waits for the browser, and the address that it wants opened.
@@ -168,39 +144,15 @@ fn parameter(address: &str, name: &str) -> String {
     pairs.find(|(found, _)| *found == name).expect(name).1.to_owned()
 }
 
-fn on_each_storage(test: impl Fn(World)) {
-    #[cfg(feature = "json")]
-    test(World::new("json"));
-    #[cfg(feature = "sqlite")]
-    test(World::new("sqlite"));
-    #[cfg(feature = "dynamodb")]
-    test(on_dynamodb());
-}
-
-#[cfg(feature = "dynamodb")]
-fn on_dynamodb() -> World {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .unwrap();
-    let endpoint = runtime.block_on(token_storage_dynamodb_testing::emulator());
-    let mut cli = Cli::new("memory");
-    let table = format!("login-{}", std::process::id());
-    cli.url = format!("dynamodb:{table}?region=eu-central-1&endpoint={endpoint}");
-    let world = World::with(cli, |_| {});
-    world.run(&["create-table"]).succeeded();
-    world
-}
-
 #[test]
 fn a_browser_logs_in_on_each_storage() {
     on_each_storage(|world| {
-        let (ran, page) = log_in_with_browser(&world, world.with_browser(&["login"]), true);
+        let (ran, page) = log_in_with_browser(&world, with_browser(globus(&world, &["login"])), true);
         let ran = ran.succeeded();
         assert!(ran.stdout.contains("stored groups.api.globus.org"), "{ran:?}");
         assert!(page.contains("You are logged in"), "{page}");
-        world.assert_stored(GROUPS);
-        world.assert_stored("auth.globus.org");
+        assert_stored(&world, GROUPS);
+        assert_stored(&world, "auth.globus.org");
         let record = world.run(&["get", GROUPS, "--json"]).succeeded().json();
         assert_eq!(record["identity_id"], AuthServer::IDENTITY);
     });
@@ -209,7 +161,7 @@ fn a_browser_logs_in_on_each_storage() {
 #[test]
 fn a_pasted_code_logs_in_on_each_storage() {
     on_each_storage(|world| {
-        let mut session = in_terminal(world.command(&["login", "--no-browser"]));
+        let mut session = in_terminal(globus(&world, &["login", "--no-browser"]));
         session.exp_string("Please authenticate with Globus here:").unwrap();
         let address = announced(&mut session);
         assert!(parameter(&address, "prefill_named_grant").starts_with("token-storage"));
@@ -221,14 +173,14 @@ fn a_pasted_code_logs_in_on_each_storage() {
         session.send_line(&format!("  {code}  ")).unwrap();
         let said = assert_ended(session, 0);
         assert!(said.contains("stored groups.api.globus.org"), "{said}");
-        world.assert_stored(GROUPS);
+        assert_stored(&world, GROUPS);
     });
 }
 
 #[test]
 fn a_device_logs_in_on_each_storage() {
     on_each_storage(|world| {
-        let mut session = in_terminal(world.elsewhere(&["login", "--device", "--scope", "openid"]));
+        let mut session = in_terminal(elsewhere(&world, &["login", "--device", "--scope", "openid"]));
         let address = announced(&mut session);
         assert_eq!(address, format!("{}/device", world.server.url()));
         session.exp_string("Enter this code there: ").unwrap();
@@ -236,14 +188,14 @@ fn a_device_logs_in_on_each_storage() {
         session.exp_string("Waiting").unwrap();
         world.server.decide_device(user_code.trim(), true);
         assert_ended(session, 0);
-        world.assert_stored("auth.globus.org");
+        assert_stored(&world, "auth.globus.org");
     });
 }
 
 #[test]
 fn results_as_json() {
-    let world = World::new("sqlite");
-    let (ran, _) = log_in_with_browser(&world, world.with_browser(&["login", "--json"]), true);
+    let world = new("sqlite");
+    let (ran, _) = log_in_with_browser(&world, with_browser(globus(&world, &["login", "--json"])), true);
     let stored = ran.succeeded().json();
     let names: Vec<_> = stored["stored"]
         .as_array()
@@ -254,9 +206,16 @@ fn results_as_json() {
     assert_eq!(names, ["auth.globus.org", GROUPS]);
 }
 
+/// Most servers do not name resource servers.
+fn nameless() -> World {
+    let mut config = Config::default();
+    config.name_resource_server = false;
+    World::empty(Cli::new("json"), config)
+}
+
 #[test]
 fn another_server_is_discovered_and_its_address_can_be_pasted() {
-    let world = World::with(Cli::new("json"), |config| config.name_resource_server = false);
+    let world = nameless();
     for (arguments, stored) in [
         (&["login", "--no-browser", "--scope", "read write"][..], "127.0.0.1"),
         (
@@ -275,7 +234,7 @@ fn another_server_is_discovered_and_its_address_can_be_pasted() {
             "127.0.0.1",
         ),
     ] {
-        let mut session = in_terminal(world.elsewhere(arguments));
+        let mut session = in_terminal(elsewhere(&world, arguments));
         session.exp_string("Please log in here:").unwrap();
         let address = announced(&mut session);
         session.exp_string("Enter the resulting address here: ").unwrap();
@@ -288,14 +247,17 @@ fn another_server_is_discovered_and_its_address_can_be_pasted() {
         }
         session.send_line(&world.server.decide(&address, true)).unwrap();
         assert_ended(session, 0);
-        world.assert_stored(stored);
+        assert_stored(&world, stored);
     }
 }
 
 #[test]
 fn a_registered_port_and_path_are_used() {
-    let world = World::new("json");
-    let mut command = world.elsewhere(&["login", "--scope", "openid", "--redirect-uri", "http://127.0.0.1/cb"]);
+    let world = new("json");
+    let mut command = elsewhere(
+        &world,
+        &["login", "--scope", "openid", "--redirect-uri", "http://127.0.0.1/cb"],
+    );
     command.env("BROWSER", "/bin/true");
     let (ran, page) = log_in_with_browser(&world, command, true);
     ran.succeeded();
@@ -304,7 +266,7 @@ fn a_registered_port_and_path_are_used() {
 
 #[test]
 fn parameters_are_sent() {
-    let world = World::new("json");
+    let world = new("json");
     let arguments = [
         "login",
         "--parameter",
@@ -312,7 +274,7 @@ fn parameters_are_sent() {
         "--parameter",
         "access_type=online",
     ];
-    let (mut child, _stderr, address) = waiting(world.with_browser(&arguments));
+    let (mut child, _stderr, address) = waiting(with_browser(globus(&world, &arguments)));
     assert_eq!(parameter(&address, "prompt"), "login");
     assert_eq!(parameter(&address, "access_type"), "online");
     child.kill().unwrap();
@@ -321,39 +283,39 @@ fn parameters_are_sent() {
 
 #[test]
 fn no_is_told_everywhere_and_nothing_is_stored() {
-    let world = World::new("sqlite");
-    let (ran, page) = log_in_with_browser(&world, world.with_browser(&["login"]), false);
+    let world = new("sqlite");
+    let (ran, page) = log_in_with_browser(&world, with_browser(globus(&world, &["login"])), false);
     ran.ended(1).says("the login was denied");
     assert!(page.contains("You are not logged in"));
 
-    let mut session = in_terminal(world.elsewhere(&["login", "--device"]));
+    let mut session = in_terminal(elsewhere(&world, &["login", "--device"]));
     session.exp_string("Enter this code there: ").unwrap();
     let user_code = session.read_line().unwrap();
     world.server.decide_device(user_code.trim(), false);
     let said = assert_ended(session, 1);
     assert!(said.contains("the login was denied"), "{said}");
-    world.assert_nothing_stored();
+    assert_nothing_stored(&world);
 }
 
 #[test]
 fn a_wrong_code_is_refused() {
-    let world = World::new("json");
-    let mut session = in_terminal(world.command(&["login", "--no-browser"]));
+    let world = new("json");
+    let mut session = in_terminal(globus(&world, &["login", "--no-browser"]));
     session.exp_string("Code here: ").unwrap();
     session.send_line("mistyped").unwrap();
     let said = assert_ended(session, 4);
     assert!(said.contains("invalid_grant"), "{said}");
-    world.assert_nothing_stored();
+    assert_nothing_stored(&world);
 }
 
 #[test]
 fn without_a_screen_the_code_is_asked_for() {
-    let world = World::new("json");
-    let mut session = in_terminal(world.command(&["login"]));
+    let world = new("json");
+    let mut session = in_terminal(globus(&world, &["login"]));
     session.exp_string("There is no browser here.").unwrap();
     session.exp_string("Code here: ").unwrap();
 
-    let mut command = world.command(&["login"]);
+    let mut command = globus(&world, &["login"]);
     command.env("BROWSER", "/nonexistent/browser");
     let mut session = in_terminal(command);
     session.exp_string("No browser could be opened.").unwrap();
@@ -361,18 +323,17 @@ fn without_a_screen_the_code_is_asked_for() {
     let code = parameter(&world.server.decide(&address, true), "code");
     session.send_line(&code).unwrap();
     assert_ended(session, 0);
-    world.assert_stored(GROUPS);
+    assert_stored(&world, GROUPS);
 }
 
 #[test]
 fn interrupted_it_ends_at_once() {
-    let world = World::new("json");
-    let mut browser = world.command(&["login"]);
-    browser.env("BROWSER", "/bin/true");
+    let world = new("json");
+    let browser = with_browser(globus(&world, &["login"]));
     for (command, waits_at) in [
-        (world.command(&["login", "--no-browser"]), "Code here: "),
+        (globus(&world, &["login", "--no-browser"]), "Code here: "),
         (browser, "http"),
-        (world.elsewhere(&["login", "--device"]), "Waiting"),
+        (elsewhere(&world, &["login", "--device"]), "Waiting"),
     ] {
         let mut session = in_terminal(command);
         session.exp_string(waits_at).unwrap();
@@ -385,30 +346,32 @@ fn interrupted_it_ends_at_once() {
         );
     }
     assert_eq!(world.server.count(Endpoint::Token), 0);
-    world.assert_nothing_stored();
+    assert_nothing_stored(&world);
 }
 
 #[test]
 fn an_input_that_ends_ends_the_login() {
-    let world = World::new("json");
-    world.run(&["login", "--no-browser"]).ended(1).says("the input ended");
-    let mut session = in_terminal(world.command(&["login", "--no-browser"]));
+    let world = new("json");
+    run(globus(&world, &["login", "--no-browser"]))
+        .ended(1)
+        .says("the input ended");
+    let mut session = in_terminal(globus(&world, &["login", "--no-browser"]));
     session.exp_string("Code here: ").unwrap();
     session.send_control('d').unwrap();
     assert_ended(session, 1);
-    let mut session = in_terminal(world.command(&["login", "--no-browser"]));
+    let mut session = in_terminal(globus(&world, &["login", "--no-browser"]));
     session.exp_string("Code here: ").unwrap();
     session.send_line("").unwrap();
     assert_ended(session, 1);
-    world.assert_nothing_stored();
+    assert_nothing_stored(&world);
 }
 
 #[test]
 fn nobody_comes() {
-    let world = World::new("json");
-    let ran = Ran::of(world.with_browser(&["login", "--timeout", "0"]).output().unwrap());
+    let world = new("json");
+    let ran = run(with_browser(globus(&world, &["login", "--timeout", "0"])));
     ran.ended(1).says("nobody finished the login in time");
-    world.assert_nothing_stored();
+    assert_nothing_stored(&world);
 }
 
 /// Tokens that nobody can store must not stay behind at the server.
@@ -417,8 +380,8 @@ fn tokens_that_cannot_be_stored_are_revoked() {
     let mut cli = Cli::new("json");
     let folder = cli.folder().join("tokens");
     cli.url = format!("json:{}", folder.join("tokens.json").display());
-    let world = World::with(cli, |_| {});
-    let (child, stderr, address) = waiting(world.with_browser(&["login"]));
+    let world = World::empty(cli, Config::default());
+    let (child, stderr, address) = waiting(with_browser(globus(&world, &["login"])));
     let target = world.server.decide(&address, true);
     let _ = std::fs::remove_dir_all(&folder);
     std::fs::write(&folder, "in the way").unwrap();
@@ -432,7 +395,7 @@ fn tokens_that_cannot_be_stored_are_revoked() {
 
 #[test]
 fn what_makes_no_sense_is_a_matter_of_usage() {
-    let world = World::new("json");
+    let world = new("json");
     for arguments in [
         &["login", "--device", "--no-browser"][..],
         &["login", "--device", "--redirect-uri", "http://127.0.0.1"],
@@ -444,16 +407,38 @@ fn what_makes_no_sense_is_a_matter_of_usage() {
         &["login", "--timeout", "-1"],
         &["login", "--issuer", "http://auth.example.org"],
     ] {
-        let mut command = world.with_browser(arguments);
-        let ran = Ran::of(command.output().unwrap()).quiet();
+        let ran = run(with_browser(globus(&world, arguments))).quiet();
         assert_eq!(ran.code, Some(2), "{arguments:?}: {ran:?}");
     }
-    world.assert_nothing_stored();
+    assert_nothing_stored(&world);
 }
 
 #[test]
 fn a_server_out_of_reach_is_told_so() {
-    let world = World::new("json");
+    let world = new("json");
     let arguments = ["login", "--no-browser", "--issuer", "http://127.0.0.1:9"];
-    world.run(&arguments).ended(7).says("no connection");
+    run(globus(&world, &arguments)).ended(7).says("no connection");
+}
+
+/// The seed of it all: whoever asks for groups first is asked who they are.
+#[test]
+fn groups_log_in_when_there_are_no_tokens() {
+    on_each_storage(|world| {
+        let mut session = in_terminal(globus(&world, &["groups", "--no-browser"]));
+        session.exp_string("no token is stored").unwrap();
+        let address = announced(&mut session);
+        session.exp_string("Code here: ").unwrap();
+        let code = parameter(&world.server.decide(&address, true), "code");
+        session.send_line(&code).unwrap();
+        let said = assert_ended(session, 0);
+        assert!(said.contains("ID,Name,Type,Session Enforcement,Roles"), "{said}");
+        // Again, and without a terminal: from what is stored.
+        assert_eq!(run(globus(&world, &["groups"])).succeeded().stdout, GROUPS_CSV);
+    });
+}
+
+#[test]
+fn groups_ask_nobody_where_nobody_is() {
+    let world = new("json");
+    run(globus(&world, &["groups"])).ended(3).says("token-storage login");
 }

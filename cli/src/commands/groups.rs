@@ -6,6 +6,8 @@ use token_storage::globus::{Environment, Group, scopes};
 
 use crate::{
     Context, Exit, Failure, Result,
+    failure::note,
+    login::{Ask, AskArgs, is_attended, log_in, usual_scope},
     manager::Session,
     output::{print, print_json},
     server::ServerArgs,
@@ -14,9 +16,13 @@ use crate::{
 
 /// Print the Globus groups that the person who logged in belongs to, as CSV (RFC 4180)
 ///
-/// Uses the stored token, refreshed if need be. On a terminal, characters that would steer it are shown escaped.
+/// Uses the stored token, refreshed if need be. If there is none, and somebody at a terminal can be asked, it logs in
+/// first, as `login` does. On a terminal, characters that would steer it are shown escaped.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
+    #[command(flatten)]
+    ask: AskArgs,
+
     #[command(flatten)]
     server: ServerArgs,
 }
@@ -24,7 +30,15 @@ pub(crate) struct Args {
 pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit> {
     let url = Environment::from_variables()?.my_groups_url();
     let session = Session::open(context, &args.server).await?;
-    let body = session.get(scopes::GROUPS_RESOURCE_SERVER, &url).await?;
+    let ask = Ask::new(&usual_scope(), args.ask, &args.server, context)?;
+    let body = match session.get(scopes::GROUPS_RESOURCE_SERVER, &url).await {
+        Err(failure) if failure.needs_login() && is_attended() => {
+            note(failure.message());
+            log_in(&session, ask).await?;
+            session.get(scopes::GROUPS_RESOURCE_SERVER, &url).await?
+        }
+        answer => answer?,
+    };
     let groups = Group::parse_list(&body)?;
     if context.json {
         let groups: Vec<Value> = groups.iter().map(as_json).collect();

@@ -2,6 +2,7 @@ use crate::{
     Context, Exit, Result,
     commands::store,
     login::{Ask, AskArgs, log_in},
+    manager::Session,
     server::ServerArgs,
 };
 
@@ -26,11 +27,9 @@ pub(crate) struct Args {
 pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit> {
     let url = context.url()?;
     let ask = Ask::new(&args.scope.join(" "), args.ask, &args.server, context)?;
-    let server = args.server.server()?;
-    // Whoever logs in should not learn afterwards that nothing can be stored.
-    let tokens = context.tokens().await?;
-    let client = server.client().await?;
-    let stored = log_in(&client, &tokens, ask).await?;
+    // Whoever logs in should not learn afterwards that there is no storage.
+    let session = Session::open(context, &args.server).await?;
+    let stored = log_in(&session, ask).await?;
     store::report(&stored, context)?;
     store::warn_of_memory(&url);
     Ok(Exit::Success)

@@ -64,7 +64,8 @@ impl Ask {
     pub(crate) fn new(scope: &str, args: AskArgs, server: &ServerArgs, context: &Context) -> Result<Self> {
         let globus = server.is_globus().then(Environment::from_variables).transpose()?;
         let mut options = match &globus {
-            Some(_) => login_options(&globus_scope(scope), true, Some(&named_grant())),
+            Some(_) if scope.trim().is_empty() => globus_options(&usual_scope()),
+            Some(_) => globus_options(scope),
             None => LoginOptions::new(scope),
         };
         for parameter in &args.parameters {
@@ -104,16 +105,18 @@ impl Ask {
     }
 }
 
+/// With refresh tokens, and under a name.
+fn globus_options(scope: &str) -> LoginOptions {
+    login_options(scope, true, Some(&named_grant()))
+}
+
 fn no_parameter() -> Failure {
     Failure::new(Exit::Usage, "a --parameter has a name and a value: NAME=VALUE")
 }
 
-fn globus_scope(asked: &str) -> String {
-    if asked.trim().is_empty() {
-        [scopes::OPENID, scopes::PROFILE, scopes::EMAIL, scopes::VIEW_MY_GROUPS].join(" ")
-    } else {
-        asked.to_owned()
-    }
+/// What Globus is asked for if nothing else is said: who it is, and their groups.
+pub(crate) fn usual_scope() -> String {
+    [scopes::OPENID, scopes::PROFILE, scopes::EMAIL, scopes::VIEW_MY_GROUPS].join(" ")
 }
 
 /// The name of a consent, under which its owner finds it again.

@@ -4,31 +4,31 @@ mod ask;
 mod browser;
 mod terminal;
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use token_storage::{
-    Namespaced, StoredResponse, TokenResponse, TokenStorage,
+    StoredResponse, TokenResponse,
     oauth::{LoopbackLogin, OAuthClient, PendingLogin},
 };
 
-pub(crate) use self::ask::{Ask, AskArgs};
 use self::{
     ask::Way,
     browser::can_open,
     terminal::{announce, read_line, say},
 };
-use crate::{Failure, Result, text};
+pub(crate) use self::{
+    ask::{Ask, AskArgs, usual_scope},
+    terminal::is_attended,
+};
+use crate::{Failure, Result, manager::Session, text};
 
 /// How long to wait for a browser that may not have come up, before its program's word is not waited for any longer.
 const BROWSER_STARTS: Duration = Duration::from_secs(2);
 
 /// Logs in as was asked for, and stores the tokens: all of them or none. If they cannot be stored, they are revoked.
-pub(crate) async fn log_in(
-    client: &OAuthClient,
-    tokens: &Namespaced<Arc<dyn TokenStorage>>,
-    ask: Ask,
-) -> Result<Vec<StoredResponse>> {
-    let login = Login { client, tokens, ask };
+pub(crate) async fn log_in(session: &Session, ask: Ask) -> Result<Vec<StoredResponse>> {
+    let client = session.endpoint.client().await?;
+    let login = Login { client, session, ask };
     match login.ask.way {
         Way::Browser => login.with_browser().await,
         Way::Paste => login.with_pasted_code(login.ask.open).await,
@@ -38,7 +38,7 @@ pub(crate) async fn log_in(
 
 struct Login<'a> {
     client: &'a OAuthClient,
-    tokens: &'a Namespaced<Arc<dyn TokenStorage>>,
+    session: &'a Session,
     ask: Ask,
 }
 
@@ -109,7 +109,8 @@ impl Login<'_> {
 
     async fn keep(&self, response: TokenResponse) -> Result<Vec<StoredResponse>> {
         let named = response.with_resource_server(&self.resource_server())?;
-        match self.tokens.store_response(&named).await {
+        let Session { manager, tokens, .. } = self.session;
+        match manager.store_login(tokens.namespace(), &named).await {
             Ok(stored) => Ok(stored),
             Err(error) => {
                 self.client.revoke_response(&named).await;

@@ -1,6 +1,6 @@
 //! What people are told and asked, on standard error: standard output is for the result.
 
-use std::io::{self, BufRead as _, Read as _, Write as _};
+use std::io::{self, BufRead as _, IsTerminal as _, Read as _, Write as _};
 
 use zeroize::Zeroizing;
 
@@ -8,6 +8,11 @@ use crate::{Exit, Failure, Result, failure::complain};
 
 /// A code is a line; an address with one in it is longer, but not by much.
 const LONGEST: u64 = 64 * 1024;
+
+/// Whether there is somebody to ask.
+pub(crate) fn is_attended() -> bool {
+    io::stdin().is_terminal() && io::stderr().is_terminal()
+}
 
 pub(super) fn say(message: &str) {
     complain(message);
