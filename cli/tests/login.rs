@@ -285,7 +285,7 @@ fn parameters_are_sent() {
 fn no_is_told_everywhere_and_nothing_is_stored() {
     let world = new("sqlite");
     let (ran, page) = log_in_with_browser(&world, with_browser(globus(&world, &["login"])), false);
-    ran.ended(1).says("the login was denied");
+    assert_eq!(ran.ended(1).stderr.trim(), "token-storage: the login was denied");
     assert!(page.contains("You are not logged in"));
 
     let mut session = in_terminal(elsewhere(&world, &["login", "--device"]));

@@ -86,6 +86,8 @@ impl fmt::Display for LoginError {
 
 impl std::error::Error for LoginError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        self.server.as_ref().map(|error| error as _)
+        // The server's word for these two adds nothing but confusion.
+        let told = matches!(self.kind, LoginErrorKind::Denied | LoginErrorKind::TimedOut);
+        self.server.as_ref().filter(|_| !told).map(|error| error as _)
     }
 }

@@ -114,8 +114,7 @@ impl Login<'_> {
             Ok(stored) => Ok(stored),
             Err(error) => {
                 self.client.revoke_response(&named).await;
-                Err(Failure::from(error)
-                    .at("you are logged in, but the tokens could not be stored, so they were revoked"))
+                Err(Failure::from(error).at("the tokens could not be stored, so they were revoked"))
             }
         }
     }
