@@ -91,8 +91,11 @@ stands, after = rest.split(end, 1)
 if update:
     page.write_text(before + start + "\n".join(rows) + "\n" + end + after)
     sys.exit()
-# The other two columns are races in part.
-stable = [[cell.strip() for cell in line.split("|")[1:3]] for line in stands.splitlines()[2:]]
-if stable != [[label, str(cell)] for label, cell in zip(labels, columns["one-handle"])]:
-    sys.exit("the figures in docs/conformance-findings.md are stale: run .ci/checks/60-third-party.sh --update")
+# What is found must be what stands there; how many cases the suite has grows with the suite. The other two columns are
+# races in part.
+failed = lambda cell: cell.split(" / ")[1] if " / " in cell else cell.split(" of ")[0]
+stands = {line.split("|")[1].strip(): line.split("|")[2].strip() for line in stands.splitlines()[2:]}
+for label, cell in zip(labels[2:], columns["one-handle"][2:]):
+    if failed(stands.get(label, "")) != failed(cell):
+        sys.exit(f"docs/conformance-findings.md is stale in the row {label!r}: run .ci/checks/60-third-party.sh --update")
 PYTHON
