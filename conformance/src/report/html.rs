@@ -2,19 +2,24 @@
 
 use std::fmt::Write as _;
 
-use super::{ClauseResult, LevelResult, Results, Share, Standing};
+use super::{
+    ClauseResult, LevelResult, Results, Share,
+    words::{cases, class, escape, left, linked, moment, percent, totals, word},
+};
 use crate::{Report, Verdict};
 
 const STYLE: &str = include_str!("page.css");
+/// The first failures show what was done without being asked.
+const OPEN: usize = 3;
 
 pub(super) fn page(results: &Results) -> String {
     let mut page = Page(String::with_capacity(64 * 1024));
     page.head(results);
     page.title(results);
     page.figures(results);
+    page.failures(results);
     page.map(&results.clauses);
     page.levels(&results.levels);
-    page.failures(results);
     page.clauses(results);
     page.ignored(results);
     page.foot(results);
@@ -48,9 +53,10 @@ impl Page {
         };
         put!(
             self,
-            "<header><div><p class=\"soft\">Conformance with the token storage contract</p><h1>{}</h1></div>\
-             <span class=\"badge {class}\">{word}</span></header>\n",
-            escape(&results.name)
+            "<header><div><p class=\"soft\">Conformance with the token storage contract</p><h1>{}</h1>\
+             <p class=\"soft\">{}</p></div><span class=\"badge verdict {class}\">{word}</span></header>\n",
+            escape(&results.name),
+            totals(&results.levels)
         );
     }
 
@@ -68,9 +74,14 @@ impl Page {
             "bad",
             "clauses that were checked are not kept",
         );
-        self.0 += "<div class=\"card\"><table>";
+        self.0 += "<div class=\"card facts\"><table>";
         for (label, text) in results.description.iter().take(6) {
-            put!(self, "<tr><th>{}</th><td>{}</td></tr>", escape(label), escape(text));
+            put!(
+                self,
+                "<tr><th scope=\"row\">{}</th><td>{}</td></tr>",
+                escape(label),
+                escape(text)
+            );
         }
         if results.description.is_empty() {
             self.0 += "<tr><td>The storage could not be opened.</td></tr>";
@@ -83,7 +94,7 @@ impl Page {
         let part = share.count as f64 / share.of.max(1) as f64;
         put!(
             self,
-            "<div class=\"card figure\"><svg viewBox=\"0 0 124 124\" role=\"img\" aria-label=\"{title}\">\
+            "<div class=\"card figure\"><svg viewBox=\"0 0 124 124\" aria-hidden=\"true\">\
              <circle class=\"ring\" cx=\"62\" cy=\"62\" r=\"50\"/>"
         );
         // A round cap would show as a dot where there is nothing.
@@ -109,17 +120,19 @@ impl Page {
         if results.failures().next().is_none() {
             return;
         }
-        self.0 += "<h2>What the storage does not keep</h2>";
-        for report in results.failures() {
+        self.0 += "<section aria-label=\"Failures\"><h2>What the storage does not keep</h2>";
+        for (index, report) in results.failures().enumerate() {
+            let open = if index < OPEN { " open" } else { "" };
             let Verdict::Failed(failure) = &report.verdict else {
                 continue;
             };
             put!(
                 self,
-                "<div class=\"card failure\"><code>{}</code><dl><dt>Clause</dt><dd>{}</dd><dt>Expected</dt><dd>{}</dd>\
-                 <dt>Got</dt><dd>{}</dd><dt>Want</dt><dd>{}</dd><dt>Seed</dt><dd>{}</dd></dl>",
+                "<article class=\"card failure\"><h3><code>{}</code></h3>\
+                 <dl><dt>Clause</dt><dd>{}</dd><dt>Expected</dt><dd>{}</dd><dt>Got</dt><dd class=\"got\">{}</dd>\
+                 <dt>Want</dt><dd>{}</dd><dt>Again</dt><dd><code>TOKEN_STORAGE_CONFORMANCE_SEED={}</code></dd></dl>",
                 escape(report.name),
-                escape(&failure.clause),
+                linked(&failure.clause),
                 escape(&failure.expectation),
                 escape(&failure.got),
                 escape(&failure.want),
@@ -128,12 +141,13 @@ impl Page {
             if !report.history.is_empty() {
                 put!(
                     self,
-                    "<details class=\"history\"><summary>What was done</summary><pre>{}</pre></details>",
+                    "<details class=\"history\"{open}><summary>What was done</summary><pre tabindex=\"0\">{}</pre></details>",
                     escape(&report.history.join("\n"))
                 );
             }
-            self.0 += "</div>\n";
+            self.0 += "</article>\n";
         }
+        self.0 += "</section>\n";
     }
 
     fn map(&mut self, clauses: &[ClauseResult]) {
@@ -143,9 +157,10 @@ impl Page {
             for clause in area {
                 put!(
                     self,
-                    "<a class=\"{}\" href=\"#{}\" title=\"{}\">{}</a>",
+                    "<a class=\"{}\" href=\"#{}\" title=\"{}: {}\">{}</a>",
                     class(clause.standing),
                     clause.id,
+                    word(clause),
                     escape(clause.summary),
                     clause.id
                 );
@@ -156,9 +171,11 @@ impl Page {
     }
 
     fn levels(&mut self, levels: &[LevelResult]) {
-        self.0 += "<h2>Cases by level</h2><div class=\"card\"><table><tr><th>Level</th><th>Cases</th>\
-                   <th class=\"number\">passed</th><th class=\"number\">failed</th><th class=\"number\">ignored</th>\
-                   <th class=\"number\">indeterminate</th></tr>";
+        self.0 += "<h2>Cases by level</h2><div class=\"card levels\"><table><thead><tr><th scope=\"col\">Level</th>\
+                   <th class=\"wide\" aria-hidden=\"true\"></th>\
+                   <th scope=\"col\" class=\"number\">passed</th><th scope=\"col\" class=\"number\">failed</th>\
+                   <th scope=\"col\" class=\"number\">ignored</th><th scope=\"col\" class=\"number\">indeterminate</th>\
+                   </tr></thead><tbody>";
         for level in levels {
             let parts = [
                 ("passed", level.passed),
@@ -166,7 +183,11 @@ impl Page {
                 ("indeterminate", level.indeterminate),
                 ("ignored", level.ignored),
             ];
-            put!(self, "<tr><td>{}</td><td><div class=\"bar\">", level.level.name());
+            put!(
+                self,
+                "<tr><th scope=\"row\">{}</th><td class=\"wide\" aria-hidden=\"true\"><div class=\"bar\">",
+                level.level.name()
+            );
             for (class, count) in parts {
                 put!(self, "<i class=\"{class}\" style=\"flex:{count}\"></i>");
             }
@@ -180,13 +201,13 @@ impl Page {
                 level.indeterminate
             );
         }
-        self.0 += "</table></div>\n";
+        self.0 += "</tbody></table></div>\n";
     }
 
     fn clauses(&mut self, results: &Results) {
         self.0 += "<h2>Clause by clause</h2><div class=\"card\">";
         for clause in &results.clauses {
-            let (class, word) = (class(clause.standing), word(clause.standing));
+            let (class, word) = (class(clause.standing), word(clause));
             put!(
                 self,
                 "<details id=\"{}\"><summary><b>{}</b><span>{}</span><span class=\"soft\">{}</span>\
@@ -252,65 +273,13 @@ impl Page {
         put!(
             self,
             "<footer class=\"soft\">token-storage-conformance {}, {} cases in {:.1} s, \
-             <time data-seconds=\"{}\">{} seconds after the beginning of 1970</time>. Coverage says how much is known, \
-             divergence how much of that is wrong.</footer>\n\
-             <script>for (const t of document.querySelectorAll(\"time\")) \
-             t.textContent = new Date(t.dataset.seconds * 1000).toISOString().slice(0, 16).replace(\"T\", \" \") + \" UTC\";\
-             </script></main></body></html>\n",
+             ended on {}. Coverage says how much is known, divergence how much of that is wrong.{}</footer>\n\
+             </main></body></html>\n",
             results.suite,
             results.cases.len(),
             results.seconds,
-            results.finished_at,
-            results.finished_at
+            moment(results.finished_at),
+            left(results.left)
         );
     }
-}
-
-fn cases(count: usize) -> String {
-    match count {
-        1 => "1 case".to_owned(),
-        count => format!("{count} cases"),
-    }
-}
-
-/// Rounded, but never to all or to nothing.
-fn percent(share: Share) -> String {
-    let rounded = (100 * share.count + share.of / 2).checked_div(share.of).unwrap_or(0);
-    let shown = match share {
-        Share { count: 0, .. } => 0,
-        Share { count, of } if count < of => rounded.clamp(1, 99),
-        _ => rounded,
-    };
-    format!("{shown} %")
-}
-
-fn class(standing: Standing) -> &'static str {
-    match standing {
-        Standing::Kept => "kept",
-        Standing::Broken => "broken",
-        Standing::Unchecked => "unchecked",
-    }
-}
-
-fn word(standing: Standing) -> &'static str {
-    match standing {
-        Standing::Kept => "kept",
-        Standing::Broken => "not kept",
-        Standing::Unchecked => "not checked",
-    }
-}
-
-fn escape(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => escaped += "&amp;",
-            '<' => escaped += "&lt;",
-            '>' => escaped += "&gt;",
-            '"' => escaped += "&quot;",
-            '\'' => escaped += "&#39;",
-            c => escaped.push(c),
-        }
-    }
-    escaped
 }

@@ -2,6 +2,7 @@
 
 mod collect;
 mod html;
+mod words;
 
 use std::time::Duration;
 
