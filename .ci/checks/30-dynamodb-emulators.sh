@@ -54,17 +54,22 @@ options=(every_option_is_set concurrent_first_starts_with_clean_up_all_succeed)
 suite dynalite "${transactions[@]}" "${options[@]}"
 
 start_moto
-# It checks a condition and writes in two steps, with other requests in between: of racing writers several win.
+# It checks a condition and writes in two steps, and a batch in as many as it has records, with other requests in between:
+# of racing writers several win, and readers see half a batch.
 races=(
     a4_of_racing_swaps_exactly_one_wins
     a4_racing_swaps_of_a_foreign_item
     a6_racing_stores_without_precondition_all_succeed
+    atomicity::a_batch_is_never_half_replaced
+    cancellation::a_dropped_batch_is_all_or_nothing
     concurrency::counting_by_swaps_loses_no_step
     concurrency::of_racing_creations_one_wins
     concurrency::of_racing_handles_one_wins
     concurrency::of_racing_removes_one_finds_it
     concurrency::of_racing_swaps_of_equal_values_one_wins
     concurrency::of_racing_swaps_one_wins
+    histories::calls_of_one_handle_are_linearizable
+    histories::calls_of_several_handles_are_linearizable
     lease::of_racing_tasks_one_gets_it
 )
 # Its limit for an item is 405 KB in place of 400 KiB.
