@@ -25,7 +25,8 @@ async fn send(address: &Url, bytes: &[u8]) -> String {
     // It may be closed in the middle of what is too long.
     let _ = stream.write_all(bytes).await;
     let mut answer = Vec::new();
-    let _ = stream.read_to_end(&mut answer).await;
+    let reading = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut answer));
+    let _ = reading.await.expect("an answer, or the end of the connection");
     String::from_utf8_lossy(&answer).into_owned()
 }
 
