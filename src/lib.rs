@@ -18,6 +18,7 @@
 //! | keep one user's, application's or tenant's tokens | [`Namespaced`] |
 //! | store what an authorization server answered | [`TokenResponse`], [`TokenStorageExt`] |
 //! | write code for any backend, or a backend | [`TokenStorage`] |
+//! | hand out valid access tokens, each refreshed once | `manager::TokenManager`, feature `manager` |
 //! | make sure of scopes, refresh tokens, identity | [`validating`] |
 //! | list what is stored, where the storage can | [`EnumerateExt`], [`Namespaced::listing`] |
 //!

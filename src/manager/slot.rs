@@ -131,9 +131,17 @@ impl Slot {
         monotonic: Duration,
         trust: Duration,
     ) -> Ready {
-        let cached = Cached::new(stored, monotonic.saturating_add(trust));
-        let (token, renewable) = (cached.token.clone(), cached.renewable);
+        let trusted_until = monotonic.saturating_add(trust);
         let mut state = self.state();
+        // Of the same revision nothing has to be copied anew.
+        let cached = match state.cached.take_if(|cached| cached.revision == stored.revision) {
+            Some(cached) => Cached {
+                trusted_until,
+                ..cached
+            },
+            None => Cached::new(stored, trusted_until),
+        };
+        let (token, renewable) = (cached.token.clone(), cached.renewable);
         if state.generation == generation {
             state.cached = Some(cached);
         }
