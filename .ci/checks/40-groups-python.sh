@@ -4,6 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 source .ci/lib.sh
+need curl curl
 
 groups=groups.api.globus.org
 scope=urn:globus:auth:scope:$groups:view_my_groups_and_memberships
@@ -23,12 +24,11 @@ print(sum(all(entry[name] == value for name, value in (pair.split("=") for pair 
 # alternate PYTHON GENERATION KIND: a login, then each side in turn refreshes and uses what the other one stored. Tokens
 # last for 30 s, which is too short for both sides: Rust refreshes once in each turn, Python for each header.
 alternate() {
-    local python=$1 generation=$2 kind=$3 file=$folder/$RANDOM-$3 response names before after
-    coproc server { exec "$program" --lifetime 30 --issue "$scope"; }
+    local python=$1 generation=$2 kind=$3 file=$folder/$RANDOM-$3 names before after
+    coproc server { exec "$program" --lifetime 30; }
     read -r url <&"${server[0]}"
-    read -r response <&"${server[0]}"
     export GLOBUS_SDK_SERVICE_URL_AUTH=$url GLOBUS_SDK_SERVICE_URL_GROUPS=$url TOKEN_STORAGE_URL=$kind:$file
-    "$token_storage" store <<<"$response" >/dev/null
+    log_in
     for _ in $(seq "$rounds"); do
         before=$(refreshes)
         "$token_storage" groups >"$folder/rust.csv"
@@ -45,6 +45,24 @@ alternate() {
     # The server ends when its standard input does.
     eval "exec ${server[1]}>&-"
     wait "$server_PID"
+}
+
+# A login on another device, approved here in its place.
+log_in() {
+    local line code="" login
+    rm -f "$folder/login"
+    mkfifo "$folder/login"
+    "$token_storage" login --issuer "$url" --device --scope "openid $scope" >/dev/null 2>"$folder/login" &
+    login=$!
+    exec 3<"$folder/login"
+    while [ -z "$code" ] && read -r line <&3; do
+        code=$(sed -n 's/.*user_code=//p' <<<"$line")
+    done
+    [ -n "$code" ] || die "login did not say which code to enter"
+    curl --silent --fail --noproxy '*' --output /dev/null --data "user_code=$code&decision=approve" "$url/device"
+    cat <&3 >/dev/null
+    wait "$login" || die "the login failed"
+    exec 3<&-
 }
 
 refreshes() { log endpoint=Token grant_type=refresh_token outcome=Issued; }
