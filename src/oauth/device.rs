@@ -66,7 +66,8 @@ impl OAuthClient {
     /// - [`LoginErrorKind::Configuration`] if the server has no device flow, [`LoginErrorKind::Server`],
     ///   [`LoginErrorKind::Answer`].
     pub async fn begin_device_login(&self, options: &LoginOptions) -> Result<DeviceLogin, LoginError> {
-        let no_endpoint = || LoginError::configuration("this server has no device flow");
+        let no_endpoint =
+            || LoginError::configuration("this server has no device flow; use a browser, or paste a code");
         let endpoint = self.provider.device_authorization_endpoint.as_ref();
         let endpoint = endpoint.ok_or_else(no_endpoint)?;
         let mut form = Vec::new();

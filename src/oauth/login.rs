@@ -43,7 +43,9 @@ impl OAuthClient {
     /// # Errors
     /// - [`LoginErrorKind::Configuration`] if the server has no authorization endpoint, or this is no address.
     pub fn begin_login(&self, options: &LoginOptions, redirect_uri: &str) -> Result<PendingLogin, LoginError> {
-        let no_endpoint = || LoginError::configuration("this server has no address for logging in with a browser");
+        let no_endpoint = || {
+            LoginError::configuration("this server has no address for logging in with a browser; try the device flow")
+        };
         let endpoint = self.provider.authorization_endpoint.clone().ok_or_else(no_endpoint)?;
         let redirect = RedirectUrl::new(redirect_uri.to_owned())
             .map_err(|_| LoginError::configuration("the redirect address is not a URL"))?;
