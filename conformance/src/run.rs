@@ -116,9 +116,13 @@ fn panic_text(error: tokio::task::JoinError) -> String {
         .unwrap_or_else(|| "a panic".to_owned())
 }
 
+pub(crate) fn is_required() -> bool {
+    std::env::var_os(REQUIRE).is_some()
+}
+
 fn required(verdict: Verdict) -> Verdict {
     match verdict {
-        Verdict::Indeterminate(reason) if std::env::var_os(REQUIRE).is_some() => Verdict::Failed(Failure {
+        Verdict::Indeterminate(reason) if is_required() => Verdict::Failed(Failure {
             clause: "none".to_owned(),
             expectation: format!("{REQUIRE} is set: the storage can be used"),
             got: reason,
@@ -130,9 +134,9 @@ fn required(verdict: Verdict) -> Verdict {
 
 async fn prepare(plan: &Plan, case: &Case, history: Arc<History>, seed: u64) -> Result<Cx, Verdict> {
     if let Err(reason) = plan.suite.ready().await {
-        return Err(match std::env::var_os(REQUIRE) {
-            Some(_) => Verdict::Indeterminate(reason),
-            None => Verdict::Ignored(reason),
+        return Err(match is_required() {
+            true => Verdict::Indeterminate(reason),
+            false => Verdict::Ignored(reason),
         });
     }
     match Arc::clone(&plan.suite).place().await {

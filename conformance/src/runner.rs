@@ -23,7 +23,8 @@ type Reports = Arc<Mutex<BTreeMap<String, Vec<Report>>>>;
 /// `--exact`, `--test-threads`; nextest works too. At the end it prints, for each suite, the cases of each level.
 ///
 /// It does not succeed if it ran nothing: a run without a filter in which no case passed or failed ends with an error,
-/// unless the harness said that it is not [`ready`](crate::Harness::ready) here.
+/// unless the harness said that it is not [`ready`](crate::Harness::ready) here. With
+/// `TOKEN_STORAGE_CONFORMANCE_REQUIRE` a filter that matches nothing is an error, too.
 ///
 /// With several plans, the names of cases begin with the plan's name and a slash.
 pub fn main(plans: impl IntoIterator<Item = Plan>) -> ExitCode {
@@ -60,7 +61,7 @@ pub fn main(plans: impl IntoIterator<Item = Plan>) -> ExitCode {
     }
     let filtered = arguments.filter.is_some() || !arguments.skip.is_empty() || arguments.ignored;
     let nothing = tallies.values().any(|tally| tally.decided() == 0);
-    if nothing && !filtered && !unready(&plans) {
+    if run::is_required() && (nothing || tallies.is_empty()) || nothing && !filtered && !unready(&plans) {
         eprintln!("error: not one case of the suite was decided; see the reasons above");
         return ExitCode::FAILURE;
     }

@@ -175,6 +175,20 @@ fn a_live_storage_is_left_as_it_was() {
     assert_eq!(namespaces.items, ["DEFAULT"], "the suite left records behind");
 }
 
+/// On one storage for all, one after another: the odd ones backwards, then the even ones.
+#[test]
+fn the_cases_do_not_depend_on_their_order() {
+    let storage: Arc<dyn TokenStorage> = Arc::new(MemoryStorage::new());
+    let opener = Box::new(move || Box::pin(std::future::ready(Ok(Arc::clone(&storage)))) as _);
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let plan = runtime.block_on(Live::suite("order", None, opener)).unwrap().plan();
+    let odd = cases().iter().skip(1).step_by(2).rev();
+    for case in odd.chain(cases().iter().step_by(2)) {
+        let report = plan.run(case);
+        assert!(!matches!(report.verdict, Verdict::Failed(_)), "{report}");
+    }
+}
+
 /// The list of clauses is that of the contract. Only in the repository: the published crate has no `docs`.
 #[test]
 fn the_clauses_are_those_of_the_contract() {

@@ -1,6 +1,8 @@
 //! The suite tested itself: storages that are broken on purpose, each caught by the case that is meant for it; and
 //! correct ones, which pass everything several times in a row.
 //!
+//! `TOKEN_STORAGE_CONFORMANCE_REPEATS=50` repeats them as often; 5 times is the default.
+//!
 //! The figure `caught / shipped` is printed at the end, and every mutant that gets through is a failed test.
 
 mod atomicity;
@@ -102,11 +104,8 @@ fn distinct(mutants: &[Mutant]) -> Result<(), Failed> {
 
 /// A storage that keeps the contract is never accused.
 fn passes_repeatedly(plan: &Plan) -> Result<(), Failed> {
-    let rounds = if std::env::var_os("TOKEN_STORAGE_SOAK").is_some_and(|value| value == "1") {
-        50
-    } else {
-        5
-    };
+    let repeats = std::env::var("TOKEN_STORAGE_CONFORMANCE_REPEATS").ok();
+    let rounds = repeats.map_or(5, |number| number.parse().expect("the repeats are a number"));
     for round in 1..=rounds {
         let results = plan.run_all(&Selection::default(), |_| ());
         if let Some(failure) = results.failures().next() {
