@@ -22,7 +22,7 @@ LEVELS = {
     "lease": "refresh leases",
     "durable": "reopening, kills, damage",
     "shared": "several handles and processes",
-    "hostile": "dropped calls, odd keys and sizes, random sequences",
+    "hostile": "dropped calls, faults, odd keys and sizes, random sequences",
 }
 BEGIN, END = "<!-- made by .ci/checks/50-conformance-table.sh -->\n", "<!-- end -->\n"
 

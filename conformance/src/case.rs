@@ -28,7 +28,7 @@ pub enum Level {
     Durable,
     /// Several handles and several processes.
     Shared,
-    /// Dropped futures, odd keys and sizes, random sequences.
+    /// Dropped futures, injected faults, odd keys and sizes, random sequences.
     Hostile,
 }
 
@@ -51,6 +51,10 @@ pub enum Need {
     Files,
     /// Declared by [`Suite::processes`](crate::Suite::processes).
     Processes,
+    /// Declared by [`Suite::faults`](crate::Suite::faults).
+    Faults,
+    /// Declared by [`Suite::shifted_clocks`](crate::Suite::shifted_clocks).
+    ShiftedClocks,
     /// A place of its own for each case, [`Harness::exclusive`](crate::Harness::exclusive).
     ExclusivePlace,
 }
@@ -159,6 +163,8 @@ impl Need {
             Self::Durable => "the harness does not declare durability",
             Self::Files => "the harness does not declare files",
             Self::Processes => "the harness does not declare several processes",
+            Self::Faults => "the harness injects no faults",
+            Self::ShiftedClocks => "the harness shifts no clocks",
             Self::ExclusivePlace => "only in a place that no one else uses",
         }
     }

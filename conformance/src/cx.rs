@@ -9,7 +9,7 @@ use std::{
 use token_storage_core::{Enumerate, Precondition, RefreshLease, StorageInfo, TokenKey, TokenStorage};
 
 use crate::{
-    Need,
+    FaultInjector, Need,
     check::{Check, fail, ignore},
     history::History,
     linear::Call,
@@ -52,6 +52,25 @@ impl Cx {
     pub(crate) async fn open(&self) -> Check<Handle> {
         let inner = self.0.place.reopen().await?;
         Ok(self.record(inner))
+    }
+
+    /// A new handle, and what makes its calls go wrong; only for cases that need faults.
+    pub(crate) async fn open_faulty(&self) -> Check<(Handle, Box<dyn FaultInjector>)> {
+        match self.0.place.reopen_faulty().await {
+            Some(opened) => {
+                let (inner, faults) = opened?;
+                Ok((self.record(inner), faults))
+            }
+            None => ignore(Need::Faults.missing()),
+        }
+    }
+
+    /// A new handle whose wall clock is wrong by so many seconds; only for cases that need shifted clocks.
+    pub(crate) async fn open_shifted(&self, seconds: i64) -> Check<Handle> {
+        match self.0.place.reopen_shifted(seconds).await {
+            Some(opened) => Ok(self.record(opened?)),
+            None => ignore(Need::ShiftedClocks.missing()),
+        }
     }
 
     /// The same without the record, for what must not be slowed down or is called too often.

@@ -80,3 +80,39 @@ pub trait MultiProcess: Harness {
     /// - What opening fails with.
     async fn open_spec(&self, spec: &str) -> Result<Arc<dyn TokenStorage>>;
 }
+
+/// For storages that are reached through something that can break, such as a network: how the suite breaks it.
+#[async_trait]
+pub trait FaultInjecting: Harness {
+    /// A handle of its own, and what makes its calls go wrong. Other handles are not affected.
+    ///
+    /// # Errors
+    /// - What opening fails with.
+    async fn reopen_faulty(&self, place: &Self::Place) -> Result<(Arc<dyn TokenStorage>, Box<dyn FaultInjector>)>;
+}
+
+/// Makes the calls of one handle go wrong, below whatever the storage does about it: repeating, reading again.
+pub trait FaultInjector: Send + Sync {
+    /// The next request that writes is carried out, and its answer is lost.
+    fn lose_next_answer(&self);
+
+    /// The next request that writes gets lost before it is carried out.
+    fn lose_next_request(&self);
+
+    /// From now on nothing gets through, reads and leases included.
+    fn disconnect(&self);
+
+    /// Everything gets through again.
+    fn reconnect(&self);
+}
+
+/// For storages with timed leases that look at a wall clock: how another machine, whose clock is wrong, opens them.
+#[async_trait]
+pub trait ClockShifting: Harness {
+    /// A handle for which the wall clock is wrong by so many seconds, into the future if that is more than 0. Its
+    /// monotonic clock runs as ever.
+    ///
+    /// # Errors
+    /// - What opening fails with.
+    async fn reopen_shifted(&self, place: &Self::Place, seconds: i64) -> Result<Arc<dyn TokenStorage>>;
+}

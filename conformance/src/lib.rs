@@ -30,7 +30,8 @@
 //! ```
 //!
 //! What a backend can do beyond the base is declared on the suite; what the suite needs to test it, it asks of the
-//! harness by type: [`Suite::files`] wants [`FileBacked`], [`Suite::processes`] wants [`MultiProcess`]. Cases that need
+//! harness by type: [`Suite::files`] wants [`FileBacked`], [`Suite::processes`] wants [`MultiProcess`],
+//! [`Suite::faults`] wants [`FaultInjecting`], [`Suite::shifted_clocks`] wants [`ClockShifting`]. Cases that need
 //! what is not declared are listed as ignored, with the reason, and counted. A declaration that differs from what the
 //! storage reports fails a case of its own.
 //!
@@ -77,7 +78,7 @@ pub use case::{Case, Level, Need};
 pub use cases::{cases, elsewhere};
 pub use check::Failure;
 pub use clauses::{Clause, area, clauses};
-pub use harness::{FileBacked, Harness, MultiProcess};
+pub use harness::{ClockShifting, FaultInjecting, FaultInjector, FileBacked, Harness, MultiProcess};
 pub use live::{Live, Opener};
 pub use report::{Results, Selection};
 pub use run::Tally;

@@ -11,10 +11,14 @@ use token_storage_core::{Result, StorageInfo, TokenStorage, async_trait};
 use tokio::sync::watch;
 
 use crate::{
-    Case, FileBacked, Harness, MultiProcess, Need, Report, cases, recorder::Touched, rng::fresh_u64, run, runner,
+    Case, ClockShifting, FaultInjecting, FaultInjector, FileBacked, Harness, MultiProcess, Need, Report, cases,
+    recorder::Touched, rng::fresh_u64, run, runner,
 };
 
-type Opening<'a> = Pin<Box<dyn Future<Output = Result<Arc<dyn TokenStorage>>> + Send + 'a>>;
+type Opening<'a, T = Arc<dyn TokenStorage>> = Pin<Box<dyn Future<Output = Result<T>> + Send + 'a>>;
+
+/// A handle, and what makes its calls go wrong.
+pub(crate) type Faulty = (Arc<dyn TokenStorage>, Box<dyn FaultInjector>);
 
 /// A backend under test: its harness, and what is declared of it.
 ///
@@ -28,6 +32,8 @@ pub struct Suite<H: Harness> {
     lease: Option<Need>,
     files: Option<FilesOf<H>>,
     processes: Option<ProcessesOf<H>>,
+    faulty: Option<FaultyOf<H>>,
+    shifted: Option<ShiftedOf<H>>,
     undeclared: Vec<(Need, String)>,
 }
 
@@ -38,6 +44,12 @@ struct FilesOf<H: Harness> {
     companions: fn(&H, &H::Place) -> Vec<PathBuf>,
     settle: fn(&H, &H::Place),
 }
+
+/// [`FaultInjecting::reopen_faulty`] as a value.
+type FaultyOf<H> = for<'a> fn(&'a H, &'a <H as Harness>::Place) -> Opening<'a, Faulty>;
+
+/// [`ClockShifting::reopen_shifted`] as a value.
+type ShiftedOf<H> = for<'a> fn(&'a H, &'a <H as Harness>::Place, i64) -> Opening<'a>;
 
 struct ProcessesOf<H: Harness> {
     spec: fn(&H, &H::Place) -> String,
@@ -56,6 +68,8 @@ impl<H: Harness> Suite<H> {
             lease: None,
             files: None,
             processes: None,
+            faulty: None,
+            shifted: None,
             undeclared: Vec::new(),
         }
     }
@@ -129,6 +143,26 @@ impl<H: Harness> Suite<H> {
         self
     }
 
+    /// Declares that the harness can make calls go wrong.
+    #[must_use]
+    pub fn faults(mut self) -> Self
+    where
+        H: FaultInjecting,
+    {
+        self.faulty = Some(reopen_faulty::<H>);
+        self
+    }
+
+    /// Declares that the harness opens handles whose wall clock is wrong.
+    #[must_use]
+    pub fn shifted_clocks(mut self) -> Self
+    where
+        H: ClockShifting,
+    {
+        self.shifted = Some(reopen_shifted::<H>);
+        self
+    }
+
     /// Leaves something undeclared that the storage reports, with the reason, so that the comparison of both does not
     /// fail and the cases are ignored with this reason. For programs that cannot start themselves as a worker, say.
     #[must_use]
@@ -154,6 +188,14 @@ impl<H: Harness> Suite<H> {
 
 fn open_spec<'a, H: MultiProcess>(harness: &'a H, spec: &'a str) -> Opening<'a> {
     harness.open_spec(spec)
+}
+
+fn reopen_faulty<'a, H: FaultInjecting>(harness: &'a H, place: &'a H::Place) -> Opening<'a, Faulty> {
+    harness.reopen_faulty(place)
+}
+
+fn reopen_shifted<'a, H: ClockShifting>(harness: &'a H, place: &'a H::Place, seconds: i64) -> Opening<'a> {
+    harness.reopen_shifted(place, seconds)
 }
 
 impl<H: Harness> fmt::Debug for Suite<H> {
@@ -249,6 +291,8 @@ pub(crate) trait AnySuite: Send + Sync {
 #[async_trait]
 pub(crate) trait AnyPlace: Send + Sync {
     async fn reopen(&self) -> Result<Arc<dyn TokenStorage>>;
+    async fn reopen_faulty(&self) -> Option<Result<Faulty>>;
+    async fn reopen_shifted(&self, seconds: i64) -> Option<Result<Arc<dyn TokenStorage>>>;
     fn exclusive(&self) -> bool;
     fn file(&self) -> Option<PathBuf>;
     fn open_path(&self, path: &Path) -> Option<Result<Arc<dyn TokenStorage>>>;
@@ -279,6 +323,8 @@ impl<H: Harness> AnySuite for Suite<H> {
             Need::Durable => self.durable,
             Need::Files => self.files.is_some(),
             Need::Processes => self.processes.is_some(),
+            Need::Faults => self.faulty.is_some(),
+            Need::ShiftedClocks => self.shifted.is_some(),
             Need::ExclusivePlace => self.harness.exclusive(),
         };
         let waived = self.undeclared.iter().find(|(waived, _)| *waived == need);
@@ -316,6 +362,16 @@ struct PlaceOf<H: Harness> {
 impl<H: Harness> AnyPlace for PlaceOf<H> {
     async fn reopen(&self) -> Result<Arc<dyn TokenStorage>> {
         self.suite.harness.reopen(&self.place).await
+    }
+
+    async fn reopen_faulty(&self) -> Option<Result<Faulty>> {
+        let open = self.suite.faulty?;
+        Some(open(&self.suite.harness, &self.place).await)
+    }
+
+    async fn reopen_shifted(&self, seconds: i64) -> Option<Result<Arc<dyn TokenStorage>>> {
+        let open = self.suite.shifted?;
+        Some(open(&self.suite.harness, &self.place, seconds).await)
     }
 
     fn exclusive(&self) -> bool {

@@ -5,12 +5,17 @@
 
 mod support;
 
-use std::{env, process::ExitCode, sync::Arc, time::Duration};
+use std::{
+    env,
+    process::ExitCode,
+    sync::Arc,
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
 
-use token_storage_conformance::{Harness, MultiProcess, Suite};
+use token_storage_conformance::{ClockShifting, FaultInjecting, FaultInjector, Harness, MultiProcess, Suite};
 use token_storage_core::{Result, TokenStorage, async_trait};
-use token_storage_dynamodb::{DynamoDbStorage, TableOptions};
-use token_storage_dynamodb_testing::{ClientBuilder, Recorder, client, emulator};
+use token_storage_dynamodb::{Clock, DynamoDbStorage, TableOptions};
+use token_storage_dynamodb_testing::{ClientBuilder, Fault, Faults, Recorder, client, emulator};
 
 /// All that is ever sent at run time. A transaction of puts needs no more permission than a put.
 const ACTIONS: &[&str] = &["DeleteItem", "GetItem", "PutItem", "TransactWriteItems", "UpdateItem"];
@@ -74,6 +79,90 @@ impl MultiProcess for DynamoDb {
     }
 }
 
+#[async_trait]
+impl FaultInjecting for DynamoDb {
+    async fn reopen_faulty(&self, table: &Table) -> Result<(Arc<dyn TokenStorage>, Box<dyn FaultInjector>)> {
+        let faults = Faults::new();
+        let client = ClientBuilder::new(&table.endpoint)
+            .recorder(&self.recorder)
+            .faults(&faults)
+            .build();
+        let storage = DynamoDbStorage::builder(&table.name)
+            .lease_ttl(LEASE_TTL)
+            .with_client(client);
+        Ok((Arc::new(storage), Box::new(Network(faults))))
+    }
+}
+
+/// The way to the table, for one client.
+struct Network(Faults);
+
+impl Network {
+    /// The next request that writes, whichever it is.
+    fn plan(&self, fault: &Fault) {
+        for action in ["PutItem", "DeleteItem", "TransactWriteItems"] {
+            self.0.plan(action, [fault.clone()]);
+        }
+    }
+}
+
+impl FaultInjector for Network {
+    fn lose_next_answer(&self) {
+        self.plan(&Fault::DropAfter);
+    }
+
+    fn lose_next_request(&self) {
+        self.plan(&Fault::DropBefore);
+    }
+
+    fn disconnect(&self) {
+        self.0.cut(true);
+    }
+
+    fn reconnect(&self) {
+        self.0.cut(false);
+    }
+}
+
+#[async_trait]
+impl ClockShifting for DynamoDb {
+    async fn reopen_shifted(&self, table: &Table, seconds: i64) -> Result<Arc<dyn TokenStorage>> {
+        let client = ClientBuilder::new(&table.endpoint).recorder(&self.recorder).build();
+        let clock = Shifted {
+            started: Instant::now(),
+            seconds,
+        };
+        let storage = DynamoDbStorage::builder(&table.name)
+            .lease_ttl(LEASE_TTL)
+            .clock(Arc::new(clock))
+            .with_client(client);
+        Ok(Arc::new(storage))
+    }
+}
+
+/// A machine whose wall clock is wrong.
+#[derive(Debug)]
+struct Shifted {
+    started: Instant,
+    seconds: i64,
+}
+
+impl Clock for Shifted {
+    fn monotonic(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    fn wall(&self) -> Duration {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let shift = Duration::from_secs(self.seconds.unsigned_abs());
+        if self.seconds < 0 {
+            now.saturating_sub(shift)
+        } else {
+            now + shift
+        }
+    }
+}
+
 impl Drop for Table {
     fn drop(&mut self) {
         if let Some(runtime) = &self.runtime {
@@ -88,7 +177,12 @@ fn main() -> ExitCode {
     let harness = DynamoDb {
         recorder: recorder.clone(),
     };
-    let suite = Suite::new("dynamodb", harness).timed_leases().durable().processes();
+    let suite = Suite::new("dynamodb", harness)
+        .timed_leases()
+        .durable()
+        .processes()
+        .faults()
+        .shifted_clocks();
     let conclusion = suite.main();
     // Workers and partial runs do not send everything.
     let whole = env::args().len() == 1;

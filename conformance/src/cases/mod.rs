@@ -7,6 +7,7 @@ mod capability;
 mod concurrency;
 mod damage;
 mod enumeration;
+mod faults;
 mod files;
 mod handles;
 mod histories;
@@ -54,6 +55,7 @@ pub fn cases() -> &'static [Case] {
             files::CASES,
             damage::CASES,
             cancellation::CASES,
+            faults::CASES,
             model::CASES,
             histories::CASES,
         ]

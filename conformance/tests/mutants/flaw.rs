@@ -127,6 +127,11 @@ impl<F: Flaw> TokenStorage for Mutant<F> {
     }
 }
 
+/// The storage that the suite sees of a flaw.
+pub(crate) fn open<F: Flaw>(flaw: F) -> Arc<dyn TokenStorage> {
+    Arc::new(Mutant(flaw))
+}
+
 /// Opens mutants in memory.
 pub(crate) struct InMemory<F>(std::marker::PhantomData<fn() -> F>);
 
@@ -139,7 +144,7 @@ impl<F: Flaw> Harness for InMemory<F> {
     }
 
     async fn reopen(&self, place: &F) -> Result<Arc<dyn TokenStorage>> {
-        Ok(Arc::new(Mutant(place.handle())))
+        Ok(open(place.handle()))
     }
 }
 

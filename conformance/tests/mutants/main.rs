@@ -15,6 +15,7 @@ mod held;
 mod keys;
 mod records;
 mod registry;
+mod remote;
 mod revisions;
 mod secrets;
 mod shared;

@@ -5,7 +5,7 @@ use token_storage_conformance::Plan;
 use crate::{
     Mutant, atomicity as a, capabilities as c, disk as d, file_leases as l, files,
     flaw::{self, Flaw, flaw},
-    held as h, keys as k, records as r, revisions as v, secrets as s, shared as p,
+    held as h, keys as k, records as r, remote as n, revisions as v, secrets as s, shared as p,
     timed::{self as t, Timed},
 };
 
@@ -16,7 +16,13 @@ fn memory<F: Flaw>(name: &'static str, caught_by: &'static str) -> Mutant {
 }
 
 fn timed<R: t::Rules>(name: &'static str, caught_by: &'static str) -> Mutant {
-    let plan = flaw::suite::<Timed<R>>(name).enumerates().timed_leases().plan();
+    let suite = flaw::suite::<Timed<R>>(name).enumerates().timed_leases();
+    let plan = suite.shifted_clocks().plan();
+    Mutant { name, caught_by, plan }
+}
+
+fn remote<C: n::Client>(name: &'static str, caught_by: &'static str) -> Mutant {
+    let plan = n::suite::<C>(name).plan();
     Mutant { name, caught_by, plan }
 }
 
@@ -37,7 +43,9 @@ pub(crate) fn correct() -> Vec<Plan> {
         flaw::suite::<Timed<t::Correct>>("timed")
             .enumerates()
             .timed_leases()
+            .shifted_clocks()
             .plan(),
+        n::suite::<n::Correct>("remote").plan(),
         files::suite::<files::Nothing>("file").plan(),
     ]
 }
@@ -51,6 +59,7 @@ pub(crate) fn mutants() -> Vec<Mutant> {
         talkers(),
         capabilities(),
         leases(),
+        remotes(),
         disk(),
         shared(),
         file_leases(),
@@ -284,6 +293,26 @@ fn leases() -> Vec<Mutant> {
         timed::<t::MixesKeys>("mixes the intents of keys", "lease::an_intent_belongs_to_its_key"),
         timed::<t::LeasesPerHandle>("leases of each handle", "lease::one_holder_at_a_time"),
         timed::<t::IgnoresRenewals>("ignores renewals", "lease::renewing_keeps_a_timed_one"),
+        timed::<t::TrustsWallClocks>("trusts wall clocks", "lease::wall_clocks_that_disagree_change_nothing"),
+    ]
+}
+
+fn remotes() -> Vec<Mutant> {
+    vec![
+        remote::<n::RepeatsBlindly>("repeats blindly", "faults::a_store_whose_answer_is_lost_is_no_conflict"),
+        remote::<n::DeniesLostAnswers>(
+            "denies lost answers",
+            "faults::a_batch_whose_answer_is_lost_is_no_conflict",
+        ),
+        remote::<n::AcknowledgesLostRequests>(
+            "acknowledges lost requests",
+            "faults::a_request_that_is_lost_is_not_acknowledged",
+        ),
+        remote::<n::UnreachableIsAbsent>(
+            "unreachable is absent",
+            "faults::out_of_reach_is_an_error_and_not_absent",
+        ),
+        remote::<n::UnreachableIsHeld>("unreachable is held", "faults::a_lease_out_of_reach_is_not_held"),
     ]
 }
 

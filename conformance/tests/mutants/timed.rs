@@ -4,7 +4,7 @@ use std::{
     collections::HashMap,
     marker::PhantomData,
     sync::{Arc, Mutex, PoisonError},
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 use token_storage_core::{
@@ -12,7 +12,9 @@ use token_storage_core::{
     StorageInfo, TokenKey, TokenStorage, async_trait,
 };
 
-use crate::flaw::Flaw;
+use token_storage_conformance::ClockShifting;
+
+use crate::flaw::{self, Flaw, InMemory};
 
 /// What is wrong with a lease.
 pub(crate) trait Rules: Clone + std::fmt::Debug + Default + Send + Sync + 'static {
@@ -35,6 +37,8 @@ pub(crate) trait Rules: Clone + std::fmt::Debug + Default + Send + Sync + 'stati
     const SHARED: bool = true;
     /// Whether observing starts anew when the mark moves.
     const WATCHES_MARK: bool = true;
+    /// Whether a lease that is over by the holder's wall clock is taken over by the waiter's.
+    const TRUSTS_WALL_CLOCKS: bool = false;
 }
 
 /// Every rule is kept.
@@ -88,6 +92,8 @@ lease_flaw! {
     LeasesPerHandle: SHARED: bool = false;
     /// A waiter counts from when it first looked, although the holder has renewed since.
     IgnoresRenewals: WATCHES_MARK: bool = false;
+    /// Machines' clocks must agree, or a lease is taken over while it is held.
+    TrustsWallClocks: TRUSTS_WALL_CLOCKS: bool = true;
 }
 
 #[derive(Debug, Default)]
@@ -95,6 +101,8 @@ struct Entry {
     holder: Option<u64>,
     mark: u64,
     intent: Option<Intent>,
+    /// When it is over by its holder's wall clock.
+    over_at: Option<SystemTime>,
 }
 
 type Leases = Arc<Mutex<(u64, HashMap<TokenKey, Entry>)>>;
@@ -106,6 +114,8 @@ pub(crate) struct Timed<R> {
     leases: Leases,
     /// What this handle has seen: the mark of a lease, and since when it stands still.
     seen: Arc<Mutex<HashMap<TokenKey, (u64, Instant)>>>,
+    /// By how many seconds this handle's wall clock is wrong.
+    off_by: i64,
     rules: PhantomData<R>,
 }
 
@@ -116,6 +126,7 @@ impl<R: Rules> Flaw for Timed<R> {
             base: MemoryStorage::new(),
             leases: Leases::default(),
             seen: Arc::default(),
+            off_by: 0,
             rules: PhantomData,
         }
     }
@@ -146,6 +157,16 @@ impl<R: Rules> Flaw for Timed<R> {
     }
 }
 
+#[async_trait]
+impl<R: Rules> ClockShifting for InMemory<Timed<R>> {
+    async fn reopen_shifted(&self, place: &Timed<R>, seconds: i64) -> Result<Arc<dyn TokenStorage>> {
+        Ok(flaw::open(Timed {
+            off_by: seconds,
+            ..place.handle()
+        }))
+    }
+}
+
 fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -155,7 +176,8 @@ impl<R: Rules> RefreshLease for &Timed<R> {
     async fn try_acquire(&self, key: &TokenKey) -> Result<Acquisition> {
         let (next, entries) = &mut *locked(&self.leases);
         let entry = entries.entry(key.clone()).or_default();
-        if entry.holder.is_some() && R::EXCLUSIVE && !self.stood_still(key, entry.mark) {
+        let over = R::TRUSTS_WALL_CLOCKS && entry.over_at.is_some_and(|over_at| self.wall() > over_at);
+        if entry.holder.is_some() && R::EXCLUSIVE && !over && !self.stood_still(key, entry.mark) {
             return Ok(Acquisition::Held {
                 retry_after: Duration::from_millis(10),
             });
@@ -163,6 +185,7 @@ impl<R: Rules> RefreshLease for &Timed<R> {
         *next += 1;
         entry.holder = Some(*next);
         entry.mark = *next;
+        entry.over_at = Some(self.wall() + R::TTL);
         let holder = *next;
         let intent = if R::PER_KEY {
             entry.intent.clone()
@@ -181,6 +204,12 @@ impl<R: Rules> RefreshLease for &Timed<R> {
 }
 
 impl<R: Rules> Timed<R> {
+    fn wall(&self) -> SystemTime {
+        let shift = Duration::from_secs(self.off_by.unsigned_abs());
+        let now = SystemTime::now();
+        if self.off_by < 0 { now - shift } else { now + shift }
+    }
+
     fn stood_still(&self, key: &TokenKey, mark: u64) -> bool {
         let mut seen = locked(&self.seen);
         let (known, since) = seen.entry(key.clone()).or_insert((mark, Instant::now()));

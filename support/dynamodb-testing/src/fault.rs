@@ -5,7 +5,10 @@ use std::{
     fmt,
     future::Future,
     pin::Pin,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -92,6 +95,7 @@ impl fmt::Debug for Fault {
 pub struct Faults {
     plans: Arc<Mutex<Vec<Plan>>>,
     late: Arc<Notify>,
+    cut: Arc<AtomicBool>,
 }
 
 /// An action and what happens to its next attempts.
@@ -106,6 +110,11 @@ impl Faults {
     /// Plans what happens to the next attempts of an action, for example `PutItem`.
     pub fn plan(&self, action: &str, faults: impl IntoIterator<Item = Fault>) {
         self.planned().push((action.to_owned(), faults.into_iter().collect()));
+    }
+
+    /// Whether no attempt gets through from now on, whatever is planned.
+    pub fn cut(&self, cut: bool) {
+        self.cut.store(cut, Ordering::SeqCst);
     }
 
     /// How many planned faults have not happened yet.
@@ -128,6 +137,9 @@ impl Faults {
     }
 
     fn next(&self, request: &HttpRequest) -> Fault {
+        if self.cut.load(Ordering::SeqCst) {
+            return Fault::DropBefore;
+        }
         let target = request.headers().get("x-amz-target").unwrap_or_default();
         let action = target.rsplit('.').next().unwrap_or_default();
         let mut planned = self.planned();

@@ -1,0 +1,253 @@
+//! A correct storage behind a network that loses things, and the ways to break its client: clauses A5 and L4.
+
+use std::{
+    marker::PhantomData,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use token_storage_conformance::{FaultInjecting, FaultInjector, Harness, Suite};
+use token_storage_core::{
+    Acquisition, Enumerate, Error, ErrorKind, MemoryStorage, Operation, Precondition, RefreshLease, Result, Revision,
+    StorageInfo, StoredToken, TokenData, TokenKey, TokenStorage, Write, async_trait,
+};
+
+/// What is wrong with the client.
+pub(crate) trait Client: std::fmt::Debug + Send + Sync + 'static {
+    /// Whether a write whose answer was lost is only sent again.
+    const REPEATS_BLINDLY: bool = false;
+    /// Whether a write whose answer was lost is told as one that did not happen.
+    const DENIES_LOST_ANSWERS: bool = false;
+    /// Whether a write is acknowledged that was never carried out.
+    const ACKNOWLEDGES_LOST_REQUESTS: bool = false;
+    /// Whether nothing is there if nothing can be reached.
+    const UNREACHABLE_IS_ABSENT: bool = false;
+    /// Whether a lease is held by somebody if nothing can be reached.
+    const UNREACHABLE_IS_HELD: bool = false;
+}
+
+macro_rules! clients {
+    ($($(#[$meta:meta])* $name:ident { $($constant:ident)? })*) => {
+        $(
+            $(#[$meta])*
+            #[derive(Debug)]
+            pub(crate) struct $name;
+
+            impl Client for $name {
+                $(const $constant: bool = true;)?
+            }
+        )*
+    };
+}
+
+clients! {
+    /// No flaw at all.
+    Correct {}
+    /// Its own success looks like somebody else's.
+    RepeatsBlindly { REPEATS_BLINDLY }
+    /// "Nothing happened", although it did.
+    DeniesLostAnswers { DENIES_LOST_ANSWERS }
+    /// Sent is done.
+    AcknowledgesLostRequests { ACKNOWLEDGES_LOST_REQUESTS }
+    /// Logged out by a network that is down.
+    UnreachableIsAbsent { UNREACHABLE_IS_ABSENT }
+    /// Waits for a holder that does not exist.
+    UnreachableIsHeld { UNREACHABLE_IS_HELD }
+}
+
+#[derive(Debug, Default)]
+struct Network {
+    loses_answer: AtomicBool,
+    loses_request: AtomicBool,
+    is_down: AtomicBool,
+}
+
+impl Network {
+    fn is_down(&self) -> bool {
+        self.is_down.load(Ordering::SeqCst)
+    }
+}
+
+struct Injector(Arc<Network>);
+
+impl FaultInjector for Injector {
+    fn lose_next_answer(&self) {
+        self.0.loses_answer.store(true, Ordering::SeqCst);
+    }
+
+    fn lose_next_request(&self) {
+        self.0.loses_request.store(true, Ordering::SeqCst);
+    }
+
+    fn disconnect(&self) {
+        self.0.is_down.store(true, Ordering::SeqCst);
+    }
+
+    fn reconnect(&self) {
+        self.0.is_down.store(false, Ordering::SeqCst);
+    }
+}
+
+/// The client's side.
+#[derive(Debug)]
+struct Remote<C> {
+    server: MemoryStorage,
+    network: Arc<Network>,
+    client: PhantomData<C>,
+}
+
+fn unreachable(operation: Operation) -> Error {
+    Error::new(ErrorKind::Unavailable, operation, "nothing gets through").with_retry(None)
+}
+
+impl<C: Client> Remote<C> {
+    fn reach(&self, operation: Operation) -> Result<()> {
+        if self.network.is_down() {
+            Err(unreachable(operation))
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Whether the request got lost. It is then sent once more.
+    fn lost_request(&self) -> bool {
+        self.network.loses_request.swap(false, Ordering::SeqCst)
+    }
+
+    fn lost_answer(&self) -> bool {
+        self.network.loses_answer.swap(false, Ordering::SeqCst)
+    }
+
+    async fn revisions(&self, writes: &[Write<'_>]) -> Result<Vec<Revision>> {
+        let mut revisions = Vec::new();
+        for write in writes {
+            match self.server.get(write.key).await? {
+                Some(stored) if stored.data == *write.data => revisions.push(stored.revision),
+                _ => return Err(unreachable(Operation::StoreAll).with_unknown_outcome()),
+            }
+        }
+        Ok(revisions)
+    }
+}
+
+#[async_trait]
+impl<C: Client> TokenStorage for Remote<C> {
+    async fn get(&self, key: &TokenKey) -> Result<Option<StoredToken>> {
+        match self.reach(Operation::Get) {
+            Err(_) if C::UNREACHABLE_IS_ABSENT => Ok(None),
+            Err(error) => Err(error),
+            Ok(()) => self.server.get(key).await,
+        }
+    }
+
+    async fn store(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
+        Ok(self.store_all(&[Write::new(key, data, precondition)]).await?[0])
+    }
+
+    async fn store_all(&self, writes: &[Write<'_>]) -> Result<Vec<Revision>> {
+        self.reach(Operation::StoreAll)?;
+        if self.lost_request() && C::ACKNOWLEDGES_LOST_REQUESTS {
+            return writes.iter().map(|_| Revision::from_bytes(b"sent")).collect();
+        }
+        let answer = self.server.store_all(writes).await;
+        if !self.lost_answer() {
+            return answer;
+        }
+        match answer {
+            Ok(_) if C::REPEATS_BLINDLY => self.server.store_all(writes).await,
+            Ok(_) if C::DENIES_LOST_ANSWERS => Err(unreachable(Operation::StoreAll)),
+            Ok(_) => self.revisions(writes).await,
+            refused => refused,
+        }
+    }
+
+    async fn remove(&self, key: &TokenKey, precondition: Precondition) -> Result<bool> {
+        self.reach(Operation::Remove)?;
+        if self.lost_request() && C::ACKNOWLEDGES_LOST_REQUESTS {
+            return Ok(true);
+        }
+        let answer = self.server.remove(key, precondition).await;
+        if !self.lost_answer() {
+            return answer;
+        }
+        match answer {
+            Ok(_) if C::REPEATS_BLINDLY => self.server.remove(key, precondition).await,
+            Ok(_) if C::DENIES_LOST_ANSWERS => Err(unreachable(Operation::Remove)),
+            answer => answer,
+        }
+    }
+
+    fn describe(&self) -> StorageInfo {
+        self.server.describe()
+    }
+
+    fn enumerate(&self) -> Option<Box<dyn Enumerate + '_>> {
+        self.server.enumerate()
+    }
+
+    fn lease(&self) -> Option<Box<dyn RefreshLease + '_>> {
+        Some(Box::new(self))
+    }
+}
+
+#[async_trait]
+impl<C: Client> RefreshLease for &Remote<C> {
+    async fn try_acquire(&self, key: &TokenKey) -> Result<Acquisition> {
+        match self.reach(Operation::Lease) {
+            Err(_) if C::UNREACHABLE_IS_HELD => Ok(Acquisition::Held {
+                retry_after: Duration::from_millis(10),
+            }),
+            Err(error) => Err(error),
+            Ok(()) => {
+                let leases = self.server.lease().expect("a memory storage has leases");
+                leases.try_acquire(key).await
+            }
+        }
+    }
+}
+
+/// Opens them.
+pub(crate) struct Behind<C>(PhantomData<fn() -> C>);
+
+impl<C: Client> Behind<C> {
+    fn open(server: &MemoryStorage) -> Remote<C> {
+        Remote {
+            server: server.clone(),
+            network: Arc::default(),
+            client: PhantomData,
+        }
+    }
+}
+
+#[async_trait]
+impl<C: Client> Harness for Behind<C> {
+    type Place = MemoryStorage;
+
+    async fn fresh(&self) -> Result<MemoryStorage> {
+        Ok(MemoryStorage::new())
+    }
+
+    async fn reopen(&self, place: &MemoryStorage) -> Result<Arc<dyn TokenStorage>> {
+        Ok(Arc::new(Self::open(place)))
+    }
+}
+
+#[async_trait]
+impl<C: Client> FaultInjecting for Behind<C> {
+    async fn reopen_faulty(&self, place: &MemoryStorage) -> Result<(Arc<dyn TokenStorage>, Box<dyn FaultInjector>)> {
+        let remote = Self::open(place);
+        let network = Arc::clone(&remote.network);
+        Ok((Arc::new(remote), Box::new(Injector(network))))
+    }
+}
+
+/// The suite over a client, everything declared that the correct one has.
+pub(crate) fn suite<C: Client>(name: &str) -> Suite<Behind<C>> {
+    Suite::new(name, Behind::<C>(PhantomData))
+        .enumerates()
+        .process_leases()
+        .faults()
+}
