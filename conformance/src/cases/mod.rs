@@ -4,6 +4,7 @@ mod atomicity;
 mod batches;
 mod cancellation;
 mod capability;
+mod clocks;
 mod concurrency;
 mod damage;
 mod enumeration;
@@ -47,6 +48,7 @@ pub fn cases() -> &'static [Case] {
             secrets::CASES,
             enumeration::CASES,
             leases::CASES,
+            clocks::CASES,
             handles::CASES,
             concurrency::CASES,
             processes::CASES,
