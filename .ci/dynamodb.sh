@@ -32,7 +32,7 @@ start_dynalite() {
     local folder=$work/npm-dynalite port
     [ -d "$folder/node_modules/dynalite" ] || npm install --silent --no-fund --no-audit --prefix "$folder" dynalite@4.0.0 >&2
     port=$(free_port)
-    node "$folder/node_modules/.bin/dynalite" --host 127.0.0.1 --port "$port" --createTableMs 0 --deleteTableMs 0 \
+    node "$folder/node_modules/.bin/dynalite" --host 127.0.0.1 --port "$port" --createTableMs 200 --deleteTableMs 200 \
         >"$work/dynalite.log" 2>&1 &
     started+=($!)
     endpoint=http://127.0.0.1:$port

@@ -1,6 +1,7 @@
 //! Making, describing and deleting the table: for set-up, with permissions that the storage itself never needs.
 
-use std::time::Duration;
+mod deletion;
+mod pauses;
 
 use aws_sdk_dynamodb::{
     error::ProvideErrorMetadata,
@@ -11,21 +12,16 @@ use aws_sdk_dynamodb::{
     },
 };
 use token_storage_core::{Error, ErrorKind, Operation, Result};
-use tokio::time::{Instant, sleep};
 
+use self::pauses::Pauses;
 use crate::{
     DynamoDbStorage,
-    backoff::jittered,
     error::from_sdk,
     inner::Inner,
     item::{CLEAN_UP, KEY},
 };
 
 const MANAGE: Operation = Operation::Manage;
-/// How long a table may take to become active; usually it is seconds.
-const PATIENCE: Duration = Duration::from_secs(300);
-const FIRST_PAUSE: Duration = Duration::from_millis(50);
-const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
 /// How a table is paid for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -151,49 +147,28 @@ impl DynamoDbStorage {
             name: table.table_name.unwrap_or_default(),
         })
     }
-
-    /// Deletes the table with everything in it. Returns whether it was there. Needs `dynamodb:DeleteTable`.
-    ///
-    /// # Errors
-    /// - [`Busy`](ErrorKind::Busy): it is just being created or changed.
-    /// - [`Unavailable`](ErrorKind::Unavailable): among others, if it is protected against deletion.
-    pub async fn delete_table(&self) -> Result<bool> {
-        let inner = &self.inner;
-        match inner.client.delete_table().table_name(inner.table()).send().await {
-            Ok(_) => Ok(true),
-            Err(error) => match error.code() {
-                Some("ResourceNotFoundException") => Ok(false),
-                Some("ResourceInUseException") => {
-                    let message = format!(
-                        "{} is being created, changed or deleted; try again",
-                        inner.place.describe()
-                    );
-                    Err(Error::new(ErrorKind::Busy, MANAGE, message))
-                }
-                _ => Err(from_sdk(&error, MANAGE, &inner.place).with_unknown_outcome()),
-            },
-        }
-    }
 }
 
 impl Inner {
-    /// Asks for the table to be made; "it is there" is as good.
+    /// Asks for the table to be made; "it is there" is as good, unless it is about to go.
     async fn request_table(&self, options: &TableOptions) -> Result<bool> {
-        let deadline = Instant::now() + PATIENCE;
-        let mut pause = FIRST_PAUSE;
+        let mut pauses = Pauses::new();
         loop {
             let error = match self.create_request(options)?.send().await {
                 Ok(_) => return Ok(true),
                 Err(error) => error,
             };
             match error.code() {
-                Some("ResourceInUseException" | "TableAlreadyExistsException") => return Ok(false),
+                Some("ResourceInUseException" | "TableAlreadyExistsException") => {
+                    if pauses.are_over() || !self.is_being_deleted().await? {
+                        return Ok(false);
+                    }
+                }
                 // Too many tables in the making: others start at the same time.
-                Some("LimitExceededException") if Instant::now() < deadline => {}
+                Some("LimitExceededException") if !pauses.are_over() => {}
                 _ => return Err(from_sdk(&error, MANAGE, &self.place)),
             }
-            sleep(jittered(pause)?).await;
-            pause = (pause * 2).min(LONGEST_PAUSE);
+            pauses.wait().await?;
         }
     }
 
@@ -238,8 +213,7 @@ impl Inner {
 
     /// Polls until the table can be used. Just after its creation it may not be known everywhere yet.
     async fn wait_until_active(&self, progress: &mut impl FnMut(&str)) -> Result<()> {
-        let deadline = Instant::now() + PATIENCE;
-        let mut pause = FIRST_PAUSE;
+        let mut pauses = Pauses::new();
         loop {
             let table = self.find_table().await?;
             if let Some(table) = &table {
@@ -248,17 +222,16 @@ impl Inner {
             }
             match table.as_ref().and_then(Description::table_status) {
                 Some(TableStatus::Active | TableStatus::Updating) => return Ok(()),
-                _ if Instant::now() >= deadline => {
-                    let seconds = PATIENCE.as_secs();
+                _ if pauses.are_over() => {
+                    let seconds = pauses.limit();
                     let message = format!(
                         "{} is not active after {seconds} s; look again later",
                         self.place.describe()
                     );
                     return Err(Error::new(ErrorKind::Busy, MANAGE, message));
                 }
-                _ => sleep(jittered(pause)?).await,
+                _ => pauses.wait().await?,
             }
-            pause = (pause * 2).min(LONGEST_PAUSE);
         }
     }
 
@@ -348,8 +321,7 @@ impl Inner {
                 "point-in-time recovery makes no request",
             )
         };
-        let deadline = Instant::now() + PATIENCE;
-        let mut pause = FIRST_PAUSE;
+        let mut pauses = Pauses::new();
         loop {
             let on = PointInTimeRecoverySpecification::builder().point_in_time_recovery_enabled(true);
             let request = self
@@ -362,11 +334,10 @@ impl Inner {
                 Err(error) => error,
             };
             match error.code() {
-                Some("ContinuousBackupsUnavailableException") if Instant::now() < deadline => {}
+                Some("ContinuousBackupsUnavailableException") if !pauses.are_over() => {}
                 _ => return Err(from_sdk(&error, MANAGE, &self.place)),
             }
-            sleep(jittered(pause)?).await;
-            pause = (pause * 2).min(LONGEST_PAUSE);
+            pauses.wait().await?;
         }
     }
 }

@@ -41,6 +41,10 @@ async fn create_describe_delete() {
     assert!(table.arn.unwrap().ends_with(&table.name));
     assert!(storage.delete_table().await.unwrap());
     assert!(!storage.delete_table().await.unwrap());
+    assert!(
+        storage.create_table(&TableOptions::default(), |_| {}).await.unwrap(),
+        "the name is free at once"
+    );
 }
 
 #[tokio::test]

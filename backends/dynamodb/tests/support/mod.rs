@@ -4,7 +4,7 @@ pub mod hosts;
 
 use std::{
     sync::atomic::{AtomicU64, Ordering},
-    time::{SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use token_storage_core::{TokenData, TokenKey};
@@ -46,7 +46,10 @@ pub fn data(access_token: &str) -> TokenData {
 
 /// The name of a new table that is not made for tokens.
 pub async fn other_schema(client: &Client) -> String {
-    use aws_sdk_dynamodb::types::{AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType};
+    use aws_sdk_dynamodb::{
+        client::Waiters,
+        types::{AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType},
+    };
 
     let table = unique("other");
     let key = KeySchemaElement::builder()
@@ -67,6 +70,8 @@ pub async fn other_schema(client: &Client) -> String {
         .send()
         .await
         .unwrap();
+    let active = client.wait_until_table_exists().table_name(&table);
+    active.wait(Duration::from_secs(60)).await.unwrap();
     table
 }
 
