@@ -224,7 +224,15 @@ fn an_ignored_signal_stays_ignored() {
     let gate = Gate::new();
     world.server.script(Endpoint::Token, Fault::GateAfter(gate.clone()));
     let script = format!("trap '' HUP; exec \"$0\" access-token {GROUPS}");
-    let child = started_by(&world, &["sh", "-c", &script], &[]);
+    let mut shell = std::process::Command::new("sh");
+    shell.args(["-c", &script, env!("CARGO_BIN_EXE_token-storage")]);
+    for (name, value) in world.command(&[]).get_envs() {
+        shell.env(name, value.unwrap_or_default());
+    }
+    shell
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped());
+    let child = shell.spawn().unwrap();
     arrived(&gate);
     signal("-HUP", &child);
     signal("-HUP", &child);
@@ -238,28 +246,9 @@ fn an_ignored_signal_stays_ignored() {
 fn refresh_held(world: &World) -> (std::process::Child, Gate) {
     let gate = Gate::new();
     world.server.script(Endpoint::Token, Fault::GateAfter(gate.clone()));
-    let arguments = ["access-token", GROUPS];
-    let child = if cfg!(target_os = "linux") {
-        // These tests may themselves run with signals ignored: under nohup, or in the background of a script.
-        started_by(world, &["env", "--default-signal=HUP,INT,TERM"], &arguments)
-    } else {
-        world.spawn(&arguments)
-    };
+    let child = world.spawn(&["access-token", GROUPS]);
     arrived(&gate);
     (child, gate)
-}
-
-/// The command as another program starts it, in the same process.
-fn started_by(world: &World, starter: &[&str], arguments: &[&str]) -> std::process::Child {
-    let mut command = std::process::Command::new(starter[0]);
-    command.args(&starter[1..]).arg(env!("CARGO_BIN_EXE_token-storage"));
-    command.args(arguments);
-    for (name, value) in world.command(&[]).get_envs() {
-        command.env(name, value.unwrap_or_default());
-    }
-    command.stdout(std::process::Stdio::piped());
-    command.stderr(std::process::Stdio::piped());
-    command.spawn().unwrap()
 }
 
 /// The child may have ended since.

@@ -62,7 +62,7 @@ impl Cli {
 
     /// The command, with a clean environment, on this storage.
     pub(crate) fn command<A: AsRef<OsStr>>(&self, arguments: &[A]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_token-storage"));
+        let mut command = program();
         command
             .args(arguments)
             .envs(CLEAN.map(|variable| (variable, "")))
@@ -146,4 +146,16 @@ impl Ran {
     pub(crate) fn json(&self) -> serde_json::Value {
         serde_json::from_str(&self.stdout).expect("standard output is one JSON value")
     }
+}
+
+/// The command, with the usual effect of signals. The tests may run with them ignored, under nohup or in the background of
+/// a script, which children inherit.
+fn program() -> Command {
+    let program = env!("CARGO_BIN_EXE_token-storage");
+    if !cfg!(target_os = "linux") {
+        return Command::new(program);
+    }
+    let mut command = Command::new("/usr/bin/env");
+    command.args(["--default-signal=HUP,INT,QUIT,TERM", program]);
+    command
 }
