@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::{
     Client,
-    config::{BehaviorVersion, Credentials, Region, SharedHttpClient, retry::RetryConfig, timeout::TimeoutConfig},
+    config::{BehaviorVersion, Credentials, Region, retry::RetryConfig, timeout::TimeoutConfig},
 };
 use aws_smithy_http_client::{
     Builder as HttpClientBuilder,
@@ -14,6 +14,10 @@ use crate::{Faults, Recorder};
 
 /// The region of the clients made here; `AWS_REGION` counts for an endpoint that was named.
 pub const REGION: &str = "eu-central-1";
+
+// No test waits for these; they end one that hangs. See `Fault::Unanswered` for an attempt that times out.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(60);
+const OPERATION_TIMEOUT: Duration = Duration::from_secs(300);
 
 /// A client for the endpoint: made-up credentials, quick retries.
 pub fn client(endpoint: &str) -> Client {
@@ -28,8 +32,6 @@ pub struct ClientBuilder {
     recorder: Option<Recorder>,
     faults: Option<Faults>,
     attempts: u32,
-    attempt_timeout: Duration,
-    operation_timeout: Duration,
 }
 
 impl ClientBuilder {
@@ -40,8 +42,6 @@ impl ClientBuilder {
             recorder: None,
             faults: None,
             attempts: 5,
-            attempt_timeout: Duration::from_secs(10),
-            operation_timeout: Duration::from_secs(30),
         }
     }
 
@@ -63,13 +63,6 @@ impl ClientBuilder {
         self
     }
 
-    /// The time-outs of one attempt and of an operation.
-    pub fn timeouts(mut self, attempt: Duration, operation: Duration) -> Self {
-        self.attempt_timeout = attempt;
-        self.operation_timeout = operation;
-        self
-    }
-
     /// Makes the client.
     pub fn build(self) -> Client {
         let var = |name: &str| std::env::var(name).ok().filter(|_| crate::is_external());
@@ -86,16 +79,11 @@ impl ClientBuilder {
         } else {
             builder.build_http()
         };
-        let http: SharedHttpClient = match self.faults {
-            Some(faults) => faults.over(client),
-            None => client,
-        };
         let mut config = aws_sdk_dynamodb::Config::builder()
             .behavior_version(BehaviorVersion::v2026_01_12())
             .endpoint_url(self.endpoint)
             .region(Region::new(var("AWS_REGION").unwrap_or_else(|| REGION.to_owned())))
             .credentials_provider(credentials)
-            .http_client(http)
             .retry_config(
                 RetryConfig::standard()
                     .with_max_attempts(self.attempts)
@@ -105,10 +93,16 @@ impl ClientBuilder {
             .retry_partition(RetryPartition::custom("tests").build())
             .timeout_config(
                 TimeoutConfig::builder()
-                    .operation_attempt_timeout(self.attempt_timeout)
-                    .operation_timeout(self.operation_timeout)
+                    .operation_attempt_timeout(ATTEMPT_TIMEOUT)
+                    .operation_timeout(OPERATION_TIMEOUT)
                     .build(),
             );
+        config = match self.faults {
+            Some(faults) => config
+                .sleep_impl(faults.sleep(ATTEMPT_TIMEOUT))
+                .http_client(faults.over(client)),
+            None => config.http_client(client),
+        };
         if let Some(recorder) = self.recorder {
             config = config.interceptor(recorder);
         }

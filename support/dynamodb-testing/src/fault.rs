@@ -13,7 +13,7 @@ use std::{
 };
 
 use aws_sdk_dynamodb::{
-    config::{HttpClient, RuntimeComponents, SharedHttpClient},
+    config::{AsyncSleep, HttpClient, RuntimeComponents, SharedAsyncSleep, SharedHttpClient, Sleep},
     error::ConnectorError,
 };
 use aws_smithy_runtime_api::{
@@ -46,8 +46,9 @@ pub enum Fault {
     DropAfterThen(Hook),
     /// The connection breaks now; the request arrives all the same, once this future has ended.
     Late(Hook),
-    /// The request gets through, the answer takes this long.
-    Slow(Duration),
+    /// The request gets through and is carried out; its answer takes longer than the client waits. The attempt times out
+    /// as soon as it was carried out: a test waits for no clock, and a slow machine makes nothing else time out.
+    Unanswered,
     /// The request gets through; the service answers 500 all the same.
     ErrorAfter,
 }
@@ -83,7 +84,7 @@ impl fmt::Debug for Fault {
             Self::DropAfter => "DropAfter",
             Self::DropAfterThen(_) => "DropAfterThen",
             Self::Late(_) => "Late",
-            Self::Slow(_) => "Slow",
+            Self::Unanswered => "Unanswered",
             Self::ErrorAfter => "ErrorAfter",
         };
         f.write_str(name)
@@ -95,6 +96,7 @@ impl fmt::Debug for Fault {
 pub struct Faults {
     plans: Arc<Mutex<Vec<Plan>>>,
     late: Arc<Notify>,
+    unanswered: Arc<Notify>,
     cut: Arc<AtomicBool>,
 }
 
@@ -132,6 +134,14 @@ impl Faults {
         FaultyClient { faults: self, client }.into_shared()
     }
 
+    /// The sleeping of that client, whose attempts have this time-out.
+    pub(crate) fn sleep(&self, attempt_timeout: Duration) -> SharedAsyncSleep {
+        SharedAsyncSleep::new(FaultySleep {
+            unanswered: self.unanswered.clone(),
+            attempt_timeout,
+        })
+    }
+
     fn planned(&self) -> std::sync::MutexGuard<'_, Vec<Plan>> {
         self.plans.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -148,6 +158,29 @@ impl Faults {
             .filter_map(|(_, faults)| faults.pop_front())
             .next()
             .unwrap_or(Fault::Pass)
+    }
+}
+
+/// Sleeps as tokio does, and ends the time-out of an attempt early once that was carried out [unanswered](Fault::Unanswered).
+#[derive(Debug)]
+struct FaultySleep {
+    unanswered: Arc<Notify>,
+    attempt_timeout: Duration,
+}
+
+impl AsyncSleep for FaultySleep {
+    fn sleep(&self, duration: Duration) -> Sleep {
+        let slept = tokio::time::sleep(duration);
+        if duration != self.attempt_timeout {
+            return Sleep::new(slept);
+        }
+        let unanswered = self.unanswered.clone();
+        Sleep::new(async move {
+            tokio::select! {
+                () = unanswered.notified() => {}
+                () = slept => {}
+            }
+        })
     }
 }
 
@@ -206,11 +239,14 @@ impl HttpConnector for FaultyConnector {
                 });
                 HttpConnectorFuture::ready(Err(broken()))
             }
-            Fault::Slow(delay) => HttpConnectorFuture::new(async move {
-                let answer = connector.call(request).await;
-                tokio::time::sleep(delay).await;
-                answer
-            }),
+            Fault::Unanswered => {
+                let unanswered = self.faults.unanswered.clone();
+                HttpConnectorFuture::new(async move {
+                    connector.call(request).await?;
+                    unanswered.notify_one();
+                    std::future::pending().await
+                })
+            }
             Fault::ErrorAfter => HttpConnectorFuture::new(async move {
                 connector.call(request).await?;
                 Ok(answer(500, "InternalServerError"))
