@@ -69,7 +69,7 @@ pub(crate) fn trials(kind: Kind) -> Vec<Trial> {
 async fn killed_at(kind: Kind, step: Step, expected: Expected) {
     let mut world = World::new(kind).await;
     world.now += LIFETIME;
-    let mut job = world.job();
+    let mut job = world.doomed_job();
     job.signal_at = Some((format!("{step:?}"), "kill".into()));
     let mut holder = Worker::start(&job);
     holder.tell(world.now);
@@ -88,7 +88,7 @@ async fn killed_in_flight(kind: Kind, when: &'static str, expected: Expected) {
         _ => Fault::GateAfter(gate.clone()),
     };
     world.server.script(Endpoint::Token, fault);
-    let mut holder = Worker::start(&world.job());
+    let mut holder = Worker::start(&world.doomed_job());
     holder.tell(world.now);
     gate.arrived().await;
     holder.signal(Signal::KILL);
@@ -140,7 +140,7 @@ async fn killed_after_a_logout(kind: Kind, step: Step, revokes: bool) {
     world.now += LIFETIME;
     let gate = Gate::new();
     world.server.script(Endpoint::Token, Fault::GateAfter(gate.clone()));
-    let mut job = world.job();
+    let mut job = world.doomed_job();
     job.signal_at = Some((format!("{step:?}"), "kill".into()));
     let mut holder = Worker::start(&job);
     holder.tell(world.now);
@@ -166,7 +166,7 @@ async fn killed_at_every_await_point(kind: Kind) {
     loop {
         let mut world = World::new(kind).await;
         world.now += LIFETIME;
-        let mut job = world.job();
+        let mut job = world.doomed_job();
         job.kill_at_poll = Some(poll);
         let mut holder = Worker::start(&job);
         holder.tell(world.now);

@@ -36,9 +36,10 @@ fn main() {
     conclusion.exit();
 }
 
-/// A worker that never answers must not hang the run. All trials together take seconds, a soak minutes.
+/// A worker that never answers must not hang the run. All trials together take seconds, a soak minutes; a slow machine
+/// may build the emulator first.
 fn guard_against_hanging() {
-    let limit = if stampede::is_soak() { 4 * 3600 } else { 600 };
+    let limit = if stampede::is_soak() { 4 * 3600 } else { 3600 };
     std::thread::spawn(move || {
         std::thread::sleep(Duration::from_secs(limit));
         eprintln!("the trials have not ended within {limit} s: one of them hangs");

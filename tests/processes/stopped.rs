@@ -33,7 +33,7 @@ pub(crate) fn trials(kind: Kind) -> Vec<Trial> {
 async fn run(kind: Kind, step: Step, sent: bool) {
     let mut world = World::new(kind).await;
     world.now += LIFETIME;
-    let mut job = world.job();
+    let mut job = world.doomed_job();
     job.signal_at = Some((format!("{step:?}"), "stop".into()));
     let mut holder = Worker::start(&job);
     holder.tell(world.now);

@@ -1,6 +1,6 @@
 //! The storages that processes can share, and how a worker opens the one that it is told of.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use token_storage::{TokenStorage, json::JsonStorage, sqlite::SqliteStorage};
 
@@ -12,9 +12,12 @@ pub(crate) enum Kind {
     DynamoDb,
 }
 
-/// Short, so that taking over is tested in seconds; what holds for it holds for longer ones.
-#[cfg(feature = "dynamodb")]
-const LEASE_TTL: std::time::Duration = std::time::Duration::from_secs(1);
+/// How long a timed lease lasts that is to be taken over: short, so that this is tested in seconds; what holds for it
+/// holds for longer ones.
+pub(crate) const SHORT_LEASE: Duration = Duration::from_secs(1);
+
+/// How long any other one lasts: no machine is so slow that its holder loses it.
+pub(crate) const LONG_LEASE: Duration = Duration::from_secs(300);
 
 pub(crate) fn all() -> Vec<Kind> {
     vec![
@@ -51,19 +54,21 @@ impl Kind {
     }
 }
 
-pub(crate) async fn open(place: &str) -> Arc<dyn TokenStorage> {
+/// Opens a storage; its leases last so long, if they are timed.
+#[cfg_attr(not(feature = "dynamodb"), expect(unused_variables))]
+pub(crate) async fn open(place: &str, lease_ttl: Duration) -> Arc<dyn TokenStorage> {
     match place.split_once(':').expect("a place has a kind") {
         ("json", path) => Arc::new(JsonStorage::open(path).unwrap()),
         ("sqlite", path) => Arc::new(SqliteStorage::open(path).unwrap()),
         #[cfg(feature = "dynamodb")]
-        ("dynamodb", table) => dynamodb::open(table).await,
+        ("dynamodb", table) => dynamodb::open(table, lease_ttl).await,
         (other, _) => panic!("no storage is called {other}"),
     }
 }
 
 #[cfg(feature = "dynamodb")]
 mod dynamodb {
-    use super::{Arc, LEASE_TTL, TokenStorage};
+    use super::{Arc, Duration, TokenStorage};
     use token_storage::dynamodb::{DynamoDbStorage, TableOptions};
     use token_storage_dynamodb_testing::{client, emulator};
 
@@ -77,9 +82,9 @@ mod dynamodb {
         format!("dynamodb:{table}@{endpoint}")
     }
 
-    pub(super) async fn open(place: &str) -> Arc<dyn TokenStorage> {
+    pub(super) async fn open(place: &str, lease_ttl: Duration) -> Arc<dyn TokenStorage> {
         let (table, endpoint) = place.split_once('@').unwrap();
-        let storage = DynamoDbStorage::builder(table).lease_ttl(LEASE_TTL);
+        let storage = DynamoDbStorage::builder(table).lease_ttl(lease_ttl);
         Arc::new(storage.with_client(client(endpoint)))
     }
 }

@@ -15,7 +15,10 @@ use serde::{Deserialize, Serialize};
 use token_storage::manager::{Clock, TokenManager};
 use tokio::signal::unix;
 
-use crate::{storages, world};
+use crate::{
+    storages::{self, LONG_LEASE, SHORT_LEASE},
+    world,
+};
 
 const JOB_VARIABLE: &str = "TOKEN_STORAGE_TEST_WORKER";
 
@@ -26,6 +29,8 @@ pub(crate) struct Job {
     pub(crate) token_url: String,
     pub(crate) tasks: usize,
     pub(crate) lease_wait_ms: Option<u64>,
+    /// Whether it will be killed or stopped, and another one take over its lease.
+    pub(crate) doomed: bool,
     /// The name of a step, and the signal that the worker sends itself there.
     pub(crate) signal_at: Option<(String, String)>,
     /// Before which poll of its refresh the worker kills itself.
@@ -93,7 +98,8 @@ fn answer(line: &str) {
 type Manager = TokenManager<Arc<dyn token_storage::TokenStorage>>;
 
 async fn manager(job: &Job, clock: Arc<ToldClock>) -> Manager {
-    let storage = storages::open(&job.place).await;
+    let lease_ttl = if job.doomed { SHORT_LEASE } else { LONG_LEASE };
+    let storage = storages::open(&job.place, lease_ttl).await;
     // Once only: a holder that lost its lease comes by the same step again.
     let signal_at = std::sync::Mutex::new(job.signal_at.clone());
     let mut builder = TokenManager::builder(storage, world::endpoint(&job.token_url))

@@ -14,7 +14,7 @@ use token_storage::{
 use token_storage_conformance::auth_server::AuthServer;
 
 use crate::{
-    storages::{self, Kind},
+    storages::{self, Kind, LONG_LEASE},
     worker::{Answer, Job},
 };
 
@@ -52,7 +52,7 @@ impl World {
         let place = kind.place(directory.path()).await;
         let world = Self {
             server: AuthServer::start(),
-            storage: storages::open(&place).await,
+            storage: storages::open(&place, LONG_LEASE).await,
             place,
             now: START,
             _directory: directory,
@@ -69,8 +69,17 @@ impl World {
             token_url: self.server.token_url(),
             tasks: 1,
             lease_wait_ms: None,
+            doomed: false,
             signal_at: None,
             kill_at_poll: None,
+        }
+    }
+
+    /// For a worker that is to lose its lease.
+    pub(crate) fn doomed_job(&self) -> Job {
+        Job {
+            doomed: true,
+            ..self.job()
         }
     }
 

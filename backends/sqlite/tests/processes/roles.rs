@@ -10,7 +10,10 @@ use crate::common::{self, data, key};
 pub(crate) async fn play(role: &str, arguments: &[String]) {
     let path = Path::new(&arguments[0]);
     let rest = &arguments[1..];
-    let storage = SqliteStorage::open(path).unwrap();
+    // However many wait for a slow disk, none gives up: that contention is waited out is what is looked at, not for how
+    // long.
+    let patience = Duration::from_secs(600);
+    let storage = SqliteStorage::builder(path).busy_timeout(patience).open().unwrap();
     match role {
         "store forever" => store_forever(&storage, rest[0].parse().unwrap()).await,
         "store distinct" => store_distinct(&storage, &rest[0], rest[1].parse().unwrap()).await,
