@@ -105,6 +105,14 @@ fn examine_temporaries(path: &Path) -> Vec<Finding> {
 
 /// Who refreshes, and who died while refreshing.
 fn examine_leases(directory: &Path) -> Vec<Finding> {
+    if fs::symlink_metadata(directory).is_ok_and(|found| !found.is_dir()) {
+        return vec![Finding::new(
+            Severity::Error,
+            directory.display().to_string(),
+            "the directory of the refresh leases is not a directory",
+            "remove it: nothing can be refreshed while it is there",
+        )];
+    }
     let mut findings = Vec::new();
     for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
         let path = entry.path();

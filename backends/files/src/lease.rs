@@ -16,7 +16,7 @@ use crate::{
     lock::names_this,
     on_own_thread,
     path::create_private_directory,
-    permissions::{adopt_owner, open_own},
+    permissions::{adopt_owner, check_own_directory, open_own},
     private_options, sync_directory, tighten,
 };
 
@@ -83,8 +83,9 @@ impl std::fmt::Debug for FileLease {
 impl RefreshLease for FileLease {
     async fn try_acquire(&self, key: &TokenKey) -> Result<Acquisition> {
         let path = self.path(key);
-        let (opened, target) = (path.clone(), self.target.clone());
+        let (opened, directory, target) = (path.clone(), self.directory.clone(), self.target.clone());
         let found = on_own_thread(Operation::Lease, move || {
+            check_own_directory(&directory).map_err(|error| io_error(Operation::Lease, &directory, "use", error))?;
             acquire(&opened, &target).map_err(|error| io_error(Operation::Lease, &opened, "lock", error))
         });
         let Some((file, intent)) = found.await? else {
@@ -93,7 +94,7 @@ impl RefreshLease for FileLease {
             });
         };
         Ok(Acquisition::Acquired(Box::new(FileLeaseGuard {
-            file: Arc::new(Mutex::new(file)),
+            file: Arc::new(Mutex::new(Locked(file))),
             path,
             intent,
             key: key.clone(),
@@ -161,11 +162,25 @@ fn write_intent(file: &mut File, bytes: &[u8]) -> io::Result<()> {
     file.sync_all()
 }
 
-/// The lock is freed when the file is closed, that is, when this guard and the last work of it are gone: a write that
-/// outlives its dropped future still happens under the lock.
+/// An open lease file that is locked.
+///
+/// It is unlocked, not only closed: a program that another thread has begun to start has a copy of the descriptor for a
+/// moment, and would keep the lock for as long.
+#[derive(Debug)]
+struct Locked(File);
+
+impl Drop for Locked {
+    fn drop(&mut self) {
+        // If that fails, closing frees it.
+        let _ = self.0.unlock();
+    }
+}
+
+/// The lock is freed when this guard and the last work of it are gone: a write that outlives its dropped future still
+/// happens under the lock.
 #[derive(Debug)]
 struct FileLeaseGuard {
-    file: Arc<Mutex<File>>,
+    file: Arc<Mutex<Locked>>,
     path: PathBuf,
     intent: Option<Intent>,
     key: TokenKey,
@@ -177,7 +192,7 @@ impl FileLeaseGuard {
         let (file, path) = (Arc::clone(&self.file), self.path.clone());
         on_own_thread(Operation::Lease, move || {
             let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
-            write_intent(&mut file, &bytes)
+            write_intent(&mut file.0, &bytes)
                 .map_err(|error| io_error(Operation::Lease, &path, "record the intent in", error))
         })
         .await
@@ -294,6 +309,21 @@ mod tests {
         );
     }
 
+    /// As a program that is being started has it, between fork and exec.
+    #[tokio::test]
+    async fn a_copy_of_the_descriptor_does_not_keep_the_lease() {
+        let folder = tempfile::tempdir().unwrap();
+        let lease = lease(folder.path());
+        let key = TokenKey::in_default("rs");
+        let path = lease.path(&key);
+        drop(acquire(&lease, &key).await);
+        let file = super::acquire(&path, &lease.target).unwrap().unwrap().0;
+        let copy = file.try_clone().unwrap();
+        drop(Locked(file));
+        assert!(acquire(&lease, &key).await.is_some());
+        drop(copy);
+    }
+
     #[test]
     fn k5_keys_have_files_of_their_own() {
         let lease = lease(Path::new("/x"));
@@ -305,6 +335,41 @@ mod tests {
             lease.path(&TokenKey::new("ab", "c")),
             lease.path(&TokenKey::new("a", "bc"))
         );
+    }
+
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn d4_what_is_no_directory_is_not_entered() {
+        let folder = tempfile::tempdir().unwrap();
+        let lease = lease(folder.path());
+        let victim = folder.path().join("victim");
+        std::fs::create_dir(&victim).unwrap();
+        std::os::unix::fs::symlink(&victim, &lease.directory).unwrap();
+        let key = TokenKey::in_default("rs");
+        let refused = async || {
+            let error = lease.try_acquire(&key).await.map(drop).unwrap_err();
+            let source = std::error::Error::source(&error).unwrap().to_string();
+            assert_eq!(source, "what is in its place is not a directory; remove that");
+            assert!(error.to_string().contains("tokens.json.leases"), "{error}");
+        };
+        refused().await;
+        assert_eq!(
+            std::fs::read_dir(&victim).unwrap().count(),
+            0,
+            "the link was not followed"
+        );
+        let told = || crate::examine(&folder.path().join("tokens.json"));
+        assert!(
+            told()
+                .iter()
+                .any(|finding| finding.message.contains("is not a directory"))
+        );
+        std::fs::remove_file(&lease.directory).unwrap();
+        std::fs::write(&lease.directory, "").unwrap();
+        refused().await;
+        std::fs::remove_file(&lease.directory).unwrap();
+        assert!(acquire(&lease, &key).await.is_some());
+        assert!(told().is_empty());
     }
 
     #[cfg(unix)]

@@ -34,6 +34,18 @@ pub(crate) fn open_own(options: &fs::OpenOptions, path: &Path) -> io::Result<fs:
     }
 }
 
+/// Refuses what is no directory where one of ours, that of the leases, belongs: see [`open_own`]. What does not exist is
+/// no error.
+pub(crate) fn check_own_directory(path: &Path) -> io::Result<()> {
+    match fs::symlink_metadata(path) {
+        Ok(found) if !found.is_dir() => Err(io::Error::new(
+            io::ErrorKind::PermissionDenied,
+            "what is in its place is not a directory; remove that",
+        )),
+        _ => Ok(()),
+    }
+}
+
 /// Takes from group and others what they may do with a file or directory, by path, without opening it. Returns the mode
 /// that was too wide, for a warning; `None` if nothing had to be done (clause D4). Elsewhere than on Unix it does nothing.
 ///
