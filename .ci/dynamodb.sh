@@ -2,7 +2,10 @@
 # shellcheck shell=bash
 
 export AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test
-unset AWS_SESSION_TOKEN AWS_REGION AWS_PROFILE
+# Nothing else of somebody's own set-up counts: no endpoint, no profile, no proxy before the loopback.
+unset AWS_SESSION_TOKEN AWS_REGION AWS_PROFILE AWS_ENDPOINT_URL AWS_ENDPOINT_URL_DYNAMODB
+export AWS_CONFIG_FILE=/dev/null AWS_SHARED_CREDENTIALS_FILE=/dev/null NO_PROXY=127.0.0.1
+need curl curl
 started=()
 trap 'for pid in "${started[@]}"; do kill "$pid" 2>/dev/null || true; done' EXIT
 
@@ -10,13 +13,23 @@ free_port() {
     python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
 }
 
-# wait_for LOG: until something answers at the endpoint.
-wait_for() {
-    for _ in $(seq 300); do
-        curl --silent --output /dev/null "$endpoint" && return
-        sleep 0.1
+# serve LOG COMMAND...: starts it in the background, with a free port behind `--port`, and waits until it answers. If it
+# ends instead, somebody else may have taken the port, and the next one is tried.
+serve() {
+    local log=$1 port pid
+    shift
+    for _ in 1 2 3; do
+        port=$(free_port)
+        endpoint=http://127.0.0.1:$port
+        "$@" --port "$port" >"$log" 2>&1 &
+        pid=$!
+        started+=("$pid")
+        while kill -0 "$pid" 2>/dev/null; do
+            curl --silent --noproxy '*' --output /dev/null "$endpoint" && return
+            sleep 0.1
+        done
     done
-    tail -n 20 "$1" >&2
+    tail -n 20 "$log" >&2
     die "nothing answers at $endpoint"
 }
 
@@ -29,22 +42,14 @@ start_emulator() {
 }
 
 start_dynalite() {
-    local folder=$work/npm-dynalite port
+    local folder=$work/npm-dynalite
     [ -d "$folder/node_modules/dynalite" ] || npm install --silent --no-fund --no-audit --prefix "$folder" dynalite@4.0.0 >&2
-    port=$(free_port)
-    node "$folder/node_modules/.bin/dynalite" --host 127.0.0.1 --port "$port" --createTableMs 200 --deleteTableMs 200 \
-        >"$work/dynalite.log" 2>&1 &
-    started+=($!)
-    endpoint=http://127.0.0.1:$port
-    wait_for "$work/dynalite.log"
+    serve "$work/dynalite.log" node "$folder/node_modules/.bin/dynalite" --host 127.0.0.1 --createTableMs 200 \
+        --deleteTableMs 200
 }
 
 start_moto() {
-    local folder port
+    local folder
     folder=$(python_env moto 'moto[server]==5.2.5')
-    port=$(free_port)
-    "$folder/bin/moto_server" -H 127.0.0.1 -p "$port" >"$work/moto.log" 2>&1 &
-    started+=($!)
-    endpoint=http://127.0.0.1:$port
-    wait_for "$work/moto.log"
+    serve "$work/moto.log" "$folder/bin/moto_server" --host 127.0.0.1
 }

@@ -43,7 +43,7 @@ browse() {
     local name=$1 want=$2 got=0 code
     shift 2
     "$@" >"$folder/out" 2>"$folder/err" || got=$?
-    read -r -t 60 code <>"$folder/closed" || { cat "$folder/err" >&2; die "$name: the browser did not end"; }
+    read -r -t 600 code <>"$folder/closed" || { cat "$folder/err" >&2; die "$name: the browser did not end"; }
     [ "$code" = 0 ] || { tail -n 5 "$folder/chromium.log" >&2; die "$name: the browser failed"; }
     [ "$got" = "$want" ] || { cat "$folder/err" >&2; die "$name: the command ended with $got and not with $want"; }
     mv "$folder/page.png" "$pictures/$name.png"

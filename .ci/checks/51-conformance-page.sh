@@ -77,7 +77,7 @@ browse() {
     local page=$1 width=$2 profile
     shift 2
     profile=$(mktemp -d "$pages/profile.XXXXXX")
-    timeout 120 chromium --headless --no-sandbox --disable-gpu --disable-quic --no-first-run \
+    timeout 600 chromium --headless --no-sandbox --disable-gpu --disable-quic --no-first-run \
         --disable-background-networking --disable-component-update --disable-sync --hide-scrollbars \
         --user-data-dir="$profile" --window-size="$width,1000" "$@" --dump-dom "file://$pages/$page-probe.html" 2>"$pages/chromium.log" ||
         { tail -n 20 "$pages/chromium.log" >&2; die "chromium failed"; }
