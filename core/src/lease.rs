@@ -2,7 +2,7 @@ use std::{fmt, time::Duration};
 
 use async_trait::async_trait;
 
-use crate::{Result, Revision, TokenKey};
+use crate::{Intent, Result, TokenKey};
 
 /// The right to redeem one refresh token, for one holder at a time across everything that shares the storage
 /// (clauses L1 and L2).
@@ -80,72 +80,4 @@ pub trait LeaseGuard: fmt::Debug + Send + Sync {
     /// # Errors
     /// - The storage could not be reached; the lease is then freed as if its holder had died.
     async fn release(self: Box<Self>) -> Result<()>;
-}
-
-/// "I am about to redeem the refresh token of this revision", recorded with the lease before the request is sent.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Intent {
-    /// The revision of the record whose refresh token is redeemed.
-    pub revision: Revision,
-    /// Whether this is already the one guarded try after a predecessor's death (L5).
-    pub guarded: bool,
-    /// When it was recorded, in seconds since the Unix epoch, for people.
-    pub recorded_at: i64,
-}
-
-impl Intent {
-    const VERSION: u8 = 1;
-
-    /// The bytes that a backend keeps.
-    pub fn to_bytes(&self) -> Vec<u8> {
-        let mut bytes = vec![Self::VERSION, u8::from(self.guarded)];
-        bytes.extend(self.recorded_at.to_be_bytes());
-        bytes.extend(self.revision.as_bytes());
-        bytes
-    }
-
-    /// Reads back what [`Intent::to_bytes`] made. `None` if it is something else: then treat it as an intent whose
-    /// revision is unknown, as [`Intent::unreadable`] does.
-    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        let (head, revision) = bytes.split_at_checked(10)?;
-        let [Self::VERSION, guarded @ (0 | 1), recorded_at @ ..] = head else {
-            return None;
-        };
-        Some(Self {
-            revision: Revision::from_bytes(revision).ok()?,
-            guarded: *guarded == 1,
-            recorded_at: i64::from_be_bytes(recorded_at.try_into().ok()?),
-        })
-    }
-
-    /// What a backend reports when a predecessor's intent cannot be read (torn by a power loss, or written by a later
-    /// version): an intent for a revision that no record has.
-    pub fn unreadable() -> Self {
-        Self {
-            revision: Revision::from_digest([0; 32]),
-            guarded: false,
-            recorded_at: 0,
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn intent_round_trips() {
-        for guarded in [false, true] {
-            let revision = Revision::from_bytes(&[7; 20]).unwrap();
-            let intent = Intent {
-                revision,
-                guarded,
-                recorded_at: -5,
-            };
-            assert_eq!(Intent::from_bytes(&intent.to_bytes()), Some(intent));
-        }
-        for bad in [&[][..], &[1], &[2; 40], &[1, 2, 0, 0, 0, 0, 0, 0, 0, 0], &[1; 200]] {
-            assert_eq!(Intent::from_bytes(bad), None);
-        }
-    }
 }

@@ -169,7 +169,7 @@ impl<S: TokenStorage> Flight<'_, S> {
         self.inner.at(Step::ReadAgain).await;
         if self.mode.is_satisfied(&stored) && self.is_usable(&stored) {
             self.inner.emit(&Event::RefreshedElsewhere(key.clone()));
-            if lease.intent().is_some() {
+            if lease.intent().is_some_and(|intent| !intent.concerns(&stored)) {
                 // Its holder stored the result and died before it could say so.
                 log_minor("clear the intent", lease.clear_intent().await);
             }
@@ -216,10 +216,11 @@ enum Predecessor {
 }
 
 fn predecessor(intent: Option<&Intent>, stored: &StoredToken) -> Predecessor {
-    match intent {
-        Some(intent) if intent.revision == stored.revision && intent.guarded => Predecessor::UnknownAndTriedAgain,
-        Some(intent) if intent.revision == stored.revision || *intent == Intent::unreadable() => Predecessor::Unknown,
-        _ => Predecessor::Settled,
+    match intent.filter(|intent| intent.concerns(stored)) {
+        None => Predecessor::Settled,
+        // A record that was edited since gets a try of its own (L7).
+        Some(intent) if intent.guarded && intent.revision == stored.revision => Predecessor::UnknownAndTriedAgain,
+        Some(_) => Predecessor::Unknown,
     }
 }
 

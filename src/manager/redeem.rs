@@ -72,11 +72,7 @@ impl<S: TokenStorage> Flight<'_, S> {
     }
 
     fn intent(&self, stored: &StoredToken, guarded: bool) -> Intent {
-        Intent {
-            revision: stored.revision,
-            guarded,
-            recorded_at: self.inner.clock.now(),
-        }
+        Intent::new(stored, guarded, self.inner.clock.now())
     }
 
     /// The request was not sent, or certainly not carried out: things are as they were before the intent.
@@ -164,7 +160,7 @@ impl<S: TokenStorage> Flight<'_, S> {
     }
 
     async fn forget_intent(&self, lease: &mut dyn LeaseGuard) {
-        // Left behind it names a revision that is no more, which says the same.
+        // Left behind it names tokens that are no more, which says the same.
         log_minor("clear the intent", lease.clear_intent().await);
         self.inner.at(Step::IntentCleared).await;
     }
@@ -185,7 +181,15 @@ impl<S: TokenStorage> Flight<'_, S> {
                 return Err(ManagerError::reauth(ReauthReason::LoggedOut, key).into());
             }
             Ok(Some(current)) if current.revision != stored.revision => {
-                self.forget_intent(lease).await;
+                // An edit that keeps the tokens makes nothing known of them.
+                if self.intent(&stored, unknown).concerns(&current) {
+                    self.correct_intent(lease, &stored, &error, unknown).await;
+                    if !refused {
+                        return Err(ManagerError::endpoint(key, error).into());
+                    }
+                } else {
+                    self.forget_intent(lease).await;
+                }
                 return Ok(Round::Again);
             }
             // Nobody knows whether the refusal is about what is stored now.

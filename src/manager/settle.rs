@@ -83,11 +83,7 @@ impl Pending {
 
     /// What the lease must say while this is not stored: that the refresh token of the record was sent.
     pub(super) fn intent(&self, now: i64, guarded: bool) -> Intent {
-        Intent {
-            revision: self.base.revision,
-            guarded,
-            recorded_at: now,
-        }
+        Intent::new(&self.base, guarded, now)
     }
 
     fn rebase(&mut self, current: StoredToken) {

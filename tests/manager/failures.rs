@@ -12,7 +12,7 @@ use token_storage_conformance::auth_server::{AuthServer, Config, Endpoint, Fault
 
 use crate::{
     faulty::Faulty,
-    refresh::leave_intent,
+    intents::leave_intent,
     support::{LIFETIME, World, assert_current, key},
 };
 

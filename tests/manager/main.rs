@@ -6,6 +6,7 @@ mod dropped;
 mod events;
 mod failures;
 mod faulty;
+mod intents;
 mod leaseless;
 mod logout;
 mod others;

@@ -1,9 +1,9 @@
-//! L5, L9: one refresh per expiry, when it is due, in the way the intent says.
+//! L5, L9: one refresh per expiry, when it is due.
 
 use std::time::Duration;
 
 use token_storage::{
-    Acquisition, Intent, MemoryStorage, Precondition, RefreshLease, TokenKey, TokenResponse, TokenStorage,
+    Acquisition, MemoryStorage, Precondition, TokenKey, TokenResponse, TokenStorage,
     manager::{Clock as _, Event, Logout, ManagerErrorKind, ReauthReason, Step, TokenManager},
 };
 use token_storage_conformance::auth_server::{AuthServer, Config, Endpoint, Fault, Gate, Outcome};
@@ -169,118 +169,10 @@ async fn nothing_stored_and_no_refresh_token_need_a_login() {
     assert_eq!(world.server.refresh_requests(), 0);
 }
 
-pub(crate) async fn leave_intent<S: TokenStorage + Clone + 'static>(world: &World<S>, guarded: bool) {
-    let revision = world.storage.get(&key()).await.unwrap().unwrap().revision;
-    let intent = Intent {
-        revision,
-        guarded,
-        recorded_at: 0,
-    };
-    leave(world, &intent).await;
-}
-
-async fn leave<S: TokenStorage + Clone + 'static>(world: &World<S>, intent: &Intent) {
-    let lease = world.storage.lease().unwrap();
-    let Acquisition::Acquired(mut guard) = lease.try_acquire(&key()).await.unwrap() else {
-        panic!("nobody holds the lease");
-    };
-    guard.record_intent(intent).await.unwrap();
-    guard.release().await.unwrap();
-}
-
-async fn intent_left(world: &World) -> Option<Intent> {
-    let lease: &dyn RefreshLease = &&world.storage;
-    let Acquisition::Acquired(guard) = lease.try_acquire(&key()).await.unwrap() else {
-        panic!("nobody holds the lease");
-    };
-    guard.intent().cloned()
-}
-
-#[tokio::test]
-async fn l5_after_a_death_one_guarded_try_is_made_and_may_succeed() {
-    for torn in [false, true] {
-        let world = World::new().await;
-        if torn {
-            leave(&world, &Intent::unreadable()).await;
-        } else {
-            leave_intent(&world, false).await;
-        }
-        world.expire();
-        let token = world.manager().access_token(&key()).await.unwrap();
-        assert_current(&world, &token).await;
-        assert!(world.saw(|event| matches!(event, Event::UnknownOutcome(_))));
-        assert_eq!(intent_left(&world).await, None);
-    }
-}
-
-#[tokio::test]
-async fn l5_the_refusal_of_the_guarded_try_names_the_unknown_outcome_and_nobody_tries_again() {
-    let world = World::new().await;
-    leave_intent(&world, false).await;
-    world.expire();
-    world.server.revoke_everything();
-    let unknown = ManagerErrorKind::ReauthRequired(ReauthReason::UnknownOutcome);
-    for _ in 0..3 {
-        // Each manager is a process of its own.
-        let error = world.manager().access_token(&key()).await.unwrap_err();
-        assert_eq!(error.kind(), unknown);
-        assert!(error.to_string().contains("without an answer"));
-    }
-    assert_eq!(world.server.refresh_requests(), 1);
-    world.log_in().await;
-    world.manager().access_token(&key()).await.unwrap();
-}
-
-#[tokio::test]
-async fn l5_a_guarded_try_that_died_too_is_not_repeated() {
-    let world = World::new().await;
-    leave_intent(&world, true).await;
-    world.expire();
-    let error = world.manager().access_token(&key()).await.unwrap_err();
-    assert_eq!(
-        error.kind(),
-        ManagerErrorKind::ReauthRequired(ReauthReason::UnknownOutcome)
-    );
-    assert_eq!(world.server.refresh_requests(), 0);
-}
-
-#[tokio::test]
-async fn a_lost_answer_is_an_unknown_outcome_too() {
-    let world = World::new().await;
-    let manager = world.manager();
-    world.expire();
-    world.server.script(Endpoint::Token, Fault::DropAnswer);
-    let error = manager.access_token(&key()).await.unwrap_err();
-    assert_eq!(error.kind(), ManagerErrorKind::Transient);
-    assert!(error.server().unwrap().may_have_been_done());
-    world.clock.advance(60);
-    let error = manager.access_token(&key()).await.unwrap_err();
-    assert_eq!(
-        error.kind(),
-        ManagerErrorKind::ReauthRequired(ReauthReason::UnknownOutcome)
-    );
-    assert_eq!(world.server.reuse_detections(), 1, "nothing else could have told");
-}
-
-#[tokio::test]
-async fn l5_a_live_process_that_fails_twice_may_still_succeed() {
-    let world = World::new().await;
-    let manager = world.manager();
-    world.expire();
-    for _ in 0..3 {
-        world.server.script(Endpoint::Token, Fault::DropConnection);
-        let error = manager.access_token(&key()).await.unwrap_err();
-        assert_eq!(error.kind(), ManagerErrorKind::Transient);
-        world.clock.advance(60);
-    }
-    let token = manager.access_token(&key()).await.unwrap();
-    assert_current(&world, &token).await;
-}
-
 #[tokio::test]
 async fn l4_a_lease_that_stays_busy_is_an_error_and_no_refresh() {
     let world = World::new().await;
-    let lease: &dyn RefreshLease = &&world.storage;
+    let lease = world.storage.lease().unwrap();
     let Acquisition::Acquired(guard) = lease.try_acquire(&key()).await.unwrap() else {
         panic!("nobody holds the lease");
     };

@@ -9,7 +9,7 @@ use std::{
 
 use support::{data, fresh_table, key};
 use token_storage_core::{
-    Acquisition, ErrorKind, Intent, LeaseGuard, LeaseKind, Precondition, Revision, TokenKey, TokenStorage,
+    Acquisition, ErrorKind, Intent, LeaseGuard, LeaseKind, Precondition, Revision, StoredToken, TokenKey, TokenStorage,
 };
 use token_storage_dynamodb::{Client, Clock, DynamoDbStorage};
 use token_storage_dynamodb_testing::{ClientBuilder, Fault, Faults, Recorder, emulator};
@@ -92,11 +92,9 @@ async fn held(storage: &DynamoDbStorage) -> Duration {
 }
 
 fn intent() -> Intent {
-    Intent {
-        revision: Revision::from_bytes(&[9; 57]).unwrap(),
-        guarded: true,
-        recorded_at: 1_795_649_003,
-    }
+    let revision = Revision::from_bytes(&[9; 57]).unwrap();
+    let data = data("1");
+    Intent::new(&StoredToken { data, revision }, true, 1_795_649_003)
 }
 
 /// A guard that its process can no longer release.

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 use support::{data, fresh_table};
-use token_storage_core::{Acquisition, Intent, Precondition, Revision, TokenKey, TokenStorage, Write};
+use token_storage_core::{Acquisition, Intent, Precondition, TokenKey, TokenStorage, Write};
 use token_storage_dynamodb::DynamoDbStorage;
 use token_storage_dynamodb_testing::{ClientBuilder, Recorder, emulator};
 
@@ -53,12 +53,8 @@ async fn use_all(storage: &DynamoDbStorage, namespace: &str) {
     };
     guard.renew().await.unwrap();
     guard.prove_writable().await.unwrap();
-    let intent = Intent {
-        revision: Revision::from_bytes(&[1]).unwrap(),
-        guarded: false,
-        recorded_at: 0,
-    };
-    guard.record_intent(&intent).await.unwrap();
+    let stored = storage.get(&one).await.unwrap().unwrap();
+    guard.record_intent(&Intent::new(&stored, false, 0)).await.unwrap();
     guard.clear_intent().await.unwrap();
     guard.release().await.unwrap();
     storage.remove(&one, Precondition::None).await.unwrap();

@@ -238,7 +238,7 @@ impl LeaseGuard for FileLeaseGuard {
 
 #[cfg(test)]
 mod tests {
-    use token_storage_core::Revision;
+    use token_storage_core::{Revision, StoredToken, TokenData};
 
     use super::*;
 
@@ -279,11 +279,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let lease = lease(folder.path());
         let key = TokenKey::in_default("rs");
-        let intent = Intent {
+        let stored = StoredToken {
+            data: TokenData::new("rs", "read", "access"),
             revision: Revision::from_bytes(&[9; 32]).unwrap(),
-            guarded: true,
-            recorded_at: 5,
         };
+        let intent = Intent::new(&stored, true, 5);
         let mut guard = acquire(&lease, &key).await.unwrap();
         assert_eq!(guard.intent(), None);
         guard.record_intent(&intent).await.unwrap();

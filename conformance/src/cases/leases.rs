@@ -1,6 +1,8 @@
 use std::{sync::Arc, time::Duration};
 
-use token_storage_core::{Acquisition, ErrorKind, Intent, LeaseGuard, LeaseKind, Precondition, Revision, TokenKey};
+use token_storage_core::{
+    Acquisition, ErrorKind, Intent, LeaseGuard, LeaseKind, Precondition, Revision, StoredToken, TokenKey,
+};
 use tokio::{sync::Barrier, task::JoinSet};
 
 use crate::{
@@ -334,11 +336,8 @@ async fn a_held_lease_does_not_stop_writers(cx: Cx) -> Check {
 }
 
 pub(crate) fn intent(revision: Revision) -> Intent {
-    Intent {
-        revision,
-        guarded: false,
-        recorded_at: 1_700_000_000,
-    }
+    let data = full("1");
+    Intent::new(&StoredToken { data, revision }, false, 1_700_000_000)
 }
 
 fn same_intent(expectation: &str, got: Option<&Intent>, want: Option<&Intent>) -> Check {
@@ -357,10 +356,8 @@ async fn an_intent_is_found_by_the_next_holder(cx: Cx) -> Check {
     guard.release().await?;
     let mut guard = acquire(&two, &key).await?;
     same_intent("the next holder finds it", guard.intent(), Some(&intent(revision)))?;
-    let guarded = Intent {
-        guarded: true,
-        ..intent(revision)
-    };
+    let mut guarded = intent(revision);
+    guarded.guarded = true;
     guard.record_intent(&guarded).await?;
     guard.release().await?;
     let guard = acquire(&one, &key).await?;

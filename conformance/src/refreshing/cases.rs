@@ -152,11 +152,7 @@ async fn a_lost_answer_is_tried_for_once(world: &World<'_>) {
 
 async fn a_dead_holder_is_succeeded(world: &World<'_>) {
     let mut guard = hold(world).await;
-    let intent = Intent {
-        revision: world.record().await.revision,
-        guarded: false,
-        recorded_at: 0,
-    };
+    let intent = Intent::new(&world.record().await, false, 0);
     guard.record_intent(&intent).await.expect("an intent can be recorded");
     guard.release().await.expect("the lease can be released");
     let got = world.refresher().await.access_token(&world.key).await;
