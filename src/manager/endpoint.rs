@@ -1,4 +1,7 @@
-use std::{fmt, time::Duration};
+use std::{
+    fmt,
+    time::{Duration, SystemTime},
+};
 
 use token_storage_core::{Secret, TokenData, TokenKey, async_trait};
 
@@ -169,11 +172,7 @@ impl EndpointError {
         // Callers tell `slow_down` from `authorization_pending` by it.
         error.set_code(code.unwrap_or_default());
         error.status = Some(status);
-        error.with_retry_after(
-            retry_after
-                .and_then(|text| text.trim().parse().ok())
-                .map(Duration::from_secs),
-        )
+        error.with_retry_after(retry_after.and_then(|text| pause(text, SystemTime::now())))
     }
 
     fn set_code(&mut self, code: &str) {
@@ -211,6 +210,17 @@ impl EndpointError {
     pub fn may_have_been_done(&self) -> bool {
         self.may_have_been_done
     }
+}
+
+/// What a header `Retry-After` says: seconds, or a date (RFC 9110 section 10.2.3). A date that is past means no pause.
+fn pause(text: &str, now: SystemTime) -> Option<Duration> {
+    let text = text.trim();
+    if !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) {
+        // More seconds than fit are many.
+        return Some(text.parse().map_or(Duration::MAX, Duration::from_secs));
+    }
+    let date = httpdate::parse_http_date(text).ok()?;
+    Some(date.duration_since(now).unwrap_or_default())
 }
 
 /// The member `error` of a JSON body.
@@ -260,8 +270,36 @@ mod tests {
     fn retry_after_is_bounded() {
         let after = |text| EndpointError::from_answer(503, Some(text), b"").retry_after();
         assert_eq!(after(" 7 "), Some(Duration::from_secs(7)));
-        assert_eq!(after("99999999"), Some(MAX_RETRY_AFTER));
-        assert_eq!(after("Wed, 21 Oct 2015 07:28:00 GMT"), None);
+        assert_eq!(after("Wed, 21 Oct 2015 07:28:00 GMT"), Some(Duration::ZERO));
+        for huge in ["99999999", "99999999999999999999999", "Fri, 31 Dec 9999 23:59:59 GMT"] {
+            assert_eq!(after(huge), Some(MAX_RETRY_AFTER), "{huge}");
+        }
+    }
+
+    #[test]
+    fn retry_after_is_seconds_or_a_date() {
+        // Sun, 06 Nov 1994 08:49:37 GMT
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_777);
+        for (text, seconds) in [
+            ("0", Some(0)),
+            ("120", Some(120)),
+            ("Sun, 06 Nov 1994 08:50:37 GMT", Some(60)),
+            ("Sunday, 06-Nov-94 08:50:37 GMT", Some(60)),
+            ("Sun Nov  6 08:50:37 1994", Some(60)),
+            ("Sun, 06 Nov 1994 08:49:37 GMT", Some(0)),
+            ("Thu, 01 Jan 1970 00:00:00 GMT", Some(0)),
+            ("", None),
+            ("-1", None),
+            ("+1", None),
+            ("1.5", None),
+            ("soon", None),
+            ("1994-11-06T08:50:37Z", None),
+            ("Sun, 06 Nov 1994 08:50:37 CET", None),
+            ("Sun, 32 Nov 1994 25:50:37 GMT", None),
+            ("Fri, 31 Dec 99999 23:59:59 GMT", None),
+        ] {
+            assert_eq!(pause(text, now), seconds.map(Duration::from_secs), "{text}");
+        }
     }
 
     #[test]
