@@ -14,6 +14,8 @@ pub(crate) enum Stop {
     /// A call failed that should have succeeded.
     Storage(Error),
     Ignored(String),
+    /// The machine kept the case waiting until a lease ran out that was to be held.
+    Stalled,
 }
 
 /// An expectation that was not met.

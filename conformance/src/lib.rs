@@ -70,6 +70,7 @@ pub mod report;
 mod rng;
 mod run;
 mod runner;
+mod stall;
 mod suite;
 mod verdict;
 mod worker;

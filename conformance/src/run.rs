@@ -16,11 +16,13 @@ use crate::{
     cx::Cx,
     history::History,
     rng::{Rng, run_seed, soak},
+    stall,
     suite::Plan,
     worker::is_worker,
 };
 
 const INTERRUPTED: &str = "the run was interrupted";
+const STALLED: &str = "the machine is too busy: a lease ran out in each try before it could be renewed";
 
 /// Set: what could not be run is a failure.
 const REQUIRE: &str = "TOKEN_STORAGE_CONFORMANCE_REQUIRE";
@@ -64,17 +66,24 @@ pub(crate) fn run(plan: &Plan, case: &Case) -> Report {
 /// Survives panics and hangs of the storage, blocked threads of the runtime included. Making the place does not count:
 /// a harness may have to start a server.
 fn guarded(plan: Plan, case: Case, history: Arc<History>, seed: u64) -> Verdict {
-    let limit = Duration::from_secs(if soak() { 1800 } else { 120 });
+    let limit = Duration::from_secs(if soak() { 1800 } else { 300 });
     let (say, progress) = mpsc::channel();
     let ready = say.clone();
     let task = runtime().spawn(async move {
-        let prepared = prepare(&plan, &case, history, seed).await;
-        // Nobody listens any more: the limit has passed.
-        let _ = ready.send(Progress::Ready);
-        match prepared {
-            Ok(cx) => run_case(cx, case, plan.interrupted.subscribe()).await,
-            Err(verdict) => verdict,
+        for tries_left in (0..stall::TRIES).rev() {
+            let prepared = prepare(&plan, &case, Arc::clone(&history), seed).await;
+            // Nobody listens any more: the limit has passed.
+            let _ = ready.send(Progress::Ready);
+            let cx = match prepared {
+                Ok(cx) => cx,
+                Err(verdict) => return verdict,
+            };
+            if let Some(verdict) = run_case(cx, case, plan.interrupted.subscribe(), tries_left).await {
+                return verdict;
+            }
+            history.clear();
         }
+        unreachable!("the last try has a verdict")
     });
     runtime().spawn(async move {
         let _ = say.send(Progress::Done(task.await));
@@ -145,10 +154,15 @@ async fn prepare(plan: &Plan, case: &Case, history: Arc<History>, seed: u64) -> 
     }
 }
 
-async fn run_case(cx: Cx, case: Case, interrupted: watch::Receiver<bool>) -> Verdict {
+/// `None`: once more, since a stall explains how it ended.
+async fn run_case(cx: Cx, case: Case, interrupted: watch::Receiver<bool>, tries_left: usize) -> Option<Verdict> {
+    let started = Instant::now();
     let verdict = tokio::select! {
-        result = case.start(cx.clone()) => judge(&cx, &case, result).await,
-        () = interruption(interrupted) => Verdict::Indeterminate(INTERRUPTED.to_owned()),
+        result = case.start(cx.clone()) => {
+            let again = tries_left > 0 && stall::explains(&cx, &case, &result, started.elapsed()).await;
+            if again { None } else { Some(judge(&cx, &case, result).await) }
+        }
+        () = interruption(interrupted) => Some(Verdict::Indeterminate(INTERRUPTED.to_owned())),
     };
     cx.clean_up().await;
     verdict
@@ -172,6 +186,7 @@ async fn judge(cx: &Cx, case: &Case, result: Check) -> Verdict {
         Ok(()) => Verdict::Passed,
         Err(Stop::Ignored(reason)) => Verdict::Ignored(reason),
         Err(Stop::Failed(failure)) => Verdict::Failed(failure),
+        Err(Stop::Stalled) => Verdict::Indeterminate(STALLED.to_owned()),
         Err(Stop::Storage(error)) => unusable(case, &error, out_of_reach(cx, &error).await),
     }
 }

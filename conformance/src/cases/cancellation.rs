@@ -2,12 +2,11 @@ use std::{
     future::{Future, poll_fn},
     pin::pin,
     task::Poll,
-    time::Duration,
 };
 
 use token_storage_core::{Acquisition, Precondition, StoredToken, TokenData, TokenKey, Write};
 
-use super::leases::{acquire, wait_for};
+use super::leases::{PATIENCE, acquire, wait_for};
 use crate::{
     Case, Level, Need,
     check::{Check, Show as _, fail, same, stored},
@@ -263,7 +262,7 @@ async fn a_dropped_call_does_not_block_others(cx: Cx) -> Check {
 async fn a_dropped_acquire_does_not_keep_the_lease(cx: Cx) -> Check {
     let (storage, key) = (cx.open().await?, cx.key("rs"));
     let timed = match storage.describe().lease {
-        Some(token_storage_core::LeaseKind::Timed { .. }) => Some(super::leases::ttl(&storage)?),
+        Some(token_storage_core::LeaseKind::Timed { .. }) => Some(super::timed_leases::ttl(&storage)?),
         _ => None,
     };
     // A timed one may have to run out each time.
@@ -277,7 +276,7 @@ async fn a_dropped_acquire_does_not_keep_the_lease(cx: Cx) -> Check {
             }
             break;
         }
-        let limit = timed.unwrap_or_default() + Duration::from_secs(30);
+        let limit = timed.unwrap_or_default() + PATIENCE;
         wait_for(&storage, &key, limit).await?.release().await?;
     }
     acquire(&storage, &key).await?.release().await?;

@@ -1,8 +1,10 @@
-use std::time::Duration;
-
 use token_storage_core::{Intent, Precondition, Revision};
 
-use super::leases::{acquire, held, intent, ttl, wait_for};
+use super::{
+    intents::intent,
+    leases::{PATIENCE, acquire, held, wait_for},
+    timed_leases::ttl,
+};
 use crate::{
     Case, Level, Need,
     check::{Check, fail, same},
@@ -15,9 +17,6 @@ use crate::{
 const PROCESS: &[Need] = &[Need::ProcessLease, Need::Processes];
 const TIMED: &[Need] = &[Need::TimedLease, Need::Processes];
 const ANY: &[Need] = &[Need::Lease, Need::Processes];
-
-/// A guard against hangs only.
-const PATIENCE: Duration = Duration::from_secs(30);
 
 pub(super) const CASES: &[Case] = &[
     Case::new(Level::Lease, "lease::one_holder_among_processes", &["L1"], |cx| {

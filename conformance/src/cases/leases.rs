@@ -1,13 +1,12 @@
 use std::{sync::Arc, time::Duration};
 
-use token_storage_core::{
-    Acquisition, ErrorKind, Intent, LeaseGuard, LeaseKind, Precondition, Revision, StoredToken, TokenKey,
-};
+use token_storage_core::{Acquisition, LeaseGuard, LeaseKind, Precondition, Revision, TokenKey};
 use tokio::{sync::Barrier, task::JoinSet};
 
+use super::intents::intent;
 use crate::{
     Case, Level, Need,
-    check::{Check, absent, fail, holds, refused, same, stored},
+    check::{Check, absent, fail, holds, same, stored},
     cx::{Cx, Handle, leases},
     data::full,
 };
@@ -61,18 +60,6 @@ pub(super) const CASES: &[Case] = &[
     ),
     Case::new(
         Level::Lease,
-        "lease::an_intent_is_found_by_the_next_holder",
-        &["L5", "L7"],
-        |cx| Box::pin(an_intent_is_found_by_the_next_holder(cx)),
-    ),
-    Case::new(Level::Lease, "lease::a_cleared_intent_is_gone", &["L5"], |cx| {
-        Box::pin(a_cleared_intent_is_gone(cx))
-    }),
-    Case::new(Level::Lease, "lease::an_intent_belongs_to_its_key", &["L7"], |cx| {
-        Box::pin(an_intent_belongs_to_its_key(cx))
-    }),
-    Case::new(
-        Level::Lease,
         "lease::proving_writable_changes_nothing",
         &["L6", "L7"],
         |cx| Box::pin(proving_writable_changes_nothing(cx)),
@@ -83,18 +70,10 @@ pub(super) const CASES: &[Case] = &[
         &["L1", "K4"],
         |cx| Box::pin(odd_keys_have_leases_of_their_own(cx)),
     ),
-    Case::new(
-        Level::Lease,
-        "lease::a_timed_one_is_taken_over_after_its_time",
-        &["L2", "L3"],
-        |cx| Box::pin(a_timed_one_is_taken_over_after_its_time(cx)),
-    )
-    .needs(&[Need::TimedLease]),
-    Case::new(Level::Lease, "lease::renewing_keeps_a_timed_one", &["L2"], |cx| {
-        Box::pin(renewing_keeps_a_timed_one(cx))
-    })
-    .needs(&[Need::TimedLease]),
 ];
+
+/// A guard against hangs only.
+pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(super) type Guard = Box<dyn LeaseGuard>;
 
@@ -129,16 +108,6 @@ pub(super) async fn wait_for(storage: &Handle, key: &TokenKey, limit: Duration) 
         format!("Held for {} s", limit.as_secs()),
         "Acquired",
     )
-}
-
-pub(super) fn ttl(storage: &Handle) -> Check<Duration> {
-    match storage.describe().lease {
-        Some(LeaseKind::Timed { ttl }) if ttl <= Duration::from_secs(10) || crate::rng::soak() => Ok(ttl),
-        Some(LeaseKind::Timed { .. }) => {
-            crate::check::ignore("the time to live is over 10 s; set TOKEN_STORAGE_SOAK=1 to wait for it")
-        }
-        _ => crate::check::ignore(Need::TimedLease.missing()),
-    }
 }
 
 async fn one_holder_at_a_time(cx: Cx) -> Check {
@@ -335,69 +304,6 @@ async fn a_held_lease_does_not_stop_writers(cx: Cx) -> Check {
     Ok(())
 }
 
-pub(crate) fn intent(revision: Revision) -> Intent {
-    let data = full("1");
-    Intent::new(&StoredToken { data, revision }, false, 1_700_000_000)
-}
-
-fn same_intent(expectation: &str, got: Option<&Intent>, want: Option<&Intent>) -> Check {
-    if got == want {
-        return Ok(());
-    }
-    fail("L5", expectation, format!("{got:?}"), format!("{want:?}"))
-}
-
-async fn an_intent_is_found_by_the_next_holder(cx: Cx) -> Check {
-    let (one, two, key) = (cx.open().await?, cx.open().await?, cx.key("rs"));
-    let revision = one.store(&key, &full("1"), Precondition::None).await?;
-    let mut guard = acquire(&one, &key).await?;
-    same_intent("a first holder finds none", guard.intent(), None)?;
-    guard.record_intent(&intent(revision)).await?;
-    guard.release().await?;
-    let mut guard = acquire(&two, &key).await?;
-    same_intent("the next holder finds it", guard.intent(), Some(&intent(revision)))?;
-    let mut guarded = intent(revision);
-    guarded.guarded = true;
-    guard.record_intent(&guarded).await?;
-    guard.release().await?;
-    let guard = acquire(&one, &key).await?;
-    same_intent("the one after finds what replaced it", guard.intent(), Some(&guarded))?;
-    guard.release().await?;
-    let mut guard = acquire(&two, &key).await?;
-    same_intent("it stays until it is cleared", guard.intent(), Some(&guarded))?;
-    guard.clear_intent().await?;
-    guard.release().await?;
-    Ok(())
-}
-
-async fn a_cleared_intent_is_gone(cx: Cx) -> Check {
-    let (one, two, key) = (cx.open().await?, cx.open().await?, cx.key("rs"));
-    let revision = one.store(&key, &full("1"), Precondition::None).await?;
-    let mut guard = acquire(&one, &key).await?;
-    guard.record_intent(&intent(revision)).await?;
-    guard.clear_intent().await?;
-    guard.clear_intent().await?;
-    guard.release().await?;
-    for storage in [&two, &one] {
-        let guard = acquire(storage, &key).await?;
-        same_intent("a cleared intent is gone", guard.intent(), None)?;
-        guard.release().await?;
-    }
-    Ok(())
-}
-
-async fn an_intent_belongs_to_its_key(cx: Cx) -> Check {
-    let (storage, a, b) = (cx.open().await?, cx.key_in("a", "b:c"), cx.key_in("a:b", "c"));
-    let mut guard = acquire(&storage, &a).await?;
-    guard.record_intent(&intent(Revision::from_bytes(&[3; 32])?)).await?;
-    let other = acquire(&storage, &b).await?;
-    same_intent("another key's intent is not found", other.intent(), None)?;
-    other.release().await?;
-    guard.clear_intent().await?;
-    guard.release().await?;
-    Ok(())
-}
-
 async fn proving_writable_changes_nothing(cx: Cx) -> Check {
     let (storage, key) = (cx.open().await?, cx.key("rs"));
     let revision = storage.store(&key, &full("1"), Precondition::None).await?;
@@ -450,56 +356,5 @@ async fn odd_keys_have_leases_of_their_own(cx: Cx) -> Check {
     for guard in guards {
         guard.release().await?;
     }
-    Ok(())
-}
-
-/// The holder does nothing for its time to live. The lower bound is safe to check: a clock that stood still while the
-/// waiter watched is none.
-async fn a_timed_one_is_taken_over_after_its_time(cx: Cx) -> Check {
-    let (one, two, three, key) = (cx.open().await?, cx.open().await?, cx.open().await?, cx.key("rs"));
-    let ttl = ttl(&one)?;
-    let revision = one.store(&key, &full("1"), Precondition::None).await?;
-    let mut old = acquire(&one, &key).await?;
-    old.record_intent(&intent(revision)).await?;
-    let watching = tokio::time::Instant::now();
-    let new = wait_for(&two, &key, ttl + Duration::from_secs(30)).await?;
-    holds(
-        "L2",
-        "nobody takes over before the time to live has passed",
-        watching.elapsed() >= ttl,
-    )?;
-    same_intent("the successor finds the intent", new.intent(), Some(&intent(revision)))?;
-    same(
-        "L3",
-        "nothing remains of the old lease",
-        &old.remaining().map(|left| left.is_zero()),
-        &Some(true),
-    )?;
-    refused("L3", "the old holder renews", old.renew().await, ErrorKind::LeaseLost)?;
-    refused(
-        "L3",
-        "the old holder records an intent",
-        old.record_intent(&intent(revision)).await,
-        ErrorKind::LeaseLost,
-    )?;
-    old.release().await?;
-    held("L2", "after a release by the old holder", &three, &key).await?;
-    let mut new = new;
-    new.clear_intent().await?;
-    new.release().await?;
-    Ok(())
-}
-
-async fn renewing_keeps_a_timed_one(cx: Cx) -> Check {
-    let (one, two, key) = (cx.open().await?, cx.open().await?, cx.key("rs"));
-    let ttl = ttl(&one)?;
-    let mut guard = acquire(&one, &key).await?;
-    let started = tokio::time::Instant::now();
-    while started.elapsed() < ttl * 2 {
-        held("L2", "a lease that is renewed", &two, &key).await?;
-        tokio::time::sleep(ttl / 5).await;
-        guard.renew().await?;
-    }
-    guard.release().await?;
     Ok(())
 }

@@ -12,6 +12,7 @@ mod faults;
 mod files;
 mod handles;
 mod histories;
+mod intents;
 mod keys;
 mod kills;
 mod lease_processes;
@@ -23,11 +24,12 @@ mod processes;
 mod records;
 mod removal;
 mod secrets;
+mod timed_leases;
 
 use std::sync::OnceLock;
 
 pub(crate) use self::{
-    leases::intent,
+    intents::intent,
     secrets::{CANARY, canaries},
 };
 use crate::Case;
@@ -48,6 +50,8 @@ pub fn cases() -> &'static [Case] {
             secrets::CASES,
             enumeration::CASES,
             leases::CASES,
+            intents::CASES,
+            timed_leases::CASES,
             clocks::CASES,
             handles::CASES,
             concurrency::CASES,

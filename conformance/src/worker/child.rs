@@ -182,15 +182,25 @@ impl Served {
     async fn count_under_lease(&mut self, key: &TokenKey, count: usize) -> Result<Reply> {
         let storage = self.storage().await?;
         let lease = storage.lease().ok_or_else(|| broken("the storage has no leases"))?;
-        for _ in 0..count {
+        let mut counted_here = 0;
+        while counted_here < count {
             let guard = loop {
                 match lease.try_acquire(key).await? {
                     Acquisition::Acquired(guard) => break guard,
                     Acquisition::Held { .. } => tokio::time::sleep(PAUSE).await,
                 }
             };
-            let before = storage.get(key).await?.map_or(0, |stored| counted(&stored.data));
-            storage.store(key, &counting(before + 1), Precondition::None).await?;
+            let before = storage.get(key).await?;
+            let (steps, condition) = before.map_or((0, Precondition::Absent), |stored| {
+                (counted(&stored.data), Precondition::Unchanged(stored.revision))
+            });
+            match storage.store(key, &counting(steps + 1), condition).await {
+                Ok(_) => counted_here += 1,
+                // Kept waiting until its lease ran out, it has a successor.
+                Err(error)
+                    if error.kind() == ErrorKind::Conflict && guard.remaining().is_some_and(|left| left.is_zero()) => {}
+                Err(error) => return Err(error),
+            }
             guard.release().await?;
         }
         Ok(Reply::Done)

@@ -40,8 +40,8 @@ pub(crate) enum Request {
     },
     Renew,
     Release,
-    /// Adds 1 to the number in the record this many times, reading and writing without precondition but under
-    /// the lease.
+    /// Adds 1 to the number in the record this many times, each time under the lease. What another holder wrote
+    /// meanwhile is a conflict.
     CountUnderLease {
         key: Key,
         count: usize,

@@ -64,8 +64,6 @@ macro_rules! lease_flaw {
 lease_flaw! {
     /// A lease whose holder is gone is never freed.
     NeverExpires: TAKEN_OVER_AFTER: Option<Duration> = None;
-    /// A lease is taken over while its holder may still use it.
-    ExpiresEarly: TAKEN_OVER_AFTER: Option<Duration> = Some(Duration::from_millis(40));
     /// Everybody gets it.
     NotExclusive: EXCLUSIVE: bool = false;
     /// A release by a holder that has lost the lease frees it under its successor.
@@ -94,6 +92,15 @@ lease_flaw! {
     IgnoresRenewals: WATCHES_MARK: bool = false;
     /// Machines' clocks must agree, or a lease is taken over while it is held.
     TrustsWallClocks: TRUSTS_WALL_CLOCKS: bool = true;
+}
+
+/// A lease is taken over while its holder may still use it: so early that no busy machine hides it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct ExpiresEarly;
+
+impl Rules for ExpiresEarly {
+    const TTL: Duration = Duration::from_secs(10);
+    const TAKEN_OVER_AFTER: Option<Duration> = Some(Duration::from_millis(40));
 }
 
 #[derive(Debug, Default)]

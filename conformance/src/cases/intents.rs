@@ -1,0 +1,89 @@
+//! What a holder records before it redeems the refresh token.
+
+use token_storage_core::{Intent, Precondition, Revision, StoredToken};
+
+use super::leases::acquire;
+use crate::{
+    Case, Level,
+    check::{Check, fail},
+    cx::Cx,
+    data::full,
+};
+
+pub(super) const CASES: &[Case] = &[
+    Case::new(
+        Level::Lease,
+        "lease::an_intent_is_found_by_the_next_holder",
+        &["L5", "L7"],
+        |cx| Box::pin(an_intent_is_found_by_the_next_holder(cx)),
+    ),
+    Case::new(Level::Lease, "lease::a_cleared_intent_is_gone", &["L5"], |cx| {
+        Box::pin(a_cleared_intent_is_gone(cx))
+    }),
+    Case::new(Level::Lease, "lease::an_intent_belongs_to_its_key", &["L7"], |cx| {
+        Box::pin(an_intent_belongs_to_its_key(cx))
+    }),
+];
+
+pub(crate) fn intent(revision: Revision) -> Intent {
+    let data = full("1");
+    Intent::new(&StoredToken { data, revision }, false, 1_700_000_000)
+}
+
+pub(super) fn same_intent(expectation: &str, got: Option<&Intent>, want: Option<&Intent>) -> Check {
+    if got == want {
+        return Ok(());
+    }
+    fail("L5", expectation, format!("{got:?}"), format!("{want:?}"))
+}
+
+async fn an_intent_is_found_by_the_next_holder(cx: Cx) -> Check {
+    let (one, two, key) = (cx.open().await?, cx.open().await?, cx.key("rs"));
+    let revision = one.store(&key, &full("1"), Precondition::None).await?;
+    let mut guard = acquire(&one, &key).await?;
+    same_intent("a first holder finds none", guard.intent(), None)?;
+    guard.record_intent(&intent(revision)).await?;
+    guard.release().await?;
+    let mut guard = acquire(&two, &key).await?;
+    same_intent("the next holder finds it", guard.intent(), Some(&intent(revision)))?;
+    let mut guarded = intent(revision);
+    guarded.guarded = true;
+    guard.record_intent(&guarded).await?;
+    guard.release().await?;
+    let guard = acquire(&one, &key).await?;
+    same_intent("the one after finds what replaced it", guard.intent(), Some(&guarded))?;
+    guard.release().await?;
+    let mut guard = acquire(&two, &key).await?;
+    same_intent("it stays until it is cleared", guard.intent(), Some(&guarded))?;
+    guard.clear_intent().await?;
+    guard.release().await?;
+    Ok(())
+}
+
+async fn a_cleared_intent_is_gone(cx: Cx) -> Check {
+    let (one, two, key) = (cx.open().await?, cx.open().await?, cx.key("rs"));
+    let revision = one.store(&key, &full("1"), Precondition::None).await?;
+    let mut guard = acquire(&one, &key).await?;
+    guard.record_intent(&intent(revision)).await?;
+    guard.clear_intent().await?;
+    guard.clear_intent().await?;
+    guard.release().await?;
+    for storage in [&two, &one] {
+        let guard = acquire(storage, &key).await?;
+        same_intent("a cleared intent is gone", guard.intent(), None)?;
+        guard.release().await?;
+    }
+    Ok(())
+}
+
+async fn an_intent_belongs_to_its_key(cx: Cx) -> Check {
+    let (storage, a, b) = (cx.open().await?, cx.key_in("a", "b:c"), cx.key_in("a:b", "c"));
+    let mut guard = acquire(&storage, &a).await?;
+    guard.record_intent(&intent(Revision::from_bytes(&[3; 32])?)).await?;
+    let other = acquire(&storage, &b).await?;
+    same_intent("another key's intent is not found", other.intent(), None)?;
+    other.release().await?;
+    guard.clear_intent().await?;
+    guard.release().await?;
+    Ok(())
+}
