@@ -3,13 +3,14 @@
 use std::{
     collections::BTreeMap,
     fs::{self, File, OpenOptions},
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{LazyLock, Mutex},
     time::Duration,
 };
 
 use token_storage_core::{
-    Acquisition, Intent, LeaseGuard, MemoryStorage, RefreshLease, Result, TokenKey, TokenStorage as _, async_trait,
+    Acquisition, Intent, LeaseGuard, LeaseKind, MemoryStorage, RefreshLease, Result, TokenKey, TokenStorage as _,
+    async_trait,
 };
 
 use crate::files::{Broken, around, beside, owners_file};
@@ -25,12 +26,29 @@ around!(
     }
 );
 
+/// The time to live of those that are timed.
+const TTL: Duration = Duration::from_millis(300);
+
+around!(
+    /// No other process sees its leases, which run out.
+    TimedLeasesOfEachProcess {
+        fn lease(_: &Broken<Self>) -> Option<Box<dyn RefreshLease + '_>> {
+            OF_THIS_PROCESS.lease()
+        }
+
+        fn lease_kind() -> LeaseKind {
+            LeaseKind::Timed { ttl: TTL }
+        }
+    }
+);
+
 /// What a flaw adds to a lease of the correct storage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Flaw {
     IntentInMemory,
     MarkedByFile,
     FileDeletedOnRelease,
+    TakenOverUnnoticed,
 }
 
 struct Leases<'a> {
@@ -60,6 +78,13 @@ impl RefreshLease for Leases<'_> {
                 }
                 Some(opened)
             }
+            Flaw::TakenOverUnnoticed => {
+                if age(&file).is_some_and(|age| age < TTL) {
+                    return Ok(held);
+                }
+                fs::write(&file, "held").expect("a lock file can be made");
+                None
+            }
         };
         // The correct lease is asked only for what this flaw is not about.
         let guard = match self.flaw {
@@ -77,6 +102,12 @@ impl RefreshLease for Leases<'_> {
             intent,
         })))
     }
+}
+
+/// For how long the file stands unchanged.
+fn age(file: &Path) -> Option<Duration> {
+    let changed = fs::metadata(file).and_then(|metadata| metadata.modified()).ok()?;
+    Some(changed.elapsed().unwrap_or_default())
 }
 
 static INTENTS: Mutex<BTreeMap<PathBuf, Intent>> = Mutex::new(BTreeMap::new());
@@ -136,7 +167,7 @@ impl LeaseGuard for Guard {
 }
 
 macro_rules! leases {
-    ($(#[$meta:meta])* $name:ident, $flaw:expr) => {
+    ($(#[$meta:meta])* $name:ident, $flaw:expr $(, $kind:expr)?) => {
         around!(
             $(#[$meta])*
             $name {
@@ -144,6 +175,10 @@ macro_rules! leases {
                     let (inner, path) = (broken.inner.lease()?, broken.path.clone());
                     Some(Box::new(Leases { inner, path, flaw: $flaw }))
                 }
+
+                $(fn lease_kind() -> LeaseKind {
+                    $kind
+                })?
             }
         );
     };
@@ -163,4 +198,16 @@ leases!(
     /// The lock file of a lease is deleted when it is released.
     LeaseDeletesLockFile,
     Flaw::FileDeletedOnRelease
+);
+leases!(
+    /// A timed lease that runs out for its own process alone: for others, its file is there for good.
+    TimedLeaseStaysForOthers,
+    Flaw::MarkedByFile,
+    LeaseKind::Timed { ttl: TTL }
+);
+leases!(
+    /// A timed lease that is taken over, and its old holder renews it all the same.
+    TakenOverUnnoticed,
+    Flaw::TakenOverUnnoticed,
+    LeaseKind::Timed { ttl: TTL }
 );

@@ -11,8 +11,8 @@ use std::{
 use tempfile::TempDir;
 use token_storage_conformance::{FileBacked, Harness, MultiProcess, Suite};
 use token_storage_core::{
-    Enumerate, Error, ErrorKind, Operation, Precondition, RefreshLease, Result, Revision, StorageInfo, StoredToken,
-    TokenData, TokenKey, TokenStorage, Write, async_trait,
+    Enumerate, Error, ErrorKind, LeaseKind, Operation, Precondition, RefreshLease, Result, Revision, StorageInfo,
+    StoredToken, TokenData, TokenKey, TokenStorage, Write, async_trait,
 };
 use token_storage_json::JsonStorage;
 
@@ -33,6 +33,10 @@ pub(crate) trait Around: Sized + Send + Sync + 'static {
 
     fn lease(broken: &Broken<Self>) -> Option<Box<dyn RefreshLease + '_>> {
         broken.inner.lease()
+    }
+
+    fn lease_kind() -> LeaseKind {
+        LeaseKind::Process
     }
 }
 
@@ -160,7 +164,7 @@ impl<A: Around> TokenStorage for Broken<A> {
     }
 
     fn describe(&self) -> StorageInfo {
-        self.inner.describe()
+        self.inner.describe().with_lease(A::lease_kind())
     }
 
     fn enumerate(&self) -> Option<Box<dyn Enumerate + '_>> {
@@ -214,12 +218,12 @@ impl<A: Around> MultiProcess for InFile<A> {
 
 /// The suite over a mutant in a file.
 pub(crate) fn suite<A: Around>(name: &str) -> Suite<InFile<A>> {
-    Suite::new(name, InFile::<A>(PhantomData))
-        .enumerates()
-        .process_leases()
-        .durable()
-        .files()
-        .processes()
+    let suite = Suite::new(name, InFile::<A>(PhantomData)).enumerates();
+    let suite = match A::lease_kind() {
+        LeaseKind::Process => suite.process_leases(),
+        _ => suite.timed_leases(),
+    };
+    suite.durable().files().processes()
 }
 
 /// Declares a broken file storage: what it is called, and what it does differently.

@@ -8,6 +8,7 @@
 mod atomicity;
 mod capabilities;
 mod disk;
+mod dropped;
 mod file_leases;
 mod files;
 mod flaw;

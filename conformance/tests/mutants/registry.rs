@@ -3,7 +3,7 @@
 use token_storage_conformance::Plan;
 
 use crate::{
-    Mutant, atomicity as a, capabilities as c, disk as d, file_leases as l, files,
+    Mutant, atomicity as a, capabilities as c, disk as d, dropped as y, file_leases as l, files,
     flaw::{self, Flaw, flaw},
     held as h, keys as k, records as r, remote as n, revisions as v, secrets as s, shared as p,
     timed::{self as t, Timed},
@@ -56,6 +56,7 @@ pub(crate) fn mutants() -> Vec<Mutant> {
         records(),
         revisions(),
         atomicity(),
+        dropped(),
         talkers(),
         capabilities(),
         leases(),
@@ -230,6 +231,27 @@ fn atomicity() -> Vec<Mutant> {
     ]
 }
 
+fn dropped() -> Vec<Mutant> {
+    vec![
+        memory::<y::DroppedStoreComesLate>(
+            "a dropped store comes late",
+            "cancellation::a_dropped_write_does_not_come_late",
+        ),
+        memory::<y::DroppedRemoveComesLate>(
+            "a dropped remove comes late",
+            "cancellation::a_dropped_remove_does_not_come_late",
+        ),
+        memory::<y::DroppedBatchIsTorn>(
+            "a dropped batch is torn",
+            "cancellation::a_dropped_batch_is_all_or_nothing",
+        ),
+        memory::<y::DroppedStoreKeepsLock>(
+            "a dropped store keeps the lock",
+            "cancellation::a_dropped_call_does_not_block_others",
+        ),
+    ]
+}
+
 fn talkers() -> Vec<Mutant> {
     vec![
         memory::<s::LeaksInDebug>("leaks in debug", "secrets::debug_of_a_storage_shows_none"),
@@ -391,6 +413,15 @@ fn file_leases() -> Vec<Mutant> {
         file::<l::LeaseDeletesLockFile>(
             "a lease deletes its lock file",
             "lease::work_of_its_holders_does_not_overlap",
+        ),
+        file::<l::TimedLeasesOfEachProcess>("timed leases of each process", "lease::one_holder_among_processes"),
+        file::<l::TimedLeaseStaysForOthers>(
+            "a timed lease never runs out for others",
+            "lease::a_killed_holder_of_a_timed_one_is_succeeded",
+        ),
+        file::<l::TakenOverUnnoticed>(
+            "a lost lease is renewed by its old process",
+            "lease::a_holder_that_was_stopped_too_long_has_lost_it",
         ),
     ]
 }
