@@ -5,7 +5,7 @@ use token_storage_core::{
     Write,
 };
 
-use crate::{ResponseToken, TokenResponse};
+use crate::{ResponseToken, TokenResponse, issued_by};
 
 /// How often a merge is tried again when other writers keep changing the same records. Each round means that another
 /// writer got through, so in practice a few are enough.
@@ -27,7 +27,8 @@ pub struct StoredResponse {
 ///
 /// What the answer does not say stays: refresh token, scope, token type, identity and each unknown member (a null in
 /// the answer does not clear one either). The expiry is the exception: it belongs to the access token, so if the answer
-/// does not say it, it is unknown.
+/// does not say it, it is unknown. Which server issued the token ([`IssuedBy`](crate::IssuedBy)) is not for an answer to
+/// change.
 ///
 /// ```
 /// use token_storage::{TokenData, TokenResponse, merge};
@@ -65,7 +66,7 @@ fn keep_or_replace<T: Clone>(stored: &mut Option<T>, answered: &Option<T>) {
 
 fn merge_extra(stored: &mut Extra, answered: &Extra) {
     for (name, json) in answered.iter() {
-        if json == "null" && stored.get(name).is_some() {
+        if issued_by::stays(name, stored) || (json == "null" && stored.get(name).is_some()) {
             continue;
         }
         // It came out of an `Extra`, so it can go into one.

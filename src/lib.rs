@@ -20,6 +20,7 @@
 //! | write code for any backend, or a backend | [`TokenStorage`] |
 //! | hand out valid access tokens, each refreshed once | `manager::TokenManager`, feature `manager` |
 //! | make sure of scopes, refresh tokens, identity | [`validating`] |
+//! | know which authorization server a token came from | [`IssuedBy`] |
 //! | list what is stored, where the storage can | [`EnumerateExt`], [`Namespaced::listing`] |
 //!
 //! What each storage promises is written in numbered clauses in
@@ -35,6 +36,7 @@ mod apply;
 mod ext;
 #[cfg(feature = "globus")]
 pub mod globus;
+mod issued_by;
 #[cfg(feature = "manager")]
 pub mod manager;
 mod namespaced;
@@ -47,6 +49,7 @@ pub mod validating;
 
 pub use apply::{StoredResponse, merge};
 pub use ext::{EnumerateExt, TokenStorageExt};
+pub use issued_by::IssuedBy;
 pub use namespaced::{Listing, Namespaced};
 pub use open::{examine, open};
 pub use response::{MAX_EXPIRES_IN, ResponseToken, TokenResponse};

@@ -80,6 +80,10 @@ impl TokenResponse {
         self.tokens
     }
 
+    pub(crate) fn tokens_mut(&mut self) -> &mut [ResponseToken] {
+        &mut self.tokens
+    }
+
     /// The token at the top level of the response, or the first one of an array.
     pub fn primary(&self) -> &ResponseToken {
         &self.tokens[0]

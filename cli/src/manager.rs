@@ -15,29 +15,56 @@ use crate::{
     Context, Exit, Failure, Result,
     failure::{chain, note},
     interrupt,
-    server::{Endpoint, ServerArgs},
+    server::{Endpoint, Server, ServerArgs},
 };
 
 /// How much longer a token must be good to be handed out without a refresh; that of the Globus SDK.
-const SKEW: Duration = Duration::from_secs(60);
+pub(crate) const SKEW: Duration = Duration::from_secs(60);
+
+pub(crate) type Tokens = Namespaced<Arc<dyn TokenStorage>>;
 
 /// What a command needs that uses the tokens of a namespace.
 pub(crate) struct Session {
-    pub(crate) tokens: Namespaced<Arc<dyn TokenStorage>>,
+    pub(crate) tokens: Tokens,
     pub(crate) manager: TokenManager,
     pub(crate) endpoint: Arc<Endpoint>,
 }
 
 impl Session {
-    /// Opens the storage; no server is asked yet.
-    pub(crate) async fn open(context: &Context, server: &ServerArgs) -> Result<Self> {
-        Self::with_skew(context, server, SKEW).await
+    /// Opens the storage to log in at the server that is named, or Globus; no server is asked yet.
+    pub(crate) async fn for_login(context: &Context, server: &ServerArgs) -> Result<Self> {
+        let server = server.server()?;
+        Self::new(context.tokens().await?, Ok(server), SKEW)
     }
 
-    /// Whose tokens are refreshed earlier, if they must be good for longer than usual.
-    pub(crate) async fn with_skew(context: &Context, server: &ServerArgs, skew: Duration) -> Result<Self> {
-        let endpoint = server.server()?.endpoint();
-        let tokens = context.tokens().await?;
+    /// Opens the storage to use the token for a resource server; no authorization server is asked yet.
+    pub(crate) async fn open(context: &Context, server: &ServerArgs, resource_server: &str) -> Result<Self> {
+        Self::with_skew(context, server, resource_server, SKEW).await
+    }
+
+    /// Whose token is refreshed earlier, if it must be good for longer than usual.
+    pub(crate) async fn with_skew(
+        context: &Context,
+        server: &ServerArgs,
+        resource_server: &str,
+        skew: Duration,
+    ) -> Result<Self> {
+        Self::on(context.tokens().await?, server, resource_server, skew).await
+    }
+
+    /// On a storage that is open.
+    pub(crate) async fn on(tokens: Tokens, server: &ServerArgs, resource_server: &str, skew: Duration) -> Result<Self> {
+        let server = match tokens.get(resource_server).await {
+            Ok(Some(stored)) => server.server_of(&stored.data),
+            // Only told if that has changed when the manager looks.
+            Ok(None) => server.server_of_none("the token was stored only just now; try again".to_owned()),
+            Err(error) => server.server_of_none(chain(&error)),
+        };
+        Self::new(tokens, server?, skew)
+    }
+
+    fn new(tokens: Tokens, server: Result<Server, String>, skew: Duration) -> Result<Self> {
+        let endpoint = Endpoint::new(server);
         let manager = TokenManager::builder(tokens.storage().clone(), endpoint.clone())
             // It would end with the command, in the middle of a refresh.
             .refresh_ahead(Duration::ZERO)
@@ -62,10 +89,10 @@ impl Session {
 
     /// What a service answers to the stored token, refreshed if need be, and once more if the service refuses it.
     pub(crate) async fn get(&self, resource_server: &str, url: &str) -> Result<Vec<u8>> {
-        let client = self.endpoint.client().await?;
         let authorizer = self.manager.authorizer(&self.tokens.key(resource_server));
         let send = |token: AccessToken| async move {
             interrupt::release();
+            let client = self.endpoint.client().await?;
             Ok::<_, Failure>(client.get_resource(url, token.secret()).await)
         };
         let answer = authorizer.send(send, is_unauthorized).await;

@@ -4,7 +4,7 @@ use std::{fs::File, io::Read as _, path::PathBuf, sync::Arc};
 
 use clap::ValueEnum;
 use token_storage::{
-    Secret, TokenResponse, async_trait,
+    IssuedBy, Secret, TokenData, TokenResponse, async_trait,
     globus::Environment,
     manager::{EndpointError, RefreshRequest, TokenEndpoint, TokenKind},
     oauth::{ClientAuth, HttpClient, LoginError, LoginErrorKind, OAuthClient, Provider},
@@ -14,6 +14,8 @@ use zeroize::Zeroizing;
 
 use crate::{Exit, Failure, Result, interrupt};
 
+mod stored;
+
 /// The public client that the Globus documentation shows in its examples.
 const TUTORIAL_CLIENT: &str = "61338d24-54d5-408f-a10d-66c06b59f6d2";
 /// The client secret; there is no option for it, because others can see a command line.
@@ -21,15 +23,16 @@ const SECRET_VARIABLE: &str = "TOKEN_STORAGE_CLIENT_SECRET";
 /// A client secret is a line; something longer is another file.
 const MAX_SECRET: u64 = 64 * 1024;
 
-/// The options that name an authorization server and a client. Without any, it is Globus.
+/// The options that name an authorization server and a client. Without any, it is the one that the record names, or
+/// Globus.
 #[derive(Clone, Debug, clap::Args)]
 #[command(next_help_heading = "Authorization server")]
 pub(crate) struct ServerArgs {
-    /// The server that issued the tokens; it is asked for its addresses [default: Globus]
+    /// The server that issued the tokens; it is asked for its addresses [default: the record's own, or Globus]
     #[arg(long, value_name = "URL", env = "TOKEN_STORAGE_ISSUER", hide_env_values = true)]
     issuer: Option<String>,
 
-    /// The id that the server knows this client by [default: the one of the Globus tutorials, with Globus]
+    /// The id that the server knows this client by [default: the record's own; with Globus that of its tutorials]
     #[arg(long, value_name = "ID", env = "TOKEN_STORAGE_CLIENT_ID", hide_env_values = true)]
     client_id: Option<String>,
 
@@ -91,17 +94,32 @@ pub(crate) struct Server {
 #[derive(Clone, Debug)]
 enum Addresses {
     Known(Box<Provider>),
+    Globus(Box<Provider>),
     /// The server of this issuer tells them.
     Discovered(String),
 }
 
 impl ServerArgs {
-    /// Understands the options, without the network.
+    /// The server to log in at, without the network.
     pub(crate) fn server(&self) -> Result<Server> {
-        let addresses = self.addresses()?;
-        let client_id = match &self.client_id {
-            Some(id) => id.clone(),
-            None if self.is_globus() => TUTORIAL_CLIENT.to_owned(),
+        self.server_for(None)
+    }
+
+    /// The server that the options name, or Globus, for this client if they name none.
+    fn server_for(&self, client_id: Option<&str>) -> Result<Server> {
+        let globus = self.globus()?;
+        let addresses = match (&self.token_endpoint, globus, &self.issuer) {
+            (Some(token_endpoint), ..) => Addresses::Known(Box::new(self.given(token_endpoint)?)),
+            (None, None, Some(issuer)) => Addresses::of_issuer("--issuer", issuer)?,
+            (None, globus, _) => Addresses::globus(&globus.map_or_else(Environment::from_variables, Ok)?),
+        };
+        self.at(addresses, client_id)
+    }
+
+    fn at(&self, addresses: Addresses, client_id: Option<&str>) -> Result<Server> {
+        let client_id = match self.client_id.as_deref().or(client_id) {
+            Some(id) => id.to_owned(),
+            None if addresses.is_globus() => TUTORIAL_CLIENT.to_owned(),
             None => {
                 let message = "say which client this is, with --client-id or TOKEN_STORAGE_CLIENT_ID";
                 return Err(Failure::new(Exit::Usage, message));
@@ -118,22 +136,17 @@ impl ServerArgs {
         })
     }
 
-    /// Whether no other server is named.
-    pub(crate) fn is_globus(&self) -> bool {
-        self.issuer.is_none() && self.token_endpoint.is_none()
+    /// Whether a server is named.
+    fn names_a_server(&self) -> bool {
+        self.issuer.is_some() || self.token_endpoint.is_some()
     }
 
-    fn addresses(&self) -> Result<Addresses> {
-        if let Some(token_endpoint) = &self.token_endpoint {
-            return Ok(Addresses::Known(Box::new(self.given(token_endpoint)?)));
-        }
-        match &self.issuer {
-            Some(issuer) => {
-                // Only to refuse what is no address before anything else is done.
-                checked("--issuer", issuer)?;
-                Ok(Addresses::Discovered(issuer.clone()))
-            }
-            None => Ok(Addresses::Known(Box::new(Environment::from_variables()?.provider()))),
+    /// Globus, if that is meant: by its address, or because no server is named.
+    pub(crate) fn globus(&self) -> Result<Option<Environment>> {
+        match (&self.issuer, &self.token_endpoint) {
+            (_, Some(_)) => Ok(None),
+            (Some(issuer), None) => Ok(globus_at(issuer)),
+            (None, None) => Ok(Some(Environment::from_variables()?)),
         }
     }
 
@@ -186,6 +199,32 @@ impl ServerArgs {
     }
 }
 
+impl Addresses {
+    fn globus(environment: &Environment) -> Self {
+        Self::Globus(Box::new(environment.provider()))
+    }
+
+    /// The addresses of Globus are known. Others are asked for, and what is no address is refused before anything else.
+    fn of_issuer(named_by: &str, issuer: &str) -> Result<Self> {
+        if let Some(environment) = globus_at(issuer) {
+            return Ok(Self::globus(&environment));
+        }
+        checked(named_by, issuer)?;
+        Ok(Self::Discovered(issuer.to_owned()))
+    }
+
+    fn is_globus(&self) -> bool {
+        matches!(self, Self::Globus(_))
+    }
+}
+
+/// The environment of Globus with this address, that of the variables first.
+fn globus_at(issuer: &str) -> Option<Environment> {
+    let here = Environment::from_variables().ok();
+    here.filter(|environment| environment.is_issuer(issuer))
+        .or_else(|| Environment::of_issuer(issuer))
+}
+
 /// An address that tokens may be sent to: https, or http on this machine.
 fn checked(option: &str, url: &str) -> Result<Provider> {
     Provider::new(url).map_err(|error| Failure::from(error).at(option))
@@ -214,7 +253,7 @@ impl Server {
     pub(crate) async fn client(&self) -> Result<OAuthClient, LoginError> {
         let http = HttpClient::new()?;
         let provider = match &self.addresses {
-            Addresses::Known(provider) => (**provider).clone(),
+            Addresses::Known(provider) | Addresses::Globus(provider) => (**provider).clone(),
             Addresses::Discovered(issuer) => Provider::discover(&http, issuer).await?,
         };
         let client = OAuthClient::new(http, provider, self.client_id.as_str());
@@ -224,31 +263,47 @@ impl Server {
         })
     }
 
-    /// The same for a token manager. Nothing is set up or asked before it is needed: mostly the stored token is good.
-    pub(crate) fn endpoint(self) -> Arc<Endpoint> {
-        Arc::new(Endpoint {
-            server: self,
-            client: OnceCell::new(),
-        })
+    /// What a record says of itself that came from here.
+    fn issued_by(&self) -> IssuedBy {
+        match &self.addresses {
+            Addresses::Known(provider) | Addresses::Globus(provider) => provider.issued_by(&self.client_id),
+            Addresses::Discovered(issuer) => IssuedBy::named(issuer.as_str(), self.client_id.as_str()),
+        }
     }
 }
 
-/// A [`TokenEndpoint`] that becomes a client when it is first needed. From the moment a refresh token is sent, signals
-/// wait: see [`interrupt`].
+/// A [`TokenEndpoint`] that becomes a client when it is first needed: mostly the stored token is good, and nothing is set
+/// up or asked. From the moment a refresh token is sent, signals wait: see [`interrupt`].
 #[derive(Debug)]
 pub(crate) struct Endpoint {
-    server: Server,
+    /// Or why nothing may be sent anywhere.
+    server: Result<Server, String>,
     client: OnceCell<OAuthClient>,
 }
 
 impl Endpoint {
+    pub(crate) fn new(server: Result<Server, String>) -> Arc<Self> {
+        let client = OnceCell::new();
+        Arc::new(Self { server, client })
+    }
+
     /// The client, made once.
-    pub(crate) async fn client(&self) -> Result<&OAuthClient, LoginError> {
-        self.client.get_or_try_init(|| self.server.client()).await
+    pub(crate) async fn client(&self) -> Result<&OAuthClient> {
+        match &self.server {
+            Ok(server) => Ok(self.made(server).await?),
+            Err(why) => Err(Failure::new(Exit::Usage, why.as_str())),
+        }
     }
 
     async fn ready(&self) -> Result<&OAuthClient, EndpointError> {
-        self.client().await.map_err(|error| unready(&error))
+        match &self.server {
+            Ok(server) => self.made(server).await.map_err(|error| unready(&error)),
+            Err(why) => Err(EndpointError::unsupported(why.as_str())),
+        }
+    }
+
+    async fn made(&self, server: &Server) -> Result<&OAuthClient, LoginError> {
+        self.client.get_or_try_init(|| server.client()).await
     }
 }
 
@@ -267,6 +322,13 @@ impl TokenEndpoint for Endpoint {
         let client = self.ready().await?;
         interrupt::hold();
         client.refresh(request).await
+    }
+
+    fn accepts(&self, data: &TokenData) -> Result<(), EndpointError> {
+        match &self.server {
+            Ok(server) if !server.issued_by().accepts(data) => Err(EndpointError::misdirected()),
+            _ => Ok(()),
+        }
     }
 
     async fn revoke(&self, token: &Secret, kind: TokenKind) -> Result<(), EndpointError> {

@@ -155,6 +155,9 @@ fn a_browser_logs_in_on_each_storage() {
         assert_stored(&world, "auth.globus.org");
         let record = world.run(&["get", GROUPS, "--json"]).succeeded().json();
         assert_eq!(record["identity_id"], AuthServer::IDENTITY);
+        let record = world.record(GROUPS);
+        assert_eq!(record["token_storage_issuer"], world.server.url());
+        assert_eq!(record["token_storage_client_id"], AuthServer::NATIVE_CLIENT);
     });
 }
 

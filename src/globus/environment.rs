@@ -54,6 +54,19 @@ impl Environment {
         Self::from_lookup(|name| std::env::var(name).ok())
     }
 
+    /// The one whose Globus Auth has this address: the issuer of its tokens.
+    pub fn of_issuer(issuer: &str) -> Option<Self> {
+        let named = [Self::PRODUCTION, "preview"].into_iter().chain(INTERNAL);
+        named
+            .filter_map(|name| Self::named(name).ok())
+            .find(|environment| environment.is_issuer(issuer))
+    }
+
+    /// Whether this is the address of its Globus Auth. A slash at the end does not matter.
+    pub fn is_issuer(&self, issuer: &str) -> bool {
+        self.auth == issuer.trim_end_matches('/')
+    }
+
     fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, LoginError> {
         let set = |name| lookup(name).filter(|value| !value.is_empty());
         let name = set(ENVIRONMENT).unwrap_or_else(|| Self::PRODUCTION.to_owned());

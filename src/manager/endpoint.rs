@@ -20,6 +20,16 @@ pub trait TokenEndpoint: fmt::Debug + Send + Sync {
     /// - What the server refused, or what went wrong; above all whether the request may have been carried out.
     async fn refresh(&self, request: RefreshRequest<'_>) -> Result<TokenResponse, EndpointError>;
 
+    /// Whether the tokens of this record may be sent there at all. Asked before a stored token is revoked; `refresh` has
+    /// to see to it itself.
+    ///
+    /// # Errors
+    /// - [`EndpointError::misdirected`] if another server issued them.
+    fn accepts(&self, data: &TokenData) -> Result<(), EndpointError> {
+        let _ = data;
+        Ok(())
+    }
+
     /// Revokes a token (RFC 7009). A token that is unknown or revoked already is a success.
     ///
     /// # Errors
@@ -103,6 +113,13 @@ impl EndpointError {
             error.code_or_none()
         );
         error
+    }
+
+    /// The token came from another server, or belongs to another client, so nothing was sent.
+    pub fn misdirected() -> Self {
+        let message = "the record says that another authorization server, or another client, is meant, so nothing was \
+                       sent; name the server and the client that the token came from, or log in again";
+        Self::new(EndpointErrorKind::ClientRejected, message)
     }
 
     /// A failure that may pass. The request may have been carried out, unless [`not_done`](Self::not_done) says

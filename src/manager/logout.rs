@@ -50,6 +50,7 @@ pub(super) async fn logout<S: TokenStorage>(
 
 /// The access token first, as the Globus SDK does it: some servers forget it together with the refresh token.
 async fn revoke<S: TokenStorage>(inner: &Inner<S>, stored: &StoredToken) -> Result<(), EndpointError> {
+    inner.endpoint.accepts(&stored.data)?;
     inner.revoke(&stored.data.access_token, TokenKind::Access).await?;
     match &stored.data.refresh_token {
         Some(token) => inner.revoke(token, TokenKind::Refresh).await,

@@ -10,12 +10,12 @@ use oauth2::{
     AuthType, ClientId, ClientSecret, EndpointNotSet, EndpointSet, HttpRequest, HttpResponse, Scope, TokenUrl,
     basic::BasicClient,
 };
-use token_storage_core::{Secret, async_trait};
+use token_storage_core::{Secret, TokenData, async_trait};
 use url::Url;
 
 use super::{ClientAuth, HttpClient, LoginError, Provider, http::Answer, keys::KeyCache};
 use crate::{
-    TokenResponse,
+    IssuedBy, TokenResponse,
     manager::{EndpointError, RefreshRequest, TokenEndpoint, TokenKind},
 };
 
@@ -64,6 +64,11 @@ impl OAuthClient {
         &self.client_id
     }
 
+    /// This server and this client, as every record says of itself that comes from them.
+    pub fn issued_by(&self) -> IssuedBy {
+        self.provider.issued_by(&self.client_id)
+    }
+
     /// Tokens for the client itself, without a person (RFC 6749 section 4.4).
     ///
     /// # Errors
@@ -74,7 +79,7 @@ impl OAuthClient {
         let now = unix_now();
         let capture = self.capture();
         let _ = request.request_async(&capture).await;
-        let answer = token_response(capture.taken()?, now)?;
+        let answer = self.token_response(capture.taken()?, now)?;
         Ok(answer.with_requested_scope(scope))
     }
 
@@ -99,7 +104,7 @@ impl OAuthClient {
         form.extend(scope.map(|scope| ("scope", scope)));
         let now = unix_now();
         let answer = self.post(&self.provider.token_endpoint, form).await?;
-        Ok(token_response(answer, now)?)
+        Ok(self.token_response(answer, now)?)
     }
 
     /// What `/userinfo` says about the owner of an access token, as JSON (OpenID Connect Core section 5.3).
@@ -177,14 +182,31 @@ impl OAuthClient {
         let token = oauth2::RefreshToken::new(refresh_token.expose().to_owned());
         let capture = self.capture();
         let _ = requests.exchange_refresh_token(&token).request_async(&capture).await;
-        token_response(capture.taken()?, request.now)
+        self.token_response(capture.taken()?, request.now)
+    }
+
+    /// Reads a token response that was asked for at `now`, and says in it whose it is.
+    pub(super) fn token_response(&self, answer: Answer, now: i64) -> Result<TokenResponse, EndpointError> {
+        if !answer.is_success() {
+            return Err(answer.error());
+        }
+        let response = TokenResponse::parse(&*answer.body, now).map_err(|_| answer.error())?;
+        Ok(response.with_issued_by(&self.issued_by()))
     }
 }
 
 #[async_trait]
 impl TokenEndpoint for OAuthClient {
     async fn refresh(&self, request: RefreshRequest<'_>) -> Result<TokenResponse, EndpointError> {
+        self.accepts(request.data)?;
         self.redeem(&request).await
+    }
+
+    fn accepts(&self, data: &TokenData) -> Result<(), EndpointError> {
+        if self.issued_by().accepts(data) {
+            return Ok(());
+        }
+        Err(EndpointError::misdirected())
     }
 
     async fn revoke(&self, token: &Secret, kind: TokenKind) -> Result<(), EndpointError> {
@@ -206,14 +228,6 @@ impl TokenEndpoint for OAuthClient {
             Err(answer.error())
         }
     }
-}
-
-/// Reads a token response that was asked for at `now`.
-pub(super) fn token_response(answer: Answer, now: i64) -> Result<TokenResponse, EndpointError> {
-    if !answer.is_success() {
-        return Err(answer.error());
-    }
-    TokenResponse::parse(&*answer.body, now).map_err(|_| answer.error())
 }
 
 pub(super) fn scopes(scope: &str) -> impl Iterator<Item = Scope> + '_ {

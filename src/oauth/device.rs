@@ -7,10 +7,7 @@ use token_storage_core::Secret;
 use tokio::time::{Instant, sleep_until};
 use url::Url;
 
-use super::{
-    LoginError, LoginErrorKind, LoginOptions, OAuthClient,
-    client::{token_response, unix_now},
-};
+use super::{LoginError, LoginErrorKind, LoginOptions, OAuthClient, client::unix_now};
 use crate::{
     TokenResponse,
     manager::{EndpointError, EndpointErrorKind},
@@ -148,7 +145,7 @@ impl DeviceLogin {
         let now = unix_now();
         let form = vec![("grant_type", DEVICE_GRANT), ("device_code", self.device_code.expose())];
         let answer = self.client.post(&self.client.provider.token_endpoint, form).await;
-        match answer.and_then(|answer| token_response(answer, now)) {
+        match answer.and_then(|answer| self.client.token_response(answer, now)) {
             Ok(response) => {
                 let response = response.with_requested_scope(&self.scope);
                 self.client.identified(response, None).await.map(Some)

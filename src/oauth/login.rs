@@ -8,7 +8,7 @@ use url::Url;
 
 use super::{
     LoginError, LoginErrorKind, LoginOptions, OAuthClient,
-    client::{scopes, token_response, unix_now},
+    client::{scopes, unix_now},
     redirect::Expected,
 };
 use crate::TokenResponse;
@@ -137,7 +137,8 @@ impl PendingLogin {
         let now = unix_now();
         let capture = self.client.capture();
         let _ = request.request_async(&capture).await;
-        let response = token_response(capture.taken()?, now)?.with_requested_scope(&self.scope);
+        let response = self.client.token_response(capture.taken()?, now)?;
+        let response = response.with_requested_scope(&self.scope);
         self.client.identified(response, self.nonce.as_ref()).await
     }
 }

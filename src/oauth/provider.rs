@@ -2,6 +2,7 @@ use serde::Deserialize;
 use url::Url;
 
 use super::{HttpClient, LoginError, LoginErrorKind};
+use crate::IssuedBy;
 
 /// The addresses of an authorization server: given, or discovered.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,6 +55,15 @@ impl Provider {
             userinfo_endpoint: None,
             issuer_in_redirects: false,
         })
+    }
+
+    /// What a record says of itself that comes from this server, issued to this client.
+    pub fn issued_by(&self, client_id: &str) -> IssuedBy {
+        IssuedBy {
+            issuer: self.issuer.clone(),
+            token_endpoint: Some(self.token_endpoint.to_string()),
+            client_id: Some(client_id.to_owned()),
+        }
     }
 
     /// Asks the server for its addresses: first the OpenID document, then that of RFC 8414.

@@ -104,7 +104,7 @@ async fn refreshed(resource_server: &str, wanted: &Wanted, context: &Context) ->
     use crate::manager::Session;
 
     let skew = Duration::from_secs(wanted.valid_for.into());
-    let session = Session::with_skew(context, &wanted.server, skew).await?;
+    let session = Session::with_skew(context, &wanted.server, resource_server, skew).await?;
     let key = session.tokens.key(resource_server);
     match session.access_token(&key).await {
         Ok(token) => Ok(Token {

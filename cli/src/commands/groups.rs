@@ -29,13 +29,13 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit> {
     let url = Environment::from_variables()?.my_groups_url();
-    let session = Session::open(context, &args.server).await?;
+    let open = || Session::open(context, &args.server, scopes::GROUPS_RESOURCE_SERVER);
     let ask = Ask::new(&usual_scope(), args.ask, &args.server, context)?;
-    let body = match session.get(scopes::GROUPS_RESOURCE_SERVER, &url).await {
+    let body = match open().await?.get(scopes::GROUPS_RESOURCE_SERVER, &url).await {
         Err(failure) if failure.needs_login() && is_attended() => {
             note(failure.message());
-            log_in(&session, ask).await?;
-            session.get(scopes::GROUPS_RESOURCE_SERVER, &url).await?
+            log_in(&Session::for_login(context, &args.server).await?, ask).await?;
+            open().await?.get(scopes::GROUPS_RESOURCE_SERVER, &url).await?
         }
         answer => answer?,
     };

@@ -28,7 +28,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit> {
     let url = context.url()?;
     let ask = Ask::new(&args.scope.join(" "), args.ask, &args.server, context)?;
     // Whoever logs in should not learn afterwards that there is no storage.
-    let session = Session::open(context, &args.server).await?;
+    let session = Session::for_login(context, &args.server).await?;
     let stored = log_in(&session, ask).await?;
     store::report(&stored, context)?;
     store::warn_of_memory(&url);

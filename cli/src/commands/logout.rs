@@ -7,7 +7,7 @@ use token_storage::{
 use super::{get::not_found, remove};
 use crate::{
     Context, Exit, Failure, Result, failure,
-    manager::Session,
+    manager::{SKEW, Session, Tokens},
     output::{print, print_json},
     server::ServerArgs,
     text,
@@ -36,26 +36,26 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit> {
-    let session = Session::open(context, &args.server).await?;
+    let tokens = context.tokens().await?;
     let ended = match args.resource_server.clone() {
-        Some(given) => one(&session, &args, &context.resource_server(given)?, context).await,
-        None => all(&session, &args, context).await,
+        Some(given) => one(&tokens, &args, &context.resource_server(given)?, context).await,
+        None => all(&tokens, &args, context).await,
     };
-    remove::tell_leftovers_of_last(session.tokens.storage(), context).await;
+    remove::tell_leftovers_of_last(tokens.storage(), context).await;
     ended.map(|()| Exit::Success)
 }
 
-async fn one(session: &Session, args: &Args, resource_server: &str, context: &Context) -> Result<()> {
-    let key = session.tokens.key(resource_server);
-    if !end(session, args, &key).await? {
-        return Err(not_found(resource_server, context, session.tokens.storage()));
+async fn one(tokens: &Tokens, args: &Args, resource_server: &str, context: &Context) -> Result<()> {
+    let key = tokens.key(resource_server);
+    if !end(tokens, args, &key).await? {
+        return Err(not_found(resource_server, context, tokens.storage()));
     }
     report(&[key], context)
 }
 
 /// Goes on after a failure, and ends with the first.
-async fn all(session: &Session, args: &Args, context: &Context) -> Result<()> {
-    let storage = session.tokens.storage();
+async fn all(tokens: &Tokens, args: &Args, context: &Context) -> Result<()> {
+    let storage = tokens.storage();
     let enumerate = storage.enumerate().ok_or_else(|| cannot_find_all(storage))?;
     let page = enumerate.all_keys(&context.namespace).await?;
     if page.unnameable > 0 {
@@ -70,7 +70,7 @@ async fn all(session: &Session, args: &Args, context: &Context) -> Result<()> {
     }
     let (mut done, mut failures) = (Vec::new(), Vec::new());
     for key in page.items {
-        match end(session, args, &key).await {
+        match end(tokens, args, &key).await {
             Ok(true) => done.push(key),
             // Somebody else has removed it since.
             Ok(false) => {}
@@ -88,11 +88,12 @@ async fn all(session: &Session, args: &Args, context: &Context) -> Result<()> {
     Err(first)
 }
 
-/// Whether there was a token.
-async fn end(session: &Session, args: &Args, key: &TokenKey) -> Result<bool> {
+/// Whether there was a token. Each is revoked at the server that it came from.
+async fn end(tokens: &Tokens, args: &Args, key: &TokenKey) -> Result<bool> {
     if args.local_only {
-        return Ok(session.tokens.storage().remove(key, Precondition::None).await?);
+        return Ok(tokens.storage().remove(key, Precondition::None).await?);
     }
+    let session = Session::on(tokens.clone(), &args.server, key.resource_server(), SKEW).await?;
     session.manager.logout(key, Logout::Revoke).await.map_err(explain)
 }
 

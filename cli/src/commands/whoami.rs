@@ -47,7 +47,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit> {
 }
 
 async fn ask(resource_server: &str, server: &ServerArgs, context: &Context) -> Result<Map<String, Value>> {
-    let session = Session::open(context, server).await?;
+    let session = Session::open(context, server, resource_server).await?;
     let client = session.endpoint.client().await?;
     let Some(url) = &client.provider().userinfo_endpoint else {
         let message = "this server does not say who somebody is; --offline shows what was stored at login";

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use token_storage::{
-    globus::{Environment, login_options, scopes},
+    globus::{login_options, scopes},
     oauth::LoginOptions,
 };
 
@@ -62,7 +62,7 @@ pub(super) enum Way {
 impl Ask {
     /// Understands the options. An empty scope means the usual ones: with Globus who it is and their groups.
     pub(crate) fn new(scope: &str, args: AskArgs, server: &ServerArgs, context: &Context) -> Result<Self> {
-        let globus = server.is_globus().then(Environment::from_variables).transpose()?;
+        let globus = server.globus()?;
         let mut options = match &globus {
             Some(_) if scope.trim().is_empty() => globus_options(&usual_scope()),
             Some(_) => globus_options(scope),

@@ -1,0 +1,88 @@
+//! Which server a stored record belongs to. Its refresh token is sent to that one alone.
+
+use token_storage::{IssuedBy, TokenData, globus::scopes};
+
+use super::{Addresses, Server, ServerArgs, checked};
+use crate::{Exit, Failure, Result, text};
+
+impl ServerArgs {
+    /// The server that issued the tokens of a record: the record's own, or for one that names none what the options say.
+    /// Without either it is Globus, if the record looks like it, and else a reason why nothing may be sent: tokens that
+    /// are still good can be used all the same.
+    pub(crate) fn server_of(&self, data: &TokenData) -> Result<Result<Server, String>> {
+        match IssuedBy::of(data)? {
+            Some(theirs) if self.names_a_server() => self.confirmed(&theirs).map(Ok),
+            Some(theirs) => self.remembered(&theirs).map(Ok),
+            None if self.names_a_server() || scopes::is_globus(data) => self.server().map(Ok),
+            None => Ok(Err(unknown(&data.resource_server))),
+        }
+    }
+
+    /// The server of a record that cannot be had: only what the options name.
+    pub(crate) fn server_of_none(&self, why: String) -> Result<Result<Server, String>> {
+        match self.names_a_server() {
+            true => self.server().map(Ok),
+            false => Ok(Err(why)),
+        }
+    }
+
+    /// The options name the server; the record must not name another.
+    fn confirmed(&self, theirs: &IssuedBy) -> Result<Server> {
+        let server = self.server_for(theirs.client_id.as_deref())?;
+        if server.issued_by().is_same_server(theirs) {
+            return Self::of_client(server, theirs);
+        }
+        let message = format!(
+            "the token was issued by {}, and the options name another server; nothing was sent. Leave out --issuer, \
+             --token-endpoint and TOKEN_STORAGE_ISSUER, or log in again at the other server",
+            named(theirs)
+        );
+        Err(Failure::new(Exit::Usage, message))
+    }
+
+    /// The record names the server. A client's secret is not in the record, so who could change the record must not learn
+    /// it.
+    fn remembered(&self, theirs: &IssuedBy) -> Result<Server> {
+        let addresses = match (&theirs.issuer, &theirs.token_endpoint) {
+            (Some(issuer), _) => Addresses::of_issuer("the issuer that the record names", issuer)?,
+            (None, endpoint) => {
+                let endpoint = endpoint.as_deref().unwrap_or_default();
+                let provider = checked("the token endpoint that the record names", endpoint)?;
+                Addresses::Known(Box::new(provider))
+            }
+        };
+        let server = self.at(addresses, theirs.client_id.as_deref())?;
+        if server.secret.is_some() && !server.addresses.is_globus() {
+            let message = format!(
+                "the record names the server {}, but a client's secret is only sent to a server that you name; nothing \
+                 was sent. Say --issuer or --token-endpoint",
+                named(theirs)
+            );
+            return Err(Failure::new(Exit::Usage, message));
+        }
+        Self::of_client(server, theirs)
+    }
+
+    /// A refresh token is good for one client only, and some servers revoke one that another client brings.
+    fn of_client(server: Server, theirs: &IssuedBy) -> Result<Server> {
+        if server.issued_by().is_same_client(theirs) {
+            return Ok(server);
+        }
+        let message = "the token was issued to another client than --client-id or TOKEN_STORAGE_CLIENT_ID says; nothing \
+                       was sent. Leave it out, or log in again as this client";
+        Err(Failure::new(Exit::Usage, message))
+    }
+}
+
+fn named(theirs: &IssuedBy) -> String {
+    let name = theirs.issuer.as_ref().or(theirs.token_endpoint.as_ref());
+    text::mention(name.map(String::as_str).unwrap_or_default())
+}
+
+fn unknown(resource_server: &str) -> String {
+    format!(
+        "the record of {} does not say which authorization server it came from, so nothing was sent; name the server and \
+         the client with --issuer and --client-id (for Globus, --issuer https://auth.globus.org)",
+        text::mention(resource_server)
+    )
+}

@@ -1,0 +1,202 @@
+//! Which authorization server a token came from. A refresh token is a secret between a client and one server, so a
+//! record that does not say which one cannot be used without being told.
+
+use token_storage_core::{Error, ErrorKind, Extra, Operation, Result, TokenData};
+
+use crate::TokenResponse;
+
+/// The members of a record's [`extra`](TokenData::extra) that hold it, JSON strings all.
+const ISSUER: &str = "token_storage_issuer";
+const TOKEN_ENDPOINT: &str = "token_storage_token_endpoint";
+const CLIENT_ID: &str = "token_storage_client_id";
+
+/// The authorization server that issued a token, and the client that it was issued to, as the record itself says.
+///
+/// An `OAuthClient` writes it into everything that it is answered, refuses to redeem or revoke what another server
+/// issued, and a refresh keeps it, whatever the answer says. Where a record comes from elsewhere (another program,
+/// another library), it may say nothing.
+///
+/// What a storage says is only as good as the storage: send nothing to an address that was found here without the checks
+/// of `oauth::Provider`, which take https only, and nothing that the record does not hold, such as a client's secret.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct IssuedBy {
+    /// The server's name for itself.
+    pub issuer: Option<String>,
+    /// Where its refresh tokens are redeemed.
+    pub token_endpoint: Option<String>,
+    /// The client's id. A refresh token is good for this client only (RFC 6749 section 6).
+    pub client_id: Option<String>,
+}
+
+impl IssuedBy {
+    /// A server that is known by its name alone.
+    pub fn named(issuer: impl Into<String>, client_id: impl Into<String>) -> Self {
+        Self {
+            issuer: Some(issuer.into()),
+            token_endpoint: None,
+            client_id: Some(client_id.into()),
+        }
+    }
+
+    /// What a record says; `None` if it names no server.
+    ///
+    /// # Errors
+    /// - [`ErrorKind::Corrupt`] if what stands there is not text: nothing may be sent on a guess.
+    pub fn of(data: &TokenData) -> Result<Option<Self>> {
+        let found = Self {
+            issuer: text(&data.extra, ISSUER)?,
+            token_endpoint: text(&data.extra, TOKEN_ENDPOINT)?,
+            client_id: text(&data.extra, CLIENT_ID)?,
+        };
+        Ok(found.names_a_server().then_some(found))
+    }
+
+    fn names_a_server(&self) -> bool {
+        self.issuer.is_some() || self.token_endpoint.is_some()
+    }
+
+    /// Whether both are the same server: by the name if both have one (a slash at its end does not matter), else by the
+    /// token endpoint. False if they cannot be compared.
+    pub fn is_same_server(&self, other: &Self) -> bool {
+        let name = |of: &Self| of.issuer.as_deref().map(|name| name.trim_end_matches('/').to_owned());
+        match (name(self), name(other)) {
+            (Some(one), Some(another)) => one == another,
+            _ => self.token_endpoint.is_some() && self.token_endpoint == other.token_endpoint,
+        }
+    }
+
+    /// Whether both are the same client. One that is not known may be any.
+    pub fn is_same_client(&self, other: &Self) -> bool {
+        match (&self.client_id, &other.client_id) {
+            (Some(one), Some(another)) => one == another,
+            _ => true,
+        }
+    }
+
+    /// Whether the tokens of a record may be sent to this server by this client. A record that names no server is taken
+    /// for one of theirs; one whose members make no sense is not.
+    pub fn accepts(&self, data: &TokenData) -> bool {
+        match Self::of(data) {
+            Ok(Some(theirs)) => self.is_same_server(&theirs) && self.is_same_client(&theirs),
+            Ok(None) => true,
+            Err(_) => false,
+        }
+    }
+
+    /// Writes it into a record, in place of what was there.
+    fn write(&self, extra: &mut Extra) {
+        for (name, value) in [
+            (ISSUER, &self.issuer),
+            (TOKEN_ENDPOINT, &self.token_endpoint),
+            (CLIENT_ID, &self.client_id),
+        ] {
+            extra.remove(name);
+            if let Some(value) = value {
+                // The name is free, and this is JSON.
+                let _ = extra.insert(name, &serde_json::Value::from(value.as_str()).to_string());
+            }
+        }
+    }
+}
+
+impl TokenResponse {
+    /// Says which server answered, for every token of the response, whatever the response itself says of it.
+    pub fn with_issued_by(mut self, issued_by: &IssuedBy) -> Self {
+        for token in self.tokens_mut() {
+            issued_by.write(&mut token.extra);
+        }
+        self
+    }
+}
+
+/// For a merge: the server does not change with a refresh, and an answer must not send the next one elsewhere.
+pub(crate) fn stays(name: &str, stored: &Extra) -> bool {
+    let ours = [ISSUER, TOKEN_ENDPOINT, CLIENT_ID];
+    ours.contains(&name) && [ISSUER, TOKEN_ENDPOINT].iter().any(|name| stored.get(name).is_some())
+}
+
+fn text(extra: &Extra, name: &str) -> Result<Option<String>> {
+    let Some(json) = extra.get(name) else {
+        return Ok(None);
+    };
+    serde_json::from_str(json).map_err(|_| {
+        let message = format!("the member {name} of the record is not text; store the token again, or log in again");
+        Error::new(ErrorKind::Corrupt, Operation::Parse, message)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::merge;
+
+    fn server(issuer: Option<&str>, token_endpoint: Option<&str>, client_id: Option<&str>) -> IssuedBy {
+        IssuedBy {
+            issuer: issuer.map(str::to_owned),
+            token_endpoint: token_endpoint.map(str::to_owned),
+            client_id: client_id.map(str::to_owned),
+        }
+    }
+
+    fn answer(json: &str) -> TokenResponse {
+        TokenResponse::parse(json, 0).unwrap()
+    }
+
+    fn record(json: &str) -> TokenData {
+        answer(json)
+            .with_resource_server("rs")
+            .unwrap()
+            .primary()
+            .to_data()
+            .unwrap()
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        let one = server(Some("https://a.example/\"\n"), Some("https://a.example/t"), Some("id"));
+        let marked = answer(r#"{"access_token":"at","resource_server":"rs","token_storage_issuer":"https://evil"}"#)
+            .with_issued_by(&one);
+        assert_eq!(IssuedBy::of(&marked.primary().to_data().unwrap()).unwrap(), Some(one));
+        assert_eq!(IssuedBy::of(&record(r#"{"access_token":"at"}"#)).unwrap(), None);
+    }
+
+    #[test]
+    fn servers_are_compared_by_name_then_by_endpoint() {
+        let (a, t) = (Some("https://a.example"), Some("https://a.example/t"));
+        let slash = Some("https://a.example/");
+        for (one, another, same) in [
+            ((a, None), (slash, t), true),
+            ((a, t), (Some("https://b.example"), t), false),
+            ((None, t), (a, t), true),
+            ((None, t), (None, Some("https://b.example/t")), false),
+            ((a, None), (None, t), false),
+            ((None, None), (None, None), false),
+        ] {
+            let [one, another] = [one, another].map(|(issuer, endpoint)| server(issuer, endpoint, None));
+            assert_eq!(one.is_same_server(&another), same, "{one:?} {another:?}");
+            assert_eq!(another.is_same_server(&one), same, "{one:?} {another:?}");
+        }
+    }
+
+    /// L8, and more: here the answer's members do not win.
+    #[test]
+    fn a_refresh_does_not_move_a_record_to_another_server() {
+        let stored = record(r#"{"access_token":"at","token_storage_issuer":"https://a.example"}"#);
+        let evil =
+            answer(r#"{"access_token":"new","token_storage_issuer":"https://evil","token_storage_client_id":"x"}"#);
+        let merged = merge(&stored, evil.primary());
+        assert_eq!(
+            IssuedBy::of(&merged).unwrap(),
+            Some(server(Some("https://a.example"), None, None))
+        );
+        let unmarked = record(r#"{"access_token":"at"}"#);
+        assert!(IssuedBy::of(&merge(&unmarked, evil.primary())).unwrap().is_some());
+    }
+
+    #[test]
+    fn what_is_not_text_is_damage() {
+        let odd = record(r#"{"access_token":"at","token_storage_issuer":7}"#);
+        assert_eq!(IssuedBy::of(&odd).unwrap_err().kind(), ErrorKind::Corrupt);
+    }
+}
