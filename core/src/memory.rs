@@ -1,15 +1,13 @@
 use std::{
-    collections::{BTreeMap, HashMap, HashSet},
+    collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
 };
 
 use async_trait::async_trait;
 
 use crate::{
-    Acquisition, Cursor, Enumerate, Error, Intent, LeaseGuard, LeaseKind, Limits, Operation, Page, Precondition,
-    RefreshLease, Result, Revision, SharingScope, StorageInfo, StoredToken, TokenData, TokenKey, TokenStorage, Write,
-    WriteMark,
+    Cursor, Enumerate, Error, LeaseKind, Limits, Operation, Page, Precondition, ProcessLeases, RefreshLease, Result,
+    Revision, SharingScope, StorageInfo, StoredToken, TokenData, TokenKey, TokenStorage, Write, WriteMark,
     record::{self, revision_of},
 };
 
@@ -32,13 +30,12 @@ use crate::{
 #[derive(Clone, Debug, Default)]
 pub struct MemoryStorage {
     state: Arc<Mutex<State>>,
+    leases: ProcessLeases,
 }
 
 #[derive(Debug, Default)]
 struct State {
     records: BTreeMap<TokenKey, StoredToken>,
-    held: HashSet<TokenKey>,
-    intents: HashMap<TokenKey, Intent>,
 }
 
 const PAGE: usize = 256;
@@ -119,7 +116,7 @@ impl TokenStorage for MemoryStorage {
     }
 
     fn lease(&self) -> Option<Box<dyn RefreshLease + '_>> {
-        Some(Box::new(self))
+        Some(Box::new(self.leases.clone()))
     }
 }
 
@@ -155,70 +152,5 @@ impl Enumerate for &MemoryStorage {
         let mut namespaces: Vec<String> = state.records.keys().map(|key| key.namespace().to_owned()).collect();
         namespaces.dedup();
         Ok(Page::after(namespaces.into_iter(), after, PAGE, String::as_str))
-    }
-}
-
-#[async_trait]
-impl RefreshLease for &MemoryStorage {
-    async fn try_acquire(&self, key: &TokenKey) -> Result<Acquisition> {
-        let mut state = self.state();
-        if !state.held.insert(key.clone()) {
-            return Ok(Acquisition::Held {
-                retry_after: Duration::from_millis(5),
-            });
-        }
-        let intent = state.intents.get(key).cloned();
-        let guard = MemoryLease {
-            storage: MemoryStorage::clone(self),
-            key: key.clone(),
-            intent,
-        };
-        Ok(Acquisition::Acquired(Box::new(guard)))
-    }
-}
-
-#[derive(Debug)]
-struct MemoryLease {
-    storage: MemoryStorage,
-    key: TokenKey,
-    intent: Option<Intent>,
-}
-
-impl Drop for MemoryLease {
-    fn drop(&mut self) {
-        self.storage.state().held.remove(&self.key);
-    }
-}
-
-#[async_trait]
-impl LeaseGuard for MemoryLease {
-    fn intent(&self) -> Option<&Intent> {
-        self.intent.as_ref()
-    }
-
-    fn remaining(&self) -> Option<Duration> {
-        None
-    }
-
-    async fn renew(&mut self) -> Result<()> {
-        Ok(())
-    }
-
-    async fn prove_writable(&mut self) -> Result<()> {
-        Ok(())
-    }
-
-    async fn record_intent(&mut self, intent: &Intent) -> Result<()> {
-        self.storage.state().intents.insert(self.key.clone(), intent.clone());
-        Ok(())
-    }
-
-    async fn clear_intent(&mut self) -> Result<()> {
-        self.storage.state().intents.remove(&self.key);
-        Ok(())
-    }
-
-    async fn release(self: Box<Self>) -> Result<()> {
-        Ok(())
     }
 }

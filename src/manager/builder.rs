@@ -1,12 +1,11 @@
 use std::{sync::Arc, time::Duration};
 
-use token_storage_core::{Error, ErrorKind, LeaseKind, Operation, Result, TokenStorage};
+use token_storage_core::{Error, ErrorKind, LeaseKind, Operation, ProcessLeases, Result, TokenStorage};
 
 use super::{
     Clock, Event, SystemClock, TokenEndpoint, TokenManager,
     event::Events,
     inner::{Inner, Settings},
-    lease::LocalLeases,
     step::{Polls, Steps},
 };
 
@@ -152,7 +151,7 @@ impl<S: TokenStorage + 'static> ManagerBuilder<S> {
             storage: self.storage,
             endpoint: self.endpoint,
             settings,
-            local: lease.is_none().then(LocalLeases::default),
+            local: lease.is_none().then(ProcessLeases::default),
             clock: self.clock,
             events: self.events,
             steps: self.steps,

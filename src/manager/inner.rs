@@ -1,11 +1,10 @@
 use std::{sync::Arc, time::Duration};
 
-use token_storage_core::{StoredToken, TokenKey, TokenStorage};
+use token_storage_core::{ProcessLeases, StoredToken, TokenKey, TokenStorage};
 
 use super::{
     Clock, Event, ManagerError, TokenEndpoint, TokenKind,
     event::Events,
-    lease::LocalLeases,
     slot::Slot,
     slots::Slots,
     step::{Polls, Step, Steps},
@@ -18,7 +17,7 @@ pub(super) struct Inner<S> {
     pub(super) endpoint: Arc<dyn TokenEndpoint>,
     pub(super) settings: Settings,
     /// Instead of the storage's leases, by explicit choice.
-    pub(super) local: Option<LocalLeases>,
+    pub(super) local: Option<ProcessLeases>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) events: Events,
     pub(super) steps: Steps,

@@ -1,14 +1,8 @@
-//! Getting the right to redeem a refresh token: waiting with jitter, and the stand-in for storages without leases.
+//! Getting the right to redeem a refresh token: waiting with jitter, and keeping it.
 
-use std::{
-    collections::{HashMap, HashSet},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::time::Duration;
 
-use token_storage_core::{
-    Acquisition, Intent, LeaseGuard, RefreshLease, Result, StoredToken, TokenKey, TokenStorage, async_trait,
-};
+use token_storage_core::{Acquisition, LeaseGuard, RefreshLease, Result, StoredToken, TokenKey, TokenStorage};
 
 use super::{Event, ManagerError, ManagerErrorKind, ReauthReason, flight::Mode, inner::Inner, slot::is_usable};
 
@@ -93,86 +87,6 @@ async fn try_acquire<S: TokenStorage>(inner: &Inner<S>, key: &TokenKey) -> Resul
 pub(super) fn jittered(duration: Duration) -> Duration {
     let random = getrandom::u64().unwrap_or(u64::MAX / 2);
     duration.mul_f64(0.5 + random as f64 / u64::MAX as f64)
-}
-
-/// Leases among the tasks of one manager, for [`single_process`](super::ManagerBuilder::single_process).
-#[derive(Clone, Debug, Default)]
-pub(super) struct LocalLeases(Arc<Mutex<Held>>);
-
-#[derive(Debug, Default)]
-struct Held {
-    keys: HashSet<TokenKey>,
-    intents: HashMap<TokenKey, Intent>,
-}
-
-impl LocalLeases {
-    fn held(&self) -> MutexGuard<'_, Held> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-#[async_trait]
-impl RefreshLease for LocalLeases {
-    async fn try_acquire(&self, key: &TokenKey) -> Result<Acquisition> {
-        let mut held = self.held();
-        if !held.keys.insert(key.clone()) {
-            return Ok(Acquisition::Held {
-                retry_after: Duration::from_millis(5),
-            });
-        }
-        Ok(Acquisition::Acquired(Box::new(LocalGuard {
-            intent: held.intents.get(key).cloned(),
-            leases: self.clone(),
-            key: key.clone(),
-        })))
-    }
-}
-
-#[derive(Debug)]
-struct LocalGuard {
-    leases: LocalLeases,
-    key: TokenKey,
-    intent: Option<Intent>,
-}
-
-impl Drop for LocalGuard {
-    fn drop(&mut self) {
-        self.leases.held().keys.remove(&self.key);
-    }
-}
-
-#[async_trait]
-impl LeaseGuard for LocalGuard {
-    fn intent(&self) -> Option<&Intent> {
-        self.intent.as_ref()
-    }
-
-    fn remaining(&self) -> Option<Duration> {
-        None
-    }
-
-    async fn renew(&mut self) -> Result<()> {
-        Ok(())
-    }
-
-    /// There is nothing that a storage without leases could be asked for this.
-    async fn prove_writable(&mut self) -> Result<()> {
-        Ok(())
-    }
-
-    async fn record_intent(&mut self, intent: &Intent) -> Result<()> {
-        self.leases.held().intents.insert(self.key.clone(), intent.clone());
-        Ok(())
-    }
-
-    async fn clear_intent(&mut self) -> Result<()> {
-        self.leases.held().intents.remove(&self.key);
-        Ok(())
-    }
-
-    async fn release(self: Box<Self>) -> Result<()> {
-        Ok(())
-    }
 }
 
 #[cfg(test)]

@@ -162,7 +162,7 @@ impl RefreshLease for &Faulty {
         if self.0.fail_leases.load(Ordering::SeqCst) {
             return Err(unavailable(Operation::Lease));
         }
-        let lease: &dyn RefreshLease = &&self.0.storage;
+        let lease = self.0.storage.lease().expect("memory has leases");
         Ok(match lease.try_acquire(key).await? {
             Acquisition::Acquired(guard) => Acquisition::Acquired(Box::new(FaultyGuard {
                 guard,
