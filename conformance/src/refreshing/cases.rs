@@ -3,7 +3,7 @@ use std::sync::Arc;
 use token_storage_core::{Acquisition, Intent, LeaseGuard, Precondition};
 use tokio::task::JoinSet;
 
-use super::{RefreshCase, World};
+use super::{RefreshCase, World, watched::Watched};
 use crate::auth_server::Endpoint::Token;
 use crate::auth_server::{Config, Fault, Gate};
 
@@ -97,9 +97,14 @@ async fn hold(world: &World<'_>) -> Box<dyn LeaseGuard> {
 
 async fn a_holder_is_waited_for(world: &World<'_>) {
     let guard = hold(world).await;
-    let (waiter, key) = (world.refresher().await, world.key.clone());
-    let waiting = tokio::spawn(async move { waiter.access_token(&key).await });
-    tokio::task::yield_now().await;
+    let (watched, seen) = Watched::new(world.subject.open().await);
+    let (waiter, key) = (world.subject.refresher(watched, &world.server), world.key.clone());
+    let mut waiting = tokio::spawn(async move { waiter.access_token(&key).await });
+    // The holder stores after the waiter saw the expired token: who only looks once is caught, however slow it is.
+    tokio::select! {
+        () = seen.notified() => {}
+        ended = &mut waiting => panic!("L1: the waiter did not look at the storage: {ended:?}"),
+    }
     let newer = world.issued();
     world.store(&newer).await;
     guard.release().await.expect("the lease can be released");

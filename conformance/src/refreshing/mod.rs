@@ -11,6 +11,7 @@
 //! ```
 
 mod cases;
+mod watched;
 
 use std::{fmt, future::Future, pin::Pin, sync::Arc};
 
