@@ -1,5 +1,6 @@
-//! Ctrl-C and its like during a refresh wait until the new token is stored: the old refresh token is spent by then, and
-//! dying in between would log the user out. A second one is obeyed at once.
+//! Ctrl-C and its like wait until new tokens are stored: by then a refresh has spent the old refresh token, and dying in
+//! between would log the user out; a login has made the server issue tokens that nobody would know of. A second one is
+//! obeyed at once.
 
 #[cfg(unix)]
 mod signals {

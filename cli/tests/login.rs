@@ -11,13 +11,13 @@ use std::{
 
 use common::{
     Cli, Ran,
-    world::{GROUPS, GROUPS_CSV, World, on_each_storage},
+    world::{GROUPS, GROUPS_CSV, World, arrived, on_each_storage},
 };
 use rexpect::{
     process::{Signal, WaitStatus},
     session::{PtySession, spawn_command},
 };
-use token_storage_conformance::auth_server::{AuthServer, Config, Endpoint};
+use token_storage_conformance::auth_server::{AuthServer, Config, Endpoint, Fault, Gate};
 
 /// In milliseconds; longer than any step takes.
 const PATIENCE: Option<u64> = Some(60_000);
@@ -327,6 +327,56 @@ fn without_a_screen_the_code_is_asked_for() {
     session.send_line(&code).unwrap();
     assert_ended(session, 0);
     assert_stored(&world, GROUPS);
+}
+
+/// The server holds its answer to the code until the signal is there.
+#[test]
+fn interrupted_after_the_code_was_sent_it_stores_the_tokens_first() {
+    let world = new("json");
+    let gate = Gate::new();
+    world.server.script(Endpoint::Token, Fault::GateAfter(gate.clone()));
+    let mut session = in_terminal(globus(&world, &["login", "--no-browser"]));
+    let address = announced(&mut session);
+    session.exp_string("Code here: ").unwrap();
+    let code = parameter(&world.server.decide(&address, true), "code");
+    session.send_line(&code).unwrap();
+    arrived(&gate);
+    interrupted_at(&gate, session);
+    assert_stored(&world, GROUPS);
+
+    let world = new("json");
+    let gate = Gate::new();
+    world.server.script(Endpoint::Token, Fault::GateBefore(gate.clone()));
+    let mut session = in_terminal(elsewhere(&world, &["login", "--device", "--scope", "openid"]));
+    session.exp_string("Enter this code there: ").unwrap();
+    let user_code = session.read_line().unwrap();
+    // Asked before it is approved, answered after.
+    arrived(&gate);
+    world.server.decide_device(user_code.trim(), true);
+    interrupted_at(&gate, session);
+    assert_stored(&world, "auth.globus.org");
+
+    let world = new("json");
+    let gate = Gate::new();
+    world.server.script(Endpoint::Token, Fault::GateAfter(gate.clone()));
+    let mut session = in_terminal(with_browser(globus(&world, &["login"])));
+    let (_, address) = session.exp_regex("http[^\r]+").unwrap();
+    let back = world.server.decide(&address, true);
+    let browser = std::thread::spawn(move || visit(&back));
+    arrived(&gate);
+    interrupted_at(&gate, session);
+    assert!(browser.join().unwrap().contains("You are logged in"));
+    assert_stored(&world, GROUPS);
+}
+
+/// The signal of Ctrl-C comes while a request is at the gate, and is what the command ends of.
+fn interrupted_at(gate: &Gate, mut session: PtySession) {
+    // Typed, it would take a while to become a signal.
+    session.process_mut().signal(Signal::SIGINT).unwrap();
+    gate.open();
+    let (said, status) = rest(session);
+    let interrupted = matches!(status, WaitStatus::Signaled(_, Signal::SIGINT, _));
+    assert!(interrupted, "{status:?}: {said}");
 }
 
 #[test]

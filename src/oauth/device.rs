@@ -123,21 +123,30 @@ impl DeviceLogin {
     /// - [`LoginErrorKind::Server`], [`LoginErrorKind::IdToken`].
     pub async fn finish(mut self) -> Result<TokenResponse, LoginError> {
         loop {
-            let next = Instant::now() + self.interval;
-            if next > self.expires {
-                sleep_until(self.expires).await;
-                let message = "nobody approved the login in time; start again";
-                return Err(LoginError::new(LoginErrorKind::TimedOut, message));
-            }
-            sleep_until(next).await;
+            self.wait().await?;
             if let Some(response) = self.poll().await? {
                 return Ok(response);
             }
         }
     }
 
-    /// Asks once, for programs that wait by other means: `None` means to ask again after
-    /// [`interval`](Self::interval).
+    /// Waits until the next [`poll`](Self::poll) is due. Nothing is sent meanwhile, so this may be dropped at any time.
+    ///
+    /// # Errors
+    /// - [`LoginErrorKind::TimedOut`] once the code has expired.
+    pub async fn wait(&self) -> Result<(), LoginError> {
+        let next = Instant::now() + self.interval;
+        if next > self.expires {
+            sleep_until(self.expires).await;
+            let message = "nobody approved the login in time; start again";
+            return Err(LoginError::new(LoginErrorKind::TimedOut, message));
+        }
+        sleep_until(next).await;
+        Ok(())
+    }
+
+    /// Asks once: `None` means to ask again after [`wait`](Self::wait), or after [`interval`](Self::interval) for programs
+    /// that wait by other means.
     ///
     /// # Errors
     /// Those of [`finish`](Self::finish). Start again after any of them.

@@ -20,20 +20,24 @@ pub(crate) use self::{
     ask::{Ask, AskArgs, usual_scope},
     terminal::is_attended,
 };
-use crate::{Failure, Result, manager::Session, text};
+use crate::{Failure, Result, interrupt, manager::Session, text};
 
 /// How long to wait for a browser that may not have come up, before its program's word is not waited for any longer.
 const BROWSER_STARTS: Duration = Duration::from_secs(2);
 
 /// Logs in as was asked for, and stores the tokens: all of them or none. If they cannot be stored, they are revoked.
+///
+/// Signals that come between sending the code and storing wait: the server may have issued tokens that nobody else knows of.
 pub(crate) async fn log_in(session: &Session, ask: Ask) -> Result<Vec<StoredResponse>> {
     let client = session.endpoint.client().await?;
     let login = Login { client, session, ask };
-    match login.ask.way {
+    let stored = match login.ask.way {
         Way::Browser => login.with_browser().await,
         Way::Paste => login.with_pasted_code(login.ask.open).await,
         Way::Device => login.with_device().await,
-    }
+    };
+    interrupt::release();
+    stored
 }
 
 struct Login<'a> {
@@ -49,7 +53,7 @@ impl Login<'_> {
             return self.with_pasted_code(false).await;
         }
         let redirect = self.ask.redirect_uri.as_deref().unwrap_or(OAuthClient::LOOPBACK);
-        let login = self.client.begin_loopback_login(&self.ask.options, redirect)?;
+        let mut login = self.client.begin_loopback_login(&self.ask.options, redirect)?;
         say("Opening your browser. If it does not come up, visit this address in a browser of this machine, or start");
         say("again with --no-browser:");
         say(&format!("\n{}\n", login.url()));
@@ -58,6 +62,8 @@ impl Login<'_> {
             say("No browser could be opened.");
             return self.without_browser(login).await;
         }
+        login.wait(self.ask.patience).await;
+        interrupt::hold();
         login
             .finish_and(self.ask.patience, |response| self.keep(response))
             .await
@@ -85,7 +91,7 @@ impl Login<'_> {
             let _ = tokio::time::timeout(BROWSER_STARTS, browser::open(login.url().as_str())).await;
         }
         let code = read_line("Enter the resulting Authorization Code here: ")?;
-        self.keep(login.finish_with_pasted(&code).await?).await
+        self.finish(login, &code).await
     }
 
     async fn paste_address(&self, login: PendingLogin) -> Result<Vec<StoredResponse>> {
@@ -93,18 +99,30 @@ impl Login<'_> {
         say("In the end the browser is sent to an address of its own machine, http://127.0.0.1 or the like, that it");
         say("cannot open. That is expected: copy it from the address bar.");
         let address = read_line("Enter the resulting address here: ")?;
-        self.keep(login.finish_with_pasted(&address).await?).await
+        self.finish(login, &address).await
     }
 
     async fn with_device(&self) -> Result<Vec<StoredResponse>> {
-        let login = self.client.begin_device_login(&self.ask.options).await?;
+        let mut login = self.client.begin_device_login(&self.ask.options).await?;
         announce(self.ask.greeting(), login.verification_uri());
         say(&format!("Enter this code there: {}", text::name(login.user_code())));
         if let Some(complete) = login.verification_uri_complete() {
             say(&format!("\nOr visit {complete}"));
         }
         say("\nWaiting until you have done so ...");
-        self.keep(login.finish().await?).await
+        loop {
+            login.wait().await?;
+            interrupt::hold();
+            if let Some(response) = login.poll().await? {
+                return self.keep(response).await;
+            }
+            interrupt::release();
+        }
+    }
+
+    async fn finish(&self, login: PendingLogin, pasted: &str) -> Result<Vec<StoredResponse>> {
+        interrupt::hold();
+        self.keep(login.finish_with_pasted(pasted).await?).await
     }
 
     async fn keep(&self, response: TokenResponse) -> Result<Vec<StoredResponse>> {

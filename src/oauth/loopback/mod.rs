@@ -22,6 +22,8 @@ use crate::TokenResponse;
 pub struct LoopbackLogin {
     login: PendingLogin,
     code: oneshot::Receiver<Result<Secret, LoginError>>,
+    /// What [`wait`](Self::wait) came to.
+    waited: Option<Result<Secret, LoginError>>,
     listening: Listening,
 }
 
@@ -57,7 +59,12 @@ impl OAuthClient {
         let login = self.begin_login(options, &address.to_string())?;
         let (sender, code) = oneshot::channel();
         let listening = listen(listener, address.path(), login.expected().clone(), sender)?;
-        Ok(LoopbackLogin { login, code, listening })
+        Ok(LoopbackLogin {
+            login,
+            code,
+            waited: None,
+            listening,
+        })
     }
 
     /// Any free port of 127.0.0.1, without a path: what the Globus SDK uses.
@@ -68,6 +75,15 @@ impl LoopbackLogin {
     /// Where the browser has to go.
     pub fn url(&self) -> &Url {
         self.login.url()
+    }
+
+    /// Waits at most this long for the browser to come back, and sends nothing yet. Finishing tells how it went, and waits no
+    /// longer: a program does here what it has to do before there are tokens, such as holding signals back until they are
+    /// stored. Can be dropped and called again.
+    pub async fn wait(&mut self, patience: Duration) {
+        if self.waited.is_none() {
+            self.waited = Some(arrived(&mut self.code, patience).await);
+        }
     }
 
     /// Waits at most this long for the browser to come back, and gets the tokens. The browser is shown a page that says
@@ -86,16 +102,21 @@ impl LoopbackLogin {
     ///
     /// # Errors
     /// Those of `finish`, and those of `keep`.
-    pub async fn finish_and<T, E, F>(self, patience: Duration, keep: impl FnOnce(TokenResponse) -> F) -> Result<T, E>
+    pub async fn finish_and<T, E, F>(
+        mut self,
+        patience: Duration,
+        keep: impl FnOnce(TokenResponse) -> F,
+    ) -> Result<T, E>
     where
         E: From<LoginError> + fmt::Display,
         F: Future<Output = Result<T, E>>,
     {
-        let Self { login, code, listening } = self;
-        let outcome = async {
-            let response = login.redeem(&arrived(code, patience).await?).await?;
-            keep(response).await
+        let code = match self.waited.take() {
+            Some(code) => code,
+            None => arrived(&mut self.code, patience).await,
         };
+        let Self { login, listening, .. } = self;
+        let outcome = async { keep(login.redeem(&code?).await?).await };
         let outcome = outcome.await;
         let page = match &outcome {
             Ok(_) => Page::logged_in(),
@@ -113,7 +134,7 @@ impl LoopbackLogin {
 }
 
 async fn arrived(
-    code: oneshot::Receiver<Result<Secret, LoginError>>,
+    code: &mut oneshot::Receiver<Result<Secret, LoginError>>,
     patience: Duration,
 ) -> Result<Secret, LoginError> {
     match timeout(patience, code).await {
