@@ -128,7 +128,7 @@ async fn l8_a_revocation_that_fails_is_told() {
 async fn a5_our_own_success_is_not_taken_for_a_conflict() {
     for lost in [1, 3] {
         let world = World::with(Faulty::default(), Config::default()).await;
-        let manager = world.manager();
+        let manager = world.builder().store_patience(Duration::from_secs(30)).build().unwrap();
         world.expire();
         world.storage.lose_answers(lost);
         let token = manager.access_token(&key()).await.unwrap();
