@@ -47,12 +47,12 @@ alternate() {
     wait "$server_PID"
 }
 
-# A login on another device, approved here in its place.
+# A login on another device, approved here in its place. As at any server: Globus itself has no such flow.
 log_in() {
     local line code="" login
     rm -f "$folder/login"
     mkfifo "$folder/login"
-    "$token_storage" login --issuer "$url" --device --scope "openid $scope" >/dev/null 2>"$folder/login" &
+    GLOBUS_SDK_SERVICE_URL_AUTH="" "$token_storage" login --issuer "$url" --device --scope "openid $scope" >/dev/null 2>"$folder/login" &
     login=$!
     exec 3<"$folder/login"
     while [ -z "$code" ] && read -r line <&3; do
