@@ -6,10 +6,10 @@ use std::{
 
 use token_storage_core::{Finding, Severity};
 
-use crate::{beside, network_file_system, temporaries};
+use crate::{beside, network_file_system, obstacles, temporaries};
 
 /// What there is to say of a file and its surroundings, whatever its format, without changing anything: modes, the kind
-/// of file system, who holds the lock, temporary files that a killed writer left. The path must be
+/// of file system, [obstacles](crate::Obstacle), who holds the lock, temporary files that a killed writer left. The path must be
 /// [resolved](crate::resolve). For `doctor`.
 pub fn examine(path: &Path) -> Vec<Finding> {
     let mut findings = Vec::new();
@@ -24,6 +24,7 @@ pub fn examine(path: &Path) -> Vec<Finding> {
     for (file, what) in [(path.to_owned(), "the file"), (beside(path, ".lock"), "the lock file")] {
         findings.extend(examine_mode(&file, what));
     }
+    findings.extend(examine_obstacles(path));
     findings.extend(path.parent().and_then(examine_directory));
     findings.extend(path.parent().and_then(examine_right_to_write));
     findings.extend(examine_lock(&beside(path, ".lock"), "the lock"));
@@ -55,6 +56,11 @@ pub fn examine_mode(path: &Path, what: &str) -> Option<Finding> {
             "run chmod 600 on it; if others may have read tokens, log out and in again",
         )
     })
+}
+
+fn examine_obstacles(path: &Path) -> Vec<Finding> {
+    let found = obstacles(path).unwrap_or_default();
+    found.iter().map(|obstacle| obstacle.finding(path)).collect()
 }
 
 fn examine_directory(directory: &Path) -> Option<Finding> {
@@ -267,6 +273,23 @@ mod tests {
             find_holder("1: FLOCK  ADVISORY  WRITE 0 fe:00:7 0 EOF\n", "fe:00:7"),
             None
         );
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn other_names_of_the_file_are_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("tokens.json");
+        drop(
+            crate::private_options()
+                .write(true)
+                .create_new(true)
+                .open(&path)
+                .unwrap(),
+        );
+        fs::hard_link(&path, folder.path().join("other")).unwrap();
+        let message = messages(&path).pop().unwrap();
+        assert!(message.contains("2 names"), "{message}");
     }
 
     #[cfg(unix)]

@@ -9,7 +9,10 @@ mod error;
 mod examine;
 mod lease;
 mod lock;
+#[cfg(target_os = "linux")]
+mod mounts;
 mod network;
+mod obstacles;
 mod path;
 mod permissions;
 mod replace;
@@ -20,6 +23,7 @@ pub use examine::{examine, examine_mode};
 pub use lease::{FileLease, ProveWritable};
 pub use lock::{LockGuard, SidecarLock};
 pub use network::network_file_system;
+pub use obstacles::{Obstacle, obstacles, prove_replaceable, replace_error};
 pub use path::{beside, create_parents, resolve};
 pub use permissions::{private_options, tighten};
 pub use replace::{Replacement, sweep, sync_directory, temporaries};
