@@ -1,7 +1,7 @@
 use std::{
     fs::{self, File, Metadata, TryLockError},
     io,
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use token_storage_core::{Finding, Severity};
@@ -27,9 +27,12 @@ pub fn examine(path: &Path) -> Vec<Finding> {
     findings.extend(examine_obstacles(path));
     findings.extend(path.parent().and_then(examine_directory));
     findings.extend(path.parent().and_then(examine_right_to_write));
-    findings.extend(examine_lock(&beside(path, ".lock"), "the lock"));
+    // Listed before the lock is looked at: what is of a holder, and gone with him, is not taken for left over.
+    let temporaries = temporaries(path).unwrap_or_default();
+    let lock = examine_lock(&beside(path, ".lock"), "the lock");
+    findings.extend(examine_temporaries(&temporaries, lock.is_some()));
+    findings.extend(lock);
     findings.extend(examine_leases(&beside(path, ".leases")));
-    findings.extend(examine_temporaries(path));
     findings
 }
 
@@ -99,14 +102,22 @@ fn examine_right_to_write(_directory: &Path) -> Option<Finding> {
     None
 }
 
-fn examine_temporaries(path: &Path) -> Vec<Finding> {
-    let left = temporaries(path).unwrap_or_default();
-    let finding = |path: &std::path::PathBuf| {
-        let message = "a temporary file: a write is under way, or its writer was killed";
-        let advice = "nothing: the next write removes what is left over";
-        Finding::new(Severity::Info, path.display().to_string(), message, advice)
+fn examine_temporaries(found: &[PathBuf], at_work: bool) -> Vec<Finding> {
+    let finding = |path: &PathBuf| {
+        let place = path.display().to_string();
+        if at_work {
+            let message = "a temporary file: a write is under way, or its writer was killed";
+            let advice = "nothing: the next write removes what is left over";
+            return Finding::new(Severity::Info, place, message, advice);
+        }
+        Finding::new(
+            Severity::Warning,
+            place,
+            "a temporary file that a write left behind: its writer was killed, or could not remove it; it may hold tokens",
+            "nothing: the next write removes it; if it stays, see to it that files can be removed in this directory",
+        )
     };
-    left.iter().map(finding).collect()
+    found.iter().filter(|path| path.exists()).map(finding).collect()
 }
 
 /// Who refreshes, and who died while refreshing.
@@ -273,6 +284,21 @@ mod tests {
             find_holder("1: FLOCK  ADVISORY  WRITE 0 fe:00:7 0 EOF\n", "fe:00:7"),
             None
         );
+    }
+
+    #[test]
+    fn d2_a_temporary_file_is_left_over_if_nobody_is_at_work() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("tokens.json");
+        let lock = SidecarLock::new(&path);
+        let mut held = lock.try_acquire().unwrap().unwrap();
+        held.begin_work().unwrap();
+        fs::write(folder.path().join(format!(".tokens.json.{}.tmp", "x".repeat(16))), "").unwrap();
+        assert!(messages(&path)[0].contains("under way"));
+        drop(held);
+        let left = examine(&path);
+        assert_eq!(left.len(), 1);
+        assert!(left[0].severity == Severity::Warning && left[0].message.contains("left behind"));
     }
 
     #[cfg(unix)]

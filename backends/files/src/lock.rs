@@ -10,7 +10,7 @@ use std::{
 use crate::{
     beside, create_parents,
     permissions::{adopt_owner, open_own},
-    private_options, tighten,
+    private_options, sweep, tighten,
 };
 
 /// The lock between processes that guards a file: an advisory lock of the operating system on `<file>.lock`.
@@ -21,13 +21,13 @@ use crate::{
 /// operating system's queue.
 #[derive(Debug)]
 pub struct SidecarLock {
-    target: PathBuf,
     path: PathBuf,
     shared: Arc<Shared>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Shared {
+    target: PathBuf,
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -37,6 +37,8 @@ struct State {
     /// Kept open between acquisitions; taken out while it is locked or waited for.
     idle: Option<File>,
     queue: Queue,
+    /// What others left behind was looked for once.
+    swept: bool,
 }
 
 /// What the helper thread, which waits in the operating system's queue, is about.
@@ -54,10 +56,14 @@ enum Queue {
 impl SidecarLock {
     /// The lock of a file, whose path must be [resolved](crate::resolve). Touches nothing yet.
     pub fn new(file: &Path) -> Self {
-        Self {
+        let shared = Shared {
             target: file.to_owned(),
+            state: Mutex::default(),
+            changed: Condvar::new(),
+        };
+        Self {
             path: beside(file, ".lock"),
-            shared: Arc::default(),
+            shared: Arc::new(shared),
         }
     }
 
@@ -101,7 +107,7 @@ impl SidecarLock {
                 return Ok(Some(LockGuard {
                     file: Some(file),
                     shared: Arc::clone(&self.shared),
-                    in_use: false,
+                    work: Work::None,
                 }));
             }
         }
@@ -179,7 +185,7 @@ impl SidecarLock {
         let mut options = private_options();
         let file = open_own(options.read(true).write(true).create(true).truncate(false), &self.path)?;
         tighten(&self.path)?;
-        adopt_owner(&file, &self.target);
+        adopt_owner(&file, &self.shared.target);
         Ok(file)
     }
 }
@@ -195,25 +201,51 @@ impl Shared {
 pub struct LockGuard {
     file: Option<File>,
     shared: Arc<Shared>,
-    in_use: bool,
+    work: Work,
+}
+
+/// How far the work is that may leave temporary files behind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Work {
+    None,
+    /// There may be some, of this holder or of those before.
+    Begun,
+    /// Those of the holders before are gone.
+    Clean,
+    Done,
 }
 
 impl LockGuard {
-    /// Notes in the lock file that its holder is at work, until the guard is dropped. Returns `true` if the holder before
-    /// died at work: then [sweep](crate::sweep) what it left. Survives the death of processes, not a power loss.
+    /// Notes in the lock file that its holder is at work, before it makes a [`Replacement`](crate::Replacement), and
+    /// removes what holders before it left. The note stays until work was [finished](Self::finish_work): so whoever is
+    /// killed, or fails, or cannot remove what he finds, leaves word for the next one.
+    ///
+    /// The note survives the death of processes, not a power loss: so the first work of each lock looks in any case.
     ///
     /// # Errors
-    /// Those of the operating system.
-    pub fn mark_in_use(&mut self) -> io::Result<bool> {
-        let Some(file) = &mut self.file else { return Ok(false) };
+    /// Those of the operating system. The work can be done all the same.
+    pub fn begin_work(&mut self) -> io::Result<()> {
+        let Some(file) = &mut self.file else { return Ok(()) };
+        self.work = Work::Begun;
         let mut mark = [0];
         file.seek(SeekFrom::Start(0))?;
         let died = file.read(&mut mark)? == 1 && mark == *IN_USE;
         if !died {
             write_mark(file, IN_USE)?;
         }
-        self.in_use = true;
-        Ok(died)
+        if died || !self.shared.lock().swept {
+            sweep(&self.shared.target)?;
+            self.shared.lock().swept = true;
+        }
+        self.work = Work::Clean;
+        Ok(())
+    }
+
+    /// Says that the work has left nothing behind.
+    pub fn finish_work(&mut self) {
+        if self.work == Work::Clean {
+            self.work = Work::Done;
+        }
     }
 }
 
@@ -228,7 +260,7 @@ fn write_mark(file: &mut File, mark: &[u8; 1]) -> io::Result<()> {
 impl Drop for LockGuard {
     fn drop(&mut self) {
         let Some(mut file) = self.file.take() else { return };
-        if self.in_use {
+        if self.work == Work::Done {
             // A mark that stays costs the next holder one look into the directory.
             let _ = write_mark(&mut file, IDLE);
         }
@@ -356,18 +388,76 @@ mod tests {
         assert!(!a.path().exists());
     }
 
+    fn stray(folder: &Path) -> PathBuf {
+        folder.join(format!(".tokens.json.{}.tmp", "x".repeat(16)))
+    }
+
+    fn work(lock: &SidecarLock) -> io::Result<()> {
+        let mut held = lock.try_acquire().unwrap().unwrap();
+        let begun = held.begin_work();
+        held.finish_work();
+        begun
+    }
+
     #[test]
-    fn d2_the_death_of_a_holder_at_work_is_noticed_once() {
+    fn d2_what_a_holder_left_that_died_at_work_is_swept() {
         let folder = tempfile::tempdir().unwrap();
         let (a, b) = two(folder.path());
+        work(&b).unwrap();
         let mut held = a.try_acquire().unwrap().unwrap();
-        assert!(!held.mark_in_use().unwrap());
+        held.begin_work().unwrap();
+        fs::write(stray(folder.path()), "").unwrap();
         // As a kill does it: the lock goes, the mark stays.
         drop(held.file.take());
-        let mut next = b.try_acquire().unwrap().unwrap();
-        assert!(next.mark_in_use().unwrap());
-        drop(next);
-        assert!(!b.try_acquire().unwrap().unwrap().mark_in_use().unwrap());
+        work(&b).unwrap();
+        assert!(!stray(folder.path()).exists());
+        fs::write(stray(folder.path()), "").unwrap();
+        work(&b).unwrap();
+        assert!(
+            stray(folder.path()).exists(),
+            "looked for when there is a reason, not each time"
+        );
+    }
+
+    #[test]
+    fn d2_a_holder_that_fails_leaves_word_like_one_that_dies() {
+        let folder = tempfile::tempdir().unwrap();
+        let (a, b) = two(folder.path());
+        work(&b).unwrap();
+        let mut held = a.try_acquire().unwrap().unwrap();
+        held.begin_work().unwrap();
+        fs::write(stray(folder.path()), "").unwrap();
+        drop(held);
+        work(&b).unwrap();
+        assert!(!stray(folder.path()).exists());
+    }
+
+    #[test]
+    fn d2_what_cannot_be_swept_is_tried_again_by_everyone() {
+        let folder = tempfile::tempdir().unwrap();
+        let (a, b) = two(folder.path());
+        work(&a).unwrap();
+        work(&b).unwrap();
+        fs::write(a.path(), IN_USE).unwrap();
+        // Not even root can remove a directory as a file.
+        fs::create_dir(stray(folder.path())).unwrap();
+        assert!(work(&a).is_err());
+        assert!(work(&b).is_err());
+        fs::remove_dir(stray(folder.path())).unwrap();
+        fs::write(stray(folder.path()), "").unwrap();
+        work(&a).unwrap();
+        assert!(!stray(folder.path()).exists());
+        assert_eq!(fs::read(a.path()).unwrap(), IDLE);
+    }
+
+    #[test]
+    fn d2_a_power_loss_loses_the_mark_and_not_the_sweeping() {
+        let folder = tempfile::tempdir().unwrap();
+        let (a, _) = two(folder.path());
+        fs::write(a.path(), IDLE).unwrap();
+        fs::write(stray(folder.path()), "").unwrap();
+        work(&a).unwrap();
+        assert!(!stray(folder.path()).exists());
     }
 
     #[cfg(unix)]

@@ -20,24 +20,29 @@ const RANDOM: usize = 16;
 pub struct Replacement {
     temporary: NamedTempFile,
     target: PathBuf,
+    /// To make the new entry durable, if that is wanted.
+    directory: Option<Directory>,
 }
 
 impl Replacement {
     /// Creates the temporary file beside the target, which must be [resolved](crate::resolve). Written by root, it gets the
-    /// owner of the target.
+    /// owner of the target. With `durable` the new content and its directory entry will be on the disk after
+    /// [`commit`](Self::commit); without, they survive the death of the process only.
     ///
     /// # Errors
-    /// Those of the operating system.
-    pub fn begin(target: &Path) -> io::Result<Self> {
+    /// Those of the operating system. What committing needs is acquired now: it does not fail for want of it.
+    pub fn begin(target: &Path, durable: bool) -> io::Result<Self> {
+        let directory = if durable { Some(Directory::of(target)?) } else { None };
         let temporary = tempfile::Builder::new()
             .prefix(&prefix(target))
             .suffix(SUFFIX)
             .rand_bytes(RANDOM)
-            .tempfile_in(directory(target))?;
+            .tempfile_in(directory_of(target))?;
         adopt_owner(temporary.as_file(), target);
         Ok(Self {
             temporary,
             target: target.to_owned(),
+            directory,
         })
     }
 
@@ -46,24 +51,56 @@ impl Replacement {
         self.temporary.as_file()
     }
 
-    /// Puts the new content in place and returns the file. With `durable` it and its directory entry are on the disk
-    /// afterwards; without, they survive the death of the process only.
+    /// Puts the new content in place and returns the file.
     ///
     /// # Errors
     /// - The error and whether the replacement may have happened: `true` only if the last step, making the directory
     ///   entry durable, failed.
-    pub fn commit(self, durable: bool) -> Result<File, (io::Error, bool)> {
-        if durable {
+    pub fn commit(self) -> Result<File, (io::Error, bool)> {
+        if self.directory.is_some() {
             self.temporary.as_file().sync_all().map_err(|error| (error, false))?;
         }
         let file = self
             .temporary
             .persist(&self.target)
             .map_err(|error| (error.error, false))?;
-        if durable {
-            sync_directory(&self.target).map_err(|error| (error, true))?;
+        if let Some(directory) = &self.directory {
+            directory.sync().map_err(|error| (error, true))?;
         }
         Ok(file)
+    }
+
+    /// Removes the temporary file, as dropping does, and says whether that worked.
+    ///
+    /// # Errors
+    /// Those of the operating system; the file is then left behind.
+    pub fn discard(self) -> io::Result<()> {
+        self.temporary.close()
+    }
+}
+
+/// The directory of a file, held open. Open it before the step whose entry is to be durable: opening can fail where
+/// everything else works, for want of the right to read the directory or of a free descriptor.
+#[derive(Debug)]
+pub struct Directory(Option<File>);
+
+impl Directory {
+    /// That of a file, whose path must be [resolved](crate::resolve). Where directories cannot be opened (Windows),
+    /// nothing is.
+    ///
+    /// # Errors
+    /// Those of the operating system.
+    pub fn of(target: &Path) -> io::Result<Self> {
+        let opened = cfg!(unix).then(|| File::open(directory_of(target)));
+        Ok(Self(opened.transpose()?))
+    }
+
+    /// Makes the entries of the directory durable.
+    ///
+    /// # Errors
+    /// Those of the operating system.
+    pub fn sync(&self) -> io::Result<()> {
+        self.0.as_ref().map_or(Ok(()), File::sync_all)
     }
 }
 
@@ -72,11 +109,7 @@ impl Replacement {
 /// # Errors
 /// Those of the operating system.
 pub fn sync_directory(target: &Path) -> io::Result<()> {
-    if cfg!(unix) {
-        File::open(directory(target))?.sync_all()
-    } else {
-        Ok(())
-    }
+    Directory::of(target)?.sync()
 }
 
 /// The temporary files that killed writers left beside the target. Ask only while holding the lock: without it one of
@@ -87,7 +120,7 @@ pub fn sync_directory(target: &Path) -> io::Result<()> {
 pub fn temporaries(target: &Path) -> io::Result<Vec<PathBuf>> {
     let prefix = prefix(target);
     let mut found = Vec::new();
-    for entry in fs::read_dir(directory(target))? {
+    for entry in fs::read_dir(directory_of(target))? {
         let entry = entry?;
         if is_temporary(&entry.file_name(), &prefix) {
             found.push(entry.path());
@@ -96,19 +129,22 @@ pub fn temporaries(target: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-/// Removes what [`temporaries`] finds and says how many there were. Call it with the lock held.
+/// Removes what [`temporaries`] finds. Call it with the lock held.
 ///
 /// # Errors
-/// Those of the operating system.
-pub fn sweep(target: &Path) -> io::Result<usize> {
-    let found = temporaries(target)?;
-    for path in &found {
-        fs::remove_file(path)?;
+/// Those of the operating system: the first one, when everything that can be removed is.
+pub fn sweep(target: &Path) -> io::Result<()> {
+    let mut result = Ok(());
+    for path in temporaries(target)? {
+        match fs::remove_file(path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => result = result.and(Err(error)),
+            _ => {}
+        }
     }
-    Ok(found.len())
+    result
 }
 
-fn directory(target: &Path) -> &Path {
+fn directory_of(target: &Path) -> &Path {
     target.parent().unwrap_or(Path::new("/"))
 }
 
@@ -146,10 +182,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let target = folder.path().join("tokens.json");
         fs::write(&target, "old").unwrap();
-        let replacement = Replacement::begin(&target).unwrap();
+        let replacement = Replacement::begin(&target, true).unwrap();
         replacement.file().write_all(b"new").unwrap();
         assert_eq!(fs::read(&target).unwrap(), b"old");
-        replacement.commit(true).unwrap();
+        replacement.commit().unwrap();
         assert_eq!(fs::read(&target).unwrap(), b"new");
         assert_eq!(names(folder.path()), ["tokens.json"]);
     }
@@ -159,7 +195,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let target = folder.path().join("tokens.json");
         fs::write(&target, "old").unwrap();
-        drop(Replacement::begin(&target).unwrap());
+        drop(Replacement::begin(&target, true).unwrap());
+        Replacement::begin(&target, false).unwrap().discard().unwrap();
         assert_eq!(names(folder.path()), ["tokens.json"]);
     }
 
@@ -167,7 +204,7 @@ mod tests {
     fn d2_sweep_removes_what_a_kill_left_and_nothing_else() {
         let folder = tempfile::tempdir().unwrap();
         let target = folder.path().join("tokens.json");
-        let replacement = Replacement::begin(&target).unwrap();
+        let replacement = Replacement::begin(&target, false).unwrap();
         // As after a kill: the file stays, nobody has it.
         let (_, left) = replacement.temporary.keep().unwrap();
         let others = [
@@ -179,9 +216,27 @@ mod tests {
             fs::write(folder.path().join(other), "").unwrap();
         }
         assert_eq!(temporaries(&target).unwrap(), [left]);
-        assert_eq!(sweep(&target).unwrap(), 1);
-        assert_eq!(sweep(&target).unwrap(), 0);
+        sweep(&target).unwrap();
+        assert_eq!(temporaries(&target).unwrap(), [""; 0].map(PathBuf::from));
+        sweep(&target).unwrap();
         assert_eq!(names(folder.path()).len(), others.len());
+    }
+
+    #[test]
+    fn d2_what_cannot_be_swept_is_told_and_keeps_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let target = folder.path().join("tokens.json");
+        let names = ['a', 'b', 'c'].map(|c| {
+            folder
+                .path()
+                .join(format!(".tokens.json.{}.tmp", c.to_string().repeat(16)))
+        });
+        fs::write(&names[0], "").unwrap();
+        // Not even root can remove a directory as a file.
+        fs::create_dir(&names[1]).unwrap();
+        fs::write(&names[2], "").unwrap();
+        assert!(sweep(&target).is_err());
+        assert_eq!(temporaries(&target).unwrap(), [names[1].clone()]);
     }
 
     #[cfg(unix)]
@@ -189,7 +244,7 @@ mod tests {
     fn d4_temporary_files_are_owner_only() {
         use std::os::unix::fs::PermissionsExt;
         let folder = tempfile::tempdir().unwrap();
-        let replacement = Replacement::begin(&folder.path().join("t")).unwrap();
+        let replacement = Replacement::begin(&folder.path().join("t"), true).unwrap();
         assert_eq!(
             replacement.file().metadata().unwrap().permissions().mode() & 0o777,
             0o600

@@ -74,11 +74,11 @@ impl<'a> Rewrite<'a> {
         let found_in = self.document.format();
         self.document.upgraded();
         self.document.tidy();
-        let begun = Replacement::begin(&self.shared.path);
+        let begun = Replacement::begin(&self.shared.path, self.shared.durability == Durability::PowerLoss);
         let replacement = begun.map_err(|error| self.io("create a file beside", error))?;
         let unmistakable = self.fill(&replacement).map_err(|error| self.io("write", error))?;
         let kept = self.keep(found_in)?;
-        match replacement.commit(self.shared.durability == Durability::PowerLoss) {
+        match replacement.commit() {
             Ok(file) => Ok(self.publish(file, unmistakable)),
             Err((error, true)) => {
                 let _forgotten = self.shared.forget();
@@ -86,7 +86,7 @@ impl<'a> Rewrite<'a> {
             }
             Err((error, false)) => {
                 kept.iter().for_each(|kept| drop(std::fs::remove_file(kept)));
-                Err(self.io("replace", error))
+                Err(files::replace_error(&self.shared.path, Operation::Store, error))
             }
         }
     }

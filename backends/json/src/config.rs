@@ -77,6 +77,7 @@ impl Builder {
         let clock = Arc::new(Monotonic::start());
         let shared = Shared::new(path, self.durability, self.busy_timeout, clock);
         shared.warnings.network(&shared.path);
+        shared.warnings.obstacles(&shared.path);
         Ok(JsonStorage::new(shared))
     }
 }

@@ -26,7 +26,7 @@ impl ProveWritable for Prover {
 const MARGIN: usize = 64 * 1024;
 
 /// Does what the coming rewrite does, under the same lock, up to the point of no return: the temporary file is created
-/// and filled, and then removed.
+/// and filled, and then removed. That it can take the file's place is proven without doing it.
 fn prove(shared: &Shared) -> Result<()> {
     let failed = |doing: &'static str| move |error| files::io_error(Operation::Lease, &shared.path, doing, error);
     let lock = SidecarLock::new(&shared.path);
@@ -34,24 +34,26 @@ fn prove(shared: &Shared) -> Result<()> {
     let Some(mut guard) = lock.acquire_until(deadline).map_err(failed("lock"))? else {
         return Err(error::busy(shared, Operation::Lease));
     };
-    if guard.mark_in_use().map_err(failed("lock"))? {
-        files::sweep(&shared.path).map_err(failed("clear up beside"))?;
-    }
+    guard.begin_work().map_err(failed("clear up beside"))?;
     let (snapshot, _retired) = shared.load()?;
     let document = match &snapshot.content {
         Content::Absent => Arc::new(Document::empty()),
         Content::Document(document) => Arc::clone(document),
         Content::Damaged(damage) => return Err(error::damage(&shared.path, damage, Operation::Lease)),
     };
-    let replacement = Replacement::begin(&shared.path).map_err(failed("create a file beside"))?;
+    files::prove_replaceable(&shared.path, Operation::Lease)?;
+    let durable = shared.durability == Durability::PowerLoss;
+    let replacement = Replacement::begin(&shared.path, durable).map_err(failed("create a file beside"))?;
     let mut file = replacement.file();
     let filled = document
         .write_to(&mut file)
         .and_then(|()| file.write_all(&[b' '; MARGIN]));
     filled.map_err(failed("write a file beside"))?;
-    if shared.durability == Durability::PowerLoss {
+    if durable {
         // Some file systems find out only now that there is no room.
         file.sync_data().map_err(failed("write a file beside"))?;
     }
+    replacement.discard().map_err(failed("remove a file beside"))?;
+    guard.finish_work();
     Ok(())
 }

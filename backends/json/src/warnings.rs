@@ -6,7 +6,7 @@ use std::{
 };
 
 use token_storage_core::{Finding, Severity};
-use token_storage_files as files;
+use token_storage_files::{self as files, Obstacle};
 
 /// Logged, and collected until somebody asks; each once.
 #[derive(Debug, Default)]
@@ -46,6 +46,15 @@ impl Warnings {
             message,
             advice,
         ));
+    }
+
+    /// Tells of a file that is not what it seems: other programs reach it by another way, and do not see what is written.
+    pub(crate) fn obstacles(&self, path: &Path) {
+        for obstacle in files::obstacles(path).unwrap_or_default() {
+            if let Obstacle::MountPoint | Obstacle::Replaced | Obstacle::HardLinks(_) = obstacle {
+                self.add(obstacle.finding(path));
+            }
+        }
     }
 
     /// Tells of a file system on which the storage cannot keep what it promises.

@@ -205,12 +205,11 @@ fn try_write(
     let mut rewrite = Rewrite::of(shared, &snapshot);
     let results: Vec<_> = jobs.iter().map(|job| rewrite.apply(job)).collect();
     if results.iter().flatten().any(|applied| applied.changed) {
-        // A predecessor that died at work may have left a temporary file.
-        if guard.mark_in_use().is_ok_and(|died| died) {
-            let _ = files::sweep(&shared.path);
-        }
+        // What cannot be cleared up now is tried again by the next write.
+        let _ = guard.begin_work();
         // Answers that rest on changes which then fail to be written are void with them, refusals included.
         retired.push(rewrite.commit()?);
+        guard.finish_work();
     }
     Ok(results)
 }
