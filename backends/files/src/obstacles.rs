@@ -119,7 +119,7 @@ pub fn obstacles(path: &Path) -> io::Result<Vec<Obstacle>> {
     platform::links(&file, &mut found);
     platform::attributes(path, &mut found);
     if let Some(folder) = path.parent() {
-        platform::folder(folder, &file, &mut found);
+        platform::folder(path, folder, &file, &mut found);
     }
     Ok(found)
 }
@@ -167,12 +167,14 @@ mod platform {
         }
     }
 
-    pub(super) fn folder(folder: &Path, file: &Metadata, found: &mut Vec<Obstacle>) {
+    pub(super) fn folder(path: &Path, folder: &Path, file: &Metadata, found: &mut Vec<Obstacle>) {
         const STICKY: u32 = 0o1000;
         let Ok(metadata) = fs::metadata(folder) else { return };
         let user = rustix::process::geteuid();
-        let ours = user.is_root() || [file.uid(), metadata.uid()].contains(&user.as_raw());
-        if metadata.mode() & STICKY != 0 && !ours {
+        let ours = || [file.uid(), metadata.uid()].contains(&user.as_raw());
+        // Root within a container may have been deprived of this right.
+        let privileged = || user.is_root() && may_remove(path).unwrap_or(true);
+        if metadata.mode() & STICKY != 0 && !ours() && !privileged() {
             found.push(Obstacle::StickyFolder { owner: file.uid() });
         }
         #[cfg(target_os = "linux")]
@@ -260,7 +262,7 @@ mod platform {
 
     pub(super) fn attributes(_path: &Path, _found: &mut Vec<Obstacle>) {}
 
-    pub(super) fn folder(_folder: &Path, _file: &Metadata, _found: &mut Vec<Obstacle>) {}
+    pub(super) fn folder(_path: &Path, _folder: &Path, _file: &Metadata, _found: &mut Vec<Obstacle>) {}
 
     pub(super) fn may_remove(_path: &Path) -> io::Result<bool> {
         Ok(true)

@@ -1,0 +1,7 @@
+//! Files as containers mount them, and others that cannot be replaced: nothing is lost in silence, and no refresh token is
+//! spent for nothing.
+#![cfg(target_os = "linux")]
+
+mod json;
+mod refresh;
+mod sandbox;
