@@ -52,7 +52,7 @@ pub use ext::{EnumerateExt, TokenStorageExt};
 pub use issued_by::IssuedBy;
 pub use namespaced::{Listing, Namespaced};
 pub use open::{examine, open};
-pub use response::{MAX_EXPIRES_IN, ResponseToken, TokenResponse};
+pub use response::{MAX_EXPIRES_IN, ResponseToken, ResponseWarning, TokenPath, TokenResponse};
 pub use token_storage_core::*;
 pub use url::StorageUrl;
 

@@ -5,10 +5,15 @@ use token_storage_core::{Error, ErrorKind, Extra, Operation, Result, Secret, Tok
 mod expiry;
 mod members;
 mod parse;
+mod path;
 #[cfg(test)]
 mod tests;
+mod text;
+mod warning;
 
 pub use expiry::MAX_EXPIRES_IN;
+pub use path::TokenPath;
+pub use warning::ResponseWarning;
 
 /// A token endpoint's answer: RFC 6749 section 5.1, with what Globus adds (one more token per resource server under
 /// `other_tokens`, and a bare array of tokens for dependent tokens).
@@ -27,6 +32,7 @@ pub use expiry::MAX_EXPIRES_IN;
 pub struct TokenResponse {
     /// Never empty.
     tokens: Vec<ResponseToken>,
+    warnings: Vec<ResponseWarning>,
 }
 
 /// One token of a [`TokenResponse`]. A field that is `None` was missing, null or empty in the response.
@@ -52,22 +58,70 @@ pub struct ResponseToken {
 }
 
 impl TokenResponse {
-    /// Reads a response that arrived at `now` (seconds since the Unix epoch).
+    /// Reads a response that arrived at `now` (seconds since the Unix epoch): JSON, or a form as GitHub sends it.
+    ///
+    /// A server has spent a code or a refresh token on it, so whatever else is wrong with it, a token that can be read is
+    /// read. A member that makes no sense counts as absent, and [`warnings`](Self::warnings) name it. Where nothing would
+    /// be lost, [`strict`](Self::strict) refuses such a response.
     ///
     /// - `expires_in` may be an integer, a fraction (rounded down), a numeric string or 0; missing is unknown (K8).
+    ///   Negative, not finite or more than [`MAX_EXPIRES_IN`] makes no sense.
+    /// - The time of expiry itself (`expires_at`, `expires_on`, `expiry`, `expires` and the like: seconds, milliseconds,
+    ///   RFC 3339, an HTTP date) counts as well. The earliest of all is it, because what was cached is older than `now`.
     /// - `scope` may also be an array of strings, as a few servers send it.
     /// - Null and empty strings count as missing, because some servers send `"refresh_token": ""` for "as before".
     /// - Of duplicate members the last wins, and of two tokens for one resource server too, as in the Globus SDK.
-    /// - A stored record, as the command `token-storage get --reveal --json` prints it, can be read as well: its
-    ///   `expires_at_seconds` counts if there is no `expires_in`, and its `identity_id` is taken over. Members that
-    ///   start with [`RESERVED_PREFIX`](crate::RESERVED_PREFIX) are left out.
+    /// - What other programs keep is understood where the standard names are missing: `accessToken`, `token`, `scopes`.
+    /// - A stored record, as the command `token-storage get --reveal --json` prints it, can be read as well: of it
+    ///   `expires_at_seconds` counts, and its `identity_id` is taken over. Members that start with
+    ///   [`RESERVED_PREFIX`](crate::RESERVED_PREFIX) are left out.
+    ///
+    /// ```
+    /// use token_storage::TokenResponse;
+    ///
+    /// let response = TokenResponse::parse(br#"{"access_token": "at", "expires_in": -1}"#, 1_000)?;
+    /// assert_eq!(response.primary().expires_at, None);
+    /// assert_eq!(response.warnings()[0].member(), "expires_in");
+    /// assert!(response.strict().is_err());
+    /// # Ok::<(), token_storage::Error>(())
+    /// ```
     ///
     /// # Errors
-    /// - [`ErrorKind::InvalidInput`]: not JSON, no access token, a member of the wrong type, a negative, not finite or
-    ///   absurd expiry (more than [`MAX_EXPIRES_IN`]), an error response. The message names the place (line and column,
-    ///   or the member) and quotes nothing of the response.
-    pub fn parse(json: impl AsRef<[u8]>, now: i64) -> Result<Self> {
-        parse::response(json.as_ref(), now).map(|tokens| Self { tokens })
+    /// - [`ErrorKind::InvalidInput`]: neither JSON nor a form, no access token that is text, an error response. The message
+    ///   names the place (line and column, or the member) and quotes nothing of the response.
+    pub fn parse(body: impl AsRef<[u8]>, now: i64) -> Result<Self> {
+        Self::read(body.as_ref(), None, now)
+    }
+
+    /// As [`parse`](Self::parse), for a server that wraps the token: Slack in `authed_user`, Withings in `body`. If there
+    /// is nothing under that path, a token at the top level is read, with a warning: the same server may answer a refresh
+    /// that way.
+    ///
+    /// # Errors
+    /// - [`ErrorKind::InvalidInput`], as `parse`.
+    pub fn parse_at(body: impl AsRef<[u8]>, path: &TokenPath, now: i64) -> Result<Self> {
+        Self::read(body.as_ref(), Some(path), now)
+    }
+
+    fn read(body: &[u8], path: Option<&TokenPath>, now: i64) -> Result<Self> {
+        let parse::Parsed { tokens, warnings } = parse::response(body, path, now)?;
+        Ok(Self { tokens, warnings })
+    }
+
+    /// What makes no sense in the response, and so counts as absent. Names members, quotes nothing.
+    pub fn warnings(&self) -> &[ResponseWarning] {
+        &self.warnings
+    }
+
+    /// Refuses a response in which something makes no sense: for input that is still there after a refusal.
+    ///
+    /// # Errors
+    /// - [`ErrorKind::InvalidInput`] with the first of the [`warnings`](Self::warnings).
+    pub fn strict(self) -> Result<Self> {
+        match self.warnings.first() {
+            Some(warning) => Err(invalid(warning.problem())),
+            None => Ok(self),
+        }
     }
 
     /// The tokens in the order of the response; at least one.

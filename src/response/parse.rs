@@ -1,11 +1,15 @@
 //! From the text of a response to its tokens.
 
-use serde_json::value::RawValue;
+use std::borrow::Cow;
+
 use token_storage_core::{Error, Extra, RESERVED_PREFIX, Result, Secret};
 
 use super::{
     ResponseToken, expiry, invalid,
     members::{decode_string, elements, members},
+    path::{TokenPath, wrapper},
+    text,
+    warning::ResponseWarning,
 };
 
 /// The error codes of RFC 6749 section 5.2 and RFC 8628 section 3.5. Only these are repeated in a message: anything else
@@ -23,67 +27,123 @@ const ERROR_CODES: [&str; 10] = [
     "expired_token",
 ];
 
-pub(super) fn response(json: &[u8], now: i64) -> Result<Vec<ResponseToken>> {
-    let root = root(json)?;
+// A member's name, and what else it is called: by Google's libraries, those of Java and JavaScript, Docker, ASP.NET,
+// Azure, Go. The standard name counts before the others.
+const ACCESS_TOKEN: &[&str] = &["access_token", "accessToken", "token"];
+const REFRESH_TOKEN: &[&str] = &["refresh_token", "refreshToken"];
+const TOKEN_TYPE: &[&str] = &["token_type", "tokenType"];
+const SCOPE: &[&str] = &["scope", "scopes"];
+const EXPIRES_IN: &[&str] = &["expires_in", "expiresIn"];
+/// Members that name the time itself. Each of them counts, the earliest in the end.
+const EXPIRES_AT: [&str; 9] = [
+    "expires_at",
+    "expires_on",
+    "expiry",
+    "expires",
+    ".expires",
+    "expiresAt",
+    "expiry_date",
+    "token_expiry",
+    "expiration",
+];
+/// The expiry in a stored record, which is a response as well. It has the standard names alone.
+const RECORD_EXPIRY: &str = "expires_at_seconds";
+
+pub(super) struct Parsed {
+    /// Never empty.
+    pub(super) tokens: Vec<ResponseToken>,
+    pub(super) warnings: Vec<ResponseWarning>,
+}
+
+pub(super) fn response(body: &[u8], path: Option<&TokenPath>, now: i64) -> Result<Parsed> {
+    let mut warnings = Vec::new();
+    let json = text::json(body, &mut warnings);
+    let odd_text = warnings.first().map(|warning| warning.problem().to_owned());
+    let tokens = json.and_then(|json| tokens(&json, path, now, &mut warnings));
+    match (tokens, odd_text) {
+        (Ok(tokens), _) => Ok(Parsed { tokens, warnings }),
+        (Err(error), None) => Err(error),
+        (Err(error), Some(odd)) => Err(invalid(format!("{}; and {odd}", error.message()))),
+    }
+}
+
+fn tokens(
+    json: &str,
+    path: Option<&TokenPath>,
+    now: i64,
+    warnings: &mut Vec<ResponseWarning>,
+) -> Result<Vec<ResponseToken>> {
+    let root = at(json, path, warnings)?;
     match root.as_bytes()[0] {
-        b'{' => {
-            let (token, others) = token(root, Place::Root, now)?;
-            let mut tokens = vec![token];
-            if let Some(others) = others {
-                let others = elements(others)
-                    .ok_or_else(|| invalid("the member `other_tokens` of the response is not an array"))?;
-                for (index, other) in others.into_iter().enumerate() {
-                    tokens.push(token_alone(other, Place::Other(index), now)?);
-                }
-            }
-            Ok(tokens)
-        }
-        b'[' => {
-            let elements = elements(root).unwrap_or_default();
-            if elements.is_empty() {
-                return Err(invalid("the response is an empty array; it holds no token"));
-            }
-            let elements = elements.into_iter().enumerate();
-            elements
-                .map(|(index, element)| token_alone(element, Place::Element(index), now))
-                .collect()
-        }
+        b'{' => object(root, now, warnings),
+        b'[' => array(root, now, warnings),
         _ => Err(invalid("the response is neither a JSON object nor an array of them")),
     }
 }
 
-/// The text of the one JSON value of the response.
-fn root(json: &[u8]) -> Result<&str> {
-    if json.starts_with(b"\xef\xbb\xbf") || json.starts_with(b"\xff\xfe") || json.starts_with(b"\xfe\xff") {
-        return Err(invalid(
-            "the response starts with a byte order mark; save it as UTF-8 without one",
-        ));
+/// What the path leads to. Servers that wrap the token at login do not always do so when it is refreshed.
+fn at<'a>(json: &'a str, path: Option<&TokenPath>, warnings: &mut Vec<ResponseWarning>) -> Result<&'a str> {
+    let Some(path) = path else { return Ok(json) };
+    if let Some(found) = path.follow(json) {
+        return Ok(found);
     }
-    let text = std::str::from_utf8(json).map_err(|error| {
-        let line = 1 + json[..error.valid_up_to()]
-            .iter()
-            .filter(|byte| **byte == b'\n')
-            .count();
-        let offset = error.valid_up_to();
-        invalid(format!(
-            "the response is not UTF-8: line {line}, byte {offset} of the whole"
-        ))
-    })?;
-    if text.trim().is_empty() {
-        return Err(invalid("the response is empty"));
+    let problem = "the response has nothing where the token was said to be";
+    let members = members(json).unwrap_or_default();
+    let has = |name: &str| members.iter().any(|(member, _)| member.as_deref() == Some(name));
+    if !has("access_token") && !has("error") {
+        return Err(invalid(problem));
     }
-    let raw: &RawValue = serde_json::from_str(text).map_err(|error| not_json(&error))?;
-    Ok(raw.get())
+    warnings.push(ResponseWarning::new(
+        "",
+        problem,
+        "so the token at its top level is taken",
+    ));
+    Ok(json)
 }
 
-/// serde_json's own message can quote the text, so only its position is used.
-fn not_json(error: &serde_json::Error) -> Error {
-    let (line, column) = (error.line(), error.column());
-    invalid(if error.is_eof() {
-        format!("the response ends in the middle, at line {line} column {column}; it seems to be truncated")
-    } else {
-        format!("the response is not JSON, or more than one value: line {line} column {column}")
-    })
+fn object(root: &str, now: i64, warnings: &mut Vec<ResponseWarning>) -> Result<Vec<ResponseToken>> {
+    let mut reader = Reader::new(root, Place::Root, warnings)?;
+    let others = reader.take(&["other_tokens"]).map(|(_, json)| json);
+    let mut tokens = vec![reader.token(now)?];
+    match others.map(elements) {
+        None => {}
+        Some(Some(others)) => {
+            for (index, other) in others.into_iter().enumerate() {
+                match Reader::new(other, Place::Other(index), warnings).and_then(|reader| reader.token(now)) {
+                    Ok(token) => tokens.push(token),
+                    Err(error) => warnings.push(left_out("other_tokens", &error)),
+                }
+            }
+        }
+        Some(None) => {
+            let problem = "the member `other_tokens` of the response is not an array".to_owned();
+            warnings.push(ResponseWarning::absent("other_tokens", problem));
+        }
+    }
+    Ok(tokens)
+}
+
+fn array(root: &str, now: i64, warnings: &mut Vec<ResponseWarning>) -> Result<Vec<ResponseToken>> {
+    let mut tokens = Vec::new();
+    let mut first = None;
+    for (index, element) in elements(root).unwrap_or_default().into_iter().enumerate() {
+        match Reader::new(element, Place::Element(index), warnings).and_then(|reader| reader.token(now)) {
+            Ok(token) => tokens.push(token),
+            Err(error) => {
+                warnings.push(left_out("", &error));
+                first.get_or_insert(error);
+            }
+        }
+    }
+    match (tokens.is_empty(), first) {
+        (false, _) => Ok(tokens),
+        (true, Some(error)) => Err(error),
+        (true, None) => Err(invalid("the response is an empty array; it holds no token")),
+    }
+}
+
+fn left_out(member: &'static str, error: &Error) -> ResponseWarning {
+    ResponseWarning::new(member, error.message(), "so that token is left out")
 }
 
 /// Which token of the response is meant, for messages.
@@ -104,126 +164,197 @@ impl std::fmt::Display for Place {
     }
 }
 
-fn token_alone(json: &str, place: Place, now: i64) -> Result<ResponseToken> {
-    Ok(token(json, place, now)?.0)
-}
-
-/// A token, and the raw `other_tokens` if it is the one at the top level.
-fn token(json: &str, place: Place, now: i64) -> Result<(ResponseToken, Option<&str>)> {
-    let members = members(json).ok_or_else(|| invalid(format!("{place} is not a JSON object")))?;
-    let mut fields = Fields {
-        place,
-        known: [None; 9],
-    };
-    let mut extra = Extra::new();
-    let mut others = None;
-    for (name, value) in members {
-        let name = name.ok_or_else(|| invalid(format!("{place} has a member whose name is not valid Unicode")))?;
-        if let Some(index) = KNOWN.iter().position(|known| *known == name) {
-            fields.known[index] = (value != "null").then_some(value);
-        } else if name == "other_tokens" && matches!(place, Place::Root) {
-            others = (value != "null").then_some(value);
-        } else if !name.starts_with(RESERVED_PREFIX) {
-            extra.insert(&*name, value)?;
-        }
-    }
-    Ok((fields.into_token(extra, now)?, others))
-}
-
-const KNOWN: [&str; 9] = [
-    "access_token",
-    "refresh_token",
-    "token_type",
-    "expires_in",
-    "scope",
-    "resource_server",
-    "identity_id",
-    "expires_at_seconds",
-    "error",
-];
-
-/// The raw values of the known members; null counts as absent.
-struct Fields<'a> {
+/// The members of one token, from which those that have a meaning are taken one by one. The rest is extra.
+struct Reader<'a, 'w> {
     place: Place,
-    known: [Option<&'a str>; KNOWN.len()],
+    json: &'a str,
+    members: Vec<(Cow<'a, str>, &'a str)>,
+    is_record: bool,
+    warnings: &'w mut Vec<ResponseWarning>,
 }
 
-impl<'a> Fields<'a> {
-    fn into_token(self, mut extra: Extra, now: i64) -> Result<ResponseToken> {
-        let place = self.place;
-        let Some(access_token) = self.text("access_token")? else {
-            return Err(self.no_access_token());
-        };
-        if let Some(error) = self.raw("error") {
-            extra.insert("error", error)?;
+impl<'a, 'w> Reader<'a, 'w> {
+    fn new(json: &'a str, place: Place, warnings: &'w mut Vec<ResponseWarning>) -> Result<Self> {
+        let found = members(json).ok_or_else(|| invalid(format!("{place} is not a JSON object")))?;
+        let count = found.len();
+        let members: Vec<_> = found
+            .into_iter()
+            .filter_map(|(name, value)| Some((name?, value)))
+            .collect();
+        if members.len() < count {
+            let problem = format!("{place} has a member whose name is not valid Unicode");
+            warnings.push(ResponseWarning::absent("", problem));
         }
-        Ok(ResponseToken {
-            access_token: Secret::new(access_token),
-            refresh_token: self.text("refresh_token")?.map(Secret::new),
-            token_type: self.text("token_type")?,
-            scope: self.scope()?,
-            resource_server: match self.raw("resource_server") {
-                // The empty string is a resource server like any other (K4).
-                Some("\"\"") => Some(String::new()),
-                _ => self.text("resource_server")?,
-            },
-            identity_id: self.text("identity_id")?,
-            expires_at: self
-                .expires_at(now)
-                .map_err(|(member, problem)| invalid(format!("the member `{member}` of {place} {problem}")))?,
-            extra,
+        let is_record = members.iter().any(|(name, _)| name == RECORD_EXPIRY);
+        Ok(Self {
+            place,
+            json,
+            members,
+            is_record,
+            warnings,
         })
     }
 
-    fn raw(&self, name: &str) -> Option<&'a str> {
-        let index = KNOWN.iter().position(|known| *known == name)?;
-        self.known[index]
+    fn token(mut self, now: i64) -> Result<ResponseToken> {
+        let access_token = self.access_token()?;
+        Ok(ResponseToken {
+            access_token: Secret::new(access_token),
+            refresh_token: self.text(REFRESH_TOKEN).map(Secret::new),
+            token_type: self.text(TOKEN_TYPE),
+            scope: self.scope(),
+            resource_server: self.resource_server(),
+            identity_id: self.text(&["identity_id"]),
+            expires_at: self.expires_at(now),
+            extra: self.extra(),
+        })
     }
 
-    /// The content of a string member; empty counts as absent.
-    fn text(&self, name: &str) -> Result<Option<String>> {
-        let Some(json) = self.raw(name) else { return Ok(None) };
+    /// The last member of the first of these names that has one which is not null, which counts as absent.
+    fn take(&mut self, names: &[&'static str]) -> Option<(&'static str, &'a str)> {
+        let names = if self.is_record { &names[..1] } else { names };
+        names.iter().find_map(|name| {
+            let found = self.members.iter().rfind(|(member, _)| member == name)?.1;
+            self.members.retain(|(member, _)| member != name);
+            (found != "null").then_some((*name, found))
+        })
+    }
+
+    fn access_token(&mut self) -> Result<String> {
+        let is_error = self
+            .members
+            .iter()
+            .any(|(name, value)| name == "error" && *value != "null");
+        let is_text = |name: &str| {
+            self.members
+                .iter()
+                .any(|(member, json)| member == name && json.starts_with('"'))
+        };
+        let mut names = ACCESS_TOKEN.to_vec();
+        names.retain(|name| *name == "access_token" || (!is_error && is_text(name)));
+        let Some((name, json)) = self.take(&names) else {
+            return Err(self.no_access_token());
+        };
         match decode_string(json) {
-            Some(text) => Ok(Some(text.into_owned()).filter(|text| !text.is_empty())),
-            None => Err(invalid(format!(
+            Some(text) if text.is_empty() => Err(self.no_access_token()),
+            Some(text) if !text.contains(char::REPLACEMENT_CHARACTER) => Ok(text.into_owned()),
+            _ => Err(invalid(format!(
                 "the member `{name}` of {} is not a string of valid Unicode",
                 self.place
             ))),
         }
     }
 
-    fn scope(&self) -> Result<Option<String>> {
-        let Some(scopes) = self.raw("scope").and_then(elements) else {
-            return self.text("scope");
-        };
-        let decoded: Option<Vec<_>> = scopes.into_iter().map(decode_string).collect();
-        match decoded {
-            Some(scopes) => Ok(Some(scopes.join(" ")).filter(|scope| !scope.is_empty())),
-            None => Err(invalid(format!(
-                "the member `scope` of {} is an array of something else than strings",
-                self.place
-            ))),
+    /// The content of a string member; empty counts as absent.
+    fn text(&mut self, names: &[&'static str]) -> Option<String> {
+        let (name, json) = self.take(names)?;
+        match decode_string(json) {
+            Some(text) => Some(text.into_owned()).filter(|text| !text.is_empty()),
+            None => self.ignore(name, "is not a string of valid Unicode"),
         }
     }
 
-    fn expires_at(&self, now: i64) -> Result<Option<i64>, (&'static str, &'static str)> {
-        if let Some(json) = self.raw("expires_in") {
-            let expires_at = expiry::expires_at(json, now).map_err(|problem| ("expires_in", problem))?;
-            return Ok(Some(expires_at));
-        }
-        let Some(json) = self.raw("expires_at_seconds") else {
-            return Ok(None);
+    fn resource_server(&mut self) -> Option<String> {
+        // The empty string is a resource server like any other (K4).
+        let is_empty = self.members.iter().rfind(|(name, _)| name == "resource_server");
+        let is_empty = is_empty.is_some_and(|(_, json)| *json == "\"\"");
+        let name = self.text(&["resource_server"]);
+        if is_empty { Some(String::new()) } else { name }
+    }
+
+    fn scope(&mut self) -> Option<String> {
+        let (name, json) = self.take(SCOPE)?;
+        let Some(scopes) = elements(json) else {
+            return match decode_string(json) {
+                Some(text) => Some(text.into_owned()).filter(|text| !text.is_empty()),
+                None => self.ignore(name, "is not a string of valid Unicode"),
+            };
         };
-        let seconds = json
-            .parse()
-            .map_err(|_| ("expires_at_seconds", "is not an integer of 64 bits"))?;
-        Ok(Some(seconds))
+        let decoded: Option<Vec<_>> = scopes.into_iter().map(decode_string).collect();
+        match decoded {
+            Some(scopes) => Some(scopes.join(" ")).filter(|scope| !scope.is_empty()),
+            None => self.ignore(name, "is an array of something else than strings"),
+        }
+    }
+
+    /// The earliest time that the response names.
+    fn expires_at(&mut self, now: i64) -> Option<i64> {
+        let mut earliest = None;
+        if let Some((name, json)) = self.take(EXPIRES_IN) {
+            match expiry::relative(json, now) {
+                Ok(time) => earliest = Some(time),
+                Err(problem) => self.ignore(name, problem).unwrap_or_default(),
+            }
+        }
+        if self.is_record {
+            let recorded = self.take(&[RECORD_EXPIRY]).and_then(|(name, json)| {
+                let seconds = json.parse().ok();
+                seconds.or_else(|| self.ignore(name, "is not an integer of 64 bits"))
+            });
+            return [earliest, recorded].into_iter().flatten().min();
+        }
+        let (times, odd) = self.times(now);
+        // Others may mean something else by that name, which only matters if nothing is known otherwise.
+        if earliest.is_none() && times.is_empty() {
+            for (name, problem) in odd {
+                self.warn(name, problem);
+            }
+        }
+        times.into_iter().chain(earliest).min()
+    }
+
+    /// The times that the members say; those that say none stay where they are.
+    fn times(&mut self, now: i64) -> (Vec<i64>, Vec<(&'static str, &'static str)>) {
+        let (mut times, mut odd) = (Vec::new(), Vec::new());
+        for name in EXPIRES_AT {
+            let Some((_, json)) = self.members.iter().rfind(|(member, _)| member == name) else {
+                continue;
+            };
+            match expiry::absolute(name, json, now) {
+                _ if *json == "null" => {}
+                Ok(time) => {
+                    times.extend(time);
+                    self.members.retain(|(member, _)| member != name);
+                }
+                Err(problem) => odd.push((name, problem)),
+            }
+        }
+        (times, odd)
+    }
+
+    fn extra(self) -> Extra {
+        let mut extra = Extra::new();
+        for (name, json) in self.members {
+            if name.starts_with(RESERVED_PREFIX) {
+                continue;
+            }
+            if extra.insert(&*name, json).is_err() {
+                let problem = format!("{} has a member that cannot be kept", self.place);
+                self.warnings.push(ResponseWarning::absent("", problem));
+            }
+        }
+        extra
+    }
+
+    fn warn(&mut self, member: &'static str, problem: &str) {
+        let problem = format!("the member `{member}` of {} {problem}", self.place);
+        self.warnings.push(ResponseWarning::absent(member, problem));
+    }
+
+    fn ignore<T>(&mut self, member: &'static str, problem: &str) -> Option<T> {
+        self.warn(member, problem);
+        None
     }
 
     fn no_access_token(&self) -> Error {
         let place = self.place;
-        let Some(error) = self.raw("error") else {
-            return invalid(format!("{place} has no access_token"));
+        let error = self.members.iter().rfind(|(name, _)| name == "error");
+        let Some((_, error)) = error.filter(|(_, json)| *json != "null") else {
+            return invalid(match wrapper(self.json) {
+                Some(name) => format!(
+                    "{place} has no access_token, but one in its member `{name}`; say that the token is there (its path)"
+                ),
+                None => format!("{place} has no access_token"),
+            });
         };
         let code = decode_string(error);
         let known = ERROR_CODES.iter().find(|known| code.as_deref() == Some(**known));

@@ -1,12 +1,22 @@
 use proptest::prelude::*;
 use token_storage_core::ErrorKind;
 
-use super::{MAX_EXPIRES_IN, TokenResponse};
+use super::{MAX_EXPIRES_IN, TokenPath, TokenResponse};
 
 const NOW: i64 = 1_000_000;
 
+/// Where nothing is lost, everything has to make sense.
 fn parse(json: &str) -> token_storage_core::Result<TokenResponse> {
-    TokenResponse::parse(json, NOW)
+    TokenResponse::parse(json, NOW)?.strict()
+}
+
+/// What a server answered.
+fn answered(json: &str) -> TokenResponse {
+    TokenResponse::parse(json, NOW).unwrap_or_else(|error| panic!("{json}: {error}"))
+}
+
+fn warned(response: &TokenResponse) -> Vec<&str> {
+    response.warnings().iter().map(|warning| warning.member()).collect()
 }
 
 fn expiry(expires_in: &str) -> token_storage_core::Result<Option<i64>> {
@@ -58,9 +68,254 @@ fn k8_expiry_that_makes_no_sense_is_refused() {
         assert_eq!(error.kind(), ErrorKind::InvalidInput, "{json}");
         assert!(error.to_string().contains("`expires_in`"), "{json}: {error}");
         assert!(!format!("{error:?}").contains("canary"), "{json}");
+        let answer = answered(&format!(
+            r#"{{"access_token":"canary","expires_in":{json},"refresh_token":"rt"}}"#
+        ));
+        assert_eq!(answer.primary().expires_at, None, "{json}");
+        assert_eq!(warned(&answer), ["expires_in"], "{json}");
+        assert_eq!(answer.primary().refresh_token.as_ref().unwrap().expose(), "rt");
+        assert!(!format!("{:?} {}", answer.warnings(), answer.warnings()[0]).contains("canary"));
     }
-    let late = TokenResponse::parse(r#"{"access_token":"at","expires_in":1}"#, i64::MAX);
-    assert_eq!(late.unwrap_err().kind(), ErrorKind::InvalidInput);
+    let late = TokenResponse::parse(r#"{"access_token":"at","expires_in":1}"#, i64::MAX).unwrap();
+    assert_eq!((late.primary().expires_at, warned(&late)), (None, vec!["expires_in"]));
+    assert_eq!(late.strict().unwrap_err().kind(), ErrorKind::InvalidInput);
+}
+
+#[test]
+fn a_member_that_makes_no_sense_counts_as_absent() {
+    let odd = ["7", "1.5", "true", "[1]", "{}", r#""\ud800""#, r#"{"canary":"canary"}"#];
+    for member in [
+        "refresh_token",
+        "token_type",
+        "scope",
+        "resource_server",
+        "identity_id",
+        "other_tokens",
+    ] {
+        for json in odd {
+            if (member, json) == ("other_tokens", "[1]") {
+                continue;
+            }
+            let text = format!(r#"{{"access_token":"at","expires_in":60,"{member}":{json},"state":"s"}}"#);
+            let answer = answered(&text);
+            assert_eq!(warned(&answer), [member], "{text}");
+            assert!(!answer.warnings()[0].to_string().contains("canary"), "{text}");
+            let bare = answered(r#"{"access_token":"at","expires_in":60,"state":"s"}"#);
+            assert_eq!(answer.tokens(), bare.tokens(), "{text}");
+            assert!(parse(&text).is_err(), "{text}");
+        }
+        // Nothing, as some servers say it.
+        for json in ["null", r#""""#] {
+            let text = format!(r#"{{"access_token":"at","{member}":{json}}}"#);
+            let quiet = member == "other_tokens" && json != "null";
+            assert_eq!(answered(&text).warnings().is_empty(), !quiet, "{text}");
+        }
+    }
+}
+
+#[test]
+fn a_token_that_cannot_be_read_is_left_out_of_several() {
+    let answer = answered(
+        r#"{"access_token":"at","other_tokens":[1,{"resource_server":"x"},{"access_token":7},{"access_token":"b"}]}"#,
+    );
+    assert_eq!(warned(&answer), ["other_tokens"; 3]);
+    let tokens: Vec<_> = answer
+        .tokens()
+        .iter()
+        .map(|token| token.access_token.expose())
+        .collect();
+    assert_eq!(tokens, ["at", "b"]);
+    let answer = answered(r#"["canary",{"access_token":"a","resource_server":"1"}]"#);
+    assert_eq!((answer.tokens().len(), answer.warnings().len()), (1, 1));
+}
+
+#[test]
+fn odd_text_around_a_token_is_made_up_for() {
+    for body in [
+        &b"\xef\xbb\xbf{\"access_token\":\"at\"}"[..],
+        b"{\"access_token\":\"at\",\"name\":\"Zo\xeb\"}",
+        b"{\"access_token\":\"at\",\"\\ud800\":1}",
+    ] {
+        let answer = TokenResponse::parse(body, NOW).unwrap();
+        assert_eq!(answer.primary().access_token.expose(), "at");
+        assert_eq!(answer.warnings().len(), 1, "{answer:?}");
+        assert!(answer.strict().is_err());
+    }
+    let broken = TokenResponse::parse(b"{\"access_token\":\"a\xeb\"}", NOW);
+    assert_eq!(broken.unwrap_err().kind(), ErrorKind::InvalidInput);
+}
+
+#[test]
+fn the_earliest_time_of_expiry_counts() {
+    for (members, want) in [
+        (r#""expires_in":3600,"expires_at":5"#, Some(5)),
+        (r#""expires_in":3600,"expires_at":9999999"#, Some(NOW + 3600)),
+        (r#""expires_on":"2000000","expires_at":3000000"#, Some(2_000_000)),
+        (r#""expires_in":"soon","expires_at":2000000"#, Some(2_000_000)),
+        (r#""expires_in":3600,"expires_at_seconds":5"#, Some(5)),
+        (r#""expires_in":1,"expires_at_seconds":9999999"#, Some(NOW + 1)),
+    ] {
+        let answer = answered(&format!(r#"{{"access_token":"at",{members}}}"#));
+        assert_eq!(answer.primary().expires_at, want, "{members}");
+        assert!(
+            answer.primary().extra.is_empty(),
+            "what is understood would be wrong after a refresh: {members}"
+        );
+    }
+}
+
+#[test]
+fn the_time_of_expiry_has_many_names_and_shapes() {
+    let time = 1_600_000_000;
+    for name in [
+        "expires_at",
+        "expires_on",
+        "expiry",
+        "expires",
+        ".expires",
+        "expiresAt",
+        "expiry_date",
+        "token_expiry",
+    ] {
+        for json in [
+            "1600000000",
+            "1600000000.75",
+            "1.6e9",
+            "1600000000000",
+            r#""1600000000""#,
+            r#"" 1600000000000 ""#,
+            r#""2020-09-13T12:26:40Z""#,
+            r#""2020-09-13T12:26:40.123456789Z""#,
+            r#""2020-09-13T14:26:40+02:00""#,
+            r#""2020-09-13 12:26:40+00:00""#,
+            r#""Sun, 13 Sep 2020 12:26:40 GMT""#,
+        ] {
+            let answer =
+                TokenResponse::parse(format!(r#"{{"access_token":"at","{name}":{json}}}"#), time - 60).unwrap();
+            assert_eq!(answer.primary().expires_at, Some(time), "{name} {json}");
+            assert!(answer.warnings().is_empty(), "{name} {json}");
+        }
+        // Programs that know of no expiry write a zero.
+        for json in ["null", "0", r#""0001-01-01T00:00:00Z""#] {
+            let answer = answered(&format!(r#"{{"access_token":"at","{name}":{json}}}"#));
+            let seen = (answer.primary().expires_at, warned(&answer));
+            // The old name of a lifetime.
+            let zero = (name == "expires" && json == "0").then_some(NOW);
+            assert_eq!(seen, (zero, vec![]), "{name} {json}");
+        }
+        for json in [
+            "-1",
+            "true",
+            "[]",
+            r#""soon""#,
+            "1e300",
+            r#""2020-09-13T12:26:40""#,
+            r#""canary""#,
+        ] {
+            let answer = answered(&format!(r#"{{"access_token":"at","{name}":{json}}}"#));
+            assert_eq!(
+                (answer.primary().expires_at, warned(&answer)),
+                (None, vec![name]),
+                "{name} {json}"
+            );
+            // Under a standard expiry it is any other member.
+            let known = answered(&format!(r#"{{"access_token":"at","{name}":{json},"expires_in":60}}"#));
+            assert_eq!(
+                (known.primary().expires_at, warned(&known)),
+                (Some(NOW + 60), vec![]),
+                "{name} {json}"
+            );
+            assert_eq!(known.primary().extra.get(name), Some(json));
+        }
+    }
+    let facebook = answered("access_token=at&expires=5184000");
+    assert_eq!(facebook.primary().expires_at, Some(NOW + 5_184_000));
+}
+
+#[test]
+fn a_form_is_read_as_github_sends_it() {
+    let answer = answered("access_token=gho_x%2By&scope=repo%2Cgist&token_type=bearer&expires_in=28800&extra=a+b");
+    let token = answer.primary();
+    assert_eq!(token.access_token.expose(), "gho_x+y");
+    assert_eq!(
+        (token.scope.as_deref(), token.token_type.as_deref()),
+        (Some("repo,gist"), Some("bearer"))
+    );
+    assert_eq!(
+        (token.expires_at, token.extra.get("extra")),
+        (Some(NOW + 28_800), Some(r#""a b""#))
+    );
+    let error = parse("error=access_denied&error_description=canary").unwrap_err();
+    assert!(error.to_string().contains("error response (access_denied)"), "{error}");
+    for other in [
+        "access_token",
+        "<p>access_token=canary</p>",
+        "canary&access=canary",
+        "a access_token=x",
+    ] {
+        assert!(parse(other).unwrap_err().to_string().contains("is not JSON"), "{other}");
+    }
+}
+
+#[test]
+fn what_programs_keep_is_understood() {
+    let time = 1_600_000_000;
+    for kept in [
+        r#"{"token":"at","refresh_token":"rt","scopes":["a","b"],"expiry":"2020-09-13T12:26:40.000000Z","universe_domain":"x"}"#,
+        r#"{"access_token":"at","refresh_token":"rt","scope":"a b","token_type":"Bearer","expiry_date":1600000000000}"#,
+        r#"{"access_token":"at","token_type":"Bearer","refresh_token":"rt","scope":"a b","expiry":"2020-09-13T14:26:40+02:00"}"#,
+        r#"{"accessToken":"at","refreshToken":"rt","scopes":["a","b"],"expiresAt":1600000000000}"#,
+        r#"{"access_token":"at","refresh_token":"rt","scope":["a","b"],"expires_in":3599,"expires_at":1600000000.25}"#,
+    ] {
+        let response = TokenResponse::parse(kept, time + 60).unwrap().strict().unwrap();
+        let token = response.primary();
+        assert_eq!(token.access_token.expose(), "at", "{kept}");
+        assert_eq!(token.refresh_token.as_ref().unwrap().expose(), "rt", "{kept}");
+        assert_eq!(
+            (token.scope.as_deref(), token.expires_at),
+            (Some("a b"), Some(time)),
+            "{kept}"
+        );
+        assert!(token.extra.iter().all(|(name, _)| name == "universe_domain"), "{kept}");
+    }
+    // A record keeps its unknown members whatever they are called, and an error has no token of another name.
+    let record =
+        answered(r#"{"access_token":"at","token":"x","expires_at":5,"scopes":["b"],"expires_at_seconds":null}"#);
+    assert_eq!((record.primary().expires_at, record.primary().extra.len()), (None, 3));
+    assert!(parse(r#"{"error":"invalid_grant","token":"at"}"#).is_err());
+}
+
+#[test]
+fn a_token_is_found_where_the_path_leads() {
+    let at = |path: &str, json: &str| TokenResponse::parse_at(json, &TokenPath::parse(path).unwrap(), NOW);
+    let slack = r#"{"ok":true,"authed_user":{"access_token":"at","scope":"s"},"a.b":{"c/d":[0,{"access_token":"x"}]}}"#;
+    for (path, token) in [("authed_user", "at"), ("/authed_user", "at"), ("/a.b/c~1d/1", "x")] {
+        let response = at(path, slack).unwrap().strict().unwrap();
+        assert_eq!(response.primary().access_token.expose(), token, "{path}");
+    }
+    for path in [
+        "ok",
+        "authed_user.access_token",
+        "a.b",
+        "authed_user.no",
+        "/a.b/c~1d/2",
+        "/a.b/c~1d/x",
+    ] {
+        assert_eq!(at(path, slack).unwrap_err().kind(), ErrorKind::InvalidInput, "{path}");
+    }
+    // As at a refresh by the same server.
+    let plain = at("authed_user", r#"{"access_token":"at","authed_user":null}"#).unwrap();
+    assert_eq!(
+        (plain.primary().access_token.expose(), plain.warnings().len()),
+        ("at", 1)
+    );
+    let refusal = at("body", r#"{"error":"invalid_grant"}"#).unwrap_err().to_string();
+    assert!(refusal.contains("(invalid_grant)"), "{refusal}");
+    for path in ["", "/", "a..b", ".a", "/a//b"] {
+        assert!(TokenPath::parse(path).is_err(), "{path}");
+    }
+    let advice = parse(slack).unwrap_err().to_string();
+    assert!(advice.contains("`authed_user`"), "{advice}");
 }
 
 #[test]
@@ -229,6 +484,9 @@ fn nearly_json() -> impl Strategy<Value = String> {
         "\"access_token\"",
         "\"other_tokens\"",
         "\"expires_in\"",
+        "\"expires_at\"",
+        "\"2020-09-13T12:26:40Z\"",
+        "access_token=a&",
         "\"scope\"",
         "\"\\ud800\"",
         "\"a\"",
@@ -251,7 +509,8 @@ proptest! {
 
     #[test]
     fn parsing_never_panics(bytes in prop::collection::vec(any::<u8>(), 0..64), text in nearly_json(), now in any::<i64>()) {
-        let _ = TokenResponse::parse(bytes, now);
+        let _ = TokenResponse::parse(&bytes, now);
+        let _ = TokenResponse::parse_at(bytes, &TokenPath::parse("other_tokens.0").unwrap(), now);
         if let Ok(response) = TokenResponse::parse(text, now) {
             prop_assert!(response.tokens().iter().all(|token| !token.access_token.expose().is_empty()));
         }

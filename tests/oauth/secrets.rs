@@ -39,7 +39,6 @@ async fn s1_errors_of_a_login_show_no_code_and_no_token() {
         Fault::TruncateAnswer,
         Fault::Garbage,
         Fault::Member("access_token", "7"),
-        Fault::Member("expires_in", r#""canary-canary""#),
         Fault::Omit(&["access_token"]),
         Fault::Refuse {
             status: 400,
@@ -59,6 +58,19 @@ async fn s1_errors_of_a_login_show_no_code_and_no_token() {
             assert!(!text.contains(secret), "{fault:?}: {text}");
         }
     }
+}
+
+#[tokio::test]
+async fn s1_a_warning_of_an_answer_shows_nothing_of_it() {
+    let (server, client) = world().await;
+    server.script(Endpoint::Token, Fault::Member("expires_in", r#""canary-canary""#));
+    let (response, _) = finish(&server, &client).await;
+    let response = response.unwrap();
+    let [warning] = response.warnings() else {
+        panic!("got {:?}, want one warning", response.warnings());
+    };
+    assert_eq!(warning.member(), "expires_in");
+    assert!(!format!("{warning} {response:?}").contains("canary"), "{warning}");
 }
 
 #[tokio::test]

@@ -57,7 +57,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit> {
 }
 
 fn understand(bytes: &[u8], args: &Args, context: &Context) -> Result<TokenResponse> {
-    let mut response = TokenResponse::parse(bytes, time::now())?;
+    let mut response = TokenResponse::parse(bytes, time::now())?.strict()?;
     if let Some(given) = &args.resource_server {
         let given = context.resource_server(given.clone())?;
         let mut named = response.tokens().iter().map(|token| token.resource_server.as_deref());
