@@ -3,7 +3,7 @@
 use token_storage_core::{Error, ErrorKind, Extra, Operation, Result, Secret, TokenData};
 
 mod expiry;
-mod members;
+pub(crate) mod members;
 mod parse;
 mod path;
 #[cfg(test)]

@@ -118,7 +118,7 @@ impl ManagerError {
 
     pub(super) fn endpoint(key: &TokenKey, cause: EndpointError) -> Self {
         let (kind, message) = match cause.kind() {
-            EndpointErrorKind::Transient => (
+            EndpointErrorKind::Transient | EndpointErrorKind::Unrecognized => (
                 ManagerErrorKind::Transient,
                 "the refresh failed for now; try again later",
             ),

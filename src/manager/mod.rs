@@ -19,9 +19,11 @@
 //! # Ok(()) }
 //! ```
 
+mod answer;
 mod authorizer;
 mod builder;
 mod clock;
+mod connection;
 mod endpoint;
 mod error;
 mod event;
@@ -31,7 +33,9 @@ mod inner;
 mod lease;
 mod logout;
 mod others;
+mod quote;
 mod redeem;
+mod refusal;
 mod settle;
 mod slot;
 mod slots;
@@ -43,10 +47,12 @@ use std::{fmt, sync::Arc};
 use token_storage_core::{Secret, StoredToken, TokenKey, TokenStorage};
 use tokio::sync::watch;
 
+pub use answer::{EndpointError, EndpointErrorKind};
 pub use authorizer::{Authorizer, KeepFresh};
 pub use builder::ManagerBuilder;
 pub use clock::{Clock, SystemClock};
-pub use endpoint::{EndpointError, EndpointErrorKind, RefreshRequest, TokenEndpoint, TokenKind};
+pub use connection::ConnectionProblem;
+pub use endpoint::{RefreshRequest, TokenEndpoint, TokenKind};
 pub use error::{ManagerError, ManagerErrorKind, ReauthReason};
 pub use event::Event;
 pub use logout::Logout;

@@ -7,7 +7,7 @@ use token_storage_core::Secret;
 use zeroize::Zeroizing;
 
 use super::LoginError;
-use crate::manager::EndpointError;
+use crate::manager::{ConnectionProblem, EndpointError};
 
 /// The HTTP client of everything in this module. Clones share their connections' settings.
 #[derive(Clone, Debug)]
@@ -137,20 +137,28 @@ async fn receive(request: reqwest::RequestBuilder) -> Result<Answer, EndpointErr
     let retry_after = response.headers().get("retry-after");
     let retry_after = retry_after.and_then(|value| value.to_str().ok()).map(str::to_owned);
     let status = response.status().as_u16();
-    let mut body = Zeroizing::new(Vec::new());
-    while let Some(part) = response.chunk().await.map_err(network)? {
-        if body.len() + part.len() > MAX_ANSWER {
-            return Err(EndpointError::transient(
-                "the answer of the authorization server is too long",
-            ));
-        }
-        body.extend_from_slice(&part);
-    }
+    let body = match read(&mut response).await {
+        Ok(body) => body,
+        // The status says all that matters: the server will not do it.
+        Err(_) if (400..500).contains(&status) => Zeroizing::default(),
+        Err(error) => return Err(error),
+    };
     Ok(Answer {
         status,
         retry_after,
         body: Body(body),
     })
+}
+
+async fn read(response: &mut reqwest::Response) -> Result<Zeroizing<Vec<u8>>, EndpointError> {
+    let mut body = Zeroizing::new(Vec::new());
+    while let Some(part) = response.chunk().await.map_err(network)? {
+        if body.len() + part.len() > MAX_ANSWER {
+            return Err(EndpointError::connection(ConnectionProblem::TooLong));
+        }
+        body.extend_from_slice(&part);
+    }
+    Ok(body)
 }
 
 /// The error of reqwest is not kept: it holds the address, which may have a code in it.

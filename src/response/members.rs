@@ -6,10 +6,10 @@ use serde::de::{Deserializer as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 /// The name of a member (`None`: it is not valid Unicode) and its raw value.
-pub(super) type Member<'a> = (Option<Cow<'a, str>>, &'a str);
+pub(crate) type Member<'a> = (Option<Cow<'a, str>>, &'a str);
 
 /// The members in the order of the text; `None` if the text is no JSON object.
-pub(super) fn members(json: &str) -> Option<Vec<Member<'_>>> {
+pub(crate) fn members(json: &str) -> Option<Vec<Member<'_>>> {
     struct Members;
     impl<'de> Visitor<'de> for Members {
         type Value = Vec<Member<'de>>;
@@ -30,13 +30,13 @@ pub(super) fn members(json: &str) -> Option<Vec<Member<'_>>> {
 }
 
 /// The raw elements of an array; `None` if the text is no array.
-pub(super) fn elements(json: &str) -> Option<Vec<&str>> {
+pub(crate) fn elements(json: &str) -> Option<Vec<&str>> {
     let raw: Vec<&RawValue> = serde_json::from_str(json).ok()?;
     Some(raw.into_iter().map(RawValue::get).collect())
 }
 
 /// The content of a JSON string literal; `None` if it is no string, or not valid Unicode.
-pub(super) fn decode_string(json: &str) -> Option<Cow<'_, str>> {
+pub(crate) fn decode_string(json: &str) -> Option<Cow<'_, str>> {
     let inner = json.strip_prefix('"')?.strip_suffix('"')?;
     if inner.contains('\\') {
         serde_json::from_str(json).ok().map(Cow::Owned)

@@ -7,5 +7,6 @@ mod globus;
 mod hostile;
 mod id_token;
 mod loopback;
+mod refusals;
 mod secrets;
 mod support;

@@ -40,6 +40,15 @@ pub enum Fault {
         /// The error code, such as `invalid_grant`.
         error: &'static str,
     },
+    /// Answered with what another server would say; nothing is done.
+    Answer {
+        /// The status code.
+        status: u16,
+        /// The header `Content-Type`.
+        content_type: &'static str,
+        /// The body.
+        body: &'static str,
+    },
     /// Served without these members in the answer.
     Omit(&'static [&'static str]),
     /// Served with a member of the answer replaced or added; the value is JSON text.

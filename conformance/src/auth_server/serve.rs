@@ -101,6 +101,14 @@ async fn instead(fault: &Fault, scissors: &Scissors) -> Option<Answer> {
             }
             return Some(answer);
         }
+        Fault::Answer {
+            status,
+            content_type,
+            body,
+        } => {
+            let body = (*body).to_owned();
+            return Some(Answer::new(*status, content_type, body, Outcome::Faulted));
+        }
         Fault::Refuse { status, error } => return Some(Answer::refuse(*status, error)),
         _ => {}
     }

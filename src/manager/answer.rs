@@ -1,0 +1,446 @@
+//! What came of a request to an authorization server, when no tokens came of it.
+
+use std::{
+    fmt,
+    time::{Duration, SystemTime},
+};
+
+use super::{
+    connection::ConnectionProblem,
+    quote,
+    refusal::{self, Meaning},
+};
+
+/// What an authorization server refused, or what went wrong on the way.
+///
+/// It never quotes an answer's body. Of an error the code is kept, if it looks like one, and the server's own explanation:
+/// without control characters, cut to 200 characters, and only where it cannot repeat a token.
+#[derive(Clone)]
+pub struct EndpointError(Box<Facts>);
+
+#[derive(Clone, Debug)]
+struct Facts {
+    kind: EndpointErrorKind,
+    problem: Problem,
+    server: Option<Box<str>>,
+    code: Option<Box<str>>,
+    description: Option<Box<str>>,
+    uri: Option<Box<str>>,
+    retry_after: Option<Duration>,
+    status: Option<u16>,
+    may_have_been_done: bool,
+}
+
+/// The kind of an [`EndpointError`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum EndpointErrorKind {
+    /// Terminal: this refresh token is expired, revoked, spent or unknown, or the server wants to see the person.
+    Refused,
+    /// The server does not accept the client or its request; the token may be fine. The configuration must change.
+    ClientRejected,
+    /// Network, time-out, 408, 429, 5xx, an answer that cannot be read: later it may work.
+    Transient,
+    /// The server has no such endpoint.
+    Unsupported,
+    /// The server answered with an error that nobody here knows. It may pass; where it comes again and again it will not.
+    Unrecognized,
+}
+
+/// What is told, the server's name aside.
+#[derive(Clone, Debug)]
+enum Problem {
+    Said(String),
+    Means(Meaning),
+    Unrecognized,
+    Connection(ConnectionProblem),
+    Overloaded,
+    Failed,
+    Unreadable,
+}
+
+/// The longest `Retry-After` that is believed.
+const MAX_RETRY_AFTER: Duration = Duration::from_secs(600);
+
+impl EndpointError {
+    /// A terminal refusal of the refresh token with this OAuth error code.
+    pub fn refused(code: &str) -> Self {
+        Self::new(EndpointErrorKind::Refused, Problem::Means(Meaning::TokenDead)).with_code(code)
+    }
+
+    /// The client or its request was rejected with this OAuth error code.
+    pub fn client_rejected(code: &str) -> Self {
+        Self::new(EndpointErrorKind::ClientRejected, Problem::Means(Meaning::Client)).with_code(code)
+    }
+
+    /// The server answered, completely, with an error that nobody knows. It was not done.
+    pub fn unrecognized(code: &str) -> Self {
+        Self::new(EndpointErrorKind::Unrecognized, Problem::Unrecognized).with_code(code)
+    }
+
+    /// The token came from another server, or belongs to another client, so nothing was sent.
+    pub fn misdirected() -> Self {
+        let message = "the record says that another authorization server, or another client, is meant, so nothing was \
+                       sent; name the server and the client that the token came from, or log in again";
+        Self::new(EndpointErrorKind::ClientRejected, Problem::Said(message.into()))
+    }
+
+    /// A failure that may pass. The request may have been carried out, unless [`not_done`](Self::not_done) says
+    /// otherwise. The message must not quote an answer.
+    pub fn transient(message: impl Into<String>) -> Self {
+        let mut error = Self::new(EndpointErrorKind::Transient, Problem::Said(message.into()));
+        error.0.may_have_been_done = true;
+        error
+    }
+
+    /// The connection could not be made, or broke. What was never sent was not done.
+    pub fn connection(problem: ConnectionProblem) -> Self {
+        let mut error = Self::new(EndpointErrorKind::Transient, Problem::Connection(problem));
+        error.0.may_have_been_done = !problem.is_before_sending();
+        error
+    }
+
+    /// The server has no such endpoint.
+    pub fn unsupported(message: impl Into<String>) -> Self {
+        Self::new(EndpointErrorKind::Unsupported, Problem::Said(message.into()))
+    }
+
+    fn new(kind: EndpointErrorKind, problem: Problem) -> Self {
+        Self(Box::new(Facts {
+            kind,
+            problem,
+            server: None,
+            code: None,
+            description: None,
+            uri: None,
+            retry_after: None,
+            status: None,
+            may_have_been_done: false,
+        }))
+    }
+
+    /// Says that the request was certainly not carried out: it was never sent, or turned away at the door.
+    pub fn not_done(mut self) -> Self {
+        self.0.may_have_been_done = false;
+        self
+    }
+
+    /// Says when a new try is worth while at the earliest.
+    pub fn with_retry_after(mut self, after: Option<Duration>) -> Self {
+        self.0.retry_after = after.map(|after| after.min(MAX_RETRY_AFTER));
+        self
+    }
+
+    /// Says which server it is about, for the message: its issuer, or its host.
+    pub fn with_server(mut self, name: &str) -> Self {
+        self.0.server = Some(quote::clean(name).into());
+        self
+    }
+
+    /// Classifies an answer that is no token response: its status, its header `Retry-After` if it has one, its body.
+    ///
+    /// | answer | kind | may have been done |
+    /// |---|---|---|
+    /// | 408, 5xx | transient | yes |
+    /// | 429 | transient | no |
+    /// | says that the token or code is of no use (`invalid_grant`, or one of the many other spellings) | refused | no |
+    /// | says that the person is needed (`interaction_required`, `consent_required`, ...) | refused | no |
+    /// | `invalid_request`, which many servers say of tokens, with another status than 401 | refused | no |
+    /// | says that the client or its request is wrong (`invalid_client`, `invalid_scope`, ...); 401 without a word | client rejected | no |
+    /// | says that it may work later (`temporarily_unavailable`, `slow_down`, ...) | transient | no |
+    /// | `unsupported_token_type` | unsupported | no |
+    /// | says an error that nobody knows | unrecognized | no |
+    /// | 4xx that says nothing which can be read | transient | no |
+    /// | everything else, such as a 200 without tokens | transient | yes |
+    ///
+    /// The status of an answer with a known error does not matter otherwise: some servers say 200. The spellings that are
+    /// known, and where they come from, are one table in the source, `manager/refusal/table.rs`.
+    pub fn from_answer(status: u16, retry_after: Option<&str>, body: &[u8]) -> Self {
+        Self::of_answer(status, retry_after, body, None)
+    }
+
+    /// As [`from_answer`](Self::from_answer), for whoever knows what was sent: no explanation that repeats part of it is
+    /// kept.
+    pub(crate) fn of_answer(status: u16, retry_after: Option<&str>, body: &[u8], sent: Option<&[&str]>) -> Self {
+        let refusal = refusal::read(body);
+        let meaning = refusal.as_ref().and_then(|refusal| refusal.meaning);
+        let mut error = Self::of(status, refusal.is_some(), meaning);
+        error.0.status = Some(status);
+        if let Some(refusal) = refusal {
+            error = error.with_code(refusal.code.as_deref().unwrap_or_default());
+            // Whoever refuses a token likes to repeat it.
+            let safe = |text: String| match sent {
+                Some(sent) => quote::explanation(&text, sent),
+                None if matches!(meaning, Some(Meaning::TokenDead) | None) => None,
+                None => quote::explanation(&text, &[]),
+            };
+            // What comes without a code that looks like one is not trusted with more.
+            if error.0.code.is_some() {
+                error.0.description = refusal.description.and_then(safe).map(Into::into);
+                let uri = refusal.uri.filter(|uri| quote::is_page(uri));
+                error.0.uri = uri.and_then(safe).map(Into::into);
+            }
+        }
+        error.with_retry_after(retry_after.and_then(|text| pause(text, SystemTime::now())))
+    }
+
+    fn of(status: u16, is_refusal: bool, meaning: Option<Meaning>) -> Self {
+        use EndpointErrorKind::{ClientRejected, Refused, Transient, Unrecognized, Unsupported};
+        let transient = |problem| Self::new(Transient, problem);
+        let unknown = |mut error: Self| {
+            error.0.may_have_been_done = true;
+            error
+        };
+        let means = |kind, meaning| Self::new(kind, Problem::Means(meaning));
+        match (status, meaning) {
+            (429, _) => transient(Problem::Overloaded),
+            (408 | 500.., _) => unknown(transient(Problem::Failed)),
+            (401, Some(Meaning::Either)) => means(ClientRejected, Meaning::Client),
+            (_, Some(Meaning::Client)) => means(ClientRejected, Meaning::Client),
+            (_, Some(Meaning::Later)) => means(Transient, Meaning::Later),
+            (_, Some(Meaning::Unsupported)) => means(Unsupported, Meaning::Unsupported),
+            (_, Some(meaning)) => means(Refused, meaning),
+            (_, None) if is_refusal => Self::new(Unrecognized, Problem::Unrecognized),
+            (401, None) => means(ClientRejected, Meaning::Client),
+            (400..500, None) => transient(Problem::Unreadable),
+            (_, None) => unknown(transient(Problem::Unreadable)),
+        }
+    }
+
+    fn with_code(mut self, code: &str) -> Self {
+        let plausible = |b: u8| b.is_ascii_alphanumeric() || b"_- .=".contains(&b);
+        if !code.is_empty() && code.len() <= 40 && code.bytes().all(plausible) {
+            self.0.code = Some(code.into());
+        }
+        self
+    }
+
+    /// The kind.
+    pub fn kind(&self) -> EndpointErrorKind {
+        self.0.kind
+    }
+
+    /// The OAuth error code, such as `invalid_grant`, or what the server has in its place.
+    pub fn code(&self) -> Option<&str> {
+        self.0.code.as_deref()
+    }
+
+    /// The server's own explanation, `error_description`, as far as it can be shown.
+    pub fn description(&self) -> Option<&str> {
+        self.0.description.as_deref()
+    }
+
+    /// The page that the server refers to, `error_uri`.
+    pub fn uri(&self) -> Option<&str> {
+        self.0.uri.as_deref()
+    }
+
+    /// The server that it is about, by its issuer or host, if that is known.
+    pub fn server(&self) -> Option<&str> {
+        self.0.server.as_deref()
+    }
+
+    /// What was wrong with the connection, if there was no answer.
+    pub fn connection_problem(&self) -> Option<ConnectionProblem> {
+        match self.0.problem {
+            Problem::Connection(problem) => Some(problem),
+            _ => None,
+        }
+    }
+
+    /// The HTTP status, if there was an answer.
+    pub fn status(&self) -> Option<u16> {
+        self.0.status
+    }
+
+    /// When a new try is worth while at the earliest.
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.0.retry_after
+    }
+
+    /// Whether the server may have done what it was asked. A refresh token is then perhaps spent.
+    pub fn may_have_been_done(&self) -> bool {
+        self.0.may_have_been_done
+    }
+
+    /// What the server said: its code or its status, and its explanation.
+    fn said(&self) -> String {
+        let mut said = match (&self.0.code, self.0.status) {
+            (Some(code), _) => code.to_string(),
+            (None, Some(status)) => format!("HTTP status {status}"),
+            (None, None) => "no error code".into(),
+        };
+        for (before, more) in [(": ", &self.0.description), ("; see ", &self.0.uri)] {
+            if let Some(more) = more {
+                said.push_str(before);
+                said.push_str(more);
+            }
+        }
+        said
+    }
+}
+
+impl fmt::Display for EndpointError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let server = self.0.server.as_deref().unwrap_or("the authorization server");
+        let status = self.0.status.unwrap_or_default();
+        match &self.0.problem {
+            Problem::Said(message) => f.write_str(message),
+            Problem::Means(meaning) => write!(f, "{server} {}", meaning.told(&self.said())),
+            Problem::Unrecognized => write!(
+                f,
+                "{server} answers with an error that is not known here ({})",
+                self.said()
+            ),
+            Problem::Connection(problem) => problem.tell(f, server),
+            Problem::Overloaded => write!(f, "{server} is overloaded (HTTP status {status})"),
+            Problem::Failed => write!(f, "{server} failed (HTTP status {status})"),
+            Problem::Unreadable => write!(f, "the answer of {server} cannot be read (HTTP status {status})"),
+        }
+    }
+}
+
+impl fmt::Debug for EndpointError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl std::error::Error for EndpointError {}
+
+/// What a header `Retry-After` says: seconds, or a date (RFC 9110 section 10.2.3). A date that is past means no pause.
+fn pause(text: &str, now: SystemTime) -> Option<Duration> {
+    let text = text.trim();
+    if !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) {
+        // More seconds than fit are many.
+        return Some(text.parse().map_or(Duration::MAX, Duration::from_secs));
+    }
+    let date = httpdate::parse_http_date(text).ok()?;
+    Some(date.duration_since(now).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn l7_answers_are_classified() {
+        use EndpointErrorKind::{ClientRejected, Refused, Transient, Unrecognized, Unsupported};
+        for (status, body, kind, done) in [
+            (400, r#"{"error":"invalid_grant"}"#, Refused, false),
+            (401, r#"{"error":"invalid_grant"}"#, Refused, false),
+            (200, r#"{"error":"bad_refresh_token"}"#, Refused, false),
+            (400, r#"{"error":"invalid_client"}"#, ClientRejected, false),
+            (401, "", ClientRejected, false),
+            (400, r#"{"error":"temporarily_unavailable"}"#, Transient, false),
+            (400, r#"{"error":"invalid_request"}"#, Refused, false),
+            (401, r#"{"error":"invalid_request"}"#, ClientRejected, false),
+            (400, r#"{"error":"interaction_required"}"#, Refused, false),
+            (400, r#"{"error":"unsupported_token_type"}"#, Unsupported, false),
+            (200, r#"{"ok":false,"error":"invalid_refresh_token"}"#, Refused, false),
+            (
+                400,
+                r#"{"status":400,"message":"Invalid refresh token"}"#,
+                Refused,
+                false,
+            ),
+            (200, r#"{"ok":false,"error":"what"}"#, Unrecognized, false),
+            (401, r#"{"message":"what","success":false}"#, Unrecognized, false),
+            (404, "<html>", Transient, false),
+            (200, "{}", Transient, true),
+            (503, r#"{"error":"invalid_grant"}"#, Transient, true),
+            (408, "", Transient, true),
+            (429, r#"{"error":"invalid_grant"}"#, Transient, false),
+            (502, "<html>", Transient, true),
+            (200, "<html>", Transient, true),
+            (400, "<html>", Transient, false),
+            (302, "", Transient, true),
+            (400, r#"{"error":{"code":1}}"#, Unrecognized, false),
+        ] {
+            let error = EndpointError::from_answer(status, None, body.as_bytes());
+            assert_eq!(
+                (error.kind(), error.may_have_been_done()),
+                (kind, done),
+                "{status} {body}"
+            );
+        }
+    }
+
+    #[test]
+    fn retry_after_is_bounded() {
+        let after = |text| EndpointError::from_answer(503, Some(text), b"").retry_after();
+        assert_eq!(after(" 7 "), Some(Duration::from_secs(7)));
+        assert_eq!(after("Wed, 21 Oct 2015 07:28:00 GMT"), Some(Duration::ZERO));
+        for huge in ["99999999", "99999999999999999999999", "Fri, 31 Dec 9999 23:59:59 GMT"] {
+            assert_eq!(after(huge), Some(MAX_RETRY_AFTER), "{huge}");
+        }
+    }
+
+    #[test]
+    fn retry_after_is_seconds_or_a_date() {
+        // Sun, 06 Nov 1994 08:49:37 GMT
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_777);
+        for (text, seconds) in [
+            ("0", Some(0)),
+            ("120", Some(120)),
+            ("Sun, 06 Nov 1994 08:50:37 GMT", Some(60)),
+            ("Sunday, 06-Nov-94 08:50:37 GMT", Some(60)),
+            ("Sun Nov  6 08:50:37 1994", Some(60)),
+            ("Sun, 06 Nov 1994 08:49:37 GMT", Some(0)),
+            ("Thu, 01 Jan 1970 00:00:00 GMT", Some(0)),
+            ("", None),
+            ("-1", None),
+            ("+1", None),
+            ("1.5", None),
+            ("soon", None),
+            ("1994-11-06T08:50:37Z", None),
+            ("Sun, 06 Nov 1994 08:50:37 CET", None),
+            ("Sun, 32 Nov 1994 25:50:37 GMT", None),
+            ("Fri, 31 Dec 99999 23:59:59 GMT", None),
+        ] {
+            assert_eq!(pause(text, now), seconds.map(Duration::from_secs), "{text}");
+        }
+    }
+
+    #[test]
+    fn s1_bodies_and_odd_codes_are_not_quoted() {
+        let error =
+            EndpointError::from_answer(400, None, br#"{"error":"canary{}canary","error_description":"canary"}"#);
+        assert!(!format!("{error:?} {error}").contains("canary"));
+    }
+
+    #[test]
+    fn a_message_names_the_server_and_what_it_said() {
+        let body = br#"{"error":"invalid_scope","error_description":"No scope\u0007 'x' here","error_uri":"https://a.example/e"}"#;
+        let error = EndpointError::from_answer(400, None, body).with_server("https://a.example");
+        let text = error.to_string();
+        assert_eq!(
+            text,
+            "https://a.example rejects this client or its request (invalid_scope: No scope 'x' here; see https://a.example/e); \
+             check client id, secret and scopes"
+        );
+        assert_eq!(error.description(), Some("No scope 'x' here"));
+        assert_eq!(error.uri(), Some("https://a.example/e"));
+    }
+
+    #[test]
+    fn s1_an_explanation_that_could_repeat_a_token_is_not_kept() {
+        let body = br#"{"error":"invalid_grant","error_description":"Refresh token abc-token is bad"}"#;
+        assert_eq!(EndpointError::from_answer(400, None, body).description(), None);
+        let knowing = |sent: &[&str]| EndpointError::of_answer(400, None, body, Some(sent));
+        assert_eq!(knowing(&["abc-token"]).description(), None);
+        assert_eq!(
+            knowing(&["another-token"]).description(),
+            Some("Refresh token abc-token is bad")
+        );
+    }
+
+    #[test]
+    fn both_hints_for_what_may_be_either() {
+        let text = EndpointError::from_answer(400, None, br#"{"error":"invalid_request"}"#).to_string();
+        assert!(
+            text.contains("token") && text.contains("client id, secret and scopes"),
+            "{text}"
+        );
+    }
+}
