@@ -1,8 +1,9 @@
 //! How cases say what they expected and what they got.
 
-use token_storage_core::{Error, ErrorKind, Result, StoredToken, TokenData, TokenKey};
+use token_storage_core::{Error, ErrorKind, Result, StoredToken, TokenData};
 
-use crate::history::short;
+pub(crate) use crate::show::Show;
+use crate::show::bounded;
 
 /// The result of a case.
 pub(crate) type Check<T = ()> = std::result::Result<T, Stop>;
@@ -41,8 +42,8 @@ pub(crate) fn fail<T>(clause: &str, expectation: &str, got: impl Into<String>, w
     Err(Stop::Failed(Failure {
         clause: clause.to_owned(),
         expectation: expectation.to_owned(),
-        got: got.into(),
-        want: want.into(),
+        got: bounded(got.into()),
+        want: bounded(want.into()),
     }))
 }
 
@@ -55,7 +56,8 @@ pub(crate) fn same<T: PartialEq + Show>(clause: &str, expectation: &str, got: &T
     if got == want {
         return Ok(());
     }
-    fail(clause, expectation, got.show(), want.show())
+    let (got, want) = got.apart(want);
+    fail(clause, expectation, got, want)
 }
 
 /// The condition holds.
@@ -94,89 +96,3 @@ pub(crate) fn absent(clause: &str, expectation: &str, got: &Option<StoredToken>)
         Some(got) => fail(clause, expectation, got.data.show(), "no record"),
     }
 }
-
-/// Shows test data, secrets included: they are the suite's own.
-pub(crate) trait Show {
-    fn show(&self) -> String;
-}
-
-impl Show for TokenData {
-    fn show(&self) -> String {
-        let mut text = format!(
-            "resource_server {}, scope {}, access_token {}",
-            short(&self.resource_server),
-            short(&self.scope),
-            short(self.access_token.expose())
-        );
-        let mut more = |name: &str, value: String| text += &format!(", {name} {value}");
-        if let Some(token) = &self.refresh_token {
-            more("refresh_token", short(token.expose()));
-        }
-        if let Some(at) = self.expires_at {
-            more("expires_at", at.to_string());
-        }
-        if let Some(kind) = &self.token_type {
-            more("token_type", short(kind));
-        }
-        if let Some(id) = &self.identity_id {
-            more("identity_id", short(id));
-        }
-        for (name, json) in self.extra.iter() {
-            more(&format!("extra {}", short(name)), short(json));
-        }
-        text
-    }
-}
-
-impl Show for TokenKey {
-    fn show(&self) -> String {
-        format!("{}/{}", short(self.namespace()), short(self.resource_server()))
-    }
-}
-
-impl Show for StoredToken {
-    fn show(&self) -> String {
-        self.data.show()
-    }
-}
-
-impl<T: Show> Show for Option<T> {
-    fn show(&self) -> String {
-        self.as_ref().map_or_else(|| "nothing".to_owned(), Show::show)
-    }
-}
-
-impl<T: Show> Show for Vec<T> {
-    fn show(&self) -> String {
-        let shown: Vec<String> = self.iter().map(Show::show).collect();
-        format!("[{}]", shown.join("; "))
-    }
-}
-
-impl Show for String {
-    fn show(&self) -> String {
-        short(self)
-    }
-}
-
-macro_rules! show_as_debug {
-    ($($type:ty),*) => {
-        $(impl Show for $type {
-            fn show(&self) -> String {
-                format!("{self:?}")
-            }
-        })*
-    };
-}
-
-show_as_debug!(
-    bool,
-    i32,
-    usize,
-    u32,
-    u64,
-    i64,
-    token_storage_core::Revision,
-    std::path::PathBuf,
-    std::ffi::OsString
-);

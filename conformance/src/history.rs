@@ -3,6 +3,7 @@
 use std::{
     fmt::Write as _,
     sync::{Mutex, MutexGuard, PoisonError},
+    time::Instant,
 };
 
 use token_storage_core::{Precondition, Revision};
@@ -11,9 +12,10 @@ use token_storage_core::{Precondition, Revision};
 const SHOWN: usize = 60;
 const KEPT: usize = 4000;
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct History {
     lines: Mutex<Lines>,
+    started: Instant,
 }
 
 #[derive(Debug, Default)]
@@ -21,6 +23,16 @@ struct Lines {
     lines: Vec<String>,
     dropped: usize,
     revisions: Vec<Revision>,
+    leases: usize,
+}
+
+impl Default for History {
+    fn default() -> Self {
+        Self {
+            lines: Mutex::default(),
+            started: Instant::now(),
+        }
+    }
 }
 
 impl History {
@@ -48,12 +60,43 @@ impl History {
         format!("r{}", index + 1)
     }
 
+    /// A short name for a lease that was acquired: `l1` for the first one, and so on.
+    pub(crate) fn lease(&self) -> String {
+        let mut lines = self.lock();
+        lines.leases += 1;
+        format!("l{}", lines.leases)
+    }
+
+    /// Since the case began: leases are about time.
+    pub(crate) fn time(&self) -> String {
+        format!("at {:.3} s", self.started.elapsed().as_secs_f64())
+    }
+
     pub(crate) fn precondition(&self, precondition: &Precondition) -> String {
         match precondition {
             Precondition::None => String::new(),
             Precondition::Absent => " if absent".to_owned(),
             Precondition::Unchanged(revision) => format!(" if unchanged since {}", self.revision(revision)),
         }
+    }
+
+    /// A text with each revision that [`shown`] put there replaced by its short name.
+    pub(crate) fn with_names(&self, text: &str) -> String {
+        let mut parts = text.split(OPENING);
+        let mut named = parts.next().unwrap_or_default().to_owned();
+        for part in parts {
+            let found = part
+                .split_once(CLOSING)
+                .and_then(|(digits, rest)| Some((parse(digits)?, rest)));
+            match found {
+                Some((revision, rest)) => {
+                    named += &self.revision(&revision);
+                    named += rest;
+                }
+                None => named += part,
+            }
+        }
+        named
     }
 
     pub(crate) fn clear(&self) {
@@ -72,6 +115,28 @@ impl History {
     }
 }
 
+/// Noncharacters: nothing that a case stores has them.
+const OPENING: char = '\u{fdd0}';
+const CLOSING: char = '\u{fdd1}';
+
+/// A revision where no history is at hand, to be given its name later. Its `Debug` tells nothing.
+pub(crate) fn shown(revision: &Revision) -> String {
+    let mut text = String::from(OPENING);
+    for byte in revision.as_bytes() {
+        let _ = write!(text, "{byte:02x}");
+    }
+    text.push(CLOSING);
+    text
+}
+
+fn parse(digits: &str) -> Option<Revision> {
+    let bytes: Option<Vec<u8>> = (0..digits.len())
+        .step_by(2)
+        .map(|at| u8::from_str_radix(digits.get(at..at + 2)?, 16).ok())
+        .collect();
+    Revision::from_bytes(&bytes?).ok()
+}
+
 /// A text for people: quoted, escaped, and cut if it is long.
 pub(crate) fn short(text: &str) -> String {
     const MOST: usize = 48;
@@ -80,4 +145,21 @@ pub(crate) fn short(text: &str) -> String {
         let _ = write!(shown, "… ({} bytes)", text.len());
     }
     shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn revisions_can_be_told_apart() {
+        let history = History::default();
+        let (one, two) = (
+            Revision::from_bytes(&[1; 32]).unwrap(),
+            Revision::from_bytes(&[2]).unwrap(),
+        );
+        assert_eq!(history.revision(&two), "r1");
+        let text = format!("got {}, want {} {}", shown(&one), shown(&two), shown(&one));
+        assert_eq!(history.with_names(&text), "got r2, want r1 r2");
+    }
 }

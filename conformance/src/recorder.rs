@@ -4,13 +4,14 @@ use std::{
 };
 
 use token_storage_core::{
-    Enumerate, Precondition, RefreshLease, Result, Revision, StorageInfo, StoredToken, TokenData, TokenKey,
-    TokenStorage, Write, async_trait,
+    Cursor, Enumerate, Error, Page, Precondition, RefreshLease, Result, Revision, StorageInfo, StoredToken, TokenData,
+    TokenKey, TokenStorage, Write, async_trait,
 };
 
 use crate::{
     check::Show,
     history::{History, short},
+    recorded_lease::RecordedLease,
 };
 
 /// The storage under test, every call and answer written down.
@@ -51,15 +52,55 @@ impl Touched {
     }
 }
 
-impl Recorder {
-    fn note(&self, call: String, answer: String) {
-        self.history.note(format!("h{} {call} -> {answer}", self.handle));
+/// A call that has begun. It is written down when it is answered, and also when its caller drops it before.
+pub(crate) struct Noted<'a> {
+    history: &'a History,
+    call: Option<String>,
+}
+
+impl<'a> Noted<'a> {
+    pub(crate) fn new(history: &'a History, call: String) -> Self {
+        let call = Some(call);
+        Self { history, call }
     }
 
-    fn failure(&self, error: &token_storage_core::Error) -> String {
-        match error.conflict().and_then(|conflict| conflict.current) {
-            Some(current) => format!("{:?}, at {}", error.kind(), self.history.revision(&current)),
-            None => format!("{:?}", error.kind()),
+    pub(crate) fn answered(mut self, answer: &str) {
+        if let Some(call) = self.call.take() {
+            self.history.note(format!("{call} -> {answer}"));
+        }
+    }
+}
+
+impl Drop for Noted<'_> {
+    fn drop(&mut self) {
+        if let Some(call) = &self.call {
+            self.history.note(format!("{call} -> dropped in flight"));
+        }
+    }
+}
+
+/// An error in one line.
+pub(crate) fn failure(history: &History, error: &Error) -> String {
+    let outcome = if error.may_have_applied() {
+        ", may have happened"
+    } else {
+        ""
+    };
+    match error.conflict().and_then(|conflict| conflict.current) {
+        Some(current) => format!("{:?}{outcome}, at {}", error.kind(), history.revision(&current)),
+        None => format!("{:?}{outcome}", error.kind()),
+    }
+}
+
+impl Recorder {
+    fn begin(&self, call: &str) -> Noted<'_> {
+        Noted::new(&self.history, format!("h{} {call}", self.handle))
+    }
+
+    fn answer<T>(&self, answer: &Result<T>, shown: impl FnOnce(&T) -> String) -> String {
+        match answer {
+            Ok(answer) => shown(answer),
+            Err(error) => failure(&self.history, error),
         }
     }
 
@@ -73,58 +114,45 @@ impl Recorder {
 #[async_trait]
 impl TokenStorage for Recorder {
     async fn get(&self, key: &TokenKey) -> Result<Option<StoredToken>> {
+        let noted = self.begin(&format!("get {}", key.show()));
         let answer = self.inner.get(key).await;
-        let shown = match &answer {
-            Ok(Some(stored)) => format!(
+        noted.answered(&self.answer(&answer, |stored| match stored {
+            Some(stored) => format!(
                 "{} at {}",
                 short(stored.data.access_token.expose()),
                 self.history.revision(&stored.revision)
             ),
-            Ok(None) => "nothing".to_owned(),
-            Err(error) => self.failure(error),
-        };
-        self.note(format!("get {}", key.show()), shown);
+            None => "nothing".to_owned(),
+        }));
         answer
     }
 
     async fn store(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
         self.touched.add(key);
+        let write = self.write(&Write::new(key, data, precondition));
+        let noted = self.begin(&format!("store {write}"));
         let answer = self.inner.store(key, data, precondition).await;
-        let shown = match &answer {
-            Ok(revision) => self.history.revision(revision),
-            Err(error) => self.failure(error),
-        };
-        self.note(
-            format!("store {}", self.write(&Write::new(key, data, precondition))),
-            shown,
-        );
+        noted.answered(&self.answer(&answer, |revision| self.history.revision(revision)));
         answer
     }
 
     async fn store_all(&self, writes: &[Write<'_>]) -> Result<Vec<Revision>> {
         writes.iter().for_each(|write| self.touched.add(write.key));
-        let answer = self.inner.store_all(writes).await;
-        let shown = match &answer {
-            Ok(revisions) => revisions
-                .iter()
-                .map(|r| self.history.revision(r))
-                .collect::<Vec<_>>()
-                .join(", "),
-            Err(error) => self.failure(error),
-        };
         let batch: Vec<String> = writes.iter().take(8).map(|write| self.write(write)).collect();
-        self.note(format!("store_all of {} [{}]", writes.len(), batch.join("; ")), shown);
+        let noted = self.begin(&format!("store_all of {} [{}]", writes.len(), batch.join("; ")));
+        let answer = self.inner.store_all(writes).await;
+        noted.answered(&self.answer(&answer, |revisions| {
+            let names = revisions.iter().take(8).map(|r| self.history.revision(r));
+            names.collect::<Vec<_>>().join(", ")
+        }));
         answer
     }
 
     async fn remove(&self, key: &TokenKey, precondition: Precondition) -> Result<bool> {
-        let answer = self.inner.remove(key, precondition).await;
-        let shown = match &answer {
-            Ok(there) => there.to_string(),
-            Err(error) => self.failure(error),
-        };
         let condition = self.history.precondition(&precondition);
-        self.note(format!("remove {}{condition}", key.show()), shown);
+        let noted = self.begin(&format!("remove {}{condition}", key.show()));
+        let answer = self.inner.remove(key, precondition).await;
+        noted.answered(&self.answer(&answer, bool::to_string));
         answer
     }
 
@@ -133,10 +161,50 @@ impl TokenStorage for Recorder {
     }
 
     fn enumerate(&self) -> Option<Box<dyn Enumerate + '_>> {
-        self.inner.enumerate()
+        let listing = RecordedListing {
+            recorder: self,
+            inner: self.inner.enumerate()?,
+        };
+        Some(Box::new(listing))
     }
 
     fn lease(&self) -> Option<Box<dyn RefreshLease + '_>> {
-        self.inner.lease()
+        Some(Box::new(RecordedLease {
+            inner: self.inner.lease()?,
+            handle: self.handle,
+            history: Arc::clone(&self.history),
+        }))
+    }
+}
+
+struct RecordedListing<'a> {
+    recorder: &'a Recorder,
+    inner: Box<dyn Enumerate + 'a>,
+}
+
+fn page<T>(page: &Page<T>) -> String {
+    let more = if page.next.is_some() { ", and more" } else { "" };
+    format!("{} of them{more}", page.items.len())
+}
+
+fn going_on(after: Option<&Cursor>) -> &'static str {
+    if after.is_some() { ", the next page" } else { "" }
+}
+
+#[async_trait]
+impl Enumerate for RecordedListing<'_> {
+    async fn list_keys(&self, namespace: &str, after: Option<&Cursor>) -> Result<Page<TokenKey>> {
+        let call = format!("list_keys of {}{}", short(namespace), going_on(after));
+        let noted = self.recorder.begin(&call);
+        let answer = self.inner.list_keys(namespace, after).await;
+        noted.answered(&self.recorder.answer(&answer, page));
+        answer
+    }
+
+    async fn list_namespaces(&self, after: Option<&Cursor>) -> Result<Page<String>> {
+        let noted = self.recorder.begin(&format!("list_namespaces{}", going_on(after)));
+        let answer = self.inner.list_namespaces(after).await;
+        noted.answered(&self.recorder.answer(&answer, page));
+        answer
     }
 }

@@ -57,7 +57,10 @@ pub(crate) fn run(plan: &Plan, case: &Case) -> Report {
     let verdict = guarded(plan.clone(), *case, Arc::clone(&history), seed);
     let mut report = Report::new(case, required(verdict), seed);
     report.took = started.elapsed();
-    if matches!(report.verdict, Verdict::Failed(_)) {
+    if let Verdict::Failed(failure) = &mut report.verdict {
+        for text in [&mut failure.got, &mut failure.want] {
+            *text = history.with_names(text);
+        }
         report.history = history.lines();
     }
     report

@@ -36,6 +36,9 @@ pub enum Acquisition {
 
 /// A lease that is held. It owns what it needs and may outlive the borrow it came from.
 ///
+/// Calls may be dropped at any await point. An intent whose recording or clearing was dropped may still be recorded or
+/// cleared, but never after a later call of this guard was acknowledged (A7).
+///
 /// [`release`](LeaseGuard::release) is the orderly end. Dropping the guard frees a lease bound to the process at once; a
 /// timed one may have to run out.
 #[async_trait]

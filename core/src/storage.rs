@@ -41,7 +41,8 @@ impl<'a> Write<'a> {
 /// against a backend.
 ///
 /// Calls may be dropped at any await point: that leaves the old record or the new one and a usable storage. The write
-/// may still happen, but never after a later call of the same handle on that key was acknowledged (A7).
+/// may still happen, but never after a later call of the same handle on that key was acknowledged; a `get` is such a call,
+/// too (A7).
 ///
 /// # Errors of every method
 /// - [`Busy`](crate::ErrorKind::Busy): others held the storage for longer than the documented wait.
@@ -52,6 +53,9 @@ impl<'a> Write<'a> {
 pub trait TokenStorage: std::fmt::Debug + Send + Sync {
     /// Reads the record of a key: every field as it was stored. Absent is `Ok(None)` (K1). After an acknowledged write,
     /// every later `get` within the storage's sharing scope sees it or a newer one (A3).
+    ///
+    /// A write of this handle on this key whose caller went away is waited for: it must not happen after this call has
+    /// answered (A7). It may have to be waited for as long as a write may take.
     ///
     /// # Errors
     /// - [`Corrupt`](crate::ErrorKind::Corrupt): the record, or what holds it, is damaged. Never "absent" (D3).

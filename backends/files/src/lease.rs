@@ -3,13 +3,14 @@ use std::{
     fs::{File, TryLockError},
     io::{self, Read, Seek, SeekFrom, Write as _},
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     time::Duration,
 };
 
 use async_trait::async_trait;
 use sha2::{Digest, Sha256};
 use token_storage_core::{Acquisition, Intent, LeaseGuard, Operation, RefreshLease, Result, TokenKey};
+use tokio::sync::Mutex;
 
 use crate::{
     beside, io_error,
@@ -177,7 +178,7 @@ impl Drop for Locked {
 }
 
 /// The lock is freed when this guard and the last work of it are gone: a write that outlives its dropped future still
-/// happens under the lock.
+/// happens under the lock, and before whatever is asked for later (clause A7).
 #[derive(Debug)]
 struct FileLeaseGuard {
     file: Arc<Mutex<Locked>>,
@@ -189,9 +190,8 @@ struct FileLeaseGuard {
 
 impl FileLeaseGuard {
     async fn write(&self, bytes: Vec<u8>) -> Result<()> {
-        let (file, path) = (Arc::clone(&self.file), self.path.clone());
+        let (mut file, path) = (Arc::clone(&self.file).lock_owned().await, self.path.clone());
         on_own_thread(Operation::Lease, move || {
-            let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
             write_intent(&mut file.0, &bytes)
                 .map_err(|error| io_error(Operation::Lease, &path, "record the intent in", error))
         })
@@ -232,6 +232,8 @@ impl LeaseGuard for FileLeaseGuard {
     }
 
     async fn release(self: Box<Self>) -> Result<()> {
+        // Work whose caller went away keeps the lock until it is over.
+        drop(self.file.lock().await);
         Ok(())
     }
 }

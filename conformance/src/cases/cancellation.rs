@@ -1,17 +1,17 @@
-use std::{
-    future::{Future, poll_fn},
-    pin::pin,
-    task::Poll,
-};
+//! Callers that go away: calls that are dropped at each of their await points, many times.
 
-use token_storage_core::{Acquisition, Precondition, StoredToken, TokenData, TokenKey, Write};
+use std::{sync::Arc, time::Duration};
 
-use super::leases::{PATIENCE, acquire, wait_for};
+use token_storage_core::{Precondition, StoredToken, TokenData, TokenKey, Write};
+use tokio::{sync::Barrier, task::JoinSet};
+
 use crate::{
-    Case, Level, Need,
+    Case, Level,
     check::{Check, Show as _, fail, same, stored},
-    cx::{Cx, Handle, leases},
+    cx::{Cx, Handle, listing},
     data::full,
+    dropping::{POINTS, dropped_after},
+    rng::soak,
 };
 
 pub(super) const CASES: &[Case] = &[
@@ -35,9 +35,27 @@ pub(super) const CASES: &[Case] = &[
     ),
     Case::new(
         Level::Hostile,
+        "cancellation::a_dropped_batch_does_not_come_late",
+        &["A7"],
+        |cx| Box::pin(a_dropped_batch_does_not_come_late(cx)),
+    ),
+    Case::new(
+        Level::Hostile,
+        "cancellation::a_get_is_not_overtaken_by_a_dropped_write",
+        &["A7"],
+        |cx| Box::pin(a_get_is_not_overtaken_by_a_dropped_write(cx)),
+    ),
+    Case::new(
+        Level::Hostile,
         "cancellation::a_dropped_batch_is_all_or_nothing",
         &["A7", "A2"],
         |cx| Box::pin(a_dropped_batch_is_all_or_nothing(cx)),
+    ),
+    Case::new(
+        Level::Hostile,
+        "cancellation::batches_dropped_under_contention_stay_whole",
+        &["A7", "A2"],
+        |cx| Box::pin(batches_dropped_under_contention_stay_whole(cx)),
     ),
     Case::new(
         Level::Hostile,
@@ -53,45 +71,60 @@ pub(super) const CASES: &[Case] = &[
     ),
     Case::new(
         Level::Hostile,
-        "cancellation::a_dropped_acquire_does_not_keep_the_lease",
-        &["A7", "L2"],
-        |cx| Box::pin(a_dropped_acquire_does_not_keep_the_lease(cx)),
-    )
-    .needs(&[Need::Lease]),
+        "cancellation::many_dropped_calls_use_nothing_up",
+        &["A7", "D6"],
+        |cx| Box::pin(many_dropped_calls_use_nothing_up(cx)),
+    ),
+    Case::new(
+        Level::Enumerate,
+        "cancellation::dropped_listings_use_nothing_up",
+        &["A7", "C5"],
+        |cx| Box::pin(dropped_listings_use_nothing_up(cx)),
+    ),
 ];
 
-/// Await points that are tried; a call rarely has as many.
-const POINTS: usize = 24;
+/// How often a call is dropped at each of its await points: what goes on in a thread or a task of its own is over soon
+/// or late, as it happens.
+pub(super) fn times() -> usize {
+    if soak() { 100 } else { 8 }
+}
 
-/// Polls the call that many times and then drops it. `Some`: it was done before.
-async fn dropped_after<F: Future>(polls: usize, call: F) -> Option<F::Output> {
-    let mut call = pin!(call);
-    let mut left = polls;
-    poll_fn(move |task| {
-        if left == 0 {
-            return Poll::Ready(None);
-        }
-        left -= 1;
-        call.as_mut().poll(task).map(Some)
-    })
-    .await
+/// More than a pool of connections has by default, or the threads that a runtime keeps for what blocks.
+const MANY: usize = 40;
+
+/// How long one looks whether a dropped call comes after all.
+pub(super) fn late() -> Duration {
+    Duration::from_millis(if soak() { 3000 } else { 300 })
+}
+
+/// How long a call may take: the ten seconds of D6 and more, since machines are slow. Only a call that hangs takes as
+/// long.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The call is answered at all.
+pub(super) async fn answered<T>(expectation: &str, call: impl Future<Output = T>) -> Check<T> {
+    match tokio::time::timeout(PATIENCE, call).await {
+        Ok(answer) => Ok(answer),
+        Err(_) => fail(
+            "D6",
+            expectation,
+            format!("no answer in {} s", PATIENCE.as_secs()),
+            "an answer",
+        ),
+    }
 }
 
 fn is_one_of(clause: &str, got: &Option<StoredToken>, allowed: &[&TokenData]) -> Check {
+    let want = "the old record or the new one";
     match got {
         Some(got) if allowed.contains(&&got.data) => Ok(()),
         Some(got) => fail(
             clause,
             "the record is the old one or the new one",
             got.data.show(),
-            "either",
+            want,
         ),
-        None => fail(
-            clause,
-            "the record is the old one or the new one",
-            "no record",
-            "either",
-        ),
+        None => fail(clause, "the record is the old one or the new one", "no record", want),
     }
 }
 
@@ -99,86 +132,174 @@ async fn a_dropped_store_leaves_the_old_or_the_new_record(cx: Cx) -> Check {
     let (storage, key) = (cx.open().await?, cx.key("rs"));
     let mut old = full("old");
     storage.store(&key, &old, Precondition::None).await?;
-    for polls in 1..=POINTS {
-        let new = full(&format!("new-{polls}"));
-        let done = dropped_after(polls, storage.store(&key, &new, Precondition::None)).await;
-        cx.note(format!(
-            "a store was dropped after {polls} polls; done: {}",
-            done.is_some()
-        ));
-        for handle in [&storage, &cx.open().await?] {
-            is_one_of("A7", &handle.get(&key).await?, &[&old, &new])?;
+    for point in 1..=POINTS {
+        let mut all_done = true;
+        for time in 0..times() {
+            let new = full(&format!("new-{point}-{time}"));
+            let done = dropped_after(point, storage.store(&key, &new, Precondition::None)).await;
+            for handle in [&storage, &cx.open().await?] {
+                is_one_of("A7", &handle.get(&key).await?, &[&old, &new])?;
+            }
+            all_done &= done.is_some();
+            if let Some(result) = done {
+                result?;
+                stored("A7", &storage.get(&key).await?, &new)?;
+            }
+            // Settles what is there, so that the next round has one old record.
+            old = full(&format!("settled-{point}-{time}"));
+            storage.store(&key, &old, Precondition::None).await?;
         }
-        if let Some(result) = done {
-            result?;
-            return stored("A7", &storage.get(&key).await?, &new);
+        if all_done {
+            break;
         }
-        // Settles what is there, so that the next round has one old record.
-        old = full(&format!("settled-{polls}"));
-        storage.store(&key, &old, Precondition::None).await?;
     }
     Ok(())
 }
 
-/// After a later call of the same handle on that key was acknowledged, the record is that call's, however long one
-/// looks; the writes of another key in between give a late write every chance.
-async fn stays(cx: &Cx, storage: &Handle, key: &TokenKey, want: Option<&TokenData>) -> Check {
-    let reader = cx.open().await?;
-    for round in 0..4 {
-        for handle in [storage, &reader] {
-            let got = handle.get(key).await?.map(|stored| stored.data);
-            same(
-                "A7",
-                "a dropped write does not happen after a later acknowledged one",
-                &got.as_ref(),
-                &want,
-            )?;
-        }
-        storage
-            .store(&cx.key("other"), &full(&round.to_string()), Precondition::None)
-            .await?;
-        tokio::task::yield_now().await;
-    }
-    Ok(())
+/// What each key must have, however long one looks.
+struct Expected {
+    storage: Handle,
+    records: Vec<(TokenKey, Option<TokenData>)>,
 }
 
-impl crate::check::Show for &TokenData {
-    fn show(&self) -> String {
-        (**self).show()
+const LATE: &str = "a dropped write does not happen after a later call on its key was acknowledged";
+
+impl Expected {
+    async fn new(cx: &Cx) -> Check<Self> {
+        let storage = cx.open().await?;
+        let records = Vec::new();
+        Ok(Self { storage, records })
+    }
+
+    /// The later call was acknowledged: from now on this is what is there.
+    async fn settled(&mut self, key: TokenKey, want: Option<TokenData>) -> Check {
+        let got = self.storage.get(&key).await?.map(|stored| stored.data);
+        same("A7", LATE, &got, &want)?;
+        self.records.push((key, want));
+        Ok(())
+    }
+
+    /// Looks again after a while, with the same handle and with a new one.
+    async fn stay(self, cx: &Cx) -> Check {
+        let staleness = self.storage.describe().staleness.unwrap_or_default();
+        tokio::time::sleep(late().max(staleness)).await;
+        let reader = cx.open_raw().await?;
+        for (key, want) in &self.records {
+            for handle in [&self.storage, &reader] {
+                let got = handle.get(key).await?.map(|stored| stored.data);
+                if got != *want {
+                    cx.note(format!("{} ms later, {} has changed", late().as_millis(), key.show()));
+                }
+                same("A7", LATE, &got, want)?;
+            }
+        }
+        Ok(())
     }
 }
 
 async fn a_dropped_write_does_not_come_late(cx: Cx) -> Check {
-    let (storage, key) = (cx.open().await?, cx.key("rs"));
-    for polls in 1..=POINTS {
-        let (dropped, later) = (full(&format!("dropped-{polls}")), full(&format!("later-{polls}")));
-        let done = dropped_after(polls, storage.store(&key, &dropped, Precondition::None)).await;
-        storage.store(&key, &later, Precondition::None).await?;
-        stays(&cx, &storage, &key, Some(&later)).await?;
-        storage.remove(&key, Precondition::None).await?;
-        if done.is_some() {
+    let mut expected = Expected::new(&cx).await?;
+    let storage = Handle::clone(&expected.storage);
+    for point in 1..=POINTS {
+        let mut all_done = true;
+        for time in 0..times() {
+            let (key, gone) = (
+                cx.key(&format!("{point}-{time}")),
+                cx.key(&format!("gone-{point}-{time}")),
+            );
+            let (dropped, later) = (full("dropped"), full("later"));
+            let done = dropped_after(point, storage.store(&key, &dropped, Precondition::None)).await;
+            all_done &= done.is_some();
+            storage.store(&key, &later, Precondition::None).await?;
+            expected.settled(key, Some(later)).await?;
+            drop(dropped_after(point, storage.store(&gone, &dropped, Precondition::Absent)).await);
+            storage.remove(&gone, Precondition::None).await?;
+            expected.settled(gone, None).await?;
+        }
+        if all_done {
             break;
         }
-        drop(dropped_after(polls, storage.store(&key, &dropped, Precondition::None)).await);
-        storage.remove(&key, Precondition::None).await?;
-        stays(&cx, &storage, &key, None).await?;
     }
-    Ok(())
+    expected.stay(&cx).await
 }
 
 async fn a_dropped_remove_does_not_come_late(cx: Cx) -> Check {
-    let (storage, key) = (cx.open().await?, cx.key("rs"));
-    for polls in 1..=POINTS {
-        storage.store(&key, &full("old"), Precondition::None).await?;
-        let done = dropped_after(polls, storage.remove(&key, Precondition::None)).await;
-        let later = full(&format!("later-{polls}"));
-        storage.store(&key, &later, Precondition::None).await?;
-        stays(&cx, &storage, &key, Some(&later)).await?;
-        if done.is_some() {
+    let mut expected = Expected::new(&cx).await?;
+    let storage = Handle::clone(&expected.storage);
+    for point in 1..=POINTS {
+        let mut all_done = true;
+        for time in 0..times() {
+            let (key, later) = (cx.key(&format!("{point}-{time}")), full("later"));
+            let revision = storage.store(&key, &full("old"), Precondition::None).await?;
+            let condition = match time % 2 {
+                0 => Precondition::None,
+                _ => Precondition::Unchanged(revision),
+            };
+            all_done &= dropped_after(point, storage.remove(&key, condition)).await.is_some();
+            storage.store(&key, &later, Precondition::None).await?;
+            expected.settled(key, Some(later)).await?;
+        }
+        if all_done {
             break;
         }
     }
-    Ok(())
+    expected.stay(&cx).await
+}
+
+/// A later store of one of its keys is enough: the batch is whole, so the others are over too.
+async fn a_dropped_batch_does_not_come_late(cx: Cx) -> Check {
+    let mut expected = Expected::new(&cx).await?;
+    let storage = Handle::clone(&expected.storage);
+    for point in 1..=POINTS {
+        let mut all_done = true;
+        for time in 0..times() {
+            let keys = ["a", "b", "c"].map(|name| cx.key(&format!("{name}-{point}-{time}")));
+            let (dropped, later) = (full("dropped"), full("later"));
+            let writes = keys.each_ref().map(|key| Write::new(key, &dropped, Precondition::None));
+            all_done &= dropped_after(point, storage.store_all(&writes)).await.is_some();
+            let [a, b, c] = keys;
+            storage.store(&a, &later, Precondition::None).await?;
+            storage.remove(&b, Precondition::None).await?;
+            let whole = storage.get(&c).await?.map(|stored| stored.data);
+            expected.settled(a, Some(later)).await?;
+            expected.settled(b, None).await?;
+            expected.settled(c, whole).await?;
+        }
+        if all_done {
+            break;
+        }
+    }
+    expected.stay(&cx).await
+}
+
+/// A `get` is a later call as any other: what it has answered stays true until somebody writes again.
+async fn a_get_is_not_overtaken_by_a_dropped_write(cx: Cx) -> Check {
+    let mut expected = Expected::new(&cx).await?;
+    let storage = Handle::clone(&expected.storage);
+    for point in 1..=POINTS {
+        let mut all_done = true;
+        for time in 0..times() {
+            let keys = ["stored", "removed", "in-a-batch"].map(|name| cx.key(&format!("{name}-{point}-{time}")));
+            let [one, two, three] = &keys;
+            storage.store(two, &full("old"), Precondition::None).await?;
+            let new = full("new");
+            let batch = [Write::new(three, &new, Precondition::None)];
+            let done = dropped_after(point, storage.store(one, &new, Precondition::None)).await;
+            let first = storage.get(one).await?.map(|stored| stored.data);
+            drop(dropped_after(point, storage.remove(two, Precondition::None)).await);
+            let second = storage.get(two).await?.map(|stored| stored.data);
+            drop(dropped_after(point, storage.store_all(&batch)).await);
+            let third = storage.get(three).await?.map(|stored| stored.data);
+            all_done &= done.is_some();
+            for (key, seen) in keys.into_iter().zip([first, second, third]) {
+                expected.settled(key, seen).await?;
+            }
+        }
+        if all_done {
+            break;
+        }
+    }
+    expected.stay(&cx).await
 }
 
 async fn a_dropped_batch_is_all_or_nothing(cx: Cx) -> Check {
@@ -187,36 +308,75 @@ async fn a_dropped_batch_is_all_or_nothing(cx: Cx) -> Check {
     let mut old = full("old");
     let first = keys.each_ref().map(|key| Write::new(key, &old, Precondition::None));
     storage.store_all(&first).await?;
-    for polls in 1..=POINTS {
-        let new = full(&format!("new-{polls}"));
-        let writes = keys.each_ref().map(|key| Write::new(key, &new, Precondition::None));
-        let done = dropped_after(polls, storage.store_all(&writes)).await;
-        // A later call on each key makes sure that the dropped one is over; a conditional one that changes nothing
-        // tells old from new.
-        let refused = Write::new(&keys[0], &new, Precondition::Absent);
-        drop(
-            storage
-                .store_all(&[refused, Write::new(&keys[1], &new, Precondition::Absent)])
-                .await,
-        );
-        let mut seen = Vec::new();
-        for key in &keys {
-            let got = storage.get(key).await?;
-            is_one_of("A7", &got, &[&old, &new])?;
-            seen.push(got.is_some_and(|got| got.data == new));
+    for point in 1..=POINTS {
+        let mut all_done = true;
+        for time in 0..times() {
+            let new = full(&format!("new-{point}-{time}"));
+            let writes = keys.each_ref().map(|key| Write::new(key, &new, Precondition::None));
+            all_done &= dropped_after(point, storage.store_all(&writes)).await.is_some();
+            // Each is a later call on a key of the batch: it is over.
+            let mut seen = Vec::new();
+            for key in &keys {
+                let got = storage.get(key).await?;
+                is_one_of("A7", &got, &[&old, &new])?;
+                seen.push(got.is_some_and(|got| got.data == new));
+            }
+            if seen.contains(&true) && seen.contains(&false) {
+                return fail("A2", "a dropped batch", format!("new: {seen:?}"), "all or nothing");
+            }
+            old = full(&format!("settled-{point}-{time}"));
+            let settled = keys.each_ref().map(|key| Write::new(key, &old, Precondition::None));
+            storage.store_all(&settled).await?;
         }
-        if done.is_some() {
+        if all_done {
             break;
         }
-        if seen.contains(&true) && seen.contains(&false) {
-            // It may have happened between two of the reads; then it is whole by now.
-            for key in &keys {
-                stored("A2", &storage.get(key).await?, &new)?;
-            }
+    }
+    Ok(())
+}
+
+/// Several handles store batches of the same keys at once; all but one drop theirs somewhere.
+async fn batches_dropped_under_contention_stay_whole(cx: Cx) -> Check {
+    let keys = ["a", "b", "c"].map(|rs| cx.key(rs));
+    let handles = [cx.open().await?, cx.open().await?, cx.open().await?, cx.open().await?];
+    let staleness = handles[0].describe().staleness.unwrap_or_default();
+    for round in 0..if soak() { 200 } else { 16 } {
+        let (mut writers, start) = (JoinSet::new(), Arc::new(Barrier::new(handles.len())));
+        for (index, storage) in handles.iter().enumerate() {
+            let (storage, keys, start) = (Arc::clone(storage), keys.clone(), Arc::clone(&start));
+            writers.spawn(async move {
+                let data = full(&format!("{index}-{round}"));
+                let writes = keys.each_ref().map(|key| Write::new(key, &data, Precondition::None));
+                start.wait().await;
+                let point = if index == 0 {
+                    usize::MAX
+                } else {
+                    1 + (index + round) % 4
+                };
+                dropped_after(point, storage.store_all(&writes)).await.transpose()?;
+                // A later call on each key: the batch is not on its way any more.
+                for key in &keys {
+                    storage.get(key).await?;
+                }
+                Check::Ok(())
+            });
         }
-        old = full(&format!("settled-{polls}"));
-        let settled = keys.each_ref().map(|key| Write::new(key, &old, Precondition::None));
-        storage.store_all(&settled).await?;
+        while let Some(writer) = writers.join_next().await {
+            writer.expect("a writer does not panic")?;
+        }
+        tokio::time::sleep(staleness).await;
+        let mut seen = Vec::new();
+        for key in &keys {
+            seen.push(handles[0].get(key).await?.map(|stored| stored.data));
+        }
+        for other in &seen[1..] {
+            same(
+                "A2",
+                "the records of batches that were dropped under contention",
+                other,
+                &seen[0],
+            )?;
+        }
     }
     Ok(())
 }
@@ -225,8 +385,8 @@ async fn a_dropped_get_harms_nothing(cx: Cx) -> Check {
     let (storage, key) = (cx.open().await?, cx.key("rs"));
     storage.store(&key, &full("1"), Precondition::None).await?;
     let before = storage.get(&key).await?;
-    for polls in 0..=POINTS {
-        let done = dropped_after(polls, storage.get(&key)).await;
+    for point in 0..=POINTS {
+        let done = dropped_after(point, storage.get(&key)).await;
         same(
             "A7",
             "the record after a dropped get",
@@ -244,13 +404,12 @@ async fn a_dropped_get_harms_nothing(cx: Cx) -> Check {
 /// Neither a lock nor a place in a queue stays behind.
 async fn a_dropped_call_does_not_block_others(cx: Cx) -> Check {
     let (storage, other) = (cx.open().await?, cx.open().await?);
-    for polls in 1..=POINTS {
-        let data = full(&polls.to_string());
-        let done = dropped_after(polls, storage.store(&cx.key("dropped"), &data, Precondition::None)).await;
-        drop(dropped_after(polls, storage.remove(&cx.key("dropped"), Precondition::None)).await);
+    for point in 1..=POINTS {
+        let data = full(&point.to_string());
+        let done = dropped_after(point, storage.store(&cx.key("dropped"), &data, Precondition::None)).await;
+        drop(dropped_after(point, storage.remove(&cx.key("dropped"), Precondition::None)).await);
         for handle in [&storage, &other] {
-            handle.store(&cx.key("rs"), &data, Precondition::None).await?;
-            stored("A7", &handle.get(&cx.key("rs")).await?, &data)?;
+            write_and_read(handle, &cx.key("rs"), &data).await?;
         }
         if done.is_some() {
             break;
@@ -259,26 +418,83 @@ async fn a_dropped_call_does_not_block_others(cx: Cx) -> Check {
     Ok(())
 }
 
-async fn a_dropped_acquire_does_not_keep_the_lease(cx: Cx) -> Check {
-    let (storage, key) = (cx.open().await?, cx.key("rs"));
-    let timed = match storage.describe().lease {
-        Some(token_storage_core::LeaseKind::Timed { .. }) => Some(super::timed_leases::ttl(&storage)?),
-        _ => None,
-    };
-    // A timed one may have to run out each time.
-    let points = if timed.is_some() { 3 } else { POINTS };
-    for polls in 1..=points {
-        let lease = leases(&storage)?;
-        let done = dropped_after(polls, lease.try_acquire(&key)).await;
-        if let Some(result) = done {
-            if let Acquisition::Acquired(guard) = result? {
-                guard.release().await?;
+const ANSWERED: &str = "a call after dropped ones is answered";
+
+async fn write_and_read(storage: &Handle, key: &TokenKey, data: &TokenData) -> Check {
+    answered(ANSWERED, storage.store(key, data, Precondition::None)).await??;
+    stored("A7", &answered(ANSWERED, storage.get(key)).await??, data)
+}
+
+/// Each call that writes, and then a get.
+async fn every_call_works(storage: &Handle, key: &TokenKey, data: &TokenData) -> Check {
+    answered(ANSWERED, storage.remove(key, Precondition::None)).await??;
+    let batch = [Write::new(key, data, Precondition::None)];
+    answered(ANSWERED, storage.store_all(&batch)).await??;
+    write_and_read(storage, key, data).await
+}
+
+/// Each call, dropped at each point, as often as would empty a pool of connections or permits.
+async fn many_dropped_calls_use_nothing_up(cx: Cx) -> Check {
+    let (storage, key, data) = (cx.open().await?, cx.key("rs"), full("1"));
+    storage.store(&key, &data, Precondition::None).await?;
+    let keys: Vec<TokenKey> = (0..MANY).map(|number| cx.key(&format!("dropped-{number}"))).collect();
+    for call in 0..4 {
+        for point in 1..=POINTS {
+            let mut all_done = true;
+            for dropped in &keys {
+                let batch = [Write::new(dropped, &data, Precondition::None)];
+                let dropping = async {
+                    Check::Ok(match call {
+                        0 => dropped_after(point, storage.get(&key)).await.transpose()?.is_some(),
+                        1 => {
+                            let store = storage.store(dropped, &data, Precondition::None);
+                            dropped_after(point, store).await.transpose()?.is_some()
+                        }
+                        2 => dropped_after(point, storage.store_all(&batch))
+                            .await
+                            .transpose()?
+                            .is_some(),
+                        _ => {
+                            let remove = storage.remove(dropped, Precondition::None);
+                            dropped_after(point, remove).await.transpose()?.is_some()
+                        }
+                    })
+                };
+                all_done &= answered(ANSWERED, dropping).await??;
             }
+            every_call_works(&storage, &key, &data).await?;
+            if all_done {
+                break;
+            }
+        }
+        cx.forget_history();
+    }
+    write_and_read(&cx.open().await?, &key, &data).await
+}
+
+async fn dropped_listings_use_nothing_up(cx: Cx) -> Check {
+    let (storage, key, data) = (cx.open().await?, cx.key("rs"), full("1"));
+    storage.store(&key, &data, Precondition::None).await?;
+    let what = "a listing after dropped ones is answered";
+    for point in 1..=POINTS {
+        let mut all_done = true;
+        for _ in 0..MANY {
+            let listing = listing(&storage)?;
+            let dropping = async {
+                let keys = dropped_after(point, listing.list_keys(cx.namespace(), None))
+                    .await
+                    .transpose()?;
+                let namespaces = dropped_after(point, listing.list_namespaces(None)).await.transpose()?;
+                Check::Ok(keys.is_some() && namespaces.is_some())
+            };
+            all_done &= answered(what, dropping).await??;
+        }
+        let listed = answered(what, listing(&storage)?.list_keys(cx.namespace(), None)).await??;
+        same("C5", "a listing after dropped ones", &listed.items, &vec![key.clone()])?;
+        write_and_read(&storage, &key, &data).await?;
+        if all_done {
             break;
         }
-        let limit = timed.unwrap_or_default() + PATIENCE;
-        wait_for(&storage, &key, limit).await?.release().await?;
     }
-    acquire(&storage, &key).await?.release().await?;
     Ok(())
 }

@@ -3,6 +3,7 @@
 mod atomicity;
 mod batches;
 mod cancellation;
+mod cancelled_leases;
 mod capability;
 mod clocks;
 mod concurrency;
@@ -61,6 +62,7 @@ pub fn cases() -> &'static [Case] {
             files::CASES,
             damage::CASES,
             cancellation::CASES,
+            cancelled_leases::CASES,
             faults::CASES,
             model::CASES,
             histories::CASES,

@@ -3,9 +3,9 @@
 use token_storage_conformance::Plan;
 
 use crate::{
-    Mutant, atomicity as a, capabilities as c, disk as d, dropped as y, file_leases as l, files,
+    Mutant, atomicity as a, capabilities as c, disk as d, dropped as y, dropped_leases as dl, file_leases as l, files,
     flaw::{self, Flaw, flaw},
-    held as h, keys as k, records as r, remote as n, revisions as v, secrets as s, shared as p,
+    held as h, in_flight as i, keys as k, records as r, remote as n, revisions as v, secrets as s, shared as p,
     timed::{self as t, Timed},
 };
 
@@ -57,6 +57,7 @@ pub(crate) fn mutants() -> Vec<Mutant> {
         revisions(),
         atomicity(),
         dropped(),
+        in_flight(),
         talkers(),
         capabilities(),
         leases(),
@@ -248,6 +249,66 @@ fn dropped() -> Vec<Mutant> {
         memory::<y::DroppedStoreKeepsLock>(
             "a dropped store keeps the lock",
             "cancellation::a_dropped_call_does_not_block_others",
+        ),
+    ]
+}
+
+fn in_flight() -> Vec<Mutant> {
+    const STORE: &str = "cancellation::a_dropped_write_does_not_come_late";
+    const USED_UP: &str = "cancellation::many_dropped_calls_use_nothing_up";
+    vec![
+        memory::<i::StoreGoesOnInATask>("a store goes on in a task", STORE),
+        memory::<i::RemoveGoesOnInATask>(
+            "a remove goes on in a task",
+            "cancellation::a_dropped_remove_does_not_come_late",
+        ),
+        memory::<i::BatchGoesOnInATask>(
+            "a batch goes on in a task",
+            "cancellation::a_dropped_batch_does_not_come_late",
+        ),
+        memory::<i::ReadsDoNotWait>(
+            "reads do not wait for dropped writes",
+            "cancellation::a_get_is_not_overtaken_by_a_dropped_write",
+        ),
+        memory::<i::DroppedStoreLeavesHalf>(
+            "a dropped store leaves half a record",
+            "cancellation::a_dropped_store_leaves_the_old_or_the_new_record",
+        ),
+        memory::<i::ContendedBatchIsTorn>(
+            "a batch that is dropped under contention is torn",
+            "cancellation::batches_dropped_under_contention_stay_whole",
+        ),
+        memory::<i::DroppedGetLeaks>("a dropped get keeps its connection", USED_UP),
+        memory::<i::DroppedStoreLeaks>("a dropped store keeps its connection", USED_UP),
+        memory::<i::DroppedBatchLeaks>("a dropped batch keeps its connection", USED_UP),
+        memory::<i::DroppedRemoveLeaks>("a dropped remove keeps its connection", USED_UP),
+        memory::<i::DroppedListingLeaks>(
+            "a dropped listing keeps its connection",
+            "cancellation::dropped_listings_use_nothing_up",
+        ),
+        memory::<dl::DroppedAcquireKeepsLease>(
+            "a dropped acquire keeps the lease",
+            "cancellation::a_dropped_acquire_does_not_keep_the_lease",
+        ),
+        memory::<dl::DroppedIntentComesLate>(
+            "a dropped intent comes late",
+            "cancellation::a_dropped_intent_does_not_come_late",
+        ),
+        memory::<dl::DroppedClearingComesLate>(
+            "a dropped clearing comes late",
+            "cancellation::a_dropped_clearing_does_not_come_late",
+        ),
+        memory::<dl::DroppedRenewalHangs>(
+            "a dropped renewal hangs the next",
+            "cancellation::a_dropped_renewal_or_proof_harms_nothing",
+        ),
+        memory::<dl::DroppedProofLeavesProbe>(
+            "a dropped proof leaves its probe",
+            "cancellation::a_dropped_renewal_or_proof_harms_nothing",
+        ),
+        memory::<dl::DroppedReleaseKeepsLease>(
+            "a dropped release keeps the lease",
+            "cancellation::a_dropped_release_frees_it_in_the_end",
         ),
     ]
 }

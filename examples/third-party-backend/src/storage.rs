@@ -1,4 +1,11 @@
-use std::{path::Path, sync::Arc, time::Instant};
+use std::{
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Instant,
+};
 
 use token_storage_core::{
     Durability, Enumerate, Error, ErrorKind, LeaseKind, Limits, Operation, Precondition, RefreshLease, Result,
@@ -18,10 +25,38 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct FolderStorage {
     folder: Arc<Folder>,
+    turn: Arc<Turn>,
+    lease: FileLease,
+}
+
+/// The order of a handle's writes.
+#[derive(Debug, Default)]
+struct Turn {
     /// Whoever writes holds it until the write is over, also when its caller has gone away: so no write of this handle
     /// comes after a later one (A7). It is fair, and a call that is dropped while it waits for it never happens.
-    turn: Arc<Mutex<()>>,
-    lease: FileLease,
+    lock: Arc<Mutex<()>>,
+    /// Whether the caller of a write has gone away since all writes were last known to be over.
+    abandoned: AtomicBool,
+}
+
+impl Turn {
+    /// For reads: waits for writes whose callers have gone away, or they would come after what was read (A7). Costs
+    /// nothing where there are none.
+    async fn settle(&self) {
+        if self.abandoned.load(Ordering::Acquire) {
+            let _none_writes = self.lock.lock().await;
+            self.abandoned.store(false, Ordering::Release);
+        }
+    }
+}
+
+/// Notes that the caller has gone away, if it is dropped before it is forgotten.
+struct Caller<'a>(&'a Turn);
+
+impl Drop for Caller<'_> {
+    fn drop(&mut self) {
+        self.0.abandoned.store(true, Ordering::Release);
+    }
 }
 
 impl FolderStorage {
@@ -83,20 +118,23 @@ impl FolderStorage {
 
 async fn exclusively<T: Send + 'static>(
     folder: &Arc<Folder>,
-    turn: &Arc<Mutex<()>>,
+    turn: &Turn,
     operation: Operation,
     work: impl FnOnce(&Folder, Instant) -> Result<T> + Send + 'static,
 ) -> Result<T> {
     // Counted from here, so that a queue of callers waits together and not one after another.
     let deadline = Instant::now() + WAIT;
     let folder = Arc::clone(folder);
-    let turn = Arc::clone(turn).lock_owned().await;
-    on_own_thread(operation, move || {
+    let held = Arc::clone(&turn.lock).lock_owned().await;
+    let caller = Caller(turn);
+    let done = on_own_thread(operation, move || {
         let result = work(&folder, deadline);
-        drop(turn);
+        drop(held);
         result
     })
-    .await
+    .await;
+    std::mem::forget(caller);
+    done
 }
 
 /// Everything that can be refused without looking at the folder.
@@ -121,6 +159,7 @@ fn encode(writes: &[Write<'_>]) -> Result<Vec<Change>> {
 #[async_trait]
 impl TokenStorage for FolderStorage {
     async fn get(&self, key: &TokenKey) -> Result<Option<StoredToken>> {
+        self.turn.settle().await;
         let (folder, key) = (Arc::clone(&self.folder), key.clone());
         let read = on_own_thread(Operation::Get, move || folder.record(&key, Operation::Get));
         Ok(read.await?.map(|record| StoredToken {
@@ -166,7 +205,7 @@ impl TokenStorage for FolderStorage {
 /// Proves that the next store will find room and permission: it does what a store does, short of putting it in place.
 struct Prover {
     folder: Arc<Folder>,
-    turn: Arc<Mutex<()>>,
+    turn: Arc<Turn>,
 }
 
 #[async_trait]
