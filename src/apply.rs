@@ -5,7 +5,7 @@ use token_storage_core::{
     Write,
 };
 
-use crate::{ResponseToken, TokenResponse, issued_by};
+use crate::{IssuedBy, ResponseToken, TokenResponse, issued_by, lifetime};
 
 /// How often a merge is tried again when other writers keep changing the same records. Each round means that another
 /// writer got through, so in practice a few are enough.
@@ -54,6 +54,7 @@ pub fn merge(stored: &TokenData, answer: &ResponseToken) -> TokenData {
     keep_or_replace(&mut data.refresh_token, &answer.refresh_token);
     keep_or_replace(&mut data.token_type, &answer.token_type);
     keep_or_replace(&mut data.identity_id, &answer.identity_id);
+    lifetime::remove(&mut data.extra);
     merge_extra(&mut data.extra, &answer.extra);
     data
 }
@@ -98,6 +99,7 @@ pub(crate) async fn merge_response<S: TokenStorage + ?Sized>(
             planned.push(match storage.get(key).await? {
                 None => (key.clone(), answer.to_data()?, Precondition::Absent),
                 Some(StoredToken { data, revision }) => {
+                    may_be_merged(key, &data, answer)?;
                     (key.clone(), merge(&data, answer), Precondition::Unchanged(revision))
                 }
             });
@@ -108,6 +110,20 @@ pub(crate) async fn merge_response<S: TokenStorage + ?Sized>(
         }
     }
     Err(contended(&answers[0].0))
+}
+
+/// What one server answered must not get into the record of another's token, whatever name it carries: the next refresh
+/// would send it there. A side that names no server may be any.
+fn may_be_merged(key: &TokenKey, stored: &TokenData, answer: &ResponseToken) -> Result<()> {
+    let theirs = IssuedBy::of_extra(&answer.extra)?;
+    match (IssuedBy::of(stored)?, theirs) {
+        (Some(ours), Some(theirs)) if !(ours.is_same_server(&theirs) && ours.is_same_client(&theirs)) => {
+            let message = "the stored token was issued by another authorization server, or to another client, than the \
+                           response says; store the response under another name";
+            Err(Error::new(ErrorKind::InvalidInput, Operation::StoreAll, message).with_key(key))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The key of each token. Of two tokens for one resource server the last wins, as in the Globus SDK.

@@ -3,7 +3,7 @@
 
 use token_storage_core::{Error, ErrorKind, Extra, Operation, Result, TokenData};
 
-use crate::TokenResponse;
+use crate::{TokenResponse, lifetime, renewal};
 
 /// The members of a record's [`extra`](TokenData::extra) that hold it, JSON strings all.
 const ISSUER: &str = "token_storage_issuer";
@@ -44,10 +44,14 @@ impl IssuedBy {
     /// # Errors
     /// - [`ErrorKind::Corrupt`] if what stands there is not text: nothing may be sent on a guess.
     pub fn of(data: &TokenData) -> Result<Option<Self>> {
+        Self::of_extra(&data.extra)
+    }
+
+    pub(crate) fn of_extra(extra: &Extra) -> Result<Option<Self>> {
         let found = Self {
-            issuer: text(&data.extra, ISSUER)?,
-            token_endpoint: text(&data.extra, TOKEN_ENDPOINT)?,
-            client_id: text(&data.extra, CLIENT_ID)?,
+            issuer: text(extra, ISSUER)?,
+            token_endpoint: text(extra, TOKEN_ENDPOINT)?,
+            client_id: text(extra, CLIENT_ID)?,
         };
         Ok(found.names_a_server().then_some(found))
     }
@@ -84,6 +88,41 @@ impl IssuedBy {
         }
     }
 
+    /// Whether a record belongs to this server and this client, as far as anybody can tell; its tokens may then be replaced
+    /// by what this server answers.
+    ///
+    /// Stricter than [`accepts`](Self::accepts): of a record that names no server it is only known where both are Globus's,
+    /// whose Python SDK does not say so in its records.
+    pub fn owns(&self, data: &TokenData) -> bool {
+        match Self::of(data) {
+            Ok(Some(theirs)) => self.is_same_server(&theirs) && self.is_same_client(&theirs),
+            Ok(None) => self.is_globus() && looks_like_globus(data),
+            Err(_) => false,
+        }
+    }
+
+    #[cfg(feature = "globus")]
+    fn is_globus(&self) -> bool {
+        let named = self.issuer.as_deref();
+        named.is_some_and(|issuer| {
+            let here = crate::globus::Environment::from_variables().ok();
+            here.is_some_and(|environment| environment.is_issuer(issuer))
+                || crate::globus::Environment::of_issuer(issuer).is_some()
+        })
+    }
+
+    #[cfg(not(feature = "globus"))]
+    fn is_globus(&self) -> bool {
+        false
+    }
+
+    /// The server's name for people: its issuer, or its token endpoint, cut to what an address can be.
+    pub fn server_name(&self) -> Option<&str> {
+        let name = self.issuer.as_deref().or(self.token_endpoint.as_deref())?;
+        let plain = name.len() <= 300 && name.bytes().all(|b| b.is_ascii_graphic());
+        plain.then_some(name)
+    }
+
     /// Writes it into a record, in place of what was there.
     fn write(&self, extra: &mut Extra) {
         for (name, value) in [
@@ -101,13 +140,26 @@ impl IssuedBy {
 }
 
 impl TokenResponse {
-    /// Says which server answered, for every token of the response, whatever the response itself says of it.
+    /// Says which server answered, for every token of the response, whatever the response itself says of it. What else a
+    /// server says in the words of this library is left out.
     pub fn with_issued_by(mut self, issued_by: &IssuedBy) -> Self {
         for token in self.tokens_mut() {
             issued_by.write(&mut token.extra);
+            renewal::remove(&mut token.extra);
+            lifetime::remove(&mut token.extra);
         }
         self
     }
+}
+
+#[cfg(feature = "globus")]
+fn looks_like_globus(data: &TokenData) -> bool {
+    crate::globus::scopes::is_globus(data)
+}
+
+#[cfg(not(feature = "globus"))]
+fn looks_like_globus(_: &TokenData) -> bool {
+    false
 }
 
 /// For a merge: the server does not change with a refresh, and an answer must not send the next one elsewhere.

@@ -21,6 +21,7 @@
 //! | hand out valid access tokens, each refreshed once | `manager::TokenManager`, feature `manager` |
 //! | make sure of scopes, refresh tokens, identity | [`validating`] |
 //! | know which authorization server a token came from | [`IssuedBy`] |
+//! | keep what a refresh must say besides the token | [`Renewal`] |
 //! | list what is stored, where the storage can | [`EnumerateExt`], [`Namespaced::listing`] |
 //!
 //! What each storage promises is written in numbered clauses in
@@ -37,12 +38,14 @@ mod ext;
 #[cfg(feature = "globus")]
 pub mod globus;
 mod issued_by;
+mod lifetime;
 #[cfg(feature = "manager")]
 pub mod manager;
 mod namespaced;
 #[cfg(feature = "oauth")]
 pub mod oauth;
 mod open;
+mod renewal;
 mod response;
 mod url;
 pub mod validating;
@@ -52,6 +55,7 @@ pub use ext::{EnumerateExt, TokenStorageExt};
 pub use issued_by::IssuedBy;
 pub use namespaced::{Listing, Namespaced};
 pub use open::{examine, open};
+pub use renewal::{Grant, Renewal};
 pub use response::{MAX_EXPIRES_IN, ResponseToken, ResponseWarning, TokenPath, TokenResponse};
 pub use token_storage_core::*;
 pub use url::StorageUrl;

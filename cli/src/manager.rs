@@ -180,7 +180,7 @@ fn exit(error: &ManagerError) -> Exit {
 impl From<EndpointErrorKind> for Exit {
     fn from(kind: EndpointErrorKind) -> Self {
         match kind {
-            EndpointErrorKind::Transient => Self::Unreachable,
+            EndpointErrorKind::Transient | EndpointErrorKind::Unrecognized => Self::Unreachable,
             EndpointErrorKind::ClientRejected | EndpointErrorKind::Unsupported => Self::Usage,
             EndpointErrorKind::Refused => Self::Expired,
             _ => Self::Failure,

@@ -331,6 +331,10 @@ impl TokenEndpoint for Endpoint {
         }
     }
 
+    fn issued_by(&self) -> Option<IssuedBy> {
+        self.server.as_ref().ok().map(Server::issued_by)
+    }
+
     async fn revoke(&self, token: &Secret, kind: TokenKind) -> Result<(), EndpointError> {
         self.ready().await?.revoke(token, kind).await
     }

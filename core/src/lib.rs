@@ -42,7 +42,7 @@ pub use error::{Conflict, Error, ErrorKind, Operation, Result};
 pub use extra::{Extra, RESERVED_PREFIX};
 pub use finding::{Finding, Severity};
 pub use info::{Durability, LeaseKind, Limits, SharingScope, StorageInfo};
-pub use intent::Intent;
+pub use intent::{Intent, RefreshFailure, RefreshFailureKind};
 pub use key::{DEFAULT_NAMESPACE, TokenKey};
 pub use lease::{Acquisition, LeaseGuard, RefreshLease};
 pub use mark::WriteMark;

@@ -85,6 +85,11 @@ impl EndpointError {
         Self::new(EndpointErrorKind::ClientRejected, Problem::Said(message.into()))
     }
 
+    /// The record says something that cannot be sent, so nothing was.
+    pub(super) fn senseless(message: &str) -> Self {
+        Self::new(EndpointErrorKind::ClientRejected, Problem::Said(message.into()))
+    }
+
     /// A failure that may pass. The request may have been carried out, unless [`not_done`](Self::not_done) says
     /// otherwise. The message must not quote an answer.
     pub fn transient(message: impl Into<String>) -> Self {

@@ -3,7 +3,7 @@ use std::fmt;
 use token_storage_core::{Secret, TokenData, TokenKey, async_trait};
 
 use super::EndpointError;
-use crate::TokenResponse;
+use crate::{IssuedBy, Renewal, TokenResponse};
 
 /// The authorization server, as far as the manager needs it: redeem a refresh token, revoke a token.
 ///
@@ -11,8 +11,8 @@ use crate::TokenResponse;
 /// it themselves and let [`EndpointError::from_answer`] classify what came back.
 #[async_trait]
 pub trait TokenEndpoint: fmt::Debug + Send + Sync {
-    /// Redeems the refresh token of `request.data` (RFC 6749 section 6), in one request that is never repeated by itself:
-    /// a second one may look like theft to the server.
+    /// Asks for a new token as `request.data` says ([`RefreshRequest::renewal`]), by its refresh token as a rule (RFC 6749
+    /// section 6), in one request that is never repeated by itself: a second one may look like theft to the server.
     ///
     /// # Errors
     /// - What the server refused, or what went wrong; above all whether the request may have been carried out.
@@ -26,6 +26,19 @@ pub trait TokenEndpoint: fmt::Debug + Send + Sync {
     fn accepts(&self, data: &TokenData) -> Result<(), EndpointError> {
         let _ = data;
         Ok(())
+    }
+
+    /// Which server this is, and as which client it is asked. Tokens of other resource servers that come with an answer
+    /// only go into records that this owns; without a word, only into records of the same server and client as the
+    /// refreshed one, or where that names none, into those that name none.
+    fn issued_by(&self) -> Option<IssuedBy> {
+        None
+    }
+
+    /// Whether a new token can be had for this record without a person. By default: if it has a refresh token. An endpoint
+    /// that knows the grant of client credentials says yes to such records too ([`Renewal::of`]).
+    fn renews(&self, data: &TokenData) -> bool {
+        data.refresh_token.is_some()
     }
 
     /// Revokes a token (RFC 7009). A token that is unknown or revoked already is a success.
@@ -51,6 +64,14 @@ impl<'a> RefreshRequest<'a> {
     /// A request; for tests of endpoints, the manager makes its own.
     pub fn new(key: &'a TokenKey, data: &'a TokenData, now: i64) -> Self {
         Self { key, data, now }
+    }
+
+    /// What the request is to say besides the refresh token: grant, scope, other parameters.
+    ///
+    /// # Errors
+    /// - [`ClientRejected`](super::EndpointErrorKind::ClientRejected) if the record makes no sense; nothing is to be sent then.
+    pub fn renewal(&self) -> Result<Renewal, EndpointError> {
+        Renewal::of(self.data).map_err(|error| EndpointError::senseless(error.message()))
     }
 }
 

@@ -29,6 +29,9 @@ pub enum Event {
     /// A token for this resource server came with the refresh of another and could not be stored; its record is as it
     /// was.
     OtherNotStored(TokenKey, ManagerError),
+    /// A token for this resource server came with the refresh of another and was not kept: there is no record of the same
+    /// server, client and person.
+    OtherLeftAlone(TokenKey),
     /// Fresh tokens were revoked because nobody may use them: somebody had logged out, or logged in anew.
     Revoked(TokenKey),
     /// Tokens that were to be revoked could not be.
@@ -50,6 +53,7 @@ impl Event {
             | Self::NotStored(key, _)
             | Self::StoredAfterAll(key)
             | Self::OtherNotStored(key, _)
+            | Self::OtherLeftAlone(key)
             | Self::Revoked(key)
             | Self::NotRevoked(key)
             | Self::LoggedOut(key) => key,
@@ -67,6 +71,7 @@ impl Event {
             Self::NotStored(..) => "the refreshed token is not stored",
             Self::StoredAfterAll(_) => "the refreshed token is stored after all",
             Self::OtherNotStored(..) => "a token that came with another one is not stored",
+            Self::OtherLeftAlone(_) => "a token that came with another one is not for any record here",
             Self::Revoked(_) => "fresh tokens revoked",
             Self::NotRevoked(_) => "tokens could not be revoked",
             Self::LoggedOut(_) => "logged out",

@@ -7,7 +7,7 @@ use token_storage_core::{Error, ErrorKind, Intent, LeaseGuard, Operation, Precon
 use super::{
     EndpointError, EndpointErrorKind, Event, ManagerError, ReauthReason, RefreshRequest,
     flight::{Failure, Flight, MAX_ROUNDS, Round, log_minor},
-    others,
+    others::{self, CameWith},
     settle::{self, Pending, Settled},
     step::Step,
 };
@@ -66,7 +66,7 @@ impl<S: TokenStorage> Flight<'_, S> {
         };
         self.inner.at(Step::Answered).await;
         match answer {
-            Ok(response) => self.store(lease, stored, response).await,
+            Ok(answer) => self.store(lease, stored, answer).await,
             Err(error) => self.failed(lease, stored, error, unknown).await,
         }
     }
@@ -92,18 +92,20 @@ impl<S: TokenStorage> Flight<'_, S> {
                 Err(error) => return Sent::Not(error),
             };
             self.inner.at(Step::BeforeSend).await;
-            let request = RefreshRequest::new(&self.slot.key, &stored.data, self.inner.clock.now());
+            let sent_at = self.inner.clock.now();
+            let request = RefreshRequest::new(&self.slot.key, &stored.data, sent_at);
             // Nothing is awaited between this look at the lease's clocks and the request: a holder that was stopped for
             // longer than its lease lasts must not send (L3).
             if lease.remaining().is_some_and(|left| left < timeout) {
                 continue;
             }
             let answer = tokio::time::timeout(timeout, self.inner.endpoint.refresh(request)).await;
-            return Sent::Answered(answer.unwrap_or_else(|_| {
+            let too_late = |_| {
                 Err(EndpointError::transient(
                     "the authorization server did not answer in time",
                 ))
-            }));
+            };
+            return Sent::Answered(answer.unwrap_or_else(too_late).map(|response| (response, sent_at)));
         }
         Sent::Not(held_up())
     }
@@ -128,18 +130,24 @@ impl<S: TokenStorage> Flight<'_, S> {
         &self,
         lease: &mut dyn LeaseGuard,
         stored: StoredToken,
-        response: TokenResponse,
+        (response, sent_at): (TokenResponse, i64),
     ) -> Result<Round, Failure> {
         let key = &self.slot.key;
         let tried = Some(stored.revision);
-        let (mut pending, others) = Pending::new(key, stored, response);
+        let base = stored.data.clone();
+        let (mut pending, others) = Pending::new(key, stored, response, sent_at);
         self.inner.at(Step::BeforeStore).await;
         let generation = self.slot.generation();
         match settle::store(self.inner, key, lease, &mut pending).await {
             Settled::Stored(stored) => {
                 self.inner.at(Step::Stored).await;
                 self.forget_intent(lease).await;
-                others::store(self.inner, key, &stored.data, &others).await;
+                let came_with = CameWith {
+                    base: &base,
+                    refreshed: &stored.data,
+                    sent_at,
+                };
+                others::store(self.inner, key, &came_with, others).await;
                 self.inner.emit(&Event::Refreshed(key.clone()));
                 Ok(Round::Done(stored, generation))
             }
@@ -233,7 +241,8 @@ impl<S: TokenStorage> Flight<'_, S> {
 }
 
 enum Sent {
-    Answered(Result<TokenResponse, EndpointError>),
+    /// The response, and when it was asked for.
+    Answered(Result<(TokenResponse, i64), EndpointError>),
     Not(Error),
 }
 

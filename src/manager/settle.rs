@@ -17,7 +17,7 @@ use super::{
     slot::Slot,
     step::Step,
 };
-use crate::{ResponseToken, TokenResponse, merge};
+use crate::{IssuedBy, ResponseToken, TokenResponse, lifetime, merge, renewal};
 
 /// An answer and the record that it is merged onto.
 #[derive(Debug)]
@@ -52,8 +52,13 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 const LONGEST_KEEPER_PAUSE: Duration = Duration::from_secs(30);
 
 impl Pending {
-    /// The part of a response that is for this key, and the rest.
-    pub(super) fn new(key: &TokenKey, base: StoredToken, response: TokenResponse) -> (Self, Vec<ResponseToken>) {
+    /// The part of a response that is for this key, and the rest. `sent_at`: when it was asked for.
+    pub(super) fn new(
+        key: &TokenKey,
+        base: StoredToken,
+        response: TokenResponse,
+        sent_at: i64,
+    ) -> (Self, Vec<ResponseToken>) {
         let mut tokens = response.into_tokens();
         let names = [base.data.resource_server.as_str(), key.resource_server()];
         let named = |token: &ResponseToken| {
@@ -67,6 +72,9 @@ impl Pending {
         let mut answer = tokens.remove(ours.or_else(nameless).unwrap_or(0));
         // The record's own name stays, whatever the server calls it.
         answer.resource_server = None;
+        // How it is asked for is not for an answer to say.
+        renewal::remove(&mut answer.extra);
+        lifetime::write(&mut answer.extra, answer.expires_at, sent_at);
         let pending = Self {
             redeemed: base.data.refresh_token.clone(),
             merged: merge(&base.data, &answer),
@@ -117,12 +125,25 @@ impl Pending {
             Err(error) => Attempt::Failed(error),
             Ok(None) => Attempt::Gone,
             Ok(Some(current)) if self.is_ours(&current.data) => Attempt::Stored(Box::new(current)),
-            Ok(Some(current)) if current.data.refresh_token == self.redeemed => {
+            Ok(Some(current)) if self.is_still_of(&current.data) => {
                 self.rebase(current);
                 Attempt::Rebased
             }
             Ok(Some(_)) => Attempt::Replaced,
         }
+    }
+
+    /// Whether the record is still the one that was refreshed, though edited.
+    fn is_still_of(&self, current: &TokenData) -> bool {
+        let named = |data| IssuedBy::of(data).ok().flatten();
+        // Programs that do not know what we write there, such as the Python SDK, drop it.
+        let other_source = match (named(current), named(&self.base.data)) {
+            (Some(theirs), Some(ours)) => !(ours.is_same_server(&theirs) && ours.is_same_client(&theirs)),
+            _ => false,
+        };
+        // Where there is no refresh token, the access token is all that tells one login from another.
+        let same_login = self.redeemed.is_some() || current.access_token == self.base.data.access_token;
+        same_login && current.refresh_token == self.redeemed && !other_source
     }
 
     /// Whether an earlier try got through although it failed, and perhaps another program has rewritten it since.

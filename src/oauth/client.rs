@@ -209,6 +209,10 @@ impl TokenEndpoint for OAuthClient {
         Err(EndpointError::misdirected())
     }
 
+    fn issued_by(&self) -> Option<IssuedBy> {
+        Some(Self::issued_by(self))
+    }
+
     async fn revoke(&self, token: &Secret, kind: TokenKind) -> Result<(), EndpointError> {
         let Some(url) = &self.provider.revocation_endpoint else {
             return Err(EndpointError::unsupported(

@@ -2,6 +2,7 @@
 
 mod caching;
 mod conflicts;
+mod crossing;
 mod dropped;
 mod events;
 mod failures;
