@@ -36,7 +36,6 @@ fn transient_failures() -> Vec<(&'static str, Fault, bool)> {
         ("redirected to a page", status(302), false),
         ("200 with a page", Fault::Garbage, true),
         ("200 without a token", Fault::Omit(&["access_token"]), true),
-        ("negative expires_in", Fault::Member("expires_in", "-5"), true),
         ("400 with a page", status(400), false),
         ("temporarily_unavailable", refuse(400, "temporarily_unavailable"), false),
     ]
