@@ -9,7 +9,7 @@ use token_storage::{
 };
 use token_storage_conformance::{
     auth_server::AuthServer,
-    refreshing::{Refresher, Refreshing, refresh_cases},
+    refreshing::{Abilities, Ability, RefreshSubject, Refresher, verify},
 };
 
 use crate::{storages, support::endpoint};
@@ -17,14 +17,22 @@ use crate::{storages, support::endpoint};
 struct Subject<'a>(&'a (dyn Fn() -> Arc<dyn TokenStorage> + Send + Sync));
 
 #[async_trait]
-impl Refreshing for Subject<'_> {
+impl RefreshSubject for Subject<'_> {
     async fn open(&self) -> Arc<dyn TokenStorage> {
         (self.0)()
     }
 
-    fn refresher(&self, storage: Arc<dyn TokenStorage>, server: &AuthServer) -> Arc<dyn Refresher> {
+    async fn refresher(
+        &self,
+        storage: Arc<dyn TokenStorage>,
+        server: &AuthServer,
+    ) -> Result<Arc<dyn Refresher>, String> {
         let manager = TokenManager::builder(storage, endpoint(server)).trust(Duration::ZERO);
-        Arc::new(Managed(manager.build().unwrap()))
+        Ok(Arc::new(Managed(manager.build().map_err(|error| error.to_string())?)))
+    }
+
+    fn abilities(&self) -> Abilities {
+        Abilities::default().with(Ability::RemembersRefusals)
     }
 }
 
@@ -41,14 +49,12 @@ impl Refresher for Managed {
 }
 
 async fn check(name: &str, open: &(dyn Fn() -> Arc<dyn TokenStorage> + Send + Sync)) {
-    for case in refresh_cases() {
-        // Stays on the screen if the case panics.
-        eprintln!("{} {:?} on {name}", case.name(), case.clauses());
-        case.run(&Subject(open)).await;
-    }
+    let summary = verify(&Subject(open)).await;
+    println!("{name}: {summary}");
+    assert!(summary.failed().is_empty(), "{name}: {summary}");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_manager_keeps_the_refresh_cases_on_every_storage() {
     for place in storages::all().await {
         check(place.name, &|| place.open()).await;
@@ -56,7 +62,7 @@ async fn the_manager_keeps_the_refresh_cases_on_every_storage() {
 }
 
 /// C4: through a wrapper too.
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_manager_keeps_the_refresh_cases_through_the_validating_wrapper() {
     let memory = MemoryStorage::new();
     let open = move || -> Arc<dyn TokenStorage> {

@@ -49,6 +49,14 @@ pub enum Fault {
         /// The body.
         body: &'static str,
     },
+    /// Answered with this status and a body that quotes the whole request, as careless servers do: as the description of
+    /// an OAuth error, or as HTML if the error is empty. Nothing is done.
+    Echo {
+        /// The status code.
+        status: u16,
+        /// The error code, such as `invalid_grant`.
+        error: &'static str,
+    },
     /// Served without these members in the answer.
     Omit(&'static [&'static str]),
     /// Served with a member of the answer replaced or added; the value is JSON text.

@@ -221,6 +221,17 @@ impl AuthServer {
         self.shared.state().has_issued(token)
     }
 
+    /// Whether a text shows a token that the server ever issued, or the random part of one.
+    pub fn shows_token(&self, text: &str) -> bool {
+        self.shared.state().shows_token(text)
+    }
+
+    /// Spends a refresh token without the network, as a client does that dies before it stores the answer. Whether it was
+    /// still good.
+    pub fn spend(&self, refresh_token: &str) -> bool {
+        self.shared.state().spend(refresh_token)
+    }
+
     /// Makes all access tokens expire now.
     pub fn expire_access_tokens(&self) {
         self.shared.state().expire_access_tokens();

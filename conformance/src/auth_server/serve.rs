@@ -52,7 +52,7 @@ async fn handle(
     let Some(fault) = fault else {
         return respond(finish(&shared, index, answer(&shared, &request)));
     };
-    if let Some(answer) = instead(&fault, &scissors).await {
+    if let Some(answer) = instead(&fault, &request, &scissors).await {
         return respond(finish(&shared, index, answer));
     }
     let answer = finish(&shared, index, answer(&shared, &request));
@@ -84,7 +84,7 @@ fn answer(shared: &Shared, request: &Request) -> Answer {
 }
 
 /// What comes instead of an answer; `None` if the request is served after all.
-async fn instead(fault: &Fault, scissors: &Scissors) -> Option<Answer> {
+async fn instead(fault: &Fault, request: &Request, scissors: &Scissors) -> Option<Answer> {
     match fault {
         Fault::Delay(time) => tokio::time::sleep(*time).await,
         Fault::Hang => std::future::pending().await,
@@ -110,9 +110,20 @@ async fn instead(fault: &Fault, scissors: &Scissors) -> Option<Answer> {
             return Some(Answer::new(*status, content_type, body, Outcome::Faulted));
         }
         Fault::Refuse { status, error } => return Some(Answer::refuse(*status, error)),
+        Fault::Echo { status, error } => return Some(echo(*status, error, request)),
         _ => {}
     }
     None
+}
+
+fn echo(status: u16, error: &'static str, request: &Request) -> Answer {
+    let quoted = format!("cannot serve {:?}", request.params);
+    if error.is_empty() {
+        return Answer::new(status, "text/html", format!("<html>{quoted}</html>"), Outcome::Faulted);
+    }
+    let mut answer = Answer::refuse(status, error);
+    answer.body = serde_json::json!({"error": error, "error_description": quoted}).to_string();
+    answer
 }
 
 /// What happens to an answer on its way.

@@ -94,6 +94,16 @@ impl State {
         self.refresh_tokens.contains_key(token) || self.access_tokens.contains_key(token)
     }
 
+    pub(super) fn shows_token(&self, text: &str) -> bool {
+        let mut tokens = self.refresh_tokens.keys().chain(self.access_tokens.keys());
+        tokens.any(|token| text.contains(token.split_once('-').map_or(token.as_str(), |(_, random)| random)))
+    }
+
+    pub(super) fn spend(&mut self, refresh_token: &str) -> bool {
+        let token = self.refresh_tokens.get_mut(refresh_token);
+        token.is_some_and(|token| !token.revoked && token.spent.replace(Instant::now()).is_none())
+    }
+
     pub(super) fn expire_access_tokens(&mut self) {
         let now = Instant::now();
         for token in self.access_tokens.values_mut() {

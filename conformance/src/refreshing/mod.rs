@@ -9,20 +9,30 @@
 //!     case.run(&MyStorageAndManager::new()).await;
 //! }
 //! ```
+//!
+//! A refresher that has to be made asynchronously, by discovery perhaps, is given as a [`RefreshSubject`], to
+//! [`verify`] or to [`RefreshCase::run_on`]. `examples/refresher.rs` of this package is a complete program of that kind.
+//!
+//! What a refresher cannot do it does not [declare](Abilities); what therefore was not proven is said and counted.
 
+mod abilities;
 mod cases;
-mod watched;
+mod spied;
+mod staged;
+mod summary;
+mod world;
 
-use std::{fmt, future::Future, pin::Pin, sync::Arc};
+use std::{collections::BTreeSet, fmt, future::Future, pin::Pin, sync::Arc};
 
-use token_storage_core::{Precondition, Secret, StoredToken, TokenData, TokenKey, TokenStorage, async_trait};
+use token_storage_core::{Secret, TokenKey, TokenStorage, async_trait};
 
-use crate::{
-    auth_server::{AuthServer, Config},
-    rng::fresh_u64,
-};
+use crate::auth_server::{AuthServer, Config};
 
+pub use abilities::{Abilities, Ability};
 pub use cases::refresh_cases;
+pub use summary::{Summary, verify};
+
+use world::World;
 
 /// One storage's data, and what refreshes the tokens in it.
 #[async_trait]
@@ -34,6 +44,34 @@ pub trait Refreshing: Send + Sync {
     /// [`AuthServer::NATIVE_CLIENT`]. It must look into the storage each time, wait for others as long as needed, and
     /// share nothing with other refreshers.
     fn refresher(&self, storage: Arc<dyn TokenStorage>, server: &AuthServer) -> Arc<dyn Refresher>;
+
+    /// What it can do beyond what every refresher must.
+    fn abilities(&self) -> Abilities {
+        Abilities::default()
+    }
+}
+
+/// As [`Refreshing`], for refreshers that are made asynchronously.
+#[async_trait]
+pub trait RefreshSubject: Send + Sync {
+    /// As [`Refreshing::open`].
+    async fn open(&self) -> Arc<dyn TokenStorage>;
+
+    /// As [`Refreshing::refresher`]. Requests to the server are welcome here: [`AuthServer::url`] is its issuer, and both
+    /// discovery documents are served.
+    ///
+    /// # Errors
+    /// - Why there is none, for people. It fails the case.
+    async fn refresher(
+        &self,
+        storage: Arc<dyn TokenStorage>,
+        server: &AuthServer,
+    ) -> Result<Arc<dyn Refresher>, String>;
+
+    /// What it can do beyond what every refresher must.
+    fn abilities(&self) -> Abilities {
+        Abilities::default()
+    }
 }
 
 /// Hands out access tokens and refreshes them when they are expired.
@@ -52,6 +90,10 @@ pub struct RefreshCase {
     name: &'static str,
     clauses: &'static [&'static str],
     config: fn() -> Config,
+    /// Without it there is nothing to be run.
+    needs: Option<Ability>,
+    /// How often the server may work on one refresh token.
+    tries: usize,
     run: for<'a> fn(&'a World<'a>) -> Running<'a>,
 }
 
@@ -68,21 +110,29 @@ impl RefreshCase {
         self.clauses
     }
 
-    /// Runs it with a server of its own and under a namespace of its own, within tokio with its timer.
+    /// Runs it with a server of its own and under a namespace of its own, within tokio with its timer. What cannot be
+    /// proven, because it is not declared, is said on standard error.
     ///
     /// # Panics
     /// If a clause does not hold.
     pub async fn run(&self, subject: &dyn Refreshing) {
-        let world = World {
-            subject,
-            server: AuthServer::start_with((self.config)()),
-            storage: subject.open().await,
-            key: TokenKey::new(format!("refreshing-{:016x}", fresh_u64()), "resource.example.org"),
-        };
-        world.log_in().await;
+        for ability in self.run_on(&Plain(subject)).await {
+            eprintln!("{} is unproven in part or as a whole: {ability}", self.name);
+        }
+    }
+
+    /// As [`run`](Self::run), and returns the abilities for want of which it has left something out.
+    ///
+    /// # Panics
+    /// If a clause does not hold.
+    pub async fn run_on(&self, subject: &dyn RefreshSubject) -> BTreeSet<Ability> {
+        let missing = self.needs.filter(|ability| !subject.abilities().has(*ability));
+        if let Some(missing) = missing {
+            return [missing].into();
+        }
+        let world = World::new(subject, (self.config)()).await;
         (self.run)(&world).await;
-        // What cannot be removed does no harm: its namespace is random.
-        let _ = world.storage.remove(&world.key, Precondition::None).await;
+        world.close(self.tries).await
     }
 }
 
@@ -95,64 +145,24 @@ impl fmt::Debug for RefreshCase {
     }
 }
 
-/// What a case works with.
-struct World<'a> {
-    subject: &'a dyn Refreshing,
-    server: AuthServer,
-    storage: Arc<dyn TokenStorage>,
-    key: TokenKey,
-}
+/// What is made without waiting.
+struct Plain<'a>(&'a dyn Refreshing);
 
-impl World<'_> {
-    async fn refresher(&self) -> Arc<dyn Refresher> {
-        self.subject.refresher(self.subject.open().await, &self.server)
+#[async_trait]
+impl RefreshSubject for Plain<'_> {
+    async fn open(&self) -> Arc<dyn TokenStorage> {
+        self.0.open().await
     }
 
-    /// A new record, expired.
-    async fn log_in(&self) {
-        self.store(&self.issued().with_expires_at(0)).await;
+    async fn refresher(
+        &self,
+        storage: Arc<dyn TokenStorage>,
+        server: &AuthServer,
+    ) -> Result<Arc<dyn Refresher>, String> {
+        Ok(self.0.refresher(storage, server))
     }
 
-    /// What a login brings, good for an hour by any clock that these cases run by.
-    fn issued(&self) -> TokenData {
-        let body = self.server.issue(AuthServer::NATIVE_CLIENT, "read write");
-        let body: serde_json::Value = serde_json::from_str(&body).expect("the server answers JSON");
-        let text = |name: &str| body[name].as_str().expect("the server names it").to_owned();
-        TokenData::new(self.key.resource_server(), text("scope"), text("access_token"))
-            .with_refresh_token(text("refresh_token"))
-            .with_identity_id("somebody")
-            .with_expires_at(i64::MAX)
-    }
-
-    async fn store(&self, data: &TokenData) {
-        let stored = self.storage.store(&self.key, data, Precondition::None).await;
-        stored.expect("the storage under test can store");
-    }
-
-    async fn stored(&self) -> Option<StoredToken> {
-        self.storage
-            .get(&self.key)
-            .await
-            .expect("the storage under test can read")
-    }
-
-    async fn record(&self) -> StoredToken {
-        self.stored().await.expect("the record is still there")
-    }
-
-    /// Lets the stored token be expired for everyone.
-    async fn expire(&self) {
-        let mut data = self.record().await.data;
-        data.expires_at = Some(0);
-        self.store(&data).await;
-    }
-
-    async fn assert_current(&self, clause: &str, token: &Secret) {
-        assert_eq!(
-            *token,
-            self.record().await.data.access_token,
-            "{clause}: callers get what is stored"
-        );
-        assert!(self.server.is_active(token.expose()), "{clause}: the server takes it");
+    fn abilities(&self) -> Abilities {
+        self.0.abilities()
     }
 }

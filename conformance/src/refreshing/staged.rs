@@ -1,0 +1,184 @@
+//! A storage that tells what its user does with it, and fails where the case says so.
+#![deny(clippy::missing_trait_methods)]
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
+    },
+    time::Duration,
+};
+
+use token_storage_core::{
+    Acquisition, Enumerate, Error, ErrorKind, Intent, LeaseGuard, Operation, Precondition, RefreshLease, Result,
+    Revision, StorageInfo, StoredToken, TokenData, TokenKey, TokenStorage, Write, async_trait,
+};
+use tokio::sync::Notify;
+
+use crate::auth_server::Gate;
+
+/// How it goes on with a handle; shared with the case.
+#[derive(Debug, Default)]
+pub(super) struct Stage {
+    /// Notified once a record has been read, or the lease is gone for.
+    pub(super) seen: Notify,
+    pub(super) reads_fail: AtomicBool,
+    /// So many stores fail; with `stores_happen` only their answers.
+    pub(super) failing_stores: AtomicUsize,
+    pub(super) stores_happen: AtomicBool,
+    pub(super) proofs_fail: AtomicBool,
+    pub(super) intents_fail: AtomicBool,
+    pub(super) leases_fail: AtomicBool,
+    /// How many intents were to be recorded.
+    pub(super) intents: AtomicUsize,
+    /// Each store waits there, if there is one.
+    pub(super) store_gate: Option<Gate>,
+    /// The first to go for a lease waits there, and panics.
+    pub(super) panic_gate: Option<Gate>,
+    pub(super) panicked: AtomicBool,
+}
+
+#[derive(Debug)]
+pub(super) struct Staged {
+    inner: Arc<dyn TokenStorage>,
+    stage: Arc<Stage>,
+}
+
+impl Staged {
+    pub(super) fn new(inner: Arc<dyn TokenStorage>, stage: Arc<Stage>) -> Arc<Self> {
+        Arc::new(Self { inner, stage })
+    }
+
+    /// Whether this store is to fail.
+    fn takes_a_failure(&self) -> bool {
+        let less = |left: usize| left.checked_sub(1);
+        self.stage.failing_stores.fetch_update(SeqCst, SeqCst, less).is_ok()
+    }
+}
+
+fn failure(operation: Operation) -> Error {
+    Error::new(ErrorKind::Unavailable, operation, "the case lets it fail")
+}
+
+fn fail_if(flag: &AtomicBool, operation: Operation) -> Result<()> {
+    match flag.load(SeqCst) {
+        true => Err(failure(operation)),
+        false => Ok(()),
+    }
+}
+
+#[async_trait]
+impl TokenStorage for Staged {
+    async fn get(&self, key: &TokenKey) -> Result<Option<StoredToken>> {
+        let answer = match fail_if(&self.stage.reads_fail, Operation::Get) {
+            Ok(()) => self.inner.get(key).await,
+            Err(error) => Err(error),
+        };
+        self.stage.seen.notify_one();
+        answer
+    }
+
+    async fn store(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
+        if let Some(gate) = &self.stage.store_gate {
+            gate.pass().await;
+        }
+        if !self.takes_a_failure() {
+            return self.inner.store(key, data, precondition).await;
+        }
+        if self.stage.stores_happen.load(SeqCst) {
+            self.inner.store(key, data, precondition).await?;
+        }
+        Err(failure(Operation::Store).with_unknown_outcome())
+    }
+
+    async fn store_all(&self, writes: &[Write<'_>]) -> Result<Vec<Revision>> {
+        if self.takes_a_failure() {
+            return Err(failure(Operation::StoreAll).with_unknown_outcome());
+        }
+        self.inner.store_all(writes).await
+    }
+
+    async fn remove(&self, key: &TokenKey, precondition: Precondition) -> Result<bool> {
+        self.inner.remove(key, precondition).await
+    }
+
+    fn describe(&self) -> StorageInfo {
+        self.inner.describe()
+    }
+
+    fn enumerate(&self) -> Option<Box<dyn Enumerate + '_>> {
+        self.inner.enumerate()
+    }
+
+    fn lease(&self) -> Option<Box<dyn RefreshLease + '_>> {
+        self.stage.seen.notify_one();
+        let inner = self.inner.lease()?;
+        let stage = &self.stage;
+        Some(Box::new(StagedLease { inner, stage }))
+    }
+}
+
+struct StagedLease<'a> {
+    inner: Box<dyn RefreshLease + 'a>,
+    stage: &'a Arc<Stage>,
+}
+
+#[async_trait]
+impl RefreshLease for StagedLease<'_> {
+    async fn try_acquire(&self, key: &TokenKey) -> Result<Acquisition> {
+        if let Some(gate) = &self.stage.panic_gate
+            && !self.stage.panicked.swap(true, SeqCst)
+        {
+            gate.pass().await;
+            panic!("the case lets whoever goes for the lease panic");
+        }
+        fail_if(&self.stage.leases_fail, Operation::Lease)?;
+        Ok(match self.inner.try_acquire(key).await? {
+            Acquisition::Acquired(inner) => {
+                let stage = Arc::clone(self.stage);
+                Acquisition::Acquired(Box::new(StagedGuard { inner, stage }))
+            }
+            held => held,
+        })
+    }
+}
+
+#[derive(Debug)]
+struct StagedGuard {
+    inner: Box<dyn LeaseGuard>,
+    stage: Arc<Stage>,
+}
+
+#[async_trait]
+impl LeaseGuard for StagedGuard {
+    fn intent(&self) -> Option<&Intent> {
+        self.inner.intent()
+    }
+
+    fn remaining(&self) -> Option<Duration> {
+        self.inner.remaining()
+    }
+
+    async fn renew(&mut self) -> Result<()> {
+        self.inner.renew().await
+    }
+
+    async fn prove_writable(&mut self) -> Result<()> {
+        fail_if(&self.stage.proofs_fail, Operation::Lease)?;
+        self.inner.prove_writable().await
+    }
+
+    async fn record_intent(&mut self, intent: &Intent) -> Result<()> {
+        self.stage.intents.fetch_add(1, SeqCst);
+        fail_if(&self.stage.intents_fail, Operation::Lease)?;
+        self.inner.record_intent(intent).await
+    }
+
+    async fn clear_intent(&mut self) -> Result<()> {
+        self.inner.clear_intent().await
+    }
+
+    async fn release(self: Box<Self>) -> Result<()> {
+        self.inner.release().await
+    }
+}

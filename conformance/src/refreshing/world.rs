@@ -1,0 +1,242 @@
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use token_storage_core::{
+    Acquisition, ErrorKind, LeaseGuard, Precondition, Secret, StoredToken, TokenData, TokenKey, TokenStorage,
+};
+
+use super::{
+    Ability, RefreshSubject, Refresher,
+    spied::{Broken, Spied},
+    staged::{Stage, Staged},
+};
+use crate::{
+    auth_server::{AuthServer, Config, Endpoint, Fault, LoggedRequest, Outcome},
+    rng::{fresh_u64, soak},
+};
+
+/// What a case works with.
+pub(super) struct World<'a> {
+    subject: &'a dyn RefreshSubject,
+    pub(super) server: Arc<AuthServer>,
+    pub(super) storage: Arc<dyn TokenStorage>,
+    pub(super) key: TokenKey,
+    broken: Arc<Broken>,
+    unproven: Mutex<BTreeSet<Ability>>,
+}
+
+impl<'a> World<'a> {
+    /// A server with this configuration, and an expired record.
+    pub(super) async fn new(subject: &'a dyn RefreshSubject, config: Config) -> Self {
+        let world = Self {
+            subject,
+            server: Arc::new(AuthServer::start_with(config)),
+            storage: subject.open().await,
+            key: TokenKey::new(format!("refreshing-{:016x}", fresh_u64()), "resource.example.org"),
+            broken: Arc::default(),
+            unproven: Mutex::default(),
+        };
+        world.log_in().await;
+        world
+    }
+
+    /// Another one, as new.
+    pub(super) async fn another(&self, config: Config) -> Self {
+        Self::new(self.subject, config).await
+    }
+
+    /// What holds in each case: no token in an error, and no refresh token on which the server worked more often.
+    pub(super) async fn close(self, tries: usize) -> BTreeSet<Ability> {
+        self.broken.assert_none();
+        let most = most_tries(&self.server.requests());
+        assert!(
+            most <= tries,
+            "L5: the server has worked on one refresh token {most} times, not {tries}"
+        );
+        // What cannot be removed does no harm: its namespace is random.
+        let _ = self.storage.remove(&self.key, Precondition::None).await;
+        self.unproven.into_inner().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether this is declared; if not, it is noted that something was left out.
+    pub(super) fn can(&self, ability: Ability) -> bool {
+        let can = self.subject.abilities().has(ability);
+        if !can {
+            let mut unproven = self.unproven.lock().unwrap_or_else(PoisonError::into_inner);
+            unproven.insert(ability);
+        }
+        can
+    }
+
+    /// What another process would use.
+    pub(super) async fn refresher(&self) -> Arc<dyn Refresher> {
+        self.refresher_on(self.subject.open().await).await
+    }
+
+    /// One whose storage goes as the stage says.
+    pub(super) async fn on_stage(&self, stage: &Arc<Stage>) -> Arc<dyn Refresher> {
+        let storage = Staged::new(self.subject.open().await, Arc::clone(stage));
+        self.refresher_on(storage).await
+    }
+
+    async fn refresher_on(&self, storage: Arc<dyn TokenStorage>) -> Arc<dyn Refresher> {
+        let made = self.subject.refresher(storage, &self.server).await;
+        Arc::new(Spied {
+            inner: made.expect("the refresher can be made"),
+            server: Arc::clone(&self.server),
+            broken: Arc::clone(&self.broken),
+        })
+    }
+
+    /// What one more process gets.
+    pub(super) async fn ask(&self) -> Result<Secret, String> {
+        self.refresher().await.access_token(&self.key).await
+    }
+
+    /// A call in a task of its own.
+    pub(super) fn call(&self, refresher: &Arc<dyn Refresher>) -> tokio::task::JoinHandle<Result<Secret, String>> {
+        let (refresher, key) = (Arc::clone(refresher), self.key.clone());
+        tokio::spawn(async move { refresher.access_token(&key).await })
+    }
+
+    /// Calls until it succeeds: a refresher may pause after a failure, though not for ever.
+    pub(super) async fn insist(&self, refresher: &Arc<dyn Refresher>) -> Result<Secret, String> {
+        let started = tokio::time::Instant::now();
+        loop {
+            let got = refresher.access_token(&self.key).await;
+            if got.is_ok() || started.elapsed() > PATIENCE {
+                return got;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    /// A new record, expired.
+    pub(super) async fn log_in(&self) {
+        self.store(&self.issued().with_expires_at(0)).await;
+    }
+
+    /// What a login brings, good for an hour by any clock that these cases run by.
+    pub(super) fn issued(&self) -> TokenData {
+        self.issued_for(&self.key)
+    }
+
+    pub(super) fn issued_for(&self, key: &TokenKey) -> TokenData {
+        let body = self.server.issue(AuthServer::NATIVE_CLIENT, "read write");
+        let body: serde_json::Value = serde_json::from_str(&body).expect("the server answers JSON");
+        let text = |name: &str| body[name].as_str().expect("the server names it").to_owned();
+        let mut data = TokenData::new(key.resource_server(), text("scope"), text("access_token"))
+            .with_refresh_token(text("refresh_token"))
+            .with_identity_id("somebody")
+            .with_token_type("Bearer")
+            .with_expires_at(i64::MAX);
+        data.extra.insert("note", "[1, 2]").expect("a legal member");
+        data
+    }
+
+    pub(super) async fn store(&self, data: &TokenData) {
+        assert!(
+            self.accepts(&self.key, data).await,
+            "the storage's own rules refuse a usual record"
+        );
+    }
+
+    /// Stores a record, unless the storage has rules of its own that refuse it.
+    pub(super) async fn accepts(&self, key: &TokenKey, data: &TokenData) -> bool {
+        match self.storage.store(key, data, Precondition::None).await {
+            Ok(_) => true,
+            Err(error) if error.kind() == ErrorKind::Rejected => false,
+            Err(error) => panic!("the storage under test can store: {error}"),
+        }
+    }
+
+    pub(super) async fn stored(&self) -> Option<StoredToken> {
+        self.storage
+            .get(&self.key)
+            .await
+            .expect("the storage under test can read")
+    }
+
+    pub(super) async fn record(&self) -> StoredToken {
+        self.stored().await.expect("L7: the record is still there")
+    }
+
+    /// Lets the stored token be expired for everyone.
+    pub(super) async fn expire(&self) {
+        self.expire_at(Some(0)).await;
+    }
+
+    pub(super) async fn expire_at(&self, expires_at: Option<i64>) {
+        let mut data = self.record().await.data;
+        data.expires_at = expires_at;
+        self.store(&data).await;
+    }
+
+    pub(super) async fn remove(&self) {
+        let removed = self.storage.remove(&self.key, Precondition::None).await;
+        assert!(removed.expect("the storage under test can remove"));
+    }
+
+    pub(super) async fn assert_current(&self, clause: &str, token: &Secret) {
+        assert_eq!(
+            *token,
+            self.record().await.data.access_token,
+            "{clause}: callers get what is stored"
+        );
+        assert!(self.server.is_active(token.expose()), "{clause}: the server takes it");
+    }
+
+    /// The lease, as another holder has it.
+    pub(super) async fn hold(&self) -> Box<dyn LeaseGuard> {
+        let lease = self.storage.lease().expect("these cases need a storage with leases");
+        match lease.try_acquire(&self.key).await.expect("the lease can be asked for") {
+            Acquisition::Acquired(guard) => guard,
+            Acquisition::Held { .. } => panic!("L1: nobody holds the lease"),
+        }
+    }
+
+    pub(super) fn script(&self, fault: Fault) {
+        self.server.script(Endpoint::Token, fault);
+    }
+
+    /// How many requests with a refresh token there were.
+    pub(super) fn requests(&self) -> usize {
+        self.server.refresh_requests()
+    }
+}
+
+/// How long success is waited for, where a refresher may pause.
+const PATIENCE: Duration = Duration::from_secs(45);
+
+/// How long is looked for what must not happen.
+pub(super) fn watch() -> Duration {
+    Duration::from_secs(if soak() { 40 } else { 4 })
+}
+
+/// Looks for a while, or until what must not happen has happened.
+pub(super) async fn watch_for(event: impl Future<Output = ()>) {
+    let _ = tokio::time::timeout(watch(), event).await;
+}
+
+pub(super) fn now() -> i64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(now.as_secs()).unwrap_or(i64::MAX)
+}
+
+/// How often the server has worked on the token on which it has worked most.
+fn most_tries(requests: &[LoggedRequest]) -> usize {
+    let mut tries = BTreeMap::new();
+    for request in requests {
+        let worked_on = matches!(
+            request.outcome,
+            Outcome::Issued | Outcome::ReuseDetected | Outcome::Refused("invalid_grant")
+        );
+        if let (true, Some(token)) = (worked_on, request.params.get("refresh_token")) {
+            *tries.entry(token).or_insert(0) += 1;
+        }
+    }
+    tries.into_values().max().unwrap_or(0)
+}
