@@ -118,11 +118,19 @@ pub fn sync_directory(target: &Path) -> io::Result<()> {
 /// # Errors
 /// Those of the operating system.
 pub fn temporaries(target: &Path) -> io::Result<Vec<PathBuf>> {
+    temporaries_with(target, "")
+}
+
+/// As [`temporaries`], but the files beside them whose names end in `suffix`, as a format's own companions do.
+///
+/// # Errors
+/// Those of the operating system.
+pub fn temporaries_with(target: &Path, suffix: &str) -> io::Result<Vec<PathBuf>> {
     let prefix = prefix(target);
     let mut found = Vec::new();
     for entry in fs::read_dir(directory_of(target))? {
         let entry = entry?;
-        if is_temporary(&entry.file_name(), &prefix) {
+        if is_temporary(&entry.file_name(), &prefix, suffix) {
             found.push(entry.path());
         }
     }
@@ -156,9 +164,10 @@ fn prefix(target: &Path) -> OsString {
 }
 
 /// Exactly our names, so that nobody else's file is taken for one.
-fn is_temporary(name: &OsStr, prefix: &OsStr) -> bool {
+fn is_temporary(name: &OsStr, prefix: &OsStr, suffix: &str) -> bool {
     let rest = name.as_encoded_bytes().strip_prefix(prefix.as_encoded_bytes());
-    let random = rest.and_then(|rest| rest.strip_suffix(SUFFIX.as_bytes()));
+    let temporary = rest.and_then(|rest| rest.strip_suffix(suffix.as_bytes()));
+    let random = temporary.and_then(|rest| rest.strip_suffix(SUFFIX.as_bytes()));
     random.is_some_and(|random| random.len() == RANDOM && random.iter().all(u8::is_ascii_alphanumeric))
 }
 
