@@ -6,7 +6,7 @@ use rusqlite::{
 };
 use token_storage_core::{Error, ErrorKind, Operation, StoredToken, TokenKey, record, record::RecordError};
 
-use crate::schema;
+use crate::{error, schema};
 
 /// What is stored under a key: nothing, a record, or something that is none.
 pub(crate) type Row = Option<Result<StoredToken, Damage>>;
@@ -38,12 +38,51 @@ impl Damage {
 
 /// Reads the row of a key.
 pub(crate) fn select(connection: &Connection, key: &TokenKey) -> rusqlite::Result<Row> {
-    let mut statement = connection.prepare_cached(schema::SELECT)?;
-    let mut rows = statement.query((key.namespace(), key.resource_server()))?;
-    match rows.next()? {
-        Some(row) => Ok(Some(decode(row.get_ref(0)?))),
-        None => Ok(None),
+    select_with(
+        connection,
+        schema::SELECT,
+        (key.namespace(), key.resource_server()),
+        decode,
+    )
+}
+
+/// Whether the row of a key has this text.
+pub(crate) fn holds(connection: &Connection, key: &TokenKey, json: &str) -> rusqlite::Result<bool> {
+    let is_it = |value: ValueRef<'_>| value == ValueRef::Text(json.as_bytes());
+    let found = select_with(
+        connection,
+        schema::SELECT,
+        (key.namespace(), key.resource_server()),
+        is_it,
+    )?;
+    Ok(found == Some(true))
+}
+
+/// Reads a value with [`schema::SELECT`] or one like it. An index that leads to a row that is not the key's, or to none,
+/// is damage: neither that row nor "nothing" is the answer.
+pub(crate) fn select_with<T>(
+    connection: &Connection,
+    select: schema::Select,
+    key: (&str, &str),
+    read: impl FnOnce(ValueRef<'_>) -> T,
+) -> rusqlite::Result<Option<T>> {
+    let mut statement = connection.prepare_cached(select.row)?;
+    let mut rows = statement.query(key)?;
+    let Some(row) = rows.next()? else {
+        // Should another program store it in between, it is read again, as all that looks like damage is.
+        let is_lost = connection.prepare_cached(select.entry)?.exists(key)?;
+        return if is_lost {
+            Err(error::index_disagrees())
+        } else {
+            Ok(None)
+        };
+    };
+    let is_text =
+        |column, text: &str| Ok::<_, rusqlite::Error>(row.get_ref(column)? == ValueRef::Text(text.as_bytes()));
+    if !is_text(1, key.0)? || !is_text(2, key.1)? {
+        return Err(error::index_disagrees());
     }
+    Ok(Some(read(row.get_ref(0)?)))
 }
 
 /// Decodes a record. Python's programs accept a blob as well as text, so do we.

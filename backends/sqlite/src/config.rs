@@ -11,6 +11,9 @@ use token_storage_core::{Durability, Result};
 
 use crate::SqliteStorage;
 
+/// SQLite counts milliseconds in 32 bits.
+const LONGEST_WAIT: Duration = Duration::from_millis(i32::MAX as u64);
+
 /// What a storage was configured to do.
 #[derive(Clone, Debug)]
 pub(crate) struct Options {
@@ -22,6 +25,8 @@ pub(crate) struct Options {
     pub(crate) commit_here: bool,
     /// Off where it does not work: on network file systems.
     pub(crate) write_ahead_log: bool,
+    /// Whether a database that has only tables of another program gets ours, too.
+    pub(crate) adopt: bool,
 }
 
 impl Default for Options {
@@ -34,6 +39,7 @@ impl Default for Options {
             readers: cores.clamp(2, 16),
             commit_here: true,
             write_ahead_log: true,
+            adopt: false,
         }
     }
 }
@@ -68,8 +74,18 @@ impl Options {
 pub(crate) fn connect(path: &Path) -> rusqlite::Result<Connection> {
     // Read-write for readers too, or the last one could not tidy the log away. SQLite falls back to read-only by itself.
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags)?;
+    let connection = open(path, flags)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+    Ok(connection)
+}
+
+/// Opens a connection that runs nothing that the database brings along: the file may be anybody's work.
+pub(crate) fn open(path: impl AsRef<Path>, flags: OpenFlags) -> rusqlite::Result<Connection> {
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_VIEW, false)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
     Ok(connection)
 }
 
@@ -107,9 +123,10 @@ impl Builder {
         }
     }
 
-    /// How long a call waits for others before it fails with [`Busy`](token_storage_core::ErrorKind::Busy). 10 s unless set.
+    /// How long a call waits for others before it fails with [`Busy`](token_storage_core::ErrorKind::Busy). 10 s unless
+    /// set, 24 days at the most.
     pub fn busy_timeout(mut self, timeout: Duration) -> Self {
-        self.options.busy_timeout = timeout;
+        self.options.busy_timeout = timeout.min(LONGEST_WAIT);
         self
     }
 
@@ -138,6 +155,14 @@ impl Builder {
     /// How many connections read side by side; at least 1. As many as there are cores unless set, from 2 to 16.
     pub fn readers(mut self, readers: usize) -> Self {
         self.options.readers = readers.max(1);
+        self
+    }
+
+    /// Uses a database of another program, too: one that has tables, but not `token_storage`, which the first write then
+    /// adds. Unless this is called such a database is refused, since its path was most likely given by mistake. A database
+    /// that has `token_storage` is used in any case, whatever else is in it.
+    pub fn adopt_foreign_database(mut self, adopt: bool) -> Self {
+        self.options.adopt = adopt;
         self
     }
 

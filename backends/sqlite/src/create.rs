@@ -2,26 +2,32 @@
 
 use std::{
     ffi::OsString,
-    fs, io,
+    fs,
+    io::{self, Seek as _, Write as _},
     path::{Path, PathBuf},
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::OpenFlags;
 use tempfile::TempPath;
-use token_storage_files::{beside, sync_directory, temporaries};
+use token_storage_files::{beside, sync_directory, temporaries_with};
 
-use crate::{config::Options, error::Fault, place::Place, schema, warnings};
+use crate::{
+    config::{Options, open},
+    error::Fault,
+    place::Place,
+    schema, warnings,
+};
 
 /// The files that SQLite keeps beside a database; they belong to it.
 pub(crate) const COMPANIONS: [&str; 3] = ["-wal", "-journal", "-shm"];
 
 const ASIDE: &str = ".damaged-";
 
-/// Creates the database, complete with tables and write-ahead log, in one step: it is made under another name and then
-/// given its own. So no program ever sees half a database, and no descriptor of ours is ever opened and closed on a file
-/// that has SQLite connections in this process (which would drop their locks). The `-wal` and `-shm` files get their
-/// mode from the database.
+/// Creates the database, complete with tables and journal mode, in one step: it is made under another name, synced, and
+/// then given its own. So no program ever sees half a database, and no descriptor of ours is ever opened and closed on a
+/// file that has SQLite connections in this process (which would drop their locks). The `-wal` and `-shm` files get
+/// their mode from the database.
 ///
 /// Another program that creates it at the same moment wins: theirs is then used.
 pub(crate) fn create(place: &Place, options: &Options) -> Result<(), Fault> {
@@ -29,7 +35,8 @@ pub(crate) fn create(place: &Place, options: &Options) -> Result<(), Fault> {
     token_storage_files::create_parents(path).map_err(|error| Fault::from_io(error, "create the folder of", path))?;
     put_companions_aside(path)?;
     let unfinished = unfinished(path).map_err(|error| Fault::from_io(error, "create", path))?;
-    fill(&unfinished, options).map_err(|error| Fault::from_sqlite(&error, path))?;
+    fill(&unfinished).map_err(|error| Fault::from_sqlite(&error, path))?;
+    finish(&unfinished, options.write_ahead_log).map_err(|error| Fault::from_io(error, "create", path))?;
     match unfinished.persist_noclobber(path) {
         Ok(()) => sync_folder(path),
         Err(failed) if failed.error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
@@ -51,15 +58,27 @@ fn unfinished(path: &Path) -> io::Result<TempPath> {
     Ok(file.into_temp_path())
 }
 
-fn fill(path: &Path, options: &Options) -> rusqlite::Result<()> {
+/// Nothing but this one file is made: what fails half-way is thrown away whole, so that no journal is needed.
+fn fill(path: &Path) -> rusqlite::Result<()> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags)?;
-    options.set_up_writer(&connection)?;
-    if options.write_ahead_log {
-        connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
-    }
+    let connection = open(path, flags)?;
+    connection.execute_batch("PRAGMA synchronous = OFF; PRAGMA temp_store = MEMORY")?;
+    connection.query_row("PRAGMA journal_mode = MEMORY", [], |_| Ok(()))?;
     schema::create(&connection)?;
     connection.close().map_err(|(_, error)| error)
+}
+
+/// Turns the write-ahead log on and syncs. SQLite itself would make the log's files for that; it comes to two bytes of the
+/// header, as its page "Database File Format" says.
+fn finish(path: &Path, write_ahead_log: bool) -> io::Result<()> {
+    const VERSIONS: u64 = 18;
+    const LOG: u8 = 2;
+    let mut file = fs::OpenOptions::new().write(true).open(path)?;
+    if write_ahead_log {
+        file.seek(io::SeekFrom::Start(VERSIONS))?;
+        file.write_all(&[LOG, LOG])?;
+    }
+    file.sync_all()
 }
 
 /// Renames a damaged database, with what belongs to it, so that a new one can be made in its place. The name says what it
@@ -135,11 +154,15 @@ pub(crate) fn kept_aside(path: &Path) -> Vec<PathBuf> {
 /// Removes what a process left behind that was killed while it created the database.
 pub(crate) fn tidy(place: &Place) {
     // What cannot be removed now may be later; the names do not collide.
-    for unfinished in temporaries(place.path()).unwrap_or_default() {
-        for companion in COMPANIONS.iter().chain([&""]) {
-            let _ = fs::remove_file(beside(&unfinished, companion));
-        }
+    for unfinished in unfinished_files(place.path()) {
+        let _ = fs::remove_file(unfinished);
     }
+}
+
+/// Databases in the making, and the companions that earlier versions left of them.
+pub(crate) fn unfinished_files(path: &Path) -> Vec<PathBuf> {
+    let of = |suffix: &&str| temporaries_with(path, suffix).unwrap_or_default();
+    COMPANIONS.iter().chain([&""]).flat_map(of).collect()
 }
 
 /// Rights of others on the database, taken away before SQLite makes the files beside it, which get its mode.
@@ -149,13 +172,23 @@ pub(crate) fn tidy(place: &Place) {
 pub(crate) struct Tightened<'a> {
     place: &'a Place,
     before: Option<u32>,
+    wide: bool,
 }
 
 impl<'a> Tightened<'a> {
     pub(crate) fn begin(place: &'a Place) -> Self {
-        // What cannot be changed is doctor's to tell.
-        let before = token_storage_files::tighten(place.path()).ok().flatten();
-        Self { place, before }
+        let (before, wide) = match token_storage_files::tighten(place.path()) {
+            Ok(before) => (before, false),
+            // Another user's. What else cannot be changed, as on a read-only file system, cannot be written either.
+            Err(error) => (None, error.kind() == io::ErrorKind::PermissionDenied),
+        };
+        Self { place, before, wide }
+    }
+
+    /// Whether the database stays open to others, since it is another user's. Then so would be what SQLite makes beside
+    /// it, with our tokens in it.
+    pub(crate) fn is_wide(&self) -> bool {
+        self.wide
     }
 
     /// It holds tokens, or will: so it stays, with everything beside it, and is told.

@@ -37,9 +37,9 @@ impl SqliteStorage {
     ) -> Result<Page<T>> {
         let page = match &self.0 {
             Inner::File(handle) => {
-                let read = handle.file.read(Operation::List, "token_storage", move |reader| {
-                    list(reader.connection())
-                });
+                let read = handle
+                    .file
+                    .read(Operation::List, "token_storage", move |reader| reader.audited(&list));
                 read.await?
             }
             Inner::Memory(memory) => Some(memory.read(Operation::List, list)?),

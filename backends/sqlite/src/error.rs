@@ -27,6 +27,10 @@ impl Fault {
         }
     }
 
+    pub(crate) fn message(&self) -> &str {
+        &self.message
+    }
+
     pub(crate) fn kind(&self) -> ErrorKind {
         self.kind
     }
@@ -143,6 +147,44 @@ fn damaged(place: &impl std::fmt::Display, code: &str) -> String {
         "the database {place} is damaged ({code}); the next write keeps it aside, with a name that says so, and starts a \
          new one"
     )
+}
+
+/// What kept a connection from being opened or used.
+pub(crate) enum Trouble {
+    Fault(Fault),
+    Sql(rusqlite::Error),
+}
+
+impl From<Fault> for Trouble {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
+    }
+}
+
+impl From<rusqlite::Error> for Trouble {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Sql(error)
+    }
+}
+
+/// What SQLite says of a database that contradicts itself.
+pub(crate) fn contradicts_itself() -> rusqlite::Error {
+    rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_CORRUPT), None)
+}
+
+/// What SQLite itself says of an index that does not fit its table.
+pub(crate) fn index_disagrees() -> rusqlite::Error {
+    rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_CORRUPT_INDEX), None)
+}
+
+/// The file ends within a page: SQLite would take the rest of that page for zeros.
+pub(crate) fn cut_off() -> rusqlite::Error {
+    rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_IOERR_SHORT_READ), None)
+}
+
+/// To be tried again where it may wait.
+pub(crate) fn busy() -> rusqlite::Error {
+    rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_BUSY), None)
 }
 
 /// Whether a reader or writer should wait and try again.

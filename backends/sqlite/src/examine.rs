@@ -1,20 +1,17 @@
 //! A look at the database that changes nothing: what `token-storage doctor` prints.
 
-use std::{
-    fs, io,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{fs, io, path::Path, time::Duration};
 
-use rusqlite::{Connection, OpenFlags, types::ValueRef};
+use rusqlite::{Connection, ErrorCode, types::ValueRef};
 use token_storage_core::{ErrorKind, Finding, Operation, Severity, TokenKey};
 use token_storage_files as files;
 
 use crate::{
-    codec, create,
+    audit, codec, create,
     error::{self, Fault},
-    readers::uri,
+    look::{Access, access, untouched},
     schema,
+    shape::{self, Layout},
     writers::{self, Writing},
 };
 
@@ -33,17 +30,6 @@ pub fn examine(path: impl AsRef<Path>) -> Vec<Finding> {
 
 #[derive(Default)]
 struct Findings(Vec<Finding>);
-
-/// How a database can be opened so that nothing is created: SQLite makes the files of the write-ahead log even for a
-/// reader, if it may.
-enum Access {
-    /// As any reader, but leaving the shared memory of the log alone.
-    Shared,
-    /// Without locks: the log is empty or there is none, and its files must not appear.
-    Immutable,
-    /// The log holds writes, but its shared memory is missing, and making it is not for us.
-    None,
-}
 
 impl Findings {
     fn info(&mut self, place: &Path, message: impl Into<String>) {
@@ -64,6 +50,26 @@ impl Findings {
 
     fn file(&mut self, path: &Path) {
         self.0.extend(files::examine(path));
+        let names = |obstacle: &files::Obstacle| matches!(obstacle, files::Obstacle::HardLinks(_));
+        if let Some(obstacle) = files::obstacles(path)
+            .unwrap_or_default()
+            .iter()
+            .find(|found| names(found))
+        {
+            self.error(
+                path,
+                format!("{obstacle}, and its log and its lock are those of one name: two programs would damage it"),
+                obstacle.advice(),
+            );
+        }
+        for left in create::unfinished_files(path) {
+            if !left.to_string_lossy().ends_with(".tmp") {
+                self.info(
+                    &left,
+                    "belongs to a database that was never finished; the next write removes it",
+                );
+            }
+        }
         for companion in create::COMPANIONS {
             self.0.extend(files::examine_mode(
                 &files::beside(path, companion),
@@ -112,8 +118,10 @@ impl Findings {
             self.info(path, format!("process {process} {what}"));
         }
         match self.open(path) {
-            Ok(Some(connection)) => {
-                if let Err(error) = self.content(path, &connection) {
+            Ok(Some(mut connection)) => {
+                if let Err(error) = bound(&mut connection) {
+                    self.failed(path, &error);
+                } else if let Err(error) = self.content(path, &connection) {
                     self.failed(path, &error);
                 }
             }
@@ -127,15 +135,12 @@ impl Findings {
     }
 
     fn open(&mut self, path: &Path) -> rusqlite::Result<Option<Connection>> {
-        let parameters = match access(path) {
-            Access::Shared => "mode=ro&readonly_shm=1",
-            Access::Immutable => "immutable=1",
-            Access::None => return Ok(None),
-        };
-        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
-        let connection = Connection::open_with_flags(uri(path, parameters), flags)?;
+        let access = access(path);
+        if access == Access::Log {
+            return Ok(None);
+        }
+        let connection = untouched(path, access)?;
         connection.busy_timeout(Duration::from_secs(1))?;
-        connection.execute_batch("PRAGMA temp_store = MEMORY")?;
         Ok(Some(connection))
     }
 
@@ -145,6 +150,13 @@ impl Findings {
             "name another path"
         } else if error::is_damage(error) {
             "put back a sound copy; or log in again, which keeps this database aside and starts a new one"
+        } else if error.sqlite_error_code() == Some(ErrorCode::OperationInterrupted) {
+            self.error(
+                path,
+                "to read it takes far more work than its size explains, so its content was not examined",
+                "somebody may have made it so on purpose: do not use it",
+            );
+            return;
         } else if error::is_busy(error) {
             "try again when the program that writes has finished"
         } else {
@@ -154,6 +166,31 @@ impl Findings {
     }
 
     fn content(&mut self, path: &Path, connection: &Connection) -> rusqlite::Result<()> {
+        match shape::of(connection)? {
+            Ok(Layout::Tokens) => {}
+            Ok(Layout::Blank) => {
+                self.info(path, "it has no table token_storage yet; the first write creates it");
+                return Ok(());
+            }
+            Ok(Layout::Foreign) => {
+                self.error(
+                    path,
+                    "it is the database of another program, without a table token_storage",
+                    "name another path",
+                );
+                return Ok(());
+            }
+            Err(misfit) => {
+                let message = format!("the table token_storage has another shape than the Globus SDK's: {misfit}");
+                self.error(
+                    path,
+                    message,
+                    "find out who made it so; do not use it; name another path",
+                );
+                return Ok(());
+            }
+        }
+        audit::check_length(connection, path)?;
         let problems = integrity(connection)?;
         if problems > 0 {
             self.error(
@@ -161,10 +198,6 @@ impl Findings {
                 format!("SQLite's integrity check finds {problems} problems (at least)"),
                 "put back a sound copy; `sqlite3 FILE .recover` may save records",
             );
-        }
-        if !schema::has_table(connection, "token_storage")? {
-            self.info(path, "it has no table token_storage yet; the first write creates it");
-            return Ok(());
         }
         let version =
             schema::version(connection)?.map_or_else(|| "unknown schema".to_owned(), |v| format!("schema {v}"));
@@ -222,23 +255,23 @@ impl Findings {
     }
 }
 
+/// Ends statements that take far more steps than any database of that size needs: somebody else may have made it.
+fn bound(connection: &mut Connection) -> rusqlite::Result<()> {
+    const STEPS_OF_ANY: i64 = 100_000_000;
+    /// A page holds some 500 of the smallest rows.
+    const STEPS_OF_A_PAGE: i64 = 100_000;
+    const AT_ONCE: i32 = 1_000_000;
+    let pages: i64 = connection.query_row("PRAGMA page_count", [], |row| row.get(0))?;
+    let mut left = STEPS_OF_ANY.saturating_add(pages.saturating_mul(STEPS_OF_A_PAGE)) / i64::from(AT_ONCE);
+    let spend = move || {
+        left -= 1;
+        left < 0
+    };
+    connection.progress_handler(AT_ONCE, Some(spend))
+}
+
 fn size(path: &Path, companion: &str) -> u64 {
     fs::metadata(files::beside(path, companion)).map_or(0, |found| found.len())
-}
-
-fn exists(path: &Path, companion: &str) -> bool {
-    let beside: PathBuf = files::beside(path, companion);
-    beside.exists()
-}
-
-fn access(path: &Path) -> Access {
-    if exists(path, "-shm") && exists(path, "-wal") || size(path, "-journal") > 0 {
-        Access::Shared
-    } else if size(path, "-wal") > 0 {
-        Access::None
-    } else {
-        Access::Immutable
-    }
 }
 
 /// How many problems the integrity check names, up to ten. Their texts are not taken over.

@@ -16,7 +16,8 @@ use token_storage_files::{LockGuard, SidecarLock};
 use crate::{
     codec::Row,
     config::Options,
-    error::Fault,
+    error::{Fault, Trouble},
+    look,
     place::Place,
     queue::{Queue, Queued, Ticket},
     reader::Reader,
@@ -65,10 +66,7 @@ impl File {
     }
 
     fn deadline(&self) -> Instant {
-        // Far enough ahead, if the sum is more than the clock can hold.
-        let now = Instant::now();
-        now.checked_add(self.options.busy_timeout)
-            .unwrap_or(now + Duration::from_secs(86_400 * 365))
+        Instant::now() + self.options.busy_timeout
     }
 
     pub(crate) async fn get(self: &Arc<Self>, key: &TokenKey) -> Result<Option<StoredToken>> {
@@ -247,6 +245,10 @@ impl File {
         let Some(deadline) = self.queue.first_deadline() else {
             return 0;
         };
+        if let Err(fault) = self.refuse_untouched() {
+            self.fail(self.queue.take(usize::MAX), &fault);
+            return 0;
+        }
         let held = match self.lock.acquire_until(deadline) {
             Ok(Some(held)) => held,
             Ok(None) => {
@@ -266,6 +268,24 @@ impl File {
         let committed = result.is_ok();
         self.finish(group, result);
         if committed { count } else { 0 }
+    }
+
+    /// Refuses what is not ours to use, before so much as a lock file is made beside it. Whatever else is wrong shows again
+    /// with the lock held.
+    fn refuse_untouched(&self) -> Result<(), Fault> {
+        let Ok(Some(epoch)) = self.place.look() else {
+            return Ok(());
+        };
+        let fault = match look::vet(&self.place, &self.options, epoch) {
+            Ok(()) => return Ok(()),
+            Err(Trouble::Fault(fault)) => fault,
+            Err(Trouble::Sql(error)) => Fault::from_sqlite(&error, self.place.path()),
+        };
+        if fault.kind() == ErrorKind::Misconfigured {
+            Err(fault)
+        } else {
+            Ok(())
+        }
     }
 
     /// Tells the callers. "Busy" is told only to those who have waited long enough; the others wait on.

@@ -22,6 +22,7 @@
 //! `docs/formats.md` of the repository.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod audit;
 mod cache;
 mod codec;
 mod config;
@@ -32,12 +33,14 @@ mod error;
 mod examine;
 mod file;
 mod lease;
+mod look;
 mod memory;
 mod place;
 mod queue;
 mod reader;
 mod readers;
 mod schema;
+mod shape;
 mod storage;
 mod warnings;
 mod work;

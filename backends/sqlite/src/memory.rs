@@ -9,6 +9,7 @@ use rusqlite::Connection;
 use token_storage_core::{MemoryStorage, Operation, Result, StoredToken, TokenKey};
 
 use crate::{
+    audit::Audit,
     codec,
     error::Fault,
     schema,
@@ -48,7 +49,7 @@ impl Memory {
 
     pub(crate) fn write(&self, work: &Work) -> Outcome {
         let named = |error: &rusqlite::Error, operation| fault(error).into_error(operation);
-        let outcomes = work::transact(&self.connection(), std::iter::once(work), named);
+        let outcomes = work::transact(&self.connection(), &mut Audit::default(), std::iter::once(work), named);
         match outcomes {
             Ok(mut outcomes) => outcomes.pop().unwrap_or(Ok(true)),
             Err(Failure::Before(error) | Failure::Commit(error)) => Err(named(&error, work.operation())),

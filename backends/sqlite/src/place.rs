@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
     sync::{
         Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -25,6 +25,10 @@ pub(crate) struct Place {
     looked: AtomicU64,
     epoch: AtomicU64,
     identity: Mutex<Option<Identity>>,
+    /// The epoch of the file that was found to be ours to use; 0: none.
+    pub(crate) vetted: AtomicU64,
+    /// Whether it was said already that the database is open to others and another user's.
+    pub(crate) said_wide: AtomicBool,
 }
 
 /// Tells files apart while at least one of them is open (or else the number could be used again).
@@ -39,6 +43,8 @@ impl Place {
             looked: AtomicU64::new(0),
             epoch: AtomicU64::new(0),
             identity: Mutex::new(None),
+            vetted: AtomicU64::new(0),
+            said_wide: AtomicBool::new(false),
         }
     }
 

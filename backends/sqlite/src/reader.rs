@@ -1,13 +1,15 @@
 //! One connection that reads.
 
-use std::time::Duration;
+use std::{path::Path, sync::Arc, time::Duration};
 
 use rusqlite::Connection;
 use token_storage_core::{StoredToken, TokenKey};
 
 use crate::{
+    audit::{self, Audit},
     cache::Cache,
     codec::{self, Row},
+    error,
 };
 
 /// A connection that only reads, with the records it has read last.
@@ -19,6 +21,8 @@ pub(crate) struct Reader {
     cache: Cache,
     /// The version for which the cache holds.
     version: Option<i64>,
+    audit: Audit,
+    path: Arc<Path>,
     /// Which state of the path it was opened in; see [`Place`](crate::place::Place).
     pub(crate) epoch: u64,
     /// How long reads take lately, in microseconds: a sliding mean.
@@ -28,11 +32,13 @@ pub(crate) struct Reader {
 }
 
 impl Reader {
-    pub(crate) fn new(connection: Connection, epoch: u64) -> Self {
+    pub(crate) fn new(connection: Connection, path: Arc<Path>, epoch: u64) -> Self {
         Self {
             connection,
             cache: Cache::default(),
             version: None,
+            audit: Audit::default(),
+            path,
             epoch,
             mean_us: 0,
             keep: true,
@@ -47,17 +53,44 @@ impl Reader {
         self.connection
     }
 
+    /// Reads one key. An absence is believed only of a database whose index agrees with its table; where that takes
+    /// looking at the whole table, a call that must be `quick` fails.
+    pub(crate) fn get(&mut self, key: &TokenKey, quick: bool) -> rusqlite::Result<Row> {
+        let row = self.look_up(key)?;
+        if row.is_some() {
+            return Ok(row);
+        }
+        // One transaction: what is checked is what was read.
+        let snapshot = self.connection.unchecked_transaction()?;
+        let row = codec::select(&snapshot, key)?;
+        if row.is_none() {
+            if quick && !self.audit.is_done(&snapshot)? {
+                return Err(error::busy());
+            }
+            self.audit.check(&snapshot)?;
+        }
+        Ok(row)
+    }
+
+    /// Reads from a table whose index agrees with it, as far as that is checked.
+    pub(crate) fn audited<T>(&mut self, read: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> rusqlite::Result<T> {
+        let snapshot = self.connection.unchecked_transaction()?;
+        self.audit.check(&snapshot)?;
+        read(&snapshot)
+    }
+
     /// Reads one key, from the cache if nothing has been committed since.
     ///
     /// The order matters: version first, then the record. Read the other way round, a commit between the two is missed
     /// for good, since the old record is then kept under the new version.
-    pub(crate) fn get(&mut self, key: &TokenKey) -> rusqlite::Result<Row> {
+    fn look_up(&mut self, key: &TokenKey) -> rusqlite::Result<Row> {
         if self.cache.get(key).is_none() && !self.cache.read_before(key) {
             return codec::select(&self.connection, key);
         }
         let version = data_version(&self.connection)?;
         if self.version != Some(version) {
             self.cache.clear();
+            audit::check_length(&self.connection, &self.path)?;
             self.version = Some(version);
         }
         if let Some(record) = self.cache.get(key) {

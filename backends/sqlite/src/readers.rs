@@ -17,12 +17,13 @@ use token_storage_core::{ErrorKind, TokenKey};
 
 use crate::{
     codec::Row,
-    config::{Options, close_merging, connect},
+    config::{Options, close_merging, connect, open},
     create::Tightened,
-    error::{self, Fault},
+    error::{self, Fault, Trouble},
+    look::{self, Access},
     place::Place,
     reader::Reader,
-    schema,
+    schema, warnings,
     writer::{DAMAGE_PATIENCE, DAMAGE_PAUSE},
 };
 
@@ -33,6 +34,7 @@ const SLOW_US: u32 = 250;
 pub(crate) struct Readers {
     slots: Box<[Mutex<Option<Reader>>]>,
     place: Arc<Place>,
+    path: Arc<Path>,
     options: Arc<Options>,
 }
 
@@ -49,15 +51,11 @@ pub(crate) enum Quick {
     Slow(usize),
 }
 
-enum Trouble {
-    Fault(Fault),
-    Sql(rusqlite::Error),
-}
-
 impl Readers {
     pub(crate) fn new(place: Arc<Place>, options: Arc<Options>) -> Self {
         Self {
             slots: (0..options.readers).map(|_| Mutex::default()).collect(),
+            path: place.path().into(),
             place,
             options,
         }
@@ -79,7 +77,7 @@ impl Readers {
         let Some(reader) = slot.as_mut().filter(usable) else {
             return Quick::Slow(index);
         };
-        match reader.get(key) {
+        match reader.get(key, true) {
             Ok(row) => {
                 reader.took(start.elapsed());
                 Quick::Done(row)
@@ -92,7 +90,7 @@ impl Readers {
     pub(crate) fn get(&self, index: usize, key: &TokenKey, deadline: Instant) -> Result<Row, Fault> {
         let read = |reader: &mut Reader| {
             let start = Instant::now();
-            let row = reader.get(key)?;
+            let row = reader.get(key, false)?;
             reader.took(start.elapsed());
             Ok(row)
         };
@@ -153,7 +151,7 @@ impl Readers {
         };
         if look()? != Some(epoch) {
             // Another file has come in between; SQLite would say busy in its place.
-            return Err(Trouble::Sql(busy()));
+            return Err(Trouble::Sql(error::busy()));
         }
         wait_until(reader.connection(), deadline)?;
         let found = match read(&mut reader) {
@@ -170,17 +168,25 @@ impl Readers {
     }
 
     fn open(&self, epoch: u64, deadline: Instant) -> Result<Reader, Trouble> {
+        look::vet(&self.place, &self.options, epoch)?;
         let tightened = Tightened::begin(&self.place);
+        if tightened.is_wide() {
+            warnings::wide(&self.place);
+            if look::access(self.place.path()) != Access::Shared {
+                return self.open_immutable(epoch);
+            }
+        }
         let connection = connect(self.place.path())?;
         wait_until(&connection, deadline)?;
         // Some pragmas read the file already.
         let set_up = self.options.set_up_reader(&connection);
         let reader = match set_up.and_then(|()| probe(&connection)) {
-            Ok(()) => Reader::new(connection, epoch),
+            Ok(()) => Reader::new(connection, self.path.clone(), epoch),
             Err(error) if !cannot_share(&error) => return Err(error.into()),
             Err(_) => self.open_immutable(epoch)?,
         };
-        if schema::has_table(reader.connection(), "token_storage")? {
+        // Again: the first look may not have seen what is in the log.
+        if look::has_tokens(reader.connection(), &self.place, &self.options, epoch)? {
             tightened.keep();
         }
         Ok(reader)
@@ -199,10 +205,10 @@ impl Readers {
             return Err(Trouble::Fault(Fault::new(ErrorKind::PermissionDenied, message)));
         }
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
-        let connection = Connection::open_with_flags(uri(self.place.path(), "immutable=1"), flags)?;
+        let connection = open(uri(self.place.path(), "immutable=1"), flags)?;
         self.options.set_up_reader(&connection)?;
         probe(&connection)?;
-        let mut reader = Reader::new(connection, epoch);
+        let mut reader = Reader::new(connection, self.path.clone(), epoch);
         // Such a connection never notices a change, so it serves one read.
         reader.keep = false;
         Ok(reader)
@@ -235,12 +241,6 @@ impl Readers {
 
     fn cannot_look(&self, error: std::io::Error) -> Trouble {
         Trouble::Fault(Fault::from_io(error, "use", self.place.path()))
-    }
-}
-
-impl From<rusqlite::Error> for Trouble {
-    fn from(error: rusqlite::Error) -> Self {
-        Self::Sql(error)
     }
 }
 
@@ -279,10 +279,6 @@ fn cannot_share(error: &rusqlite::Error) -> bool {
 /// Whether it may be that the table is missing.
 fn is_missing(error: &rusqlite::Error) -> bool {
     error.sqlite_error_code() == Some(ErrorCode::Unknown)
-}
-
-fn busy() -> rusqlite::Error {
-    rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_BUSY), None)
 }
 
 /// A URI of SQLite's, with parameters.

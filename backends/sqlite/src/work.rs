@@ -1,13 +1,19 @@
 //! What a write does inside its transaction.
 
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::{
+    Connection,
+    types::{FromSqlError, ValueRef},
+};
 use token_storage_core::{
     Error, Limits, Operation, Precondition, Result, Revision, TokenKey, Write, WriteMark,
     record::{encode, revision_of},
 };
 use zeroize::Zeroizing;
 
-use crate::{codec, schema};
+use crate::{
+    audit::{self, Audit},
+    codec, error, schema,
+};
 
 /// One logical operation: it happens as a whole or not at all, whatever else is in the same transaction.
 pub(crate) enum Work {
@@ -78,26 +84,34 @@ impl Work {
 
     /// Does the work in the transaction that is open. Outer errors are SQLite's; inner ones are refusals, after which
     /// nothing of this work has been written.
-    pub(crate) fn apply(&self, connection: &Connection) -> rusqlite::Result<Outcome> {
+    pub(crate) fn apply(&self, connection: &Connection, audit: &mut Audit) -> rusqlite::Result<Outcome> {
         match self {
-            Self::Store { records, operation } => store(connection, records, *operation),
-            Self::Remove { key, precondition } => remove(connection, key, *precondition),
+            Self::Store { records, operation } => store(connection, audit, records, *operation),
+            Self::Remove { key, precondition } => remove(connection, audit, key, *precondition),
             Self::StoreConfig { namespace, name, json } => {
                 connection.execute_batch(schema::CREATE_CONFIG)?;
                 let mut upsert = connection.prepare_cached(schema::UPSERT_CONFIG)?;
-                upsert.execute((namespace, name, json.as_str()))?;
-                Ok(Ok(true))
+                one(upsert.execute((namespace, name, json.as_str()))?)?;
+                let is_it = |value: ValueRef<'_>| value == ValueRef::Text(json.as_bytes());
+                match codec::select_with(connection, schema::SELECT_CONFIG, (namespace, name), is_it)? {
+                    Some(true) => Ok(Ok(true)),
+                    _ => Err(error::index_disagrees()),
+                }
             }
             Self::RemoveConfig { namespace, name } => {
                 if !schema::has_table(connection, "config_storage")? {
                     return Ok(Ok(false));
                 }
+                if select_config(connection, namespace, name)?.is_none() {
+                    return Ok(Ok(false));
+                }
                 let mut delete = connection.prepare_cached(schema::DELETE_CONFIG)?;
-                Ok(Ok(delete.execute((namespace, name))? > 0))
+                one(delete.execute((namespace, name))?)?;
+                Ok(Ok(true))
             }
             Self::Prove => {
                 connection.execute_batch(schema::CREATE_PROOF)?;
-                connection.prepare_cached(schema::PROVE)?.execute([])?;
+                one(connection.prepare_cached(schema::PROVE)?.execute([])?)?;
                 Ok(Ok(true))
             }
             Self::Barrier => Ok(Ok(true)),
@@ -114,32 +128,62 @@ impl Work {
     }
 }
 
-fn store(connection: &Connection, records: &[Prepared], operation: Operation) -> rusqlite::Result<Outcome> {
+fn store(
+    connection: &Connection,
+    audit: &mut Audit,
+    records: &[Prepared],
+    operation: Operation,
+) -> rusqlite::Result<Outcome> {
     // All preconditions first: a refusal then has nothing to undo.
     for record in records {
-        if let Err(refusal) = check(connection, &record.key, record.precondition, operation)? {
+        if let Err(refusal) = check(connection, audit, &record.key, record.precondition, operation)? {
             return Ok(Err(refusal));
         }
     }
     let mut upsert = connection.prepare_cached(schema::UPSERT)?;
     for record in records {
         let key = &record.key;
-        upsert.execute((key.namespace(), key.resource_server(), record.json.as_str()))?;
+        one(upsert.execute((key.namespace(), key.resource_server(), record.json.as_str()))?)?;
+        // An index that led the update to another's row does not lead to this text under this key.
+        if !codec::holds(connection, key, &record.json)? {
+            return Err(error::index_disagrees());
+        }
     }
     Ok(Ok(true))
 }
 
-fn remove(connection: &Connection, key: &TokenKey, precondition: Precondition) -> rusqlite::Result<Outcome> {
-    if let Err(refusal) = check(connection, key, precondition, Operation::Remove)? {
+fn remove(
+    connection: &Connection,
+    audit: &mut Audit,
+    key: &TokenKey,
+    precondition: Precondition,
+) -> rusqlite::Result<Outcome> {
+    if let Err(refusal) = check(connection, audit, key, precondition, Operation::Remove)? {
         return Ok(Err(refusal));
     }
+    // Read first: an index that leads elsewhere would delete another's row.
+    if codec::select(connection, key)?.is_none() {
+        audit.check(connection)?;
+        return Ok(Ok(false));
+    }
     let mut delete = connection.prepare_cached(schema::DELETE)?;
-    Ok(Ok(delete.execute((key.namespace(), key.resource_server()))? > 0))
+    one(delete.execute((key.namespace(), key.resource_server()))?)?;
+    Ok(Ok(true))
+}
+
+/// A statement about one key that changes no row, or several, has met an index that does not fit its table.
+fn one(changed: usize) -> rusqlite::Result<()> {
+    if changed == 1 {
+        Ok(())
+    } else {
+        Err(error::index_disagrees())
+    }
 }
 
 /// Checks a precondition. Without one nothing is read, so that a damaged record can be replaced and removed.
 fn check(
     connection: &Connection,
+    audit: &mut Audit,
     key: &TokenKey,
     precondition: Precondition,
     operation: Operation,
@@ -150,7 +194,10 @@ fn check(
     let current = match codec::select(connection, key)? {
         Some(Ok(record)) => Some(record.revision),
         Some(Err(damage)) => return Ok(Err(damage.into_error(operation, key))),
-        None => None,
+        None => {
+            audit.check(connection)?;
+            None
+        }
     };
     if precondition.holds(current) {
         return Ok(Ok(()));
@@ -170,6 +217,7 @@ pub(crate) enum Failure {
 /// unless it concerns the database as a whole.
 pub(crate) fn transact<'a>(
     connection: &Connection,
+    audit: &mut Audit,
     works: impl Iterator<Item = &'a Work>,
     fault: impl Fn(&rusqlite::Error, Operation) -> Error,
 ) -> Result<Vec<Outcome>, Failure> {
@@ -179,7 +227,7 @@ pub(crate) fn transact<'a>(
         .map_err(Failure::Before)?;
     let mut outcomes = Vec::new();
     for work in works {
-        match apply_as_a_whole(connection, work) {
+        match apply_as_a_whole(connection, audit, work) {
             Ok(outcome) => outcomes.push(outcome),
             Err(error) if is_its_own(connection, &error) => outcomes.push(Err(fault(&error, work.operation()))),
             Err(error) => {
@@ -196,12 +244,12 @@ pub(crate) fn transact<'a>(
     Ok(outcomes)
 }
 
-fn apply_as_a_whole(connection: &Connection, work: &Work) -> rusqlite::Result<Outcome> {
+fn apply_as_a_whole(connection: &Connection, audit: &mut Audit, work: &Work) -> rusqlite::Result<Outcome> {
     if !work.writes_in_steps() {
-        return work.apply(connection);
+        return work.apply(connection, audit);
     }
     connection.prepare_cached("SAVEPOINT work")?.execute([])?;
-    let outcome = work.apply(connection);
+    let outcome = work.apply(connection, audit);
     if outcome.is_err() && !connection.is_autocommit() {
         connection.prepare_cached("ROLLBACK TO work")?.execute([])?;
     }
@@ -237,11 +285,13 @@ pub(crate) fn select_config(
     if !schema::has_table(connection, "config_storage")? {
         return Ok(None);
     }
-    connection
-        .prepare_cached(schema::SELECT_CONFIG)?
-        .query_row((namespace, name), |row| {
-            let value = row.get_ref(0)?;
-            Ok(Zeroizing::new(value.as_bytes_or_null()?.unwrap_or_default().to_vec()))
-        })
-        .optional()
+    let bytes = |value: ValueRef<'_>| {
+        let bytes = value.as_bytes_or_null()?.unwrap_or_default();
+        Ok::<_, FromSqlError>(Zeroizing::new(bytes.to_vec()))
+    };
+    match codec::select_with(connection, schema::SELECT_CONFIG, (namespace, name), bytes)? {
+        Some(bytes) => Ok(Some(bytes?)),
+        None if audit::is_sound(connection, "config_storage")? => Ok(None),
+        None => Err(error::index_disagrees()),
+    }
 }

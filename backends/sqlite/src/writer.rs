@@ -1,6 +1,7 @@
 //! The connection that writes.
 
 use std::{
+    mem,
     sync::{
         Arc,
         atomic::{AtomicI32, Ordering},
@@ -11,14 +12,16 @@ use std::{
 
 use rusqlite::{Connection, MAIN_DB, wal::CheckpointMode};
 use token_storage_core::ErrorKind;
-use token_storage_files::SidecarLock;
+use token_storage_files::{Obstacle, SidecarLock};
 
 use crate::{
+    audit::{self, Audit},
     config::{Options, close_merging, connect},
     create::{self, Tightened},
-    error::{self, Fault},
+    error::{self, Fault, Trouble},
+    look,
     place::{LOOK_EVERY, Place},
-    schema,
+    schema, warnings,
     work::{self, Failure, Outcome, Work},
 };
 
@@ -69,6 +72,9 @@ pub(crate) struct Writer {
 struct Open {
     connection: Connection,
     epoch: u64,
+    audit: Audit,
+    /// Whether the journal mode is still to be looked at.
+    may_switch: bool,
     /// The length of the write-ahead log after the last commit, in pages.
     pages: Arc<AtomicI32>,
 }
@@ -81,6 +87,15 @@ enum Attempt {
 impl From<Fault> for Attempt {
     fn from(fault: Fault) -> Self {
         Self::Refused(fault.into())
+    }
+}
+
+impl From<Trouble> for Attempt {
+    fn from(trouble: Trouble) -> Self {
+        match trouble {
+            Trouble::Fault(fault) => fault.into(),
+            Trouble::Sql(error) => error.into(),
+        }
     }
 }
 
@@ -146,7 +161,7 @@ impl Writer {
             self.open = None;
             self.open = Some(self.connect(deadline)?);
         }
-        let Some(open) = &self.open else {
+        let Some(open) = &mut self.open else {
             return Err(Attempt::Refused(Refusal::WouldWait));
         };
         if open.pages.load(Ordering::Relaxed) >= LONGEST_LOG_PAGES {
@@ -165,7 +180,14 @@ impl Writer {
         open.connection.busy_timeout(timeout)?;
         let fault =
             |error: &rusqlite::Error, operation| Fault::from_sqlite(error, self.place.path()).into_error(operation);
-        work::transact(&open.connection, works.iter().copied(), fault).map_err(Attempt::Sql)
+        audit::check_length(&open.connection, self.place.path())?;
+        let outcomes =
+            work::transact(&open.connection, &mut open.audit, works.iter().copied(), fault).map_err(Attempt::Sql)?;
+        if mem::take(&mut open.may_switch) {
+            // Only now: a database that turns out to be damaged is kept as it was found. Writing works without.
+            let _ = switch_to_wal(&open.connection, Instant::now() + timeout);
+        }
+        Ok(outcomes)
     }
 
     /// Opens the database for writing; creates it if it is not there.
@@ -183,6 +205,15 @@ impl Writer {
         create::tidy(&self.place);
         // Before the first token goes in, but not for good before it is known to be a database.
         let tightened = Tightened::begin(&self.place);
+        if tightened.is_wide() {
+            let message = format!(
+                "{} is open to others and belongs to another user, who alone can change that (chmod 600); the files \
+                 beside it would be open, too, so nothing was written; name another path",
+                path.display()
+            );
+            return Err(Fault::new(ErrorKind::PermissionDenied, message).into());
+        }
+        self.look_for_other_names()?;
         let mut connection = connect(path)?;
         if connection.is_readonly(MAIN_DB)? {
             let message = format!(
@@ -199,18 +230,39 @@ impl Writer {
             Ok(())
         }))?;
         connection.busy_timeout(deadline.saturating_duration_since(Instant::now()))?;
-        if self.options.write_ahead_log {
-            switch_to_wal(&connection, deadline)?;
-        }
-        if !schema::has_table(&connection, "token_storage")? {
+        if !look::has_tokens(&connection, &self.place, &self.options, epoch)? {
             schema::create(&connection)?;
         }
         tightened.keep();
         Ok(Open {
             connection,
             epoch,
+            audit: Audit::default(),
+            may_switch: self.options.write_ahead_log,
             pages,
         })
+    }
+
+    /// The log and the lock are found by the name of the database: by another name there are others.
+    fn look_for_other_names(&self) -> Result<(), Fault> {
+        let path = self.place.path();
+        for obstacle in token_storage_files::obstacles(path).unwrap_or_default() {
+            match obstacle {
+                Obstacle::MountPoint | Obstacle::Replaced => {
+                    let message = format!(
+                        "{} is itself a mount point; its log and its lock lie beside it, where programs on the other side do \
+                         not find them, and both would damage it; {}",
+                        path.display(),
+                        obstacle.advice()
+                    );
+                    return Err(Fault::new(ErrorKind::Misconfigured, message));
+                }
+                Obstacle::HardLinks(names) => warnings::other_names(path, names),
+                // What SQLite does takes no replacing.
+                _ => {}
+            }
+        }
+        Ok(())
     }
 
     /// Whether the write-ahead log has grown enough since the last time that it should be copied into the database.
@@ -228,9 +280,16 @@ impl Writer {
     }
 
     pub(crate) fn close(&mut self) {
-        if let Some(open) = self.open.take() {
-            close_merging(open.connection);
+        let Some(open) = self.open.take() else { return };
+        // Closing would do that in silence, and say nothing if it fails.
+        match open
+            .connection
+            .wal_checkpoint_v2(Some(MAIN_DB), CheckpointMode::PASSIVE)
+        {
+            Err(error) if !error::is_busy(&error) => warnings::log_stays(self.place.path(), &self.fault(&error)),
+            _ => {}
         }
+        close_merging(open.connection);
     }
 
     fn fault(&self, error: &rusqlite::Error) -> Fault {

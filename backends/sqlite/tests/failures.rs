@@ -42,6 +42,12 @@ mod linux {
         let trials = vec![
             trial("d2_a_full_disk", "full", full),
             trial("d2_a_read_only_file_system", "read-only", read_only),
+            trial("d2_a_disk_of_any_size", "sizes", "exec \"$BINARY\"".to_owned()),
+            trial(
+                "d3_a_file_that_is_a_mount_point",
+                "mount-point",
+                "exec \"$BINARY\"".to_owned(),
+            ),
         ];
         libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
     }
@@ -78,6 +84,8 @@ mod linux {
         match name {
             "full" => full(&runtime, path),
             "read-only" => read_only(&runtime, path),
+            "sizes" => sizes(&runtime, path),
+            "mount-point" => mount_point(&runtime, path),
             other => panic!("no such scenario: {other}"),
         }
     }
@@ -151,5 +159,74 @@ mod linux {
         );
         let new = SqliteStorage::open(path.with_file_name("other.db")).unwrap();
         assert!(!stored(runtime, &new, "old"));
+    }
+
+    fn mount(arguments: &[&str], on: &Path) {
+        let status = Command::new("mount").args(arguments).arg(on).status().unwrap();
+        assert!(status.success(), "mount {arguments:?}");
+    }
+
+    /// From no room for an empty database to more than enough, a page at a time.
+    fn sizes(runtime: &Runtime, path: &Path) {
+        let (mut stored_at_once, mut refused) = (0, 0);
+        for kilobytes in (8..=256).step_by(4) {
+            let folder = path.with_file_name(format!("{kilobytes}"));
+            fs::create_dir(&folder).unwrap();
+            let size = |size: &str| format!("size={size},mode=0700");
+            mount(
+                &["-t", "tmpfs", "-o", &size(&format!("{kilobytes}k")), "tmpfs"],
+                &folder,
+            );
+            let path = folder.join("tokens.db");
+            match store(runtime, &SqliteStorage::open(&path).unwrap(), "rs", 1000) {
+                Ok(()) => stored_at_once += 1,
+                Err(error) => {
+                    assert_eq!(error.kind(), ErrorKind::StorageFull, "{kilobytes}k: {error}");
+                    assert!(!error.may_have_applied());
+                    refused += 1;
+                }
+            }
+            // SQLite itself cannot remove the files of its log where it found no room for them: the next use does.
+            let left = crate::common::names(&folder);
+            let ours = |name: &String| name.starts_with("tokens.db") && !name.contains("damaged");
+            assert!(left.iter().all(ours), "{kilobytes}k: {left:?}");
+            let damaged = |finding: &token_storage_core::Finding| finding.message.contains("damaged");
+            assert!(
+                !examine(&path).iter().any(damaged),
+                "{kilobytes}k: {:?}",
+                examine(&path)
+            );
+            mount(&["-o", "remount,size=1m"], &folder);
+            store(runtime, &SqliteStorage::open(&path).unwrap(), "rs", 1000).unwrap();
+            assert!(
+                stored(runtime, &SqliteStorage::open(&path).unwrap(), "rs"),
+                "{kilobytes}k"
+            );
+            assert_eq!(
+                crate::common::names(&folder),
+                ["tokens.db", "tokens.db.lock"],
+                "{kilobytes}k"
+            );
+        }
+        assert!(stored_at_once > 0 && refused > 0, "{stored_at_once} {refused}");
+    }
+
+    /// As a container mounts a single file: read, but not written, since two logs would be two truths.
+    fn mount_point(runtime: &Runtime, path: &Path) {
+        let outside = path.with_file_name("outside.db");
+        store(runtime, &SqliteStorage::open(&outside).unwrap(), "rs", 10).unwrap();
+        fs::write(path, "").unwrap();
+        mount(&["--bind", outside.to_str().unwrap()], path);
+        let before = fs::read(&outside).unwrap();
+        let storage = SqliteStorage::open(path).unwrap();
+        assert!(stored(runtime, &storage, "rs"));
+        let error = store(runtime, &storage, "new", 10).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Misconfigured, "{error}");
+        assert!(error.to_string().contains("mount the folder"), "{error}");
+        drop(storage);
+        assert_eq!(fs::read(&outside).unwrap(), before);
+        let told = examine(path);
+        let told = told.iter().find(|finding| finding.advice.contains("mount the folder"));
+        assert_eq!(told.unwrap().severity, token_storage_core::Severity::Error);
     }
 }

@@ -8,3 +8,5 @@ mod configuration;
 mod creating;
 mod foreign;
 mod keys;
+#[cfg(unix)]
+mod refusals;

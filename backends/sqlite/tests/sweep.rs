@@ -1,0 +1,271 @@
+//! What is damaged in a database is told, whatever it is: cuts at every 64 bytes, single bits, swapped pages.
+//!
+//! One thing no reader can tell: a change within a record's own text that leaves it a record. The format has no checksum,
+//! and could have none that is more than advice, since other programs may change a record as they like. Such bits are
+//! left out.
+
+mod common;
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    ops::Range,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use token_storage_core::{Enumerate, Error, ErrorKind, Precondition, StoredToken, TokenKey, TokenStorage};
+use token_storage_sqlite::SqliteStorage;
+use tokio::{sync::Semaphore, task::JoinSet};
+
+use common::{data, foreign, key};
+
+const PAGE: usize = 4096;
+
+/// A sound database, and what is in it.
+struct Sound {
+    bytes: Vec<u8>,
+    records: BTreeMap<String, StoredToken>,
+    /// Where the texts of the records are.
+    texts: Vec<Range<usize>>,
+}
+
+impl Sound {
+    async fn make(folder: &Path) -> Self {
+        let path = folder.join("sound.db");
+        let storage = SqliteStorage::open(&path).unwrap();
+        let mut records = BTreeMap::new();
+        for number in 0..12 {
+            let name = format!("rs{number}");
+            let token = format!("{number:03}").repeat(67);
+            storage
+                .store(&key(&name), &data(&token), Precondition::None)
+                .await
+                .unwrap();
+            records.insert(name.clone(), storage.get(&key(&name)).await.unwrap().unwrap());
+        }
+        drop(storage);
+        let bytes = fs::read(&path).unwrap();
+        let texts = texts(&path, &bytes);
+        assert_eq!(texts.len(), 12);
+        Self { bytes, records, texts }
+    }
+
+    fn is_text(&self, bit: usize) -> bool {
+        self.texts.iter().any(|text| text.contains(&(bit / 8)))
+    }
+}
+
+fn texts(path: &Path, bytes: &[u8]) -> Vec<Range<usize>> {
+    let connection = foreign(path);
+    let mut statement = connection.prepare("SELECT token_data_json FROM token_storage").unwrap();
+    let texts = statement.query_map([], |row| row.get::<_, String>(0)).unwrap();
+    let place = |text: String| {
+        let found = bytes.windows(text.len()).position(|window| window == text.as_bytes());
+        let start = found.expect("a record of this size lies in one page");
+        start..start + text.len()
+    };
+    texts.map(|text| place(text.unwrap())).collect()
+}
+
+/// What became of one damaged database.
+#[derive(Debug, Default)]
+struct Tally {
+    right: usize,
+    told: usize,
+    stored: usize,
+    wrong: Vec<String>,
+}
+
+impl Tally {
+    fn add(&mut self, other: Self) {
+        self.right += other.right;
+        self.told += other.told;
+        self.stored += other.stored;
+        self.wrong.extend(other.wrong);
+    }
+
+    fn error(&mut self, what: &str, error: &Error) {
+        // Denied: one bit of the header tells SQLite to leave the writing to its newer versions.
+        use ErrorKind::{Corrupt, Misconfigured, PermissionDenied, Unavailable};
+        if matches!(error.kind(), Corrupt | Misconfigured | PermissionDenied | Unavailable) {
+            self.told += 1;
+        } else {
+            self.wrong.push(format!("{what}: {error:?}"));
+        }
+    }
+
+    fn got(&mut self, what: &str, got: Result<Option<StoredToken>, Error>, want: Option<&StoredToken>) {
+        match got {
+            Ok(got) if got.as_ref() == want => self.right += 1,
+            Ok(None) => self.wrong.push(format!("{what}: absent")),
+            Ok(Some(_)) => self.wrong.push(format!("{what}: another record")),
+            Err(error) => self.error(what, &error),
+        }
+    }
+}
+
+/// Asks for everything, at once: what is damaged is looked at again for a while.
+async fn ask(sound: &Sound, storage: &SqliteStorage) -> Tally {
+    let mut tally = Tally::default();
+    let mut asked = JoinSet::new();
+    for name in sound.records.keys().map(String::as_str).chain(["rs", "zz", "DEFAULT"]) {
+        let (storage, name) = (storage.clone(), name.to_owned());
+        asked.spawn(async move { (storage.get(&key(&name)).await, name) });
+    }
+    let listed = list(storage).await;
+    while let Some(answer) = asked.join_next().await {
+        let (got, name) = answer.unwrap();
+        tally.got(&name, got, sound.records.get(&name));
+    }
+    match listed {
+        Ok(keys) if keys.iter().map(TokenKey::resource_server).eq(sound.records.keys()) => tally.right += 1,
+        Ok(keys) => tally.wrong.push(format!("listed {keys:?}")),
+        Err(error) => tally.error("list", &error),
+    }
+    tally
+}
+
+async fn list(storage: &SqliteStorage) -> Result<Vec<TokenKey>, Error> {
+    let mut keys = Vec::new();
+    for namespace in (&storage).list_namespaces(None).await?.items {
+        keys.extend((&storage).list_keys(&namespace, None).await?.items);
+    }
+    Ok(keys)
+}
+
+/// Stores on top of the damage, and reads back with the same handle and a new one.
+async fn store(sound: &Sound, storage: &SqliteStorage, path: &Path, name: &str) -> Tally {
+    let mut tally = Tally::default();
+    if let Err(error) = storage.store(&key(name), &data("new"), Precondition::None).await {
+        tally.error("store", &error);
+        return tally;
+    }
+    tally.stored += 1;
+    let replaced = names(path).iter().any(|name| name.contains(".damaged-"));
+    for storage in [storage.clone(), SqliteStorage::open(path).unwrap()] {
+        match storage.get(&key(name)).await {
+            Ok(Some(got)) if got.data == data("new") => {}
+            got => tally.wrong.push(format!("stored {name} and read back {got:?}")),
+        }
+        for (other, want) in sound.records.iter().filter(|(other, _)| *other != name) {
+            match storage.get(&key(other)).await {
+                Ok(None) if replaced => tally.told += 1,
+                got => tally.got(&format!("{other} after a store"), got, Some(want)),
+            }
+            if replaced {
+                break;
+            }
+        }
+    }
+    tally
+}
+
+fn names(path: &Path) -> Vec<String> {
+    common::names(path.parent().unwrap())
+}
+
+async fn sweep(sound: &Arc<Sound>, folder: &Path, damages: Vec<(String, Vec<u8>)>) -> Tally {
+    let at_once = Arc::new(Semaphore::new(24));
+    let mut running = JoinSet::new();
+    for (number, (what, bytes)) in damages.into_iter().enumerate() {
+        let turn = at_once.clone().acquire_owned().await.unwrap();
+        let (sound, own): (_, PathBuf) = (sound.clone(), folder.join(format!("{number}")));
+        running.spawn(async move {
+            fs::create_dir(&own).unwrap();
+            let path = own.join("tokens.db");
+            fs::write(&path, bytes).unwrap();
+            let storage = SqliteStorage::builder(&path).readers(16).open().unwrap();
+            let mut tally = ask(&sound, &storage).await;
+            let name = if number % 2 == 0 { "zz" } else { "rs3" };
+            tally.add(store(&sound, &storage, &path, name).await);
+            drop((storage, turn));
+            fs::remove_dir_all(own).unwrap();
+            tally
+                .wrong
+                .iter_mut()
+                .for_each(|wrong| *wrong = format!("{what}: {wrong}"));
+            tally
+        });
+    }
+    let mut total = Tally::default();
+    while let Some(tally) = running.join_next().await {
+        total.add(tally.unwrap());
+    }
+    total
+}
+
+async fn run(what: &str, damages: impl FnOnce(&Sound) -> Vec<(String, Vec<u8>)>) {
+    let folder = tempfile::tempdir().unwrap();
+    let sound = Arc::new(Sound::make(folder.path()).await);
+    let damages = damages(&sound);
+    let count = damages.len();
+    let total = sweep(&sound, folder.path(), damages).await;
+    let Tally {
+        right,
+        told,
+        stored,
+        wrong,
+    } = &total;
+    println!(
+        "{what}: {count} databases, {right} right answers, {told} told as damage, {stored} stores read back, {} wrong",
+        wrong.len()
+    );
+    assert!(wrong.is_empty(), "{:#?}", &wrong[..wrong.len().min(20)]);
+    assert!(*told > 0 && *stored > 0, "the sweep reached what it is for");
+}
+
+/// All of it is for soak runs.
+fn stride(usual: usize) -> usize {
+    if common::soak() { 1 } else { usual }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn d3_a_cut_is_told() {
+    let cuts = |sound: &Sound| {
+        let cut = |bytes: usize| {
+            (
+                format!("cut by {bytes}"),
+                sound.bytes[..sound.bytes.len() - bytes].to_vec(),
+            )
+        };
+        (1..=2 * PAGE / 64)
+            .step_by(stride(5))
+            .map(|step| cut(step * 64))
+            .collect()
+    };
+    run("cuts", cuts).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn d3_a_flipped_bit_is_told() {
+    let flips = |sound: &Sound| {
+        let flip = |bit: usize| {
+            let mut bytes = sound.bytes.clone();
+            bytes[bit / 8] ^= 1 << (bit % 8);
+            (format!("bit {} of byte {}", bit % 8, bit / 8), bytes)
+        };
+        let bits = (0..sound.bytes.len() * 8).step_by(37);
+        bits.filter(|bit| !sound.is_text(*bit))
+            .step_by(stride(41))
+            .map(flip)
+            .collect()
+    };
+    run("flipped bits", flips).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn d3_swapped_pages_are_told() {
+    let swaps = |sound: &Sound| {
+        let pages = sound.bytes.len() / PAGE;
+        let pairs = (0..pages).flat_map(|first| (first + 1..pages).map(move |second| (first, second)));
+        let swap = |(first, second): (usize, usize)| {
+            let mut bytes = sound.bytes.clone();
+            let (front, back) = bytes.split_at_mut(second * PAGE);
+            front[first * PAGE..][..PAGE].swap_with_slice(&mut back[..PAGE]);
+            (format!("pages {} and {}", first + 1, second + 1), bytes)
+        };
+        pairs.map(swap).collect()
+    };
+    run("swapped pages", swaps).await;
+}
