@@ -5,13 +5,14 @@ use std::{env, process::ExitCode};
 use clap::{
     Arg, Args, CommandFactory as _, FromArgMatches as _, Parser,
     builder::Resettable,
-    error::{ContextKind, ContextValue},
+    error::{ContextKind, ContextValue, ErrorKind},
 };
 
 use crate::{
     commands::Command,
     exit::{self, Exit},
     failure::Failure,
+    voice,
 };
 
 /// Stores OAuth tokens, hands them out, lists and removes them.
@@ -82,33 +83,77 @@ fn without_empty_variables(command: clap::Command) -> clap::Command {
         .mut_subcommands(without_empty_variables)
 }
 
-/// Shows help, the version, or what is wrong with the command line.
-pub(crate) fn report(mut error: clap::Error) -> ExitCode {
-    hide_values(&mut error);
-    let exit = ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
-    // The command line could not be understood, so look for the word itself.
-    let json = env::args_os().any(|argument| argument == "--json");
-    if json && error.use_stderr() {
-        let message = error.to_string();
-        return Failure::new(Exit::Usage, message.trim_start_matches("error: ").trim_end()).report(true);
-    }
-    let _ = error.print();
-    exit
+/// From here on no value of the command line is repeated in a message, unless it is known what it names.
+pub(crate) fn listen() {
+    let mut command = Cli::command();
+    command.build();
+    let names = names(&command);
+    let arguments = env::args_os()
+        .skip(1)
+        .map(|argument| argument.to_string_lossy().into_owned());
+    voice::listen(arguments, |word| names.iter().any(|name| name == word));
 }
 
-/// Options are repeated in a message, values not: one may be a token that somebody pasted.
+/// Every word that means something to the command line itself.
+fn names(command: &clap::Command) -> Vec<String> {
+    let mut names: Vec<String> = command.get_all_aliases().map(str::to_owned).collect();
+    names.push(command.get_name().to_owned());
+    for argument in command.get_arguments() {
+        let aliases = argument.get_all_aliases().unwrap_or_default();
+        names.extend(
+            argument
+                .get_long()
+                .into_iter()
+                .chain(aliases)
+                .map(|long| format!("--{long}")),
+        );
+        names.extend(argument.get_short().map(|short| format!("-{short}")));
+        names.extend(
+            argument
+                .get_possible_values()
+                .iter()
+                .map(|value| value.get_name().to_owned()),
+        );
+    }
+    names.extend(command.get_subcommands().flat_map(self::names));
+    names.push("--".to_owned());
+    names
+}
+
+/// Shows help, the version, or what is wrong with the command line.
+pub(crate) fn report(mut error: clap::Error) -> ExitCode {
+    if !error.use_stderr() {
+        let exit = ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+        let _ = error.print();
+        return exit;
+    }
+    hide_values(&mut error);
+    let message = error.to_string();
+    let message = message.trim_start_matches("error: ").trim_end();
+    if voice::is_json() {
+        return Failure::new(Exit::Usage, message).report();
+    }
+    voice::say(&format!("error: {}\n", voice::guarded(message)));
+    Exit::Usage.into()
+}
+
+/// Options of the command are repeated in a message, values and unknown words not: one may be a token that somebody
+/// pasted.
 fn hide_values(error: &mut clap::Error) {
+    let unknown = error.kind() == ErrorKind::UnknownArgument;
     for kind in [
         ContextKind::InvalidArg,
         ContextKind::InvalidValue,
         ContextKind::InvalidSubcommand,
     ] {
         let is_value = match error.get(kind) {
-            Some(ContextValue::String(text)) => !text.starts_with('-') && !text.starts_with('<'),
+            Some(ContextValue::String(text)) => unknown || !text.starts_with('-') && !text.starts_with('<'),
             _ => false,
         };
         if is_value {
             error.insert(kind, ContextValue::String("...".to_owned()));
         }
     }
+    // They show how the word itself could be passed.
+    error.remove(ContextKind::Suggested);
 }

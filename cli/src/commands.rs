@@ -27,6 +27,8 @@ mod login;
 mod logout;
 mod man;
 mod namespaces;
+#[cfg(feature = "oauth")]
+mod open_browser;
 mod remove;
 mod store;
 #[cfg(feature = "oauth")]
@@ -61,6 +63,9 @@ pub(crate) enum Command {
     DescribeTable(describe_table::Args),
     #[cfg(feature = "dynamodb")]
     DeleteTable(delete_table::Args),
+    #[cfg(feature = "oauth")]
+    #[command(hide = true)]
+    OpenBrowser(open_browser::Args),
     Completions(completions::Args),
     Man(man::Args),
 }
@@ -92,6 +97,8 @@ pub(crate) async fn run(command: Command, context: &Context) -> Result<Exit> {
         Command::DescribeTable(args) => describe_table::run(args, context).await,
         #[cfg(feature = "dynamodb")]
         Command::DeleteTable(args) => delete_table::run(args, context).await,
+        #[cfg(feature = "oauth")]
+        Command::OpenBrowser(args) => open_browser::run(&args),
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),
     }

@@ -1,15 +1,10 @@
 //! Why a command failed, and how that is told.
 
-use std::{
-    fmt::Write as _,
-    io::{self, Write as _},
-    process::ExitCode,
-};
+use std::{fmt::Write as _, process::ExitCode};
 
-use serde_json::json;
 use token_storage::Error;
 
-use crate::{exit::Exit, text};
+use crate::{exit::Exit, voice};
 
 pub(crate) type Result<T, E = Failure> = std::result::Result<T, E>;
 
@@ -47,7 +42,6 @@ impl Failure {
     }
 
     /// Adds what to do next.
-    #[cfg(feature = "oauth")]
     pub(crate) fn with_advice(mut self, advice: &str) -> Self {
         self.message.push_str("; ");
         self.message.push_str(advice);
@@ -55,7 +49,6 @@ impl Failure {
     }
 
     /// What to say.
-    #[cfg(feature = "oauth")]
     pub(crate) fn message(&self) -> &str {
         &self.message
     }
@@ -66,14 +59,9 @@ impl Failure {
         matches!(self.exit, Exit::NotFound | Exit::Expired)
     }
 
-    pub(crate) fn report(&self, json: bool) -> ExitCode {
+    pub(crate) fn report(&self) -> ExitCode {
         if !self.message.is_empty() {
-            let text = if json {
-                json!({"error": {"kind": self.exit.name(), "message": self.message}}).to_string()
-            } else {
-                format!("token-storage: {}", text::one_line(&self.message))
-            };
-            complain(&text);
+            voice::fail(self.exit.name(), &self.message);
         }
         self.exit.into()
     }
@@ -104,14 +92,4 @@ pub(crate) fn chain(error: &dyn std::error::Error) -> String {
         source = cause.source();
     }
     message
-}
-
-/// Says something on standard error. If even that cannot be written, there is nobody left to tell.
-pub(crate) fn complain(message: &str) {
-    let _ = writeln!(io::stderr(), "{message}");
-}
-
-/// Tells people something that is not a result, on standard error.
-pub(crate) fn note(message: &str) {
-    complain(&format!("token-storage: {}", text::one_line(message)));
 }

@@ -19,6 +19,7 @@ mod record;
 mod server;
 mod text;
 mod time;
+mod voice;
 mod warnings;
 
 use std::process::ExitCode;
@@ -30,17 +31,20 @@ use crate::{
     failure::{Failure, Result},
 };
 
+/// The client's secret; there is no option for it, because others can see a command line.
+pub(crate) const SECRET_VARIABLE: &str = "TOKEN_STORAGE_CLIENT_SECRET";
+
 fn main() -> ExitCode {
+    args::listen();
     let cli = match args::parse() {
         Ok(cli) => cli,
         Err(error) => return args::report(error),
     };
-    let json = cli.global.json;
     warnings::tell();
     survive_file_size_limit();
     match run(cli) {
         Ok(exit) => exit.into(),
-        Err(failure) => failure.report(json),
+        Err(failure) => failure.report(),
     }
 }
 

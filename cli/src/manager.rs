@@ -13,9 +13,10 @@ use token_storage::{
 
 use crate::{
     Context, Exit, Failure, Result,
-    failure::{chain, note},
+    failure::chain,
     interrupt,
     server::{Endpoint, Server, ServerArgs},
+    voice::{self, note},
 };
 
 /// How much longer a token must be good to be handed out without a refresh; that of the Globus SDK.
@@ -55,7 +56,11 @@ impl Session {
     /// On a storage that is open.
     pub(crate) async fn on(tokens: Tokens, server: &ServerArgs, resource_server: &str, skew: Duration) -> Result<Self> {
         let server = match tokens.get(resource_server).await {
-            Ok(Some(stored)) => server.server_of(&stored.data),
+            Ok(Some(stored)) => {
+                voice::prove(resource_server);
+                voice::prove(tokens.namespace());
+                server.server_of(&stored.data)
+            }
             // Only told if that has changed when the manager looks.
             Ok(None) => server.server_of_none("the token was stored only just now; try again".to_owned()),
             Err(error) => server.server_of_none(chain(&error)),

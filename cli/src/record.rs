@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde::{Serialize, Serializer, ser::SerializeMap};
 use serde_json::value::RawValue;
-use token_storage::{TokenData, TokenKey};
+use token_storage::{IssuedBy, TokenData, TokenKey};
 
 use crate::{
     exit::Exit,
@@ -48,6 +48,10 @@ impl Serialize for Shown<'_> {
                 map.serialize_entry(name, value)?;
             }
         } else {
+            for (name, json) in data.extra.iter().filter(|(name, _)| is_origin(name)) {
+                let value: &RawValue = serde_json::from_str(json).map_err(serde::ser::Error::custom)?;
+                map.serialize_entry(name, value)?;
+            }
             map.serialize_entry("hidden", &self.hidden_names())?;
         }
         map.end()
@@ -58,7 +62,8 @@ impl Shown<'_> {
     fn hidden_names(&self) -> Vec<&str> {
         let mut names = vec!["access_token"];
         names.extend(self.data.refresh_token.is_some().then_some("refresh_token"));
-        names.extend(self.data.extra.iter().map(|(name, _)| name));
+        let extra = self.data.extra.iter().map(|(name, _)| name);
+        names.extend(extra.filter(|name| !is_origin(name)));
         names
     }
 
@@ -92,7 +97,15 @@ impl Shown<'_> {
             "refresh token".to_owned(),
             refresh_token.unwrap_or_else(|| "none".to_owned()),
         ]);
-        for (name, json) in data.extra.iter() {
+        let from = IssuedBy::of(data).ok().flatten().unwrap_or_default();
+        for (label, value) in [
+            ("issuer", from.issuer),
+            ("token endpoint", from.token_endpoint),
+            ("client id", from.client_id),
+        ] {
+            rows.extend(value.map(|value| [label.to_owned(), text::name(&value)]));
+        }
+        for (name, json) in data.extra.iter().filter(|(name, _)| !is_origin(name)) {
             rows.push([text::name(name), secret(json)]);
         }
         output::table(None, rows)
@@ -131,6 +144,16 @@ impl Shown<'_> {
     }
 }
 
+/// Which server issued it, and to which client: no secret.
+fn is_origin(name: &str) -> bool {
+    [
+        "token_storage_issuer",
+        "token_storage_token_endpoint",
+        "token_storage_client_id",
+    ]
+    .contains(&name)
+}
+
 /// What is told of a record when only its existence matters: nothing secret.
 #[derive(Debug, Serialize)]
 pub(crate) struct Summary {
@@ -139,16 +162,22 @@ pub(crate) struct Summary {
     scope: String,
     expires_at_seconds: Option<i64>,
     has_refresh_token: bool,
+    /// Or, of a server that is not known by name, its token endpoint.
+    issuer: Option<String>,
+    client_id: Option<String>,
 }
 
 impl Summary {
     pub(crate) fn new(key: &TokenKey, data: &TokenData) -> Self {
+        let from = IssuedBy::of(data).ok().flatten().unwrap_or_default();
         Self {
             namespace: key.namespace().to_owned(),
             resource_server: key.resource_server().to_owned(),
             scope: data.scope.clone(),
             expires_at_seconds: data.expires_at,
             has_refresh_token: data.refresh_token.is_some(),
+            issuer: from.issuer.or(from.token_endpoint),
+            client_id: from.client_id,
         }
     }
 }

@@ -12,14 +12,12 @@ use token_storage::{
 use tokio::sync::OnceCell;
 use zeroize::Zeroizing;
 
-use crate::{Exit, Failure, Result, interrupt};
+use crate::{Exit, Failure, Result, SECRET_VARIABLE, interrupt};
 
 mod stored;
 
 /// The public client that the Globus documentation shows in its examples.
 const TUTORIAL_CLIENT: &str = "61338d24-54d5-408f-a10d-66c06b59f6d2";
-/// The client secret; there is no option for it, because others can see a command line.
-const SECRET_VARIABLE: &str = "TOKEN_STORAGE_CLIENT_SECRET";
 /// A client secret is a line; something longer is another file.
 const MAX_SECRET: u64 = 64 * 1024;
 

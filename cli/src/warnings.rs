@@ -13,7 +13,7 @@ use tracing::{
 
 use token_storage::Finding;
 
-use crate::failure::note;
+use crate::voice::note;
 
 /// What has been told.
 static TOLD: Mutex<Vec<String>> = Mutex::new(Vec::new());

@@ -114,7 +114,7 @@ fn access_tokens_for_scripts() {
         assert_eq!(cli.run(&["access-token", "unknown"]).succeeded().stdout, "canary-at\n");
         cli.run(&["access-token", "nowhere"])
             .ended(3)
-            .says("no token for \"nowhere\"");
+            .says("no token for this resource server");
         cli.store(r#"{"access_token":"canary\nX: y","resource_server":"forged"}"#);
         cli.run(&["access-token", "forged"]).ended(5).quiet().says("line break");
     });

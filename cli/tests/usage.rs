@@ -158,6 +158,28 @@ fn closed_and_full_outputs() {
     let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
     let output = cli.command(&["info"]).stdout(full).output().unwrap();
     common::Ran::of(output).ended(1).says("cannot write to standard output");
+    let store = |cli: &Cli| {
+        std::fs::write(
+            cli.folder().join("response.json"),
+            r#"{"access_token":"canary","resource_server":"zz"}"#,
+        )
+        .unwrap();
+        let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let output = cli.command(&["store", "response.json"]).stdout(full).output().unwrap();
+        common::Ran::of(output).ended(1)
+    };
+    store(&cli).says("done all the same: stored zz");
+    #[cfg(feature = "json")]
+    {
+        let cli = Cli::new("json");
+        store(&cli).says("done all the same: stored zz");
+        for line in [&["remove", "zz"][..], &["remove", "zz", "--json"]] {
+            let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
+            let output = cli.command(line).stdout(full).output().unwrap();
+            common::Ran::of(output).ended(1).says("done all the same: removed zz");
+            store(&cli);
+        }
+    }
     let (reader, writer) = pipe().unwrap();
     drop(reader);
     let status = cli.command(&["get", "rs"]).stderr(writer).status().unwrap();

@@ -6,8 +6,9 @@ use token_storage::{StorageUrl, TokenStorage};
 use token_storage_conformance::{Level, Live, Opener, Plan, Report, Results, Selection, Verdict, cases};
 
 use crate::{
-    Context, Exit, Failure, Result, failure,
+    Context, Exit, Failure, Result,
     output::{print, print_json},
+    voice,
 };
 
 mod page;
@@ -130,7 +131,7 @@ fn verdict(results: &Results, required: bool, plan: &Plan) -> Result<Exit> {
 fn tell_what_is_left(results: &Results, plan: &Plan) {
     if results.left > 0 {
         let (left, namespace) = (results.left, plan.namespace());
-        failure::note(&format!(
+        voice::note(&format!(
             "{left} records could not be removed again; they are in namespaces that begin with {namespace}"
         ));
     }

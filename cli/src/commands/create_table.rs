@@ -4,11 +4,7 @@ use indicatif::ProgressBar;
 use serde_json::json;
 use token_storage::dynamodb::{Billing, TableOptions};
 
-use crate::{
-    Context, Exit, Result, failure,
-    output::{print, print_json},
-    text,
-};
+use crate::{Context, Exit, Result, output::print_done, text, voice};
 
 /// Create the DynamoDB table that --storage names, unless it is there
 ///
@@ -49,11 +45,8 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit> {
         .await;
     progress.end();
     let created = created?;
-    if context.json {
-        print_json(&json!({ "created": created }))?;
-    } else {
-        print(if created { "created\n" } else { "already there\n" })?;
-    }
+    let line = if created { "created\n" } else { "already there\n" };
+    print_done(context, &json!({ "created": created }), line)?;
     Ok(Exit::Success)
 }
 
@@ -106,7 +99,7 @@ impl Progress {
         if let Some(spinner) = &self.spinner {
             spinner.set_message(format!("the table is {}", text::one_line(status)));
         } else if self.lines && self.last != status {
-            failure::note(&format!("the table is {status}"));
+            voice::note(&format!("the table is {status}"));
             status.clone_into(&mut self.last);
         }
     }

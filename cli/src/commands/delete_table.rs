@@ -1,9 +1,6 @@
 use serde_json::json;
 
-use crate::{
-    Context, Exit, Failure, Result,
-    output::{print, print_json},
-};
+use crate::{Context, Exit, Failure, Result, output::print_done};
 
 /// Delete the DynamoDB table that --storage names, with every token in it
 #[derive(Debug, clap::Args)]
@@ -20,14 +17,10 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit> {
         return Err(Failure::new(Exit::Usage, message));
     }
     let deleted = url.open_dynamodb().await?.delete_table().await?;
-    if context.json {
-        print_json(&json!({ "deleted": deleted }))?;
-    } else {
-        print(if deleted {
-            "deleted\n"
-        } else {
-            "there was no such table\n"
-        })?;
-    }
+    let line = match deleted {
+        true => "deleted\n",
+        false => "there was no such table\n",
+    };
+    print_done(context, &json!({ "deleted": deleted }), line)?;
     Ok(if deleted { Exit::Success } else { Exit::NotFound })
 }

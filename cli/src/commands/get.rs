@@ -5,7 +5,7 @@ use crate::{
     Context, Exit, Failure, Result,
     output::{print, print_json},
     record::Shown,
-    text,
+    text, voice,
 };
 
 /// Show a stored token, its secrets hidden
@@ -34,7 +34,8 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit> {
     let resource_server = context.resource_server(args.resource_server)?;
     let tokens = context.tokens().await?;
     let stored = tokens.get(&resource_server).await?;
-    let stored = stored.ok_or_else(|| not_found(&resource_server, context, tokens.storage()))?;
+    let stored = stored.ok_or_else(|| not_found(context, tokens.storage()))?;
+    voice::prove(&resource_server);
     let shown = Shown {
         key: &tokens.key(&resource_server),
         data: &stored.data,
@@ -52,16 +53,19 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit> {
 pub(super) async fn required(resource_server: &str, context: &Context) -> Result<StoredToken> {
     let tokens = context.tokens().await?;
     let stored = tokens.get(resource_server).await?;
-    stored.ok_or_else(|| not_found(resource_server, context, tokens.storage()))
+    let stored = stored.ok_or_else(|| not_found(context, tokens.storage()))?;
+    voice::prove(resource_server);
+    Ok(stored)
 }
 
 /// There is no token under that name.
-pub(super) fn not_found(resource_server: &str, context: &Context, storage: &dyn TokenStorage) -> Failure {
-    let (name, namespace) = (text::mention(resource_server), text::mention(&context.namespace));
+pub(super) fn not_found(context: &Context, storage: &dyn TokenStorage) -> Failure {
+    // The name is not repeated: people paste a token where a name is due.
+    let namespace = text::mention(&context.namespace);
     let hint = match storage.enumerate() {
         Some(_) => "; `token-storage list` shows what there is",
         None => "",
     };
-    let message = format!("there is no token for {name} in namespace {namespace}{hint}");
+    let message = format!("there is no token for this resource server in namespace {namespace}{hint}");
     Failure::new(Exit::NotFound, message)
 }

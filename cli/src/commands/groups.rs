@@ -6,12 +6,12 @@ use token_storage::globus::{Environment, Group, scopes};
 
 use crate::{
     Context, Exit, Failure, Result,
-    failure::note,
     login::{Ask, AskArgs, is_attended, log_in, usual_scope},
     manager::Session,
     output::{print, print_json},
     server::ServerArgs,
     text,
+    voice::note,
 };
 
 /// Print the Globus groups that the person who logged in belongs to, as CSV (RFC 4180)

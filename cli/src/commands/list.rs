@@ -1,11 +1,11 @@
 use serde_json::{Value, json};
-use token_storage::{EnumerateExt as _, ErrorKind, StoredToken, TokenKey, TokenStorage};
+use token_storage::{Enumerate, ErrorKind, IssuedBy, StoredToken, TokenKey, TokenStorage};
 
 use crate::{
-    Context, Exit, Failure, Result, failure,
-    output::{self, print, print_json},
+    Context, Exit, Failure, Result,
+    output::{Elements, Rows},
     record::Summary,
-    text, time,
+    text, time, voice,
 };
 
 /// List the resource servers that there are tokens for
@@ -15,51 +15,131 @@ pub(crate) struct Args {
     #[arg(long)]
     all_namespaces: bool,
 
-    /// Read each token too: its scope, when it expires, whether it can be refreshed
+    /// Read each token too: its scope, when it expires, whether it can be refreshed, who issued it to which client
     #[arg(long)]
     long: bool,
 }
 
+/// A page after the other, so that a storage of any size is listed in the memory of one page.
 pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit> {
     let storage = context.open().await?;
-    let (keys, unnameable) = keys(&storage, &args, context).await?;
-    if unnameable > 0 {
-        failure::note(&format!(
-            "{unnameable} more records have keys that are not valid Unicode; they are kept but cannot be named"
-        ));
-    }
-    if keys.is_empty() && !context.json {
-        failure::note(&match args.all_namespaces {
-            true => "there are no tokens in this storage".to_owned(),
-            false => format!("there are no tokens in namespace {}", text::mention(&context.namespace)),
-        });
-    }
-    if args.long {
-        long(&storage, &keys, &args, context).await?;
-    } else if context.json {
-        let keys: Vec<Value> = keys.iter().map(key_json).collect();
-        print_json(&json!({"tokens": keys, "unnameable": unnameable}))?;
+    let enumerate = storage.enumerate().ok_or_else(|| cannot_list(&storage))?;
+    let mut list = List {
+        storage: &storage,
+        out: match (context.json, args.long) {
+            (true, _) => Out::Json(Elements::start("tokens")?),
+            (false, true) => Out::Table(Rows::new([
+                "RESOURCE SERVER",
+                "SCOPE",
+                "EXPIRES",
+                "REFRESHABLE",
+                "ISSUER",
+                "CLIENT",
+            ])),
+            (false, false) => Out::Lines,
+        },
+        args: &args,
+        listed: 0,
+        unnameable: 0,
+    };
+    if args.all_namespaces {
+        list.all(&*enumerate).await?;
     } else {
-        let lines = keys.iter().map(|key| line(key, &args));
-        print(&lines.collect::<String>())?;
+        list.namespace(&*enumerate, &context.namespace).await?;
     }
-    Ok(Exit::Success)
+    list.end(context)
 }
 
-async fn keys(storage: &dyn TokenStorage, args: &Args, context: &Context) -> Result<(Vec<TokenKey>, u64)> {
-    let enumerate = storage.enumerate().ok_or_else(|| cannot_list(storage))?;
-    if !args.all_namespaces {
-        let page = enumerate.all_keys(&context.namespace).await?;
-        return Ok((page.items, page.unnameable));
+struct List<'a> {
+    storage: &'a dyn TokenStorage,
+    out: Out,
+    args: &'a Args,
+    listed: u64,
+    unnameable: u64,
+}
+
+enum Out {
+    Lines,
+    Table(Rows<6>),
+    Json(Elements),
+}
+
+impl List<'_> {
+    async fn all(&mut self, enumerate: &dyn Enumerate) -> Result<()> {
+        let mut after = None;
+        loop {
+            let page = enumerate.list_namespaces(after.as_ref()).await?;
+            self.unnameable += page.unnameable;
+            for namespace in &page.items {
+                self.namespace(enumerate, namespace).await?;
+            }
+            after = page.next;
+            if after.is_none() {
+                return Ok(());
+            }
+        }
     }
-    let namespaces = enumerate.all_namespaces().await?;
-    let (mut keys, mut unnameable) = (Vec::new(), namespaces.unnameable);
-    for namespace in &namespaces.items {
-        let page = enumerate.all_keys(namespace).await?;
-        keys.extend(page.items);
-        unnameable += page.unnameable;
+
+    async fn namespace(&mut self, enumerate: &dyn Enumerate, namespace: &str) -> Result<()> {
+        let mut after = None;
+        loop {
+            let page = enumerate.list_keys(namespace, after.as_ref()).await?;
+            self.unnameable += page.unnameable;
+            self.page(&page.items).await?;
+            after = page.next;
+            if after.is_none() {
+                return Ok(());
+            }
+        }
     }
-    Ok((keys, unnameable))
+
+    async fn page(&mut self, keys: &[TokenKey]) -> Result<()> {
+        let mut rows = Vec::with_capacity(keys.len());
+        for key in keys {
+            let record = match self.args.long {
+                true => self.storage.get(key).await.map(Some),
+                false => Ok(None),
+            };
+            let record = match record {
+                // Removed since it was listed.
+                Ok(Some(None)) => continue,
+                Ok(record) => Ok(record.flatten()),
+                Err(error) if error.kind() == ErrorKind::Corrupt => Err(()),
+                Err(error) => return Err(error.into()),
+            };
+            self.listed += 1;
+            rows.push((key, record));
+        }
+        match &mut self.out {
+            Out::Json(out) => out.add(rows.into_iter().map(|(key, record)| as_json(key, record))),
+            Out::Table(out) => out.add(rows.into_iter().map(|(key, record)| row(key, record, self.args))),
+            Out::Lines => crate::output::print(
+                &rows
+                    .into_iter()
+                    .map(|(key, _)| line(key, self.args))
+                    .collect::<String>(),
+            ),
+        }
+    }
+
+    fn end(self, context: &Context) -> Result<Exit> {
+        let unnameable = self.unnameable;
+        if let Out::Json(out) = self.out {
+            out.end((!self.args.long).then_some(("unnameable", unnameable)))?;
+        }
+        if unnameable > 0 {
+            voice::note(&format!(
+                "{unnameable} more records have keys that are not valid Unicode; they are kept but cannot be named"
+            ));
+        }
+        if self.listed == 0 && !context.json {
+            voice::note(&match self.args.all_namespaces {
+                true => "there are no tokens in this storage".to_owned(),
+                false => format!("there are no tokens in namespace {}", text::mention(&context.namespace)),
+            });
+        }
+        Ok(Exit::Success)
+    }
 }
 
 /// Why there is no listing, and what to do instead.
@@ -81,43 +161,40 @@ fn line(key: &TokenKey, args: &Args) -> String {
     }
 }
 
-fn key_json(key: &TokenKey) -> Value {
-    json!({"namespace": key.namespace(), "resource_server": key.resource_server()})
+fn as_json(key: &TokenKey, record: Result<Option<StoredToken>, ()>) -> Value {
+    let mut value = json!({"namespace": key.namespace(), "resource_server": key.resource_server()});
+    match record {
+        Ok(Some(stored)) => json!(Summary::new(key, &stored.data)),
+        Ok(None) => value,
+        Err(()) => {
+            value["damaged"] = true.into();
+            value
+        }
+    }
 }
 
-async fn long(storage: &dyn TokenStorage, keys: &[TokenKey], args: &Args, context: &Context) -> Result<()> {
-    let (mut rows, mut values) = (Vec::new(), Vec::new());
-    for key in keys {
-        let facts = match storage.get(key).await {
-            // Removed since it was listed.
-            Ok(None) => continue,
-            Ok(Some(StoredToken { data, .. })) => {
-                values.push(json!(Summary::new(key, &data)));
-                let refresh = if data.refresh_token.is_some() { "yes" } else { "no" };
-                [
-                    text::name(&data.scope),
-                    time::expiry(data.expires_at, time::now()),
-                    refresh.to_owned(),
-                ]
-            }
-            Err(error) if error.kind() == ErrorKind::Corrupt => {
-                let mut value = key_json(key);
-                value["damaged"] = true.into();
-                values.push(value);
-                ["(damaged; see `doctor`)".to_owned(), String::new(), String::new()]
-            }
-            Err(error) => return Err(error.into()),
-        };
-        let name = line(key, args).trim_end().replace('\t', "  ");
-        let [scope, expires, refresh] = facts;
-        rows.push([name, scope, expires, refresh]);
-    }
-    if context.json {
-        print_json(&json!({ "tokens": values }))
-    } else if rows.is_empty() {
-        Ok(())
-    } else {
-        let header = ["RESOURCE SERVER", "SCOPE", "EXPIRES", "REFRESHABLE"];
-        print(&output::table(Some(header), rows))
-    }
+fn row(key: &TokenKey, record: Result<Option<StoredToken>, ()>, args: &Args) -> [String; 6] {
+    let name = line(key, args).trim_end().replace('\t', "  ");
+    let Ok(Some(StoredToken { data, .. })) = record else {
+        let [refresh, expires, issuer, client] = Default::default();
+        return [
+            name,
+            "(damaged; see `doctor`)".to_owned(),
+            expires,
+            refresh,
+            issuer,
+            client,
+        ];
+    };
+    let refresh = if data.refresh_token.is_some() { "yes" } else { "no" };
+    let from = IssuedBy::of(&data).ok().flatten().unwrap_or_default();
+    let shown = |name: Option<String>| name.as_deref().map(text::name).unwrap_or_default();
+    [
+        name,
+        text::name(&data.scope),
+        time::expiry(data.expires_at, time::now()),
+        refresh.to_owned(),
+        shown(from.issuer.or(from.token_endpoint)),
+        shown(from.client_id),
+    ]
 }

@@ -6,11 +6,11 @@ use token_storage::{
 
 use super::{get::not_found, remove};
 use crate::{
-    Context, Exit, Failure, Result, failure,
+    Context, Exit, Failure, Result,
     manager::{SKEW, Session, Tokens},
-    output::{print, print_json},
+    output::print_done,
     server::ServerArgs,
-    text,
+    text, voice,
 };
 
 /// Revoke tokens at the server, then remove them
@@ -48,7 +48,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit> {
 async fn one(tokens: &Tokens, args: &Args, resource_server: &str, context: &Context) -> Result<()> {
     let key = tokens.key(resource_server);
     if !end(tokens, args, &key).await? {
-        return Err(not_found(resource_server, context, tokens.storage()));
+        return Err(not_found(context, tokens.storage()));
     }
     report(&[key], context)
 }
@@ -60,13 +60,13 @@ async fn all(tokens: &Tokens, args: &Args, context: &Context) -> Result<()> {
     let page = enumerate.all_keys(&context.namespace).await?;
     if page.unnameable > 0 {
         let count = page.unnameable;
-        failure::note(&format!(
+        voice::note(&format!(
             "{count} more records have keys that are not valid Unicode; they cannot be named and are still there"
         ));
     }
     if page.items.is_empty() {
         let namespace = text::mention(&context.namespace);
-        failure::note(&format!("there are no tokens in namespace {namespace}"));
+        voice::note(&format!("there are no tokens in namespace {namespace}"));
     }
     let (mut done, mut failures) = (Vec::new(), Vec::new());
     for key in page.items {
@@ -83,7 +83,7 @@ async fn all(tokens: &Tokens, args: &Args, context: &Context) -> Result<()> {
         return Ok(());
     };
     for failure in failures {
-        failure::note(failure.message());
+        voice::note(failure.message());
     }
     Err(first)
 }
@@ -112,17 +112,14 @@ fn explain(error: ManagerError) -> Failure {
 }
 
 fn report(keys: &[TokenKey], context: &Context) -> Result<()> {
-    if context.json {
-        let keys: Vec<_> = keys
-            .iter()
-            .map(|key| json!({"namespace": key.namespace(), "resource_server": key.resource_server()}))
-            .collect();
-        return print_json(&json!({ "logged_out": keys }));
-    }
+    let values: Vec<_> = keys
+        .iter()
+        .map(|key| json!({"namespace": key.namespace(), "resource_server": key.resource_server()}))
+        .collect();
     let lines = keys
         .iter()
         .map(|key| format!("logged out {}\n", text::name(key.resource_server())));
-    print(&lines.collect::<String>())
+    print_done(context, &json!({ "logged_out": values }), &lines.collect::<String>())
 }
 
 /// Why not everything can be ended at once, and what to do instead.

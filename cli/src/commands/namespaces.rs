@@ -3,9 +3,9 @@ use token_storage::EnumerateExt as _;
 
 use super::list::cannot_list;
 use crate::{
-    Context, Exit, Result, failure,
+    Context, Exit, Result,
     output::{print, print_json},
-    text,
+    text, voice,
 };
 
 /// List the namespaces that hold at least one token
@@ -18,7 +18,7 @@ pub(crate) async fn run(_args: Args, context: &Context) -> Result<Exit> {
     let page = enumerate.all_namespaces().await?;
     if page.unnameable > 0 {
         let count = page.unnameable;
-        failure::note(&format!(
+        voice::note(&format!(
             "{count} more namespaces are not valid Unicode; they are kept but cannot be named"
         ));
     }

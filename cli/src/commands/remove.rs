@@ -2,11 +2,7 @@ use serde_json::json;
 use token_storage::{EnumerateExt as _, Precondition, Severity, TokenStorage};
 
 use super::{doctor, get::not_found};
-use crate::{
-    Context, Exit, Result, failure,
-    output::{print, print_json},
-    text, warnings,
-};
+use crate::{Context, Exit, Result, output::print_done, text, voice, warnings};
 
 /// Remove a stored token; it is not revoked, see `logout`
 #[derive(Debug, clap::Args)]
@@ -19,16 +15,14 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit> {
     let resource_server = context.resource_server(args.resource_server)?;
     let tokens = context.tokens().await?;
     if !tokens.remove(&resource_server, Precondition::None).await? {
-        return Err(not_found(&resource_server, context, tokens.storage()));
+        return Err(not_found(context, tokens.storage()));
     }
-    if context.json {
-        let removed = json!({"namespace": context.namespace, "resource_server": resource_server});
-        print_json(&json!({ "removed": removed }))?;
-    } else {
-        print(&format!("removed {}\n", text::name(&resource_server)))?;
-    }
+    voice::prove(&resource_server);
+    let removed = json!({"namespace": context.namespace, "resource_server": resource_server});
+    let line = format!("removed {}\n", text::name(&resource_server));
+    let printed = print_done(context, &json!({ "removed": removed }), &line);
     tell_leftovers_of_last(tokens.storage(), context).await;
-    Ok(Exit::Success)
+    printed.map(|()| Exit::Success)
 }
 
 /// If that was the last token: names the copies that still hold some.
@@ -53,7 +47,7 @@ async fn tell_leftovers(context: &Context) {
     let Ok(url) = context.url() else { return };
     for finding in url.examine().await.unwrap_or_default() {
         if finding.severity >= Severity::Warning && !warnings::told(&finding) {
-            failure::note(&doctor::line(&finding));
+            voice::note(&doctor::line(&finding));
         }
     }
 }

@@ -8,12 +8,7 @@ use serde_json::json;
 use token_storage::{StorageUrl, StoredResponse, TokenResponse};
 use zeroize::Zeroizing;
 
-use crate::{
-    Context, Exit, Failure, Result, failure,
-    output::{print, print_json},
-    record::Summary,
-    text, time,
-};
+use crate::{Context, Exit, Failure, Result, output::print_done, record::Summary, text, time, voice};
 
 /// More than any storage takes in one batch.
 const MAX_INPUT: u64 = 16 * 1024 * 1024;
@@ -81,7 +76,7 @@ fn read(file: &str) -> Result<(String, Zeroizing<Vec<u8>>)> {
     if file == "-" {
         let stdin = io::stdin();
         if stdin.is_terminal() {
-            failure::note("reading the token response from the terminal; end it with Ctrl-D");
+            voice::note("reading the token response from the terminal; end it with Ctrl-D");
         }
         let place = "standard input".to_owned();
         return Ok((place.clone(), read_limited(stdin.lock(), &place)?));
@@ -115,16 +110,13 @@ fn unreadable(place: &str, error: &io::Error) -> Failure {
 /// Nobody stores tokens to lose them at once.
 pub(super) fn warn_of_memory(url: &StorageUrl) {
     if matches!(url, StorageUrl::Memory | StorageUrl::SqliteInMemory) {
-        failure::note(&format!("{url} is gone when this command ends; nothing is kept"));
+        voice::note(&format!("{url} is gone when this command ends; nothing is kept"));
     }
 }
 
 /// Says what was stored, never the tokens.
 pub(super) fn report(stored: &[StoredResponse], context: &Context) -> Result<()> {
-    if context.json {
-        let summaries: Vec<Summary> = stored.iter().map(|one| Summary::new(&one.key, &one.data)).collect();
-        return print_json(&json!({ "stored": summaries }));
-    }
+    let summaries: Vec<Summary> = stored.iter().map(|one| Summary::new(&one.key, &one.data)).collect();
     let now = time::now();
     let lines = stored.iter().map(|one| {
         format!(
@@ -135,5 +127,5 @@ pub(super) fn report(stored: &[StoredResponse], context: &Context) -> Result<()>
             if one.data.refresh_token.is_some() { "with" } else { "no" },
         )
     });
-    print(&lines.collect::<String>())
+    print_done(context, &json!({ "stored": summaries }), &lines.collect::<String>())
 }

@@ -1,7 +1,9 @@
-use std::{env, thread};
+use std::{env, process::Command, thread};
 
 use tokio::sync::oneshot;
 use webbrowser::{Browser, BrowserOptions, open_browser_with_options};
+
+use crate::SECRET_VARIABLE;
 
 /// Whether opening a browser makes sense: on a machine without a screen the usual openers start, and show nothing.
 pub(super) fn can_open() -> bool {
@@ -17,11 +19,31 @@ pub(super) async fn open(url: &str) -> bool {
     let (sender, started) = oneshot::channel();
     let url = url.to_owned();
     thread::spawn(move || {
-        let mut options = BrowserOptions::new();
-        options.with_suppress_output(true);
-        let opened = open_browser_with_options(Browser::Default, &url, &options);
+        let opened = match env::var_os(SECRET_VARIABLE) {
+            None => open_here(&url),
+            Some(_) => open_without_secret(&url),
+        };
         // Nobody may wait for it any longer.
-        let _ = sender.send(opened.is_ok());
+        let _ = sender.send(opened);
     });
     started.await.unwrap_or(false)
+}
+
+pub(crate) fn open_here(url: &str) -> bool {
+    let mut options = BrowserOptions::new();
+    options.with_suppress_output(true);
+    open_browser_with_options(Browser::Default, url, &options).is_ok()
+}
+
+/// A browser, and what it starts, has no business with the client's secret. A variable cannot be taken out of the
+/// environment of this process safely, so another one of it opens the browser.
+fn open_without_secret(url: &str) -> bool {
+    let Ok(program) = env::current_exe() else {
+        return false;
+    };
+    let status = Command::new(program)
+        .args(["open-browser", url])
+        .env_remove(SECRET_VARIABLE)
+        .status();
+    status.is_ok_and(|status| status.success())
 }

@@ -18,6 +18,7 @@ use self::{
 };
 pub(crate) use self::{
     ask::{Ask, AskArgs, usual_scope},
+    browser::open_here,
     terminal::is_attended,
 };
 use crate::{Failure, Result, interrupt, manager::Session, text};

@@ -1,10 +1,10 @@
 //! What people are told and asked, on standard error: standard output is for the result.
 
-use std::io::{self, BufRead as _, IsTerminal as _, Read as _, Write as _};
+use std::io::{self, BufRead as _, IsTerminal as _, Read as _};
 
 use zeroize::Zeroizing;
 
-use crate::{Exit, Failure, Result, failure::complain};
+use crate::{Exit, Failure, Result, voice};
 
 /// A code is a line; an address with one in it is longer, but not by much.
 const LONGEST: u64 = 64 * 1024;
@@ -15,7 +15,7 @@ pub(crate) fn is_attended() -> bool {
 }
 
 pub(super) fn say(message: &str) {
-    complain(message);
+    voice::say(message);
 }
 
 /// As the Globus SDK does: the greeting, and the address between two lines, on a line of its own so that it can be
@@ -27,13 +27,12 @@ pub(super) fn announce(greeting: &str, address: &str) {
 
 /// What was typed or pasted after the prompt.
 pub(super) fn read_line(prompt: &str) -> Result<Zeroizing<String>> {
-    let mut stderr = io::stderr();
-    let _ = write!(stderr, "{prompt}").and_then(|()| stderr.flush());
+    voice::ask(prompt);
     let mut line = Zeroizing::new(String::new());
     let read = io::stdin().lock().take(LONGEST).read_line(&mut line);
     match read {
         Ok(0) => {
-            complain("");
+            voice::say("");
             Err(no_code("the input ended before there was a code"))
         }
         Ok(_) if line.trim().is_empty() => Err(no_code("there was no code")),

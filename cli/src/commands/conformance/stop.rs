@@ -4,7 +4,7 @@ use token_storage_conformance::{Plan, Results};
 use tokio::task::{JoinError, JoinHandle};
 
 use super::tell_what_is_left;
-use crate::{Exit, Failure, Result, failure};
+use crate::{Exit, Failure, Result, voice};
 
 /// Waits for the results. The first signal ends the cases in progress; once what they wrote is removed, the process dies
 /// of that signal, as shells and build tools expect. A second one ends it at once.
@@ -18,7 +18,7 @@ pub(super) async fn watch(plan: &Plan, mut task: JoinHandle<Results>, ended: imp
     };
     ended();
     plan.interrupt();
-    failure::note("interrupted: removing what the suite wrote (once more to leave it there)");
+    voice::note("interrupted: removing what the suite wrote (once more to leave it there)");
     tokio::select! {
         done = &mut task => tell_what_is_left(&results(done)?, plan),
         _ = signal::next() => {}

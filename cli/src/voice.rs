@@ -1,0 +1,162 @@
+//! How the command speaks on standard error: in lines for people or in JSON, and never with a value of its command line
+//! that may be a token which somebody pasted.
+
+use std::{
+    borrow::Cow,
+    io::{self, Write as _},
+    sync::{PoisonError, RwLock},
+};
+
+use serde_json::json;
+
+use crate::text;
+
+struct Voice {
+    json: bool,
+    /// What was given on the command line and is not known to be harmless.
+    unproven: Vec<String>,
+}
+
+/// There is one standard error.
+static VOICE: RwLock<Voice> = RwLock::new(Voice {
+    json: false,
+    unproven: Vec::new(),
+});
+
+/// A value that is shorter, and a plain word up to twice that, is only hidden where it stands in quotes.
+const SHORTEST_WORD: usize = 8;
+
+/// Takes note of the command line. Where storages and files are, and servers, has to be told in messages; a token is
+/// neither.
+pub(crate) fn listen(arguments: impl Iterator<Item = String>, is_name: impl Fn(&str) -> bool) {
+    let mut voice = VOICE.write().unwrap_or_else(PoisonError::into_inner);
+    for argument in arguments {
+        voice.json |= argument == "--json";
+        let value = match argument.split_once('=') {
+            Some((option, value)) if option.starts_with("--") && is_name(option) => value,
+            _ if is_name(&argument) => continue,
+            _ => argument.trim_start_matches('-'),
+        };
+        let plain: Option<String> = serde_json::from_str(value).ok();
+        voice.unproven.extend(plain);
+        voice.unproven.push(value.to_owned());
+    }
+    voice.unproven.retain(|value| !value.is_empty() && !is_place(value));
+    voice.unproven.sort_by_key(|value| std::cmp::Reverse(value.len()));
+}
+
+fn is_place(value: &str) -> bool {
+    let schemes = ["sqlite:", "json:", "dynamodb:", "memory:", "http://", "https://"];
+    schemes.iter().any(|scheme| value.starts_with(scheme)) || std::path::Path::new(value).exists()
+}
+
+/// A value of the command line turned out to be the name of something that is there.
+pub(crate) fn prove(name: &str) {
+    let mut voice = VOICE.write().unwrap_or_else(PoisonError::into_inner);
+    voice.unproven.retain(|value| value != name);
+}
+
+pub(crate) fn is_json() -> bool {
+    VOICE.read().unwrap_or_else(PoisonError::into_inner).json
+}
+
+/// An error, the last thing that is said.
+pub(crate) fn fail(kind: &str, message: &str) {
+    let message = guarded(message);
+    write(&if is_json() {
+        json!({"error": {"kind": kind, "message": message}}).to_string()
+    } else {
+        format!("token-storage: {}", text::one_line(&message))
+    });
+}
+
+/// What people should know and is not a result.
+pub(crate) fn note(message: &str) {
+    let message = guarded(message);
+    write(&match (is_json(), message.strip_prefix("warning: ")) {
+        (true, Some(warning)) => json!({"warning": {"message": warning}}).to_string(),
+        (true, None) => json!({"note": {"message": message}}).to_string(),
+        (false, _) => format!("token-storage: {}", text::one_line(&message)),
+    });
+}
+
+/// Lines of a conversation, as they are. Addresses to visit and codes to enter are in it, so nothing is taken out.
+pub(crate) fn say(lines: &str) {
+    if !is_json() {
+        return write(lines);
+    }
+    let lines = lines.trim();
+    if !lines.is_empty() {
+        write(&json!({"note": {"message": lines}}).to_string());
+    }
+}
+
+/// Asks for a line; it comes on the same one.
+pub(crate) fn ask(prompt: &str) {
+    if is_json() {
+        return say(prompt);
+    }
+    let mut stderr = io::stderr();
+    let _ = write!(stderr, "{prompt}").and_then(|()| stderr.flush());
+}
+
+/// If even that cannot be written, there is nobody left to tell.
+fn write(line: &str) {
+    let _ = writeln!(io::stderr(), "{line}");
+}
+
+/// The message without what was given on the command line and is not known.
+pub(crate) fn guarded(message: &str) -> Cow<'_, str> {
+    let voice = VOICE.read().unwrap_or_else(PoisonError::into_inner);
+    let mut message = Cow::Borrowed(message);
+    for value in &voice.unproven {
+        for quoted in [
+            format!("{value:?}"),
+            text::quoted(value),
+            format!("`{value}`"),
+            format!("'{value}'"),
+        ] {
+            if message.contains(&quoted) {
+                message = Cow::Owned(message.replace(&quoted, "..."));
+            }
+        }
+        if !is_plain_word(value) && message.contains(value.as_str()) {
+            message = Cow::Owned(without_word(&message, value));
+        }
+    }
+    message
+}
+
+fn is_plain_word(value: &str) -> bool {
+    let letters = value.bytes().all(|byte| byte.is_ascii_lowercase());
+    value.len() < SHORTEST_WORD || letters && value.len() < 2 * SHORTEST_WORD
+}
+
+/// Only as a whole word: "failure" has nothing to do with "fail".
+fn without_word(message: &str, word: &str) -> String {
+    let in_word = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
+    let mut out = String::with_capacity(message.len());
+    let mut rest = message;
+    while let Some(at) = rest.find(word) {
+        let (before, after) = (&rest[..at], &rest[at + word.len()..]);
+        let part_of_another =
+            in_word(before.chars().next_back().or(out.chars().next_back())) || in_word(after.chars().next());
+        out.push_str(before);
+        out.push_str(if part_of_another { word } else { "..." });
+        rest = after;
+    }
+    out + rest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_is_hidden_and_its_like_is_not() {
+        assert_eq!(
+            without_word("a secret, (secret) secretary secret", "secret"),
+            "a ..., (...) secretary ..."
+        );
+    }
+}

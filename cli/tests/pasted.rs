@@ -1,0 +1,152 @@
+//! A token that is pasted by mistake anywhere on the command line is in no message.
+
+mod common;
+
+use common::{CANARY, Cli};
+
+/// Looks like any token, and is one word.
+const TOKEN: &str = "canary0Ag1VJx_w7-kPq2Zr";
+
+/// The commands, as the command tells them.
+fn commands(cli: &Cli) -> Vec<String> {
+    let help = cli.run(&["--help"]).succeeded().stdout;
+    let listed = help.split("Commands:").nth(1).expect("a list of commands");
+    let listed = listed.split("\nOptions:").next().unwrap();
+    let names = listed
+        .lines()
+        .filter(|line| line.starts_with("  ") && !line.starts_with("   "));
+    names
+        .filter_map(|line| line.split_whitespace().next())
+        .filter(|name| *name != "help")
+        .map(str::to_owned)
+        .collect()
+}
+
+/// The options of a command that take a value, and how many positional arguments it has.
+fn positions(cli: &Cli, command: &str) -> (Vec<String>, usize) {
+    let help = cli.run(&[command, "--help"]).succeeded().stdout;
+    let lines = help.lines().map(str::trim_start);
+    let options = lines
+        .clone()
+        .filter(|line| line.starts_with("--") || line.starts_with('-'));
+    let long = options.filter(|line| line.contains(" <")).filter_map(|line| {
+        let name = line.split_whitespace().find(|word| word.starts_with("--"))?;
+        Some(name.trim_end_matches(',').to_owned())
+    });
+    let positional = lines
+        .filter(|line| line.starts_with('[') || line.starts_with('<'))
+        .count();
+    (long.collect(), positional)
+}
+
+fn assert_silent(cli: &Cli, arguments: &[&str], jsons: &[bool]) {
+    for &json in jsons {
+        let json: &[&str] = if json { &["--json"] } else { &[] };
+        let mut command = cli.command(&[json, arguments].concat());
+        let output = command.env("PATH", "").output().unwrap();
+        let ran = common::Ran::of(output);
+        assert!(
+            !without_addresses(&ran.stderr).contains(CANARY),
+            "{arguments:?}: {ran:?}"
+        );
+        // What was done with it as a name may be told, but not with an error.
+        assert!(
+            ran.code == Some(0) || !ran.stdout.contains(CANARY),
+            "{arguments:?}: {ran:?}"
+        );
+    }
+}
+
+/// The address to log in at holds what is asked for, and is no message about it.
+fn without_addresses(stderr: &str) -> String {
+    let mut parts = stderr.split("http://");
+    let before = parts.next().unwrap_or_default().to_owned();
+    let rest = parts.map(|part| part.split_once([' ', '\n', '\\']).map_or("", |(_, rest)| rest));
+    before + &rest.collect::<String>()
+}
+
+#[test]
+fn no_message_repeats_what_may_be_a_token() {
+    let cli = Cli::new("memory");
+    let commands = commands(&cli);
+    assert!(commands.len() > 10, "{commands:?}");
+    let mut tried = 0;
+    for command in &commands {
+        let (options, positional) = positions(&cli, command);
+        let command = command.as_str();
+        let mut lines: Vec<Vec<String>> = Vec::new();
+        for option in &options {
+            for rest in [&[][..], &["rs"]] {
+                let rest = rest.iter().map(|word| (*word).to_owned());
+                lines.push(
+                    [command.to_owned(), option.clone(), TOKEN.to_owned()]
+                        .into_iter()
+                        .chain(rest.clone())
+                        .collect(),
+                );
+                lines.push(
+                    [command.to_owned(), format!("{option}={TOKEN}")]
+                        .into_iter()
+                        .chain(rest)
+                        .collect(),
+                );
+            }
+        }
+        for count in 0..=positional {
+            let mut line = vec![command.to_owned()];
+            line.extend(std::iter::repeat_n("rs".to_owned(), count));
+            for word in [
+                TOKEN.to_owned(),
+                format!("--{TOKEN}"),
+                format!("-{TOKEN}"),
+                format!("--quoted={TOKEN}"),
+            ] {
+                lines.push([&line[..], &[word]].concat());
+            }
+            lines.push([&line[..], &["--quoted".to_owned(), format!("\"{TOKEN}\"")]].concat());
+            lines.push([&line[..], &["--".to_owned(), TOKEN.to_owned()]].concat());
+        }
+        for line in &lines {
+            let line: Vec<&str> = line.iter().map(String::as_str).collect();
+            assert_silent(&cli, &line, &[tried % 2 == 0]);
+            tried += 1;
+        }
+    }
+    for line in [
+        &[TOKEN][..],
+        &["--storage", TOKEN, "list"],
+        &["help", TOKEN],
+        &["get", "rs", "--format", TOKEN],
+    ] {
+        assert_silent(&cli, line, &[false, true]);
+    }
+    assert!(tried > 150, "{tried} positions");
+}
+
+/// With a storage that answers and one that does not.
+#[cfg(feature = "json")]
+#[test]
+fn errors_of_a_storage_do_not_repeat_it_either() {
+    for content in [
+        r#"{"data":{},"format_version":"2.0","globus-sdk.version":"4"}"#,
+        "damaged",
+    ] {
+        let cli = Cli::new("json");
+        std::fs::write(cli.file(), content).unwrap();
+        for line in [
+            &["get", TOKEN][..],
+            &["access-token", TOKEN],
+            &["access-token", TOKEN, "--no-refresh"],
+            &["remove", TOKEN],
+            &["logout", TOKEN],
+            &["whoami", TOKEN],
+            &["exec", "--rs", TOKEN, "--", "true"],
+            &["list", "--namespace", TOKEN],
+            &["list", "--long", "--namespace", TOKEN],
+            &["logout", "--all", "--namespace", TOKEN],
+            &["get", "rs", "--namespace", TOKEN],
+        ] {
+            assert_silent(&cli, line, &[false, true]);
+        }
+    }
+}
