@@ -82,6 +82,10 @@ fn data(request: &Value) -> token_storage::Result<TokenData> {
     for (name, value) in request["extra"].as_object().into_iter().flatten() {
         data.extra.insert(name.as_str(), &value.to_string())?;
     }
+    // For what no other JSON library writes.
+    for (name, json) in request["raw_extra"].as_object().into_iter().flatten() {
+        data.extra.insert(name.as_str(), json.as_str().expect("a text"))?;
+    }
     Ok(data)
 }
 

@@ -2,7 +2,7 @@ use std::{collections::BTreeMap, fmt};
 
 use serde_json::value::RawValue;
 
-use crate::{Error, ErrorKind, Operation, Result, Secret, record::KNOWN_MEMBERS};
+use crate::{Error, ErrorKind, Operation, Result, Secret, python, record::KNOWN_MEMBERS};
 
 /// Members whose name starts with this belong to the framework: they never show up in [`Extra`] and cannot be set.
 pub const RESERVED_PREFIX: &str = "token-storage.";
@@ -35,7 +35,8 @@ impl Extra {
     ///
     /// # Errors
     /// - [`ErrorKind::InvalidInput`] if the name is that of a field of [`TokenData`](crate::TokenData) in the stored
-    ///   record, or starts with [`RESERVED_PREFIX`], or if the text is not one JSON value.
+    ///   record, or starts with [`RESERVED_PREFIX`], or if the text is not one JSON value, or one for which the Globus SDK
+    ///   could not read the file that it is in: an integer of more than 4300 digits, more than 512 levels.
     pub fn insert(&mut self, name: impl Into<Box<str>>, json: &str) -> Result<()> {
         let name = name.into();
         if KNOWN_MEMBERS.contains(&&*name) || name.starts_with(RESERVED_PREFIX) {
@@ -46,6 +47,11 @@ impl Extra {
         let Ok(value) = serde_json::from_str::<&RawValue>(json) else {
             return Err(invalid(format!("the extra member {name:?} is not a JSON value")));
         };
+        if let Some(refusal) = python::refusal(value.get()) {
+            return Err(invalid(format!(
+                "the extra member {name:?} {refusal}; Python could not read a file with it"
+            )));
+        }
         self.insert_checked(name, value.get());
         Ok(())
     }
@@ -106,6 +112,17 @@ mod tests {
         ] {
             let error = extra.insert(name, "1").unwrap_err();
             assert_eq!(error.kind(), ErrorKind::InvalidInput, "{name}");
+        }
+        assert!(extra.is_empty());
+    }
+
+    #[test]
+    fn what_python_could_not_read_is_refused_by_name() {
+        let mut extra = Extra::new();
+        for value in ["9".repeat(5000), "[".repeat(1100) + &"]".repeat(1100)] {
+            let error = extra.insert("odd", &value).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::InvalidInput);
+            assert!(error.to_string().contains("\"odd\""), "{error}");
         }
         assert!(extra.is_empty());
     }

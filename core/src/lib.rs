@@ -31,6 +31,7 @@ mod mark;
 mod memory;
 mod precondition;
 mod process_leases;
+mod python;
 pub mod record;
 mod revision;
 mod secret;

@@ -13,6 +13,7 @@ use zeroize::Zeroizing;
 use crate::{
     Extra, RESERVED_PREFIX, Revision, Secret, TokenData, WriteMark,
     canonical::{digest_bytes, digest_json},
+    python,
 };
 
 /// The reserved member that holds the [`WriteMark`].
@@ -61,6 +62,9 @@ pub enum RecordError {
         /// What it should be.
         expected: &'static str,
     },
+    /// It holds Python's `NaN`, which no JSON value can stand for.
+    #[error("it holds NaN, which is no number of JSON")]
+    NotANumber,
     /// A member's name is not valid Unicode.
     #[error("the name of a member is not valid Unicode")]
     BadName,
@@ -93,11 +97,34 @@ pub fn encode(data: &TokenData, mark: &WriteMark) -> Zeroizing<String> {
 }
 
 /// Reads a record, whoever wrote it: null and absent are the same, `true` and `false` are 1 and 0 where an integer is
-/// due, of duplicate members the last wins (all as Python does it), and unknown members are kept verbatim.
+/// due, of duplicate members the last wins (all as Python does it), and unknown members are kept verbatim. Python's
+/// `Infinity`, which it writes for a number beyond its range, is read as such a number, `1e400`.
 ///
 /// # Errors
 /// - [`RecordError`]: what is wrong with it. An expiry beyond `i64` is an error and never clamped.
 pub fn decode(json: &str) -> Result<Record, RecordError> {
+    match decode_json(json) {
+        Err(RecordError::NotAnObject) => match python::translate(json) {
+            Some(translated) if translated.had_nan => Err(RecordError::NotANumber),
+            Some(translated) => decode_json(&translated.text),
+            None => Err(RecordError::NotAnObject),
+        },
+        result => result,
+    }
+}
+
+/// Whether a text is one value as Python reads it: JSON, or with `Infinity`, `-Infinity` and `NaN` in it.
+pub fn is_value_of_python(text: &str) -> bool {
+    python::is_value(text)
+}
+
+/// Why Python, and so the Globus SDK, cannot read any file that has this JSON value in it, as the end of a sentence about
+/// the value; `None` if it can. [`Extra::insert`] refuses such values.
+pub fn refusal_of_python(json: &str) -> Option<&'static str> {
+    python::refusal(json)
+}
+
+fn decode_json(json: &str) -> Result<Record, RecordError> {
     let mut deserializer = serde_json::Deserializer::from_str(json);
     let members = deserializer
         .deserialize_map(MembersVisitor)
@@ -383,6 +410,19 @@ mod tests {
         assert_eq!(record.data.extra.get("odd"), Some(odd));
         assert_eq!(record.data.extra.len(), 1);
         assert_eq!(record.mark, Some(MARK));
+    }
+
+    #[test]
+    fn pythons_infinity_is_a_number_beyond_range_and_nan_is_damage() {
+        let ours = decode(&minimal(r#","odd":[1e400,-1e999],"s":"Infinity""#)).unwrap();
+        let pythons = decode(&minimal(r#", "odd": [Infinity, -Infinity], "s": "Infinity""#)).unwrap();
+        assert_eq!(pythons.revision, ours.revision, "Python only re-encoded it");
+        assert_eq!(pythons.data.extra.get("odd"), Some("[1e400, -1e400]"));
+        assert_eq!(decode(&minimal(r#","odd":NaN"#)).unwrap_err(), RecordError::NotANumber);
+        assert!(matches!(
+            decode(&minimal(r#","expires_at_seconds":Infinity"#)),
+            Err(RecordError::WrongType { .. })
+        ));
     }
 
     #[test]

@@ -32,6 +32,11 @@ AWKWARD = [
 ]
 
 
+# Sound JSON with which Python refuses the whole file, and what it reads and writes again.
+UNREADABLE = ["9" * 5000, "[1, -" + "9" * 4301 + "]", "[" * 1100 + "]" * 1100, '{"a":' * 1100 + "1" + "}" * 1100]
+READABLE = ["1e400", "-1e400", "9" * 4300, "[" * 500 + "]" * 500, '"\\ud800"', '{"a": 1, "a": 2}', "1e-400", "-0.0"]
+
+
 class StorageError(Exception):
     def __init__(self, kind, message):
         super().__init__(f"{kind}: {message}")

@@ -7,7 +7,7 @@ import tempfile
 import unittest
 
 import globus_sdk
-from driver import AWKWARD, Response, Rust, StorageError, legacy, new, token
+from driver import AWKWARD, READABLE, UNREADABLE, Response, Rust, StorageError, legacy, new, token
 
 
 class JsonInterchange(unittest.TestCase):
@@ -100,6 +100,66 @@ class JsonInterchange(unittest.TestCase):
         self.assertEqual(found["huge"].expires_at_seconds, 10**30)
         self.assertEqual(found["surrogate"].access_token, "\ud800")
         self.assertEqual(found["key \ud800"].resource_server, "rs")
+
+    def test_what_python_could_not_read_is_refused(self):
+        with Rust(self.url) as rust:
+            for number, value in enumerate(UNREADABLE):
+                with self.assertRaises(StorageError) as raised:
+                    rust.store("DEFAULT", "ours", raw_extra={f"odd {number}": value})
+                self.assertEqual(raised.exception.kind, "InvalidInput")
+                self.assertIn(f"odd {number}", str(raised.exception))
+            for number, value in enumerate(READABLE):
+                rust.store("DEFAULT", f"ours {number}", raw_extra={"odd": value})
+            before = [rust.get("DEFAULT", f"ours {number}") for number in range(len(READABLE))]
+            found = self.python().get_token_data_by_resource_server()
+            self.assertEqual(len(found), len(READABLE))
+            for number, value in enumerate(READABLE):
+                self.assertEqual(repr(found[f"ours {number}"].extra["odd"]), repr(json.loads(value)))
+            # In a file it so writes all of them anew.
+            self.python().store_token_data_by_resource_server({"theirs": token("theirs")})
+            after = [rust.get("DEFAULT", f"ours {number}") for number in range(len(READABLE))]
+            self.assertEqual([found["revision"] for found in after], [found["revision"] for found in before])
+
+    def test_values_that_are_not_json(self):
+        self.python().store_token_data_by_resource_server({"theirs": token("theirs")})
+        document = self.document()
+        document["note"] = float("nan")
+        document["data"]["DEFAULT"]["infinite"] = {
+            **document["data"]["DEFAULT"]["theirs"], "expires_at_seconds": float("inf")}
+        document["data"]["DEFAULT"]["theirs"]["odd"] = [float("inf"), -float("inf")]
+        document["data"]["DEFAULT"]["nan"] = {**document["data"]["DEFAULT"]["theirs"], "odd": float("nan")}
+        document["data"]["odd"] = float("nan")
+        with open(self.path, "w") as file:
+            json.dump(document, file)
+        with Rust(self.url) as rust:
+            for name in ["infinite", "nan"]:
+                with self.assertRaises(StorageError) as raised:
+                    rust.get("DEFAULT", name)
+                self.assertEqual(raised.exception.kind, "Corrupt")
+            self.assertEqual(rust.get("DEFAULT", "theirs")["access_token"], "at")
+            rust.store("DEFAULT", "ours")
+            del document["data"]["odd"]
+            after = self.document()
+            self.assertNotEqual(after["data"].pop("odd"), 0)
+            ours = after["data"]["DEFAULT"].pop("ours")
+            self.assertEqual(repr(after), repr(document))
+            self.assertEqual(ours["access_token"], "at")
+            # The SDK gives up at a namespace that is no object and at an expiry that is none; without, it reads the rest.
+            del after["data"]["DEFAULT"]["infinite"]
+            after["data"]["DEFAULT"]["ours"] = ours
+            with open(self.path, "w") as file:
+                json.dump(after, file)
+            found = self.python().get_token_data_by_resource_server()
+            self.assertEqual(set(found), {"nan", "ours", "theirs"})
+            self.assertEqual(rust.remove("DEFAULT", "nan"), True)
+        self.assertEqual(sorted(os.listdir(self.directory)), ["tokens.json", "tokens.json.lock"], "nothing kept aside")
+
+    def test_an_empty_file(self):
+        open(self.path, "w").close()
+        with Rust(self.url) as rust:
+            rust.store("DEFAULT", "ours")
+        self.assertEqual(set(self.python().get_token_data_by_resource_server()), {"ours"})
+        self.assertEqual(sorted(os.listdir(self.directory)), ["tokens.json", "tokens.json.lock"])
 
     def test_alternating_on_one_file(self):
         python = self.python()

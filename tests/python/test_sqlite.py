@@ -7,7 +7,7 @@ import stat
 import tempfile
 import unittest
 
-from driver import AWKWARD, Response, Rust, StorageError, legacy, new, token
+from driver import AWKWARD, READABLE, UNREADABLE, Response, Rust, StorageError, legacy, new, token
 
 
 class SqliteInterchange(unittest.TestCase):
@@ -126,6 +126,24 @@ class SqliteInterchange(unittest.TestCase):
         found = self.python().get_token_data_by_resource_server()
         self.assertEqual(found["huge"].expires_at_seconds, 10**30)
         self.assertEqual(found["surrogate"].access_token, "\ud800")
+
+    def test_what_python_could_not_read_is_refused(self):
+        with Rust(self.url) as rust:
+            for number, value in enumerate(UNREADABLE):
+                with self.assertRaises(StorageError) as raised:
+                    rust.store("DEFAULT", "ours", raw_extra={f"odd {number}": value})
+                self.assertEqual(raised.exception.kind, "InvalidInput")
+                self.assertIn(f"odd {number}", str(raised.exception))
+            for number, value in enumerate(READABLE):
+                rust.store("DEFAULT", f"ours {number}", raw_extra={"odd": value})
+            before = [rust.get("DEFAULT", f"ours {number}") for number in range(len(READABLE))]
+            found = self.python().get_token_data_by_resource_server()
+            self.assertEqual(len(found), len(READABLE))
+            for number, value in enumerate(READABLE):
+                self.assertEqual(repr(found[f"ours {number}"].extra["odd"]), repr(json.loads(value)))
+            self.python().store_token_data_by_resource_server({"theirs": token("theirs")})
+            after = [rust.get("DEFAULT", f"ours {number}") for number in range(len(READABLE))]
+            self.assertEqual([found["revision"] for found in after], [found["revision"] for found in before])
 
     def test_alternating_on_one_database(self):
         python, adapter = self.python(), self.legacy()

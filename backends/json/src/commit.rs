@@ -12,7 +12,7 @@ use token_storage_core::{Durability, Error, Operation, Result};
 use token_storage_files::{self as files, Replacement};
 
 use crate::{
-    document::{Damage, DamageKind, Document, Format},
+    document::{Damage, DamageKind, Document, Format, MOST_BYTES},
     error,
     job::{Applied, Job},
     kept,
@@ -77,6 +77,9 @@ impl<'a> Rewrite<'a> {
         let begun = Replacement::begin(&self.shared.path, self.shared.durability == Durability::PowerLoss);
         let replacement = begun.map_err(|error| self.io("create a file beside", error))?;
         let unmistakable = self.fill(&replacement).map_err(|error| self.io("write", error))?;
+        if replacement.file().metadata().is_ok_and(|new| new.len() > MOST_BYTES) {
+            return Err(error::file_too_large(&self.shared.path));
+        }
         let kept = self.keep(found_in)?;
         match replacement.commit() {
             Ok(file) => Ok(self.publish(file, unmistakable)),

@@ -119,6 +119,15 @@ pub(crate) fn namespace(path: &Path, name: &str) -> Error {
     Error::new(ErrorKind::Corrupt, Operation::List, message)
 }
 
+/// Nobody could read the file any more.
+pub(crate) fn file_too_large(path: &Path) -> Error {
+    let message = format!(
+        "{} would become larger than 1 GiB; remove tokens, or use SQLite for that many",
+        path.display()
+    );
+    Error::new(ErrorKind::TooLarge, Operation::Store, message)
+}
+
 /// Others kept the lock for too long.
 pub(crate) fn busy(shared: &Shared, operation: Operation) -> Error {
     let message = format!(

@@ -10,7 +10,7 @@ use std::{
 
 use crate::{
     clock::Clock,
-    document::{DamageKind, Document},
+    document::{Damage, DamageKind, Document, MOST_BYTES},
     snapshot::{Content, Sighting, Snapshot},
     stamp::{Identity, Stamp},
     text::Buffer,
@@ -52,9 +52,9 @@ pub(crate) fn load(
         match attempt {
             Ok(snapshot) => {
                 let settled = match &snapshot.content {
-                    // Known to be damaged, and unchanged since: there is nothing to wait for.
-                    Content::Damaged(damage) if damage.kind == DamageKind::Corrupt => {
-                        out_of_patience || is_known_damage(before.as_deref(), &snapshot, started)
+                    // Known to be so, and unchanged since: there is nothing to wait for.
+                    content if may_be_torn(content) => {
+                        out_of_patience || is_known(before.as_deref(), &snapshot, started)
                     }
                     _ => true,
                 };
@@ -72,13 +72,21 @@ pub(crate) fn load(
     }
 }
 
-fn is_known_damage(before: Option<&Snapshot>, now: &Snapshot, started: Duration) -> bool {
+/// Whether a program may be in the middle of writing it.
+fn may_be_torn(content: &Content) -> bool {
+    match content {
+        Content::Absent => false,
+        Content::Document(document) => document.is_torn(),
+        Content::Damaged(damage) => damage.kind == DamageKind::Corrupt,
+    }
+}
+
+fn is_known(before: Option<&Snapshot>, now: &Snapshot, started: Duration) -> bool {
     let (Some(before), Some(seen)) = (before, &now.sighting) else {
         return false;
     };
-    let was_damaged = matches!(before.content, Content::Damaged(_));
     let same = before.sighting.as_ref().is_some_and(|old| old.stamp == seen.stamp);
-    was_damaged && same && seen.first_seen + PATIENCE <= started
+    may_be_torn(&before.content) && same && seen.first_seen + PATIENCE <= started
 }
 
 /// The file changed while it was read: what was read all the same, if it was the file of that path.
@@ -155,6 +163,9 @@ fn content(file: &File, size: u64, before: Option<&Snapshot>) -> io::Result<Cont
     {
         return Ok(Content::Document(Arc::clone(document)));
     }
+    if size > MOST_BYTES {
+        return Ok(Content::Damaged(Damage::too_large()));
+    }
     Ok(match Document::read(read_all(file, size)?) {
         Ok(document) => Content::Document(Arc::new(document)),
         Err(damage) => Content::Damaged(damage),
@@ -190,6 +201,10 @@ fn read_all(file: &File, size: u64) -> io::Result<Buffer> {
     let mut from_start = FromStart::of(file);
     let mut filled = 0;
     loop {
+        if filled as u64 > MOST_BYTES {
+            // It grows while it is read.
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
         if filled == buffer.bytes().len() {
             buffer.grow(filled.max(4096));
         }

@@ -252,29 +252,34 @@ fn a_content_that_this_process_wrote_is_trusted_at_once_only_under_an_unmistakab
 
 #[test]
 fn d3_damage_is_read_again_for_250_ms_and_then_remembered() {
-    let site = Site::new();
-    // The pauses are real, the clock is not: it moves on whenever it is asked.
-    let clock = Stepping(AtomicUsize::new(0));
-    fs::write(&site.path, "{\"da").unwrap();
-    let damaged = load::load(&site.path, None, &clock, &|| {}).unwrap();
-    assert!(matches!(damaged.content, Content::Damaged(_)));
-    assert!(clock.now() >= load::PATIENCE);
-    clock.0.fetch_add(300, Ordering::SeqCst);
-    let before = clock.now();
-    let again = load::load(&site.path, Some(Arc::clone(&damaged)), &clock, &|| {}).unwrap();
-    assert!(clock.now() - before < load::PATIENCE, "known damage is not waited for");
-    assert!(again.is_current(&site.path, &clock, PATH_CHECK).unwrap());
+    for (begun, is_damaged) in [("{\"da", true), ("", false)] {
+        let site = Site::new();
+        // The pauses are real, the clock is not: it moves on whenever it is asked.
+        let clock = Stepping(AtomicUsize::new(0));
+        fs::write(&site.path, begun).unwrap();
+        let damaged = load::load(&site.path, None, &clock, &|| {}).unwrap();
+        assert_eq!(matches!(damaged.content, Content::Damaged(_)), is_damaged);
+        assert!(clock.now() >= load::PATIENCE);
+        clock.0.fetch_add(300, Ordering::SeqCst);
+        let before = clock.now();
+        let again = load::load(&site.path, Some(Arc::clone(&damaged)), &clock, &|| {}).unwrap();
+        assert!(clock.now() - before < load::PATIENCE, "known damage is not waited for");
+        assert!(again.is_current(&site.path, &clock, PATH_CHECK).unwrap());
+    }
 }
 
 #[test]
 fn d3_a_file_written_in_place_meanwhile_is_no_damage() {
-    let site = Site::new();
-    fs::write(&site.path, "").unwrap();
-    // Asked for the fifth time after the first try at the file, which then finds it empty.
-    let clock = Completing(Stepping(AtomicUsize::new(0)), site.path.clone());
-    let loaded = load::load(&site.path, None, &clock, &|| {}).unwrap();
-    assert_eq!(token(&loaded), "late");
-    assert!(clock.now() > Duration::from_millis(8), "it was read twice");
+    // Cut off, emptied, and with one value half there: what remains after 250 ms is damage, nothing, and one bad record.
+    for begun in ["{\"da", "", &text("one").replace("\"one\"", "\"\0\0\0\"")] {
+        let site = Site::new();
+        fs::write(&site.path, begun).unwrap();
+        // Asked for the fifth time after the first try at the file, which then finds it like that.
+        let clock = Completing(Stepping(AtomicUsize::new(0)), site.path.clone());
+        let loaded = load::load(&site.path, None, &clock, &|| {}).unwrap();
+        assert_eq!(token(&loaded), "late", "{begun}");
+        assert!(clock.now() > Duration::from_millis(8), "it was read twice");
+    }
 }
 
 /// A foreign writer that has truncated the file and fills it a little later.

@@ -17,7 +17,6 @@ fn damaged() -> Vec<(&'static str, Vec<u8>, &'static str)> {
     let mut not_utf8 = latin1.into_bytes();
     not_utf8.retain(|byte| *byte != 0xc2);
     vec![
-        ("empty", Vec::new(), "empty"),
         ("cut off", SOUND.as_bytes()[..300].to_vec(), "cut off"),
         (
             "cut off at the end",
@@ -179,6 +178,159 @@ async fn d3_one_bad_record_is_damaged_alone() {
     );
 }
 
+/// What is no JSON: what Python writes all the same, and slips of editors and programs.
+const ODD: [(&str, &str); 9] = [
+    (
+        "nan",
+        r#"{"resource_server": "x", "scope": "", "access_token": "canary", "odd": NaN}"#,
+    ),
+    (
+        "infinite",
+        r#"{"resource_server": "x", "scope": "", "access_token": "canary", "expires_at_seconds": Infinity}"#,
+    ),
+    (
+        "float",
+        r#"{"resource_server": "x", "scope": "", "access_token": "canary", "expires_at_seconds": 1e400}"#,
+    ),
+    ("bare", "-Infinity"),
+    (
+        "comma",
+        r#"{"resource_server": "x", "scope": "", "access_token": "canary",}"#,
+    ),
+    (
+        "quotes",
+        "{'resource_server': 'x', 'scope': '', 'access_token': 'canary'}",
+    ),
+    (
+        "control",
+        "{\"resource_server\": \"x\", \"scope\": \"\", \"access_token\": \"canary\0\n\"}",
+    ),
+    (
+        "escape",
+        r#"{"resource_server": "x", "scope": "\q", "access_token": "canary"}"#,
+    ),
+    (
+        "number",
+        r#"{"resource_server": "x", "scope": "", "access_token": "canary", "expires_at_seconds": 01}"#,
+    ),
+];
+
+#[tokio::test]
+async fn d3_a_record_that_is_no_json_is_damaged_alone() {
+    let deep = "[".repeat(1100) + &"]".repeat(1100);
+    let sound = [
+        ("beyond", "Infinity".to_owned(), "1e400".to_owned()),
+        ("digits", "9".repeat(5000), "9".repeat(5000)),
+        ("deep", deep.clone(), deep),
+        (
+            "duplicate",
+            r#"{"a":1,"a":NaN,"a":"\ud800"}"#.replace("NaN", "2"),
+            r#"{"a":1,"a":2,"a":"\ud800"}"#.to_owned(),
+        ),
+    ];
+    let mut members: String = ODD
+        .iter()
+        .map(|(name, record)| format!("\"{name}\": {record}, "))
+        .collect();
+    for (name, extra, _) in &sound {
+        members += &format!(
+            r#""{name}": {{"resource_server": "x", "scope": "", "access_token": "{name}", "odd": {extra}}}, "#
+        );
+    }
+    let text = SOUND.replacen("\"DEFAULT\": {", &format!("\"odd\": NaN, \"DEFAULT\": {{{members}"), 1);
+    let site = Site::with(&text);
+    let storage = site.open();
+    for (name, _) in ODD {
+        let error = storage.get(&key(name)).await.unwrap_err();
+        assert_eq!(
+            (error.kind(), error.key()),
+            (ErrorKind::Corrupt, Some(&key(name))),
+            "{error}"
+        );
+        assert!(!format!("{error} {error:?}").contains("canary"), "{error}");
+    }
+    for (name, _, want) in &sound {
+        let stored = get(&storage, name).await.unwrap();
+        assert_eq!(stored.data.access_token.expose(), *name);
+        assert_eq!(stored.data.extra.get("odd"), Some(&**want), "{name}");
+    }
+    assert_eq!(token(&storage, "auth.globus.org").await.unwrap(), "auth_at_1");
+
+    store(&storage, "neighbour", "at").await.unwrap();
+    assert!(storage.kept_files().unwrap().is_empty());
+    let want = text.strip_suffix('}').unwrap().replace("auth_at_1", "");
+    let written = site.text().replace("auth_at_1", "");
+    let (before, after) = want.split_once("}}, \"format_version").unwrap();
+    assert!(written.starts_with(before), "everything that was there stays as it is");
+    assert!(written.ends_with(&format!("{after}}}")), "{written}");
+    assert_eq!(token(&site.open(), "neighbour").await.unwrap(), "at");
+    store(&storage, "comma", "new").await.unwrap();
+    assert!(storage.remove(&key("nan"), Precondition::None).await.unwrap());
+    assert_eq!(token(&storage, "comma").await.unwrap(), "new");
+    assert_eq!(get(&storage, "nan").await, None);
+}
+
+#[tokio::test]
+async fn an_empty_file_is_an_empty_storage() {
+    for content in ["", "\n", " \r\n\t "] {
+        let site = Site::with(content);
+        let storage = site.open();
+        assert_eq!(get(&storage, "rs").await, None);
+        assert_eq!((&storage).list_namespaces(None).await.unwrap().items, [""; 0]);
+        assert!(!storage.remove(&key("rs"), Precondition::None).await.unwrap());
+        assert_eq!(site.text(), content);
+        storage
+            .store(&key("rs"), &data("at"), Precondition::Absent)
+            .await
+            .unwrap();
+        assert_eq!(token(&site.open(), "rs").await.unwrap(), "at");
+        assert!(storage.kept_files().unwrap().is_empty(), "there was nothing to keep");
+    }
+}
+
+#[tokio::test]
+async fn a_file_beyond_reason_is_not_read_and_not_touched() {
+    let site = Site::with("");
+    let size = 2 * 1024 * 1024 * 1024;
+    fs::File::options()
+        .write(true)
+        .open(&site.path)
+        .unwrap()
+        .set_len(size)
+        .unwrap();
+    let storage = site.open();
+    let error = storage.get(&key("rs")).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Misconfigured, "{error}");
+    assert!(error.to_string().contains("1 GiB"), "{error}");
+    assert_eq!(
+        store(&storage, "rs", "at").await.unwrap_err().kind(),
+        ErrorKind::Misconfigured
+    );
+    assert_eq!(fs::metadata(&site.path).unwrap().len(), size);
+}
+
+#[tokio::test]
+async fn a_folder_removed_and_made_anew_is_a_new_storage() {
+    let site = Site::new();
+    let path = site.path.parent().unwrap().join("folder/tokens.json");
+    let storage = JsonStorage::open(&path).unwrap();
+    store(&storage, "rs", "at").await.unwrap();
+    for make_it in [false, true] {
+        fs::remove_dir_all(path.parent().unwrap()).unwrap();
+        if make_it {
+            fs::create_dir(path.parent().unwrap()).unwrap();
+        }
+        // Noticed at the latest after 100 ms, by whoever only reads; a write looks.
+        storage
+            .store(&key("new"), &data("at"), Precondition::Absent)
+            .await
+            .unwrap();
+        assert_eq!(get(&storage, "rs").await, None);
+        assert!(storage.remove(&key("new"), Precondition::None).await.unwrap());
+        store(&storage, "rs", "at").await.unwrap();
+    }
+}
+
 #[tokio::test]
 async fn d3_a_namespace_that_is_no_object_is_damaged_alone() {
     let site = Site::with(SOUND.replacen("\"data\": {", "\"data\": {\"bad\": [1], ", 1));
@@ -266,6 +418,21 @@ async fn paths_that_are_no_files() {
             ErrorKind::Misconfigured,
             "and does not hang"
         );
+        assert_eq!(
+            store(&storage, "rs", "at").await.unwrap_err().kind(),
+            ErrorKind::Misconfigured
+        );
+        assert!(
+            examine(&site.path)
+                .iter()
+                .any(|finding| finding.severity == Severity::Error)
+        );
+        for device in ["/dev/null", "/dev/zero"] {
+            fs::remove_file(&site.path).unwrap();
+            std::os::unix::fs::symlink(device, &site.path).unwrap();
+            let error = JsonStorage::open(&site.path).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Misconfigured, "{device}: {error}");
+        }
     }
 }
 

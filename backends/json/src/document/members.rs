@@ -183,10 +183,10 @@ impl<V> Members<V> {
     }
 }
 
-/// The content of a string literal; `None` if it is no string or not valid Unicode.
+/// The content of a string literal; `None` if it is no string, not valid Unicode or holds what must be escaped.
 pub(super) fn decode_name(raw: &str) -> Option<Arc<str>> {
     let inner = raw.strip_prefix('"')?.strip_suffix('"')?;
-    if inner.contains('\\') {
+    if inner.bytes().any(|byte| byte == b'\\' || byte < b' ') {
         serde_json::from_str::<String>(raw).ok().map(Arc::from)
     } else {
         Some(inner.into())

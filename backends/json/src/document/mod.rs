@@ -14,7 +14,7 @@ use token_storage_core::{
 };
 
 pub(crate) use members::Members;
-pub(crate) use parse::{Damage, DamageKind};
+pub(crate) use parse::{Damage, DamageKind, MOST_BYTES};
 
 #[cfg(test)]
 use crate::text::Buffer;
@@ -105,6 +105,7 @@ pub(crate) struct Document {
     /// What was read, as long as pieces of it are in use, and how many bytes of records in it are not in use any more.
     base: Option<Arc<Text>>,
     dead_bytes: usize,
+    is_torn: bool,
 }
 
 pub(crate) const VERSION_MEMBER: &str = "globus-sdk.version";
@@ -124,7 +125,14 @@ impl Document {
             source: None,
             base: None,
             dead_bytes: 0,
+            is_torn: false,
         }
+    }
+
+    /// Whether it may have been read in the middle of a write of another program: it is empty, or something in it is no
+    /// JSON.
+    pub(crate) fn is_torn(&self) -> bool {
+        self.is_torn
     }
 
     /// The format it was found in.
@@ -136,6 +144,8 @@ impl Document {
     pub(crate) fn upgraded(&mut self) {
         self.format = Format::V2;
         self.source = None;
+        // Odd values may stay in it, but it is written as a whole.
+        self.is_torn = false;
     }
 
     pub(crate) fn get(&self, key: &TokenKey) -> Result<Option<&StoredToken>, RecordDamage> {

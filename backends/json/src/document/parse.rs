@@ -26,7 +26,15 @@ pub(crate) enum DamageKind {
     NotOurs,
 }
 
+/// Files are kept in memory, and nobody's tokens take that much; what does was named by mistake.
+pub(crate) const MOST_BYTES: u64 = 1024 * 1024 * 1024;
+
 impl Damage {
+    /// The file is larger than [`MOST_BYTES`].
+    pub(crate) fn too_large() -> Self {
+        Self::not_ours("it is larger than 1 GiB, as no token file is")
+    }
+
     fn corrupt(message: impl Into<String>) -> Self {
         Self {
             kind: DamageKind::Corrupt,
@@ -56,9 +64,6 @@ impl Damage {
 impl Document {
     /// Reads the content of a file.
     pub(crate) fn read(content: Buffer) -> Result<Self, Damage> {
-        if content.bytes().is_empty() {
-            return Err(Damage::corrupt("the file is empty, it was cut off"));
-        }
         if content.bytes().starts_with(b"SQLite format 3\0") {
             return Err(Damage::not_ours(
                 "it is a SQLite database; open it as one, with `sqlite:` in front of its path",
@@ -77,6 +82,14 @@ impl Document {
 
     /// Reads a text.
     pub(crate) fn parse(text: Arc<Text>) -> Result<Self, Damage> {
+        if text.as_str().bytes().all(|byte| b" \n\r\t".contains(&byte)) {
+            return Ok(Self {
+                source: Some(text),
+                // Python empties the file before it writes.
+                is_torn: true,
+                ..Self::empty()
+            });
+        }
         let mut root = Root::default();
         let mut cursor = Cursor::new(text.as_str());
         let range = match root.scan(&text, &mut cursor) {
@@ -84,6 +97,7 @@ impl Document {
             Err(error) => return Err(Damage::syntax(text.as_str(), error)),
         };
         let mut document = root.into_document(&text, range)?;
+        document.is_torn = cursor.is_torn();
         document.source = Some(Arc::clone(&text));
         document.base = Some(text);
         Ok(document)
@@ -106,7 +120,7 @@ impl Root {
         if self.is_object {
             cursor.object(|cursor, name| self.member(text, cursor, name))?;
         } else {
-            cursor.value()?;
+            cursor.sound_value()?;
         }
         let range = start..cursor.position();
         cursor.end()?;
@@ -203,6 +217,7 @@ impl Root {
             source: None,
             base: None,
             dead_bytes: 0,
+            is_torn: false,
         }
     }
 

@@ -1,10 +1,14 @@
 //! Walks through the outer objects of a JSON text. Only their punctuation is read here; every name and every value is
 //! left to serde_json, which checks it without decoding: big integers, lone surrogates, duplicates and any depth pass.
+//!
+//! A value that is not JSON (Python's `NaN`, a slip of somebody's editor) is passed too, as long as it can be told where
+//! it ends: it is then its record that is damaged, and not the file.
 
 use std::ops::Range;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use token_storage_core::record;
 
 /// The text is not JSON from this byte on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,11 +23,16 @@ pub(crate) type Scanned<T> = Result<T, SyntaxError>;
 pub(crate) struct Cursor<'a> {
     text: &'a str,
     at: usize,
+    torn: bool,
 }
 
 impl<'a> Cursor<'a> {
     pub(crate) fn new(text: &'a str) -> Self {
-        Self { text, at: 0 }
+        Self {
+            text,
+            at: 0,
+            torn: false,
+        }
     }
 
     /// The raw text of a range that this cursor returned.
@@ -44,8 +53,27 @@ impl<'a> Cursor<'a> {
         self.at
     }
 
-    /// Passes a whole value of any kind.
+    /// Whether a value was passed that neither JSON nor Python knows: perhaps a write is under way.
+    pub(crate) fn is_torn(&self) -> bool {
+        self.torn
+    }
+
+    /// Passes a whole value of any kind, sound or not.
     pub(crate) fn value(&mut self) -> Scanned<Range<usize>> {
+        let (start, sound) = (self.at, self.sound_value());
+        // `01` and `nullx` begin with a sound value.
+        let goes_on = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'+' | b'.' | b'_');
+        if sound.is_ok() && !self.text.as_bytes().get(self.at).is_some_and(goes_on) {
+            return sound;
+        }
+        self.at = start;
+        let odd = self.odd_value()?;
+        self.torn |= !record::is_value_of_python(self.raw(&odd));
+        Ok(odd)
+    }
+
+    /// Passes a value that must be JSON.
+    pub(crate) fn sound_value(&mut self) -> Scanned<Range<usize>> {
         if self.peek().is_none() {
             return Err(self.error());
         }
@@ -62,6 +90,46 @@ impl<'a> Cursor<'a> {
                 at: self.at + offset(rest, error.line(), error.column()),
             }),
         }
+    }
+
+    /// Passes what is no JSON up to its end: strings end at a quote, brackets come in pairs, and everything else ends
+    /// where the object around it goes on.
+    fn odd_value(&mut self) -> Scanned<Range<usize>> {
+        let bytes = self.text.as_bytes();
+        let mut open = Vec::new();
+        self.peek();
+        let start = self.at;
+        while let Some(byte) = bytes.get(self.at) {
+            match byte {
+                b'"' => self.string()?,
+                b'{' | b'[' => open.push(*byte),
+                b'}' | b']' if open.is_empty() => break,
+                // The codes of a pair differ by two.
+                b'}' | b']' if open.pop() != Some(byte - 2) => return Err(self.error()),
+                b',' | b':' | b' ' | b'\n' | b'\r' | b'\t' if open.is_empty() => break,
+                _ => {}
+            }
+            self.at += 1;
+        }
+        match open.is_empty() && self.at > start {
+            true => Ok(start..self.at),
+            false => Err(self.error()),
+        }
+    }
+
+    /// Goes to the quote that ends a string.
+    fn string(&mut self) -> Scanned<()> {
+        let bytes = self.text.as_bytes();
+        self.at += 1;
+        while let Some(byte) = bytes.get(self.at) {
+            match byte {
+                b'"' => return Ok(()),
+                b'\\' => self.at += 2,
+                _ => self.at += 1,
+            }
+        }
+        self.at = bytes.len();
+        Err(self.error())
     }
 
     /// Passes an object, calling `member` with the raw name of each member; it must pass the member's value.
@@ -174,16 +242,72 @@ mod tests {
             ("{\"a\":}", 5),
             ("{\"a\":1,}", 7),
             ("{\"a\":1 \"b\":2}", 7),
-            ("{\"a\":tru}", 8),
             ("{\"a\":tru", 8),
             ("{\"a\":\"b", 7),
-            ("{\"a\":1.}", 7),
             ("{a:1}", 1),
-            ("{\"a\":\"\n\"}", 6),
             ("{\n\"a\":\n[1,\n}", 12),
         ] {
             let error = names(text).unwrap_err();
             assert!(error.at.abs_diff(at) <= 1, "{text:?}: got {}, want {at}", error.at);
+        }
+    }
+
+    #[test]
+    fn an_odd_value_ends_where_the_object_goes_on() {
+        let pieces = |text: &str| {
+            let (mut values, mut cursor) = (Vec::new(), Cursor::new(text));
+            cursor.object(|cursor, _| {
+                let value = cursor.value()?;
+                values.push(cursor.raw(&value).to_owned());
+                Ok(())
+            })?;
+            cursor.end()?;
+            Ok((values, cursor.is_torn()))
+        };
+        for odd in ["Infinity", "-Infinity", "NaN", r#"{"x":[NaN,1]}"#] {
+            let found: Scanned<_> = pieces(&format!(r#"{{"a": {odd} , "b": 1}}"#));
+            assert_eq!(found, Ok((vec![odd.to_owned(), "1".to_owned()], false)), "{odd}");
+        }
+        for odd in [
+            "tru",
+            "1.",
+            "01",
+            "+1",
+            "0x1F",
+            "'x'",
+            "\"\n\"",
+            r#""\q""#,
+            r#""\""#,
+            "[1,]",
+            r#"{"x":1,}"#,
+            r#"{x:"]}"}"#,
+            "[1 2]",
+            "nan",
+            "\0\0",
+            "ä",
+            "nullx",
+            "\"x\"y",
+        ] {
+            let found: Scanned<_> = pieces(&format!(r#"{{"a": {odd} , "b": 1}}"#));
+            let want = if odd == r#""\""# {
+                None
+            } else {
+                Some((vec![odd.to_owned(), "1".to_owned()], true))
+            };
+            assert_eq!(found.ok(), want, "{odd}");
+        }
+        for cut in [
+            "{\"a\":[",
+            "{\"a\":[1,}",
+            "{\"a\":{]}",
+            "{\"a\":\"x\\",
+            "{\"a\":NaN",
+            "{\"a\":}",
+            "{\"a\": ,\"b\":1}",
+            "{\"a\":1 2}",
+        ] {
+            let found: Scanned<_> = pieces(cut);
+            assert!(found.is_err(), "{cut}");
         }
     }
 

@@ -189,8 +189,7 @@ fn damage_names_the_place() {
         assert!(damage.message.contains(part), "{text}: {}", damage.message);
     }
     for (bytes, kind, part) in [
-        (&b""[..], DamageKind::Corrupt, "empty"),
-        (b"\xef\xbb\xbf{}", DamageKind::Corrupt, "byte order mark"),
+        (&b"\xef\xbb\xbf{}"[..], DamageKind::Corrupt, "byte order mark"),
         (b"{\"a\":\"\xff\"}", DamageKind::Corrupt, "byte 6"),
         (b"SQLite format 3\0\x10\0\x02\x02\xff", DamageKind::NotOurs, "`sqlite:`"),
     ] {
@@ -200,6 +199,19 @@ fn damage_names_the_place() {
         assert_eq!(damage.kind, kind, "{}", damage.message);
         assert!(damage.message.contains(part), "{}", damage.message);
     }
+}
+
+#[test]
+fn an_empty_text_holds_no_tokens_and_may_be_the_begin_of_a_write() {
+    for text in ["", "\n", " \r\n\t"] {
+        let mut document = parse(text).unwrap();
+        assert!(document.is_empty() && document.is_torn());
+        assert!(document.equals(text.as_bytes()).unwrap());
+        document.upgraded();
+        assert_eq!(emitted(&document), emitted(&Document::empty()));
+        assert!(!document.is_torn());
+    }
+    assert!(!parse(FIXTURES[0].0).unwrap().is_torn());
 }
 
 #[test]
