@@ -327,8 +327,8 @@ impl<'a, 'w> Reader<'a, 'w> {
             if name.starts_with(RESERVED_PREFIX) {
                 continue;
             }
-            if extra.insert(&*name, json).is_err() {
-                let problem = format!("{} has a member that cannot be kept", self.place);
+            if let Err(error) = extra.insert(&*name, json) {
+                let problem = format!("in {}, {}", self.place, error.message());
                 self.warnings.push(ResponseWarning::absent("", problem));
             }
         }

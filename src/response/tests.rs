@@ -114,6 +114,21 @@ fn a_member_that_makes_no_sense_counts_as_absent() {
 }
 
 #[test]
+fn a_member_with_which_python_could_not_read_the_file_is_left_out_by_name() {
+    let answer = answered(&format!(
+        r#"{{"access_token":"at","odd":{},"even":2}}"#,
+        "9".repeat(5000)
+    ));
+    assert_eq!(answer.primary().extra.get("even"), Some("2"));
+    assert_eq!(answer.primary().extra.get("odd"), None);
+    let told = answer.warnings()[0].to_string();
+    assert!(
+        told.contains("\"odd\" holds an integer") && !told.contains("999"),
+        "{told}"
+    );
+}
+
+#[test]
 fn a_token_that_cannot_be_read_is_left_out_of_several() {
     let answer = answered(
         r#"{"access_token":"at","other_tokens":[1,{"resource_server":"x"},{"access_token":7},{"access_token":"b"}]}"#,

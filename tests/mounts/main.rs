@@ -3,5 +3,6 @@
 #![cfg(target_os = "linux")]
 
 mod json;
+mod layouts;
 mod refresh;
 mod sandbox;
