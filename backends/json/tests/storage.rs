@@ -167,9 +167,12 @@ async fn k7_what_is_too_large_is_refused_before_anything_is_written() {
         assert_eq!(error.operation(), token_storage_core::Operation::Store);
     }
     let mut extra = Extra::new();
-    extra
-        .insert("deep", &("[".repeat(100_000) + &"]".repeat(100_000)))
-        .unwrap();
+    let deep = |levels: usize| "[".repeat(levels) + &"]".repeat(levels);
+    assert_eq!(
+        extra.insert("deep", &deep(100_000)).unwrap_err().kind(),
+        ErrorKind::InvalidInput
+    );
+    extra.insert("deep", &deep(512)).unwrap();
     let longest = TokenKey::new(
         "n".repeat(limits.namespace_bytes),
         "r".repeat(limits.resource_server_bytes),
