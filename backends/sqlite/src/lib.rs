@@ -32,6 +32,7 @@ mod enumerate;
 mod error;
 mod examine;
 mod file;
+mod give_back;
 mod lease;
 mod look;
 mod memory;
@@ -50,4 +51,5 @@ mod writers;
 
 pub use config::Builder;
 pub use examine::examine;
+pub use give_back::give_back;
 pub use storage::SqliteStorage;

@@ -1,9 +1,9 @@
 //! Databases and records of the Globus SDK and of other programs.
 
 use token_storage_core::{Enumerate, ErrorKind, Precondition, TokenStorage};
-use token_storage_sqlite::SqliteStorage;
+use token_storage_sqlite::{SqliteStorage, give_back};
 
-use crate::common::{copy_fixture, data, foreign, integrity, key, store, token};
+use crate::common::{copy_fixture, data, foreign, integrity, key, names, store, token};
 
 #[tokio::test]
 async fn every_fixture_of_the_sdk_is_read_and_left_readable() {
@@ -141,4 +141,40 @@ async fn d3_one_bad_record_is_corrupt_alone() {
         assert!(storage.get(&key(name)).await.unwrap().is_none());
     }
     assert_eq!(token(&storage, "good").await.unwrap(), "at");
+}
+
+/// A database of the SDK can be read on a read-only mount: it is one file, in a journal mode that needs no other.
+#[tokio::test]
+async fn a_database_can_be_given_back_in_the_journal_mode_it_had() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("tokens.db");
+    copy_fixture("globus-sdk-4.9.1_SQLiteTokenStorage_schema2.db", &path);
+    let mode = || -> String {
+        let mode = foreign(&path).query_row("PRAGMA journal_mode", [], |row| row.get(0));
+        mode.unwrap()
+    };
+    let storage = SqliteStorage::builder(&path).without_write_ahead_log().open().unwrap();
+    store(&storage, "first", "at").await;
+    drop(storage);
+    assert_eq!(mode(), "delete");
+    store(&SqliteStorage::open(&path).unwrap(), "rs", "at").await;
+    assert_eq!(mode(), "wal");
+    give_back(&path).unwrap();
+    assert_eq!(mode(), "delete");
+    assert_eq!(names(folder.path()), ["tokens.db", "tokens.db.lock"]);
+    assert_eq!(token(&SqliteStorage::open(&path).unwrap(), "rs").await.unwrap(), "at");
+    assert_eq!(mode(), "delete", "reading changes nothing");
+    assert_eq!(integrity(&path), "ok");
+}
+
+#[test]
+fn what_is_not_ours_is_not_given_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("other.db");
+    assert_eq!(give_back(&path).unwrap_err().kind(), ErrorKind::Misconfigured);
+    assert_eq!(names(folder.path()), [""; 0]);
+    let sql = "PRAGMA journal_mode = WAL; CREATE TABLE cookies (host)";
+    foreign(&path).execute_batch(sql).unwrap();
+    assert_eq!(give_back(&path).unwrap_err().kind(), ErrorKind::Misconfigured);
+    assert_eq!(names(folder.path()), ["other.db"]);
 }

@@ -1,0 +1,81 @@
+//! Giving a database back to programs that want no write-ahead log.
+
+use std::{
+    path::Path,
+    thread,
+    time::{Duration, Instant},
+};
+
+use rusqlite::Connection;
+use token_storage_core::{ErrorKind, Operation, Result};
+use token_storage_files::{SidecarLock, io_error, resolve};
+
+use crate::{
+    config::{Options, close_merging, connect},
+    error::{self, Fault, Trouble},
+    look,
+    place::Place,
+};
+
+/// Copies the write-ahead log into the database and switches it back to a rollback journal, as the Globus SDK makes it:
+/// then it is one file again, which can be read where nothing can be written, on a read-only mount too. The tokens stay
+/// as they are. The next write through this library turns the log on again, unless it is opened with
+/// [`without_write_ahead_log`](crate::Builder::without_write_ahead_log).
+///
+/// Blocks; waits up to ten seconds for other programs to close the database.
+///
+/// # Errors
+/// - [`ErrorKind::Misconfigured`]: there is no database, or it is not one of tokens; nothing was touched.
+/// - [`ErrorKind::Busy`]: others have it open.
+/// - [`ErrorKind::Corrupt`], [`ErrorKind::PermissionDenied`], [`ErrorKind::StorageFull`], [`ErrorKind::Unavailable`].
+pub fn give_back(path: impl AsRef<Path>) -> Result<()> {
+    let path = path.as_ref();
+    let path = resolve(path).map_err(|error| io_error(Operation::Manage, path, "use", error))?;
+    let place = Place::new(path);
+    let switched = switch(&place).map_err(|trouble| match trouble {
+        Trouble::Fault(fault) => fault,
+        Trouble::Sql(error) => Fault::from_sqlite(&error, place.path()),
+    });
+    switched.map_err(|fault| fault.into_error(Operation::Manage))
+}
+
+fn switch(place: &Place) -> std::result::Result<(), Trouble> {
+    let (path, options) = (place.path(), Options::default());
+    let look = || place.look().map_err(|error| Fault::from_io(error, "use", path));
+    let absent = || {
+        Fault::new(
+            ErrorKind::Misconfigured,
+            format!("there is no database {}", path.display()),
+        )
+    };
+    look::vet(place, &options, look()?.ok_or_else(absent)?)?;
+    let deadline = Instant::now() + options.busy_timeout;
+    let lock = SidecarLock::new(path);
+    let held = lock
+        .acquire_until(deadline)
+        .map_err(|error| Fault::from_io(error, "lock", lock.path()))?;
+    let held = held.ok_or_else(|| Fault::busy(&path.display()))?;
+    let connection = connect(path)?;
+    look::has_tokens(&connection, place, &options, look()?.ok_or_else(absent)?)?;
+    options.set_up_writer(&connection)?;
+    connection.busy_timeout(Duration::ZERO)?;
+    while !is_switched(&connection)? {
+        if Instant::now() >= deadline {
+            return Err(Fault::busy(&path.display()).into());
+        }
+        thread::sleep(Duration::from_millis(5));
+    }
+    close_merging(connection);
+    drop(held);
+    Ok(())
+}
+
+/// SQLite does it only for the last connection, and its busy time-out does not cover it.
+fn is_switched(connection: &Connection) -> rusqlite::Result<bool> {
+    let mode = connection.query_row("PRAGMA journal_mode = DELETE", [], |row| row.get::<_, String>(0));
+    match mode {
+        Ok(mode) => Ok(mode == "delete"),
+        Err(error) if error::is_busy(&error) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
