@@ -6,3 +6,4 @@ mod json;
 mod layouts;
 mod refresh;
 mod sandbox;
+mod sqlite;

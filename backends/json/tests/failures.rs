@@ -315,6 +315,16 @@ mod unix {
         assert_eq!(error.kind(), ErrorKind::PermissionDenied, "{error}");
         assert!(error.to_string().contains(directory.to_str().unwrap()), "{error}");
         assert_unharmed(runtime, path, &storage, 1);
+        // It can be written to, but not opened: nothing could be made durable, and that is found out before anything is done.
+        set_mode(directory, 0o300);
+        let before = fs::read(path).unwrap();
+        let error = runtime.block_on(store(&storage, "0", "at2")).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::PermissionDenied, "{error}");
+        assert!(!error.may_have_applied(), "{error}");
+        let error = prove_writable(runtime, &storage).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::PermissionDenied, "{error}");
+        assert_eq!(fs::read(path).unwrap(), before);
+        set_mode(directory, 0o500);
         set_mode(path, 0o000);
         let fresh = JsonStorage::open(path).unwrap();
         let error = runtime.block_on(fresh.get(&key("0"))).unwrap_err();
