@@ -50,15 +50,40 @@ fn mode(_metadata: &Metadata) -> u32 {
 
 /// Tells of a mode that lets others in; `what` is the file, for people.
 pub fn examine_mode(path: &Path, what: &str) -> Option<Finding> {
-    let mode = mode(&fs::metadata(path).ok()?);
-    (mode & 0o077 != 0).then(|| {
-        Finding::new(
+    let metadata = fs::metadata(path).ok()?;
+    let mode = mode(&metadata);
+    if mode & 0o077 == 0 {
+        return None;
+    }
+    let place = path.display().to_string();
+    let is_open = format!("{what} is open to others (mode {mode:04o})");
+    Some(match other_owner(&metadata) {
+        Some(owner) => Finding::new(
             Severity::Error,
-            path.display().to_string(),
-            format!("{what} is open to others (mode {mode:04o}); the next use makes it owner-only"),
+            place,
+            format!("{is_open}, and belongs to user {owner}, who alone can change that"),
+            "do not trust what is in it; have its owner run chmod 600 on it, or name another path",
+        ),
+        None => Finding::new(
+            Severity::Error,
+            place,
+            format!("{is_open}; the next use makes it owner-only"),
             "run chmod 600 on it; if others may have read tokens, log out and in again",
-        )
+        ),
     })
+}
+
+/// The owner, if this process may not change the mode.
+#[cfg(unix)]
+fn other_owner(metadata: &Metadata) -> Option<u32> {
+    let user = rustix::process::geteuid();
+    let owner = std::os::unix::fs::MetadataExt::uid(metadata);
+    (!user.is_root() && user.as_raw() != owner).then_some(owner)
+}
+
+#[cfg(not(unix))]
+fn other_owner(_metadata: &Metadata) -> Option<u32> {
+    None
 }
 
 fn examine_obstacles(path: &Path) -> Vec<Finding> {

@@ -10,6 +10,7 @@ use std::{
 
 use rusqlite::OpenFlags;
 use tempfile::TempPath;
+use token_storage_core::ErrorKind;
 use token_storage_files::{beside, sync_directory, temporaries_with};
 
 use crate::{
@@ -189,6 +190,18 @@ impl<'a> Tightened<'a> {
     /// it, with our tokens in it.
     pub(crate) fn is_wide(&self) -> bool {
         self.wide
+    }
+
+    pub(crate) fn refuse_wide(&self) -> Result<(), Fault> {
+        if !self.wide {
+            return Ok(());
+        }
+        let message = format!(
+            "{} is open to others and belongs to another user, who alone can change that (chmod 600); the files beside it \
+             would be open, too, so nothing was written; name another path",
+            self.place.path().display()
+        );
+        Err(Fault::new(ErrorKind::PermissionDenied, message))
     }
 
     /// It holds tokens, or will: so it stays, with everything beside it, and is told.

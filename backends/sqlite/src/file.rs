@@ -16,6 +16,7 @@ use token_storage_files::{LockGuard, SidecarLock};
 use crate::{
     codec::Row,
     config::Options,
+    create::Tightened,
     error::{Fault, Trouble},
     look,
     place::Place,
@@ -277,7 +278,7 @@ impl File {
             return Ok(());
         };
         let fault = match look::vet(&self.place, &self.options, epoch) {
-            Ok(()) => return Ok(()),
+            Ok(()) => return Tightened::begin(&self.place).refuse_wide(),
             Err(Trouble::Fault(fault)) => fault,
             Err(Trouble::Sql(error)) => Fault::from_sqlite(&error, self.place.path()),
         };

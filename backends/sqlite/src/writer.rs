@@ -205,14 +205,7 @@ impl Writer {
         create::tidy(&self.place);
         // Before the first token goes in, but not for good before it is known to be a database.
         let tightened = Tightened::begin(&self.place);
-        if tightened.is_wide() {
-            let message = format!(
-                "{} is open to others and belongs to another user, who alone can change that (chmod 600); the files \
-                 beside it would be open, too, so nothing was written; name another path",
-                path.display()
-            );
-            return Err(Fault::new(ErrorKind::PermissionDenied, message).into());
-        }
+        tightened.refuse_wide()?;
         self.look_for_other_names()?;
         let mut connection = connect(path)?;
         if connection.is_readonly(MAIN_DB)? {

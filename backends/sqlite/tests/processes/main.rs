@@ -65,6 +65,10 @@ fn main() -> ExitCode {
         trial("readonly_beside_a_writer", readonly::beside_a_writer),
         trial("readonly_with_an_orphaned_log", readonly::with_an_orphaned_log),
         trial("readonly_without_any_right", readonly::without_any_right),
+        trial(
+            "d4_a_wide_database_of_another_user",
+            readonly::d4_a_wide_database_of_another_user,
+        ),
     ]);
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }

@@ -40,12 +40,16 @@ impl Place {
         set_mode(self.folder.path(), 0o555);
     }
 
+    fn is_root() -> bool {
+        fs::metadata("/proc/self").is_ok_and(|me| std::os::unix::fs::MetadataExt::uid(&me) == 0)
+    }
+
     /// What an unprivileged process gets from reading and from storing.
     fn try_both(&self) -> [String; 2] {
         const NOBODY: u32 = 65534;
         let mut command = again("read and store");
         command.arg(&self.path);
-        if fs::metadata("/proc/self").is_ok_and(|me| std::os::unix::fs::MetadataExt::uid(&me) == 0) {
+        if Self::is_root() {
             command.uid(NOBODY).gid(NOBODY);
         }
         let before = names(self.folder.path());
@@ -115,6 +119,26 @@ pub(crate) fn without_any_right() {
     place.freeze();
     set_mode(&place.path, 0);
     assert_eq!(place.try_both(), ["PermissionDenied", "PermissionDenied"]);
+}
+
+/// Another user's database that anybody may write to: what SQLite makes beside it would be as open. Read, not written, and
+/// nothing is made.
+pub(crate) fn d4_a_wide_database_of_another_user() {
+    if !Place::is_root() {
+        return eprintln!("skipped: to be run as root, to become another user");
+    }
+    for rollback_journal in [false, true] {
+        let place = Place::new();
+        place.fill();
+        if rollback_journal {
+            token_storage_sqlite::give_back(&place.path).unwrap();
+        }
+        fs::remove_file(beside(&place.path, ".lock")).unwrap();
+        set_mode(&place.path, 0o666);
+        set_mode(place.folder.path(), 0o1777);
+        assert_eq!(place.try_both(), ["Some(\"at\")", "PermissionDenied"]);
+        assert_eq!(mode(&place.path), 0o666);
+    }
 }
 
 pub(crate) fn d4_owner_only_whatever_the_umask() {
