@@ -60,11 +60,31 @@ pub(crate) fn create_private_directory(path: &Path) -> io::Result<()> {
     if path.is_dir() {
         return Ok(());
     }
+    if let Some(parent) = path.parent() {
+        create_private_directory(parent)?;
+    }
     let mut builder = DirBuilder::new();
-    builder.recursive(true);
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(path)
+    match builder.create(path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
+        Err(error) => Err(error),
+        Ok(()) => allow_owner_in(path),
+    }
+}
+
+/// Gives the owner of a new directory what a strict umask took.
+#[cfg_attr(not(unix), expect(unused_variables))]
+fn allow_owner_in(directory: &Path) -> io::Result<()> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let mode = fs::metadata(directory)?.permissions().mode() & 0o7777;
+        if mode & 0o700 != 0o700 {
+            fs::set_permissions(directory, fs::Permissions::from_mode(mode | 0o700))?;
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]

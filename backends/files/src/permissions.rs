@@ -27,11 +27,28 @@ pub(crate) fn open_own(options: &fs::OpenOptions, path: &Path) -> io::Result<fs:
         )
     };
     match options.open(path) {
-        Ok(file) if file.metadata()?.is_file() => Ok(file),
+        Ok(file) if file.metadata()?.is_file() => allow_owner(&file).map(|()| file),
         Ok(_) => Err(no_file()),
         Err(_) if fs::symlink_metadata(path).is_ok_and(|found| found.is_symlink()) => Err(no_file()),
         Err(error) => Err(error),
     }
+}
+
+/// Gives the owner of a new file what a strict umask (`0777`) took: he could not open it again.
+///
+/// # Errors
+/// Those of the operating system.
+#[cfg_attr(not(unix), expect(unused_variables))]
+pub fn allow_owner(file: &fs::File) -> io::Result<()> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::{MetadataExt as _, PermissionsExt};
+        let found = file.metadata()?;
+        if found.mode() & 0o600 != 0o600 && found.uid() == rustix::process::geteuid().as_raw() {
+            file.set_permissions(fs::Permissions::from_mode(found.mode() & 0o7777 | 0o600))?;
+        }
+    }
+    Ok(())
 }
 
 /// Refuses what is no directory where one of ours, that of the leases, belongs: see [`open_own`]. What does not exist is

@@ -7,7 +7,7 @@ use std::{
 
 use tempfile::NamedTempFile;
 
-use crate::permissions::adopt_owner;
+use crate::permissions::{adopt_owner, allow_owner};
 
 const SUFFIX: &str = ".tmp";
 const RANDOM: usize = 16;
@@ -38,6 +38,7 @@ impl Replacement {
             .suffix(SUFFIX)
             .rand_bytes(RANDOM)
             .tempfile_in(directory_of(target))?;
+        allow_owner(temporary.as_file())?;
         adopt_owner(temporary.as_file(), target);
         Ok(Self {
             temporary,

@@ -8,7 +8,7 @@ use std::{
 };
 
 use token_storage_core::{Finding, Severity};
-use token_storage_files::{beside, private_options};
+use token_storage_files::{self as files, beside, private_options};
 
 use crate::document::Format;
 
@@ -63,6 +63,7 @@ pub(crate) fn keep(path: &Path, keep: &Path) -> io::Result<()> {
 /// For file systems without hard links.
 fn copy(path: &Path, keep: &Path) -> io::Result<()> {
     let mut to = private_options().write(true).create_new(true).open(keep)?;
+    files::allow_owner(&to)?;
     let copied = fs::File::open(path).and_then(|mut from| io::copy(&mut from, &mut to));
     copied.and_then(|_| to.sync_all()).inspect_err(|_| {
         let _ = fs::remove_file(keep);

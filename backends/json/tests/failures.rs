@@ -27,7 +27,7 @@ mod unix {
     use token_storage_json::{JsonStorage, examine};
     use tokio::runtime::{Builder, Runtime};
 
-    use crate::common::{Site, data, key, names, set_mode, store, token};
+    use crate::common::{Site, data, key, mode, names, set_mode, store, token};
 
     const SCENARIO: &str = "TOKEN_STORAGE_JSON_TEST_SCENARIO";
     const NOBODY: u32 = 65_534;
@@ -51,6 +51,7 @@ mod unix {
             trial("d2_a_read_only_file_system", namespaces, move || {
                 in_namespace("read-only", read_only)
             }),
+            trial("d4_a_umask_that_leaves_the_owner_nothing", true, strict_umask),
             trial("d2_a_file_size_limit", true, file_size_limit),
             trial("d2_killed_by_a_file_size_limit", true, killed_by_file_size_limit),
             trial("d4_what_root_writes_stays_its_owners", root, written_by_root),
@@ -105,6 +106,7 @@ mod unix {
             "full" => full(&runtime, path),
             "read-only" => read_only(&runtime, path),
             "limited" => limited(&runtime, path),
+            "umask" => umask(&runtime, path),
             "as-owner" => as_owner(&runtime, path),
             "no-permission" => no_permission(&runtime, path),
             other => panic!("no such scenario: {other}"),
@@ -214,6 +216,31 @@ mod unix {
                 .iter()
                 .any(|finding| finding.message.contains("not stored"))
         );
+    }
+
+    fn strict_umask() -> ExitStatus {
+        shell("umask", &Site::new(), "umask 777; exec \"$BINARY\"")
+            .status()
+            .unwrap()
+    }
+
+    /// Nothing may come out wider for that, and nothing narrower than its owner needs.
+    fn umask(runtime: &Runtime, path: &Path) {
+        let folder = path.with_file_name("a").join("b");
+        let storage = JsonStorage::open(folder.join("tokens.json")).unwrap();
+        for name in ["0", "1"] {
+            runtime.block_on(store(&storage, name, "at")).unwrap();
+            prove_writable(runtime, &storage).unwrap();
+        }
+        let lease = fs::read_dir(folder.join("tokens.json.leases")).unwrap().next().unwrap();
+        let files = [
+            folder.join("tokens.json"),
+            folder.join("tokens.json.lock"),
+            lease.unwrap().path(),
+        ];
+        assert_eq!(files.map(|file| mode(&file)), [0o600; 3]);
+        let folders = [path.with_file_name("a"), folder.join("tokens.json.leases"), folder];
+        assert_eq!(folders.map(|folder| mode(&folder) & 0o777), [0o700; 3]);
     }
 
     /// With the signal ignored, as a careful program has it.
