@@ -195,7 +195,7 @@ async fn sweep(sound: &Arc<Sound>, folder: &Path, damages: Vec<(String, Vec<u8>)
     total
 }
 
-async fn run(what: &str, damages: impl FnOnce(&Sound) -> Vec<(String, Vec<u8>)>) {
+async fn run(what: &str, damages: impl FnOnce(&Sound) -> Vec<(String, Vec<u8>)>) -> Tally {
     let folder = tempfile::tempdir().unwrap();
     let sound = Arc::new(Sound::make(folder.path()).await);
     let damages = damages(&sound);
@@ -213,6 +213,7 @@ async fn run(what: &str, damages: impl FnOnce(&Sound) -> Vec<(String, Vec<u8>)>)
     );
     assert!(wrong.is_empty(), "{:#?}", &wrong[..wrong.len().min(20)]);
     assert!(*told > 0 && *stored > 0, "the sweep reached what it is for");
+    total
 }
 
 /// All of it is for soak runs.
@@ -234,7 +235,11 @@ async fn d3_a_cut_is_told() {
             .map(|step| cut(step * 64))
             .collect()
     };
-    run("cuts", cuts).await;
+    let total = run("cuts", cuts).await;
+    assert_eq!(
+        total.right, 0,
+        "a file that was cut is damaged, whatever is asked of it"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
