@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::Value;
-use token_storage_conformance::auth_server::{AuthServer, Config, Endpoint, Fault, Gate, Outcome};
+use token_storage_conformance::auth_server::{AuthServer, Config, Endpoint, Fault, Gate, Outcome, profile};
 
 /// RFC 7636 appendix B.
 const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
@@ -287,4 +287,39 @@ async fn the_log_shows_no_token() {
         token,
         "but it is there to be looked at"
     );
+}
+
+#[tokio::test]
+async fn a_profile_is_strict_about_the_client_and_speaks_its_own_way() {
+    let mut config = Config::default();
+    config.name_resource_server = false;
+    config.profile.client = Some(profile::Client::Public);
+    config.profile.status = 201;
+    config.profile.nested = Some("body");
+    config.profile.expiry = profile::Expiry::InText;
+    config.profile.scopes = profile::Scopes::Commas;
+    config.profile.revokes = false;
+    config.profile.refusal = Some(profile::Refusal {
+        status: 200,
+        body: r#"{"ok":false}"#,
+    });
+    let server = AuthServer::start_with(config);
+    let (_, token) = issued(&server, "read write");
+    let (status, body) = refresh(&server, &token).await;
+    let tokens = &body["body"];
+    assert_eq!(
+        (status, &tokens["expires_in"], &tokens["scope"]),
+        (201, &"3600".into(), &"read,write".into())
+    );
+    let (status, body) = refresh(&server, &token).await;
+    assert_eq!((status, &body["ok"]), (200, &false.into()));
+    assert_eq!(server.reuse_detections(), 1, "whatever it is called");
+    let confidential = [
+        ("grant_type", "client_credentials"),
+        ("client_id", AuthServer::SERVICE_CLIENT),
+        ("client_secret", AuthServer::SERVICE_SECRET),
+    ];
+    assert_eq!(post(server.token_url(), &confidential).await.unwrap().0, 401);
+    let owner = [("token", token.as_str()), ("client_id", AuthServer::NATIVE_CLIENT)];
+    assert_eq!(post(server.revocation_url(), &owner).await.unwrap().0, 404);
 }

@@ -2,6 +2,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::Profile;
+
 /// How the server behaves. Start from [`Config::default`] and change fields.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -24,6 +26,8 @@ pub struct Config {
     pub device_interval: u64,
     /// The `expires_in` of the device flow, in seconds.
     pub device_lifetime: u64,
+    /// How far the answers are from RFC 6749.
+    pub profile: Profile,
     /// What the groups endpoint answers.
     pub groups: Value,
 }
@@ -40,6 +44,7 @@ impl Default for Config {
             issuer_in_redirects: false,
             device_interval: 1,
             device_lifetime: 600,
+            profile: Profile::default(),
             groups: default_groups(),
         }
     }

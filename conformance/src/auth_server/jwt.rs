@@ -36,10 +36,7 @@ pub(super) fn key_set() -> Value {
 }
 
 pub(super) fn id_token(issuer: &str, audience: &str, nonce: Option<&str>) -> String {
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or(Duration::ZERO)
-        .as_secs();
+    let now = now();
     let mut claims = json!({
         "iss": issuer,
         "aud": audience,
@@ -52,6 +49,12 @@ pub(super) fn id_token(issuer: &str, audience: &str, nonce: Option<&str>) -> Str
         claims["nonce"] = nonce.into();
     }
     sign(&json!({"typ": "JWT", "alg": "RS512", "kid": KEY_ID}), &claims)
+}
+
+/// Seconds since the Unix epoch.
+pub(super) fn now() -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    now.unwrap_or(Duration::ZERO).as_secs()
 }
 
 pub(super) fn sign(header: &Value, claims: &Value) -> String {

@@ -9,7 +9,7 @@ use super::{
 pub(super) fn document(shared: &Shared) -> Answer {
     let base = shared.url();
     let at = |path: &str| format!("{base}{path}");
-    Answer::json(&json!({
+    let mut document = json!({
         "issuer": base,
         "authorization_endpoint": at(AUTHORIZE_PATH),
         "token_endpoint": at(TOKEN_PATH),
@@ -23,8 +23,12 @@ pub(super) fn document(shared: &Shared) -> Answer {
         "code_challenge_methods_supported": ["S256"],
         "id_token_signing_alg_values_supported": ["RS512"],
         "grant_types_supported": ["authorization_code", "refresh_token", "client_credentials", super::token::DEVICE_GRANT],
-        "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "none"],
+        "token_endpoint_auth_methods_supported": shared.config.profile.methods(),
         "authorization_response_iss_parameter_supported": shared.config.issuer_in_redirects,
         "scopes_supported": ["openid", "profile", "email"],
-    }))
+    });
+    if let (false, Some(members)) = (shared.config.profile.revokes, document.as_object_mut()) {
+        members.remove("revocation_endpoint");
+    }
+    Answer::json(&document)
 }

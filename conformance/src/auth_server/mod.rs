@@ -29,6 +29,8 @@ mod listener;
 mod log;
 mod metadata;
 mod pages;
+pub mod profile;
+mod providers;
 mod resources;
 mod serve;
 mod state;
@@ -47,6 +49,8 @@ pub use fault::{Fault, Gate};
 pub use flaw::IdTokenFlaw;
 pub use http::Endpoint;
 pub use log::{LoggedRequest, Outcome};
+pub use profile::Profile;
+pub use providers::{Habits, provider_habits};
 
 use fault::Faults;
 use log::Log;

@@ -10,6 +10,7 @@ use super::{
     AuthServer, Outcome, Shared,
     grants::{self, Login},
     http::{Answer, Request},
+    profile::Client,
     state::{Code, Decision},
 };
 
@@ -19,7 +20,8 @@ const DEPENDENT_GRANT: &str = "urn:globus:auth:grant_type:dependent_token";
 type Refused = Box<Answer>;
 
 pub(super) fn token(shared: &Shared, request: &Request) -> Answer {
-    let served = checked(request).and_then(|client| match request.param("grant_type") {
+    let profile = &shared.config.profile;
+    let served = checked(shared, request).and_then(|client| match request.param("grant_type") {
         Some("authorization_code") => redeem_code(shared, request, &client),
         Some("refresh_token") => refresh(shared, request, &client),
         Some("client_credentials") => client_credentials(shared, request, &client),
@@ -29,9 +31,17 @@ pub(super) fn token(shared: &Shared, request: &Request) -> Answer {
         None => refuse(400, "invalid_request"),
     });
     match served {
-        Ok(body) => Answer::json(&body).with_outcome(Outcome::Issued),
+        Ok(body) => profile.write(body, super::jwt::now()),
+        Err(answer) if is_refusal(&answer) => profile.refuse(*answer),
         Err(answer) => *answer,
     }
+}
+
+fn is_refusal(answer: &Answer) -> bool {
+    matches!(
+        answer.outcome,
+        Outcome::Refused("invalid_grant") | Outcome::ReuseDetected
+    )
 }
 
 fn refuse<T>(status: u16, error: &'static str) -> Result<T, Refused> {
@@ -39,7 +49,17 @@ fn refuse<T>(status: u16, error: &'static str) -> Result<T, Refused> {
 }
 
 /// The client of a well-formed request (RFC 6749 sections 2.3 and 3.2).
-fn checked(request: &Request) -> Result<String, Refused> {
+fn checked(shared: &Shared, request: &Request) -> Result<String, Refused> {
+    let in_body = request.param("client_secret").is_some();
+    let allowed = match shared.config.profile.client {
+        None => true,
+        Some(Client::Public) => request.basic.is_none() && !in_body,
+        Some(Client::Basic) => request.basic.is_some() && !in_body,
+        Some(Client::Post) => request.basic.is_none() && in_body,
+    };
+    if !allowed {
+        return refuse(401, "invalid_client");
+    }
     if !request.post || !request.form || request.repeated {
         return refuse(400, "invalid_request");
     }
@@ -199,7 +219,10 @@ fn dependent_tokens(shared: &Shared, request: &Request, client: &str) -> Result<
 
 /// RFC 7009: unknown tokens are answered like known ones; those of another client are left alone.
 pub(super) fn revoke(shared: &Shared, request: &Request) -> Answer {
-    let (client, token) = match checked(request).and_then(|client| Ok((client, required(request, "token")?))) {
+    if !shared.config.profile.revokes {
+        return Answer::refuse(404, "not_found");
+    }
+    let (client, token) = match checked(shared, request).and_then(|client| Ok((client, required(request, "token")?))) {
         Ok(found) => found,
         Err(answer) => return *answer,
     };
@@ -221,7 +244,7 @@ pub(super) fn revoke(shared: &Shared, request: &Request) -> Answer {
 
 /// RFC 7662.
 pub(super) fn introspect(shared: &Shared, request: &Request) -> Answer {
-    let token = match checked(request).and_then(|_| required(request, "token")) {
+    let token = match checked(shared, request).and_then(|_| required(request, "token")) {
         Ok(token) => token,
         Err(answer) => return *answer,
     };

@@ -1,0 +1,161 @@
+//! How real servers differ from RFC 6749, one by one.
+
+use serde_json::{Map, Value, json};
+
+use super::http::Answer;
+
+/// How the token endpoint and its neighbours speak. The default is as RFC 6749 says, and takes any kind of client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Profile {
+    /// The only way in which clients may authenticate; `None`: any that RFC 6749 has.
+    pub client: Option<Client>,
+    /// The HTTP status of an answer with tokens.
+    pub status: u16,
+    /// Whether such an answer is form-encoded and not JSON.
+    pub form_encoded: bool,
+    /// The member that the tokens are in; the answer itself if `None`.
+    pub nested: Option<&'static str>,
+    /// How an answer says when the access token expires.
+    pub expiry: Expiry,
+    /// How an answer writes scopes.
+    pub scopes: Scopes,
+    /// How a refresh token is refused.
+    pub refusal: Option<Refusal>,
+    /// Whether there is an endpoint for revocation (RFC 7009); else it is not found, and not in the metadata.
+    pub revokes: bool,
+}
+
+/// How a client authenticates (RFC 6749 section 2.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Client {
+    /// Not at all: it is public.
+    Public,
+    /// A header: `client_secret_basic`.
+    Basic,
+    /// Two members of the form: `client_secret_post`.
+    Post,
+}
+
+/// How the expiry is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Expiry {
+    /// `expires_in`, a number.
+    In,
+    /// `expires_in`, a number in quotes.
+    InText,
+    /// `expires_at` besides, seconds since the Unix epoch.
+    InAndAt,
+    /// Not at all.
+    Untold,
+}
+
+/// How scopes are separated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Scopes {
+    /// By spaces.
+    Spaces,
+    /// By commas.
+    Commas,
+    /// They are elements of an array.
+    Array,
+}
+
+/// An answer that says no.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// The HTTP status.
+    pub status: u16,
+    /// The body, JSON.
+    pub body: &'static str,
+}
+
+impl Default for Profile {
+    fn default() -> Self {
+        Self {
+            client: None,
+            status: 200,
+            form_encoded: false,
+            nested: None,
+            expiry: Expiry::In,
+            scopes: Scopes::Spaces,
+            refusal: None,
+            revokes: true,
+        }
+    }
+}
+
+impl Profile {
+    /// The only token endpoint authentication, or all, for the metadata.
+    pub(super) fn methods(&self) -> Value {
+        match self.client {
+            None => json!(["client_secret_basic", "client_secret_post", "none"]),
+            Some(Client::Public) => json!(["none"]),
+            Some(Client::Basic) => json!(["client_secret_basic"]),
+            Some(Client::Post) => json!(["client_secret_post"]),
+        }
+    }
+
+    /// An answer with tokens, as this server would write it. The members `now` are seconds since the Unix epoch.
+    pub(super) fn write(&self, tokens: Value, now: u64) -> Answer {
+        let tokens = match tokens {
+            Value::Object(members) => self.members(members, now),
+            other => other,
+        };
+        let outcome = super::Outcome::Issued;
+        if self.form_encoded {
+            let body = form_encoded(&tokens);
+            return Answer::new(self.status, "application/x-www-form-urlencoded", body, outcome);
+        }
+        let body = match self.nested {
+            Some(name) => json!({ "ok": true, "status": 0, name: tokens }),
+            None => tokens,
+        };
+        Answer::new(self.status, "application/json", body.to_string(), outcome)
+    }
+
+    fn members(&self, mut members: Map<String, Value>, now: u64) -> Value {
+        let seconds = members.get("expires_in").and_then(Value::as_u64);
+        match (self.expiry, seconds) {
+            (Expiry::InText, Some(seconds)) => drop(members.insert("expires_in".into(), json!(seconds.to_string()))),
+            (Expiry::InAndAt, Some(seconds)) => drop(members.insert("expires_at".into(), json!(now + seconds))),
+            (Expiry::Untold, _) => drop(members.remove("expires_in")),
+            _ => {}
+        }
+        let scope = members.get("scope").and_then(Value::as_str).map(str::to_owned);
+        if let Some(scope) = scope {
+            match self.scopes {
+                Scopes::Spaces => {}
+                Scopes::Commas => drop(members.insert("scope".into(), json!(scope.replace(' ', ",")))),
+                Scopes::Array => {
+                    let each: Vec<&str> = scope.split(' ').collect();
+                    members.insert("scope".into(), json!(each));
+                }
+            }
+        }
+        Value::Object(members)
+    }
+
+    /// What comes instead of `invalid_grant`, if this server says it in its own way.
+    pub(super) fn refuse(&self, mut answer: Answer) -> Answer {
+        if let Some(refusal) = self.refusal {
+            answer.status = refusal.status;
+            refusal.body.clone_into(&mut answer.body);
+        }
+        answer
+    }
+}
+
+fn form_encoded(tokens: &Value) -> String {
+    let mut form = form_urlencoded::Serializer::new(String::new());
+    for (name, value) in tokens.as_object().into_iter().flatten() {
+        match value {
+            Value::String(text) => form.append_pair(name, text),
+            other => form.append_pair(name, &other.to_string()),
+        };
+    }
+    form.finish()
+}
