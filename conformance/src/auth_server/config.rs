@@ -8,6 +8,8 @@ use super::Profile;
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Config {
+    /// The port on 127.0.0.1; 0: any that is free.
+    pub port: u16,
     /// `expires_in` of access tokens, in seconds; `None` leaves it out of the answers (such a token lasts for an hour).
     pub access_token_lifetime: Option<u64>,
     /// Whether each refresh gives a new refresh token and spends the old one.
@@ -35,6 +37,7 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         Self {
+            port: 0,
             access_token_lifetime: Some(3600),
             rotate: true,
             grace: Duration::ZERO,

@@ -47,6 +47,8 @@ pub enum Endpoint {
     Groups,
     /// The log of all requests as JSON, for scripts.
     Log,
+    /// What tests in another process switch on; `docs/test-auth-server.md` lists the paths.
+    Control,
     /// Anything else.
     Unknown,
 }
@@ -68,6 +70,7 @@ impl Endpoint {
             "/v2/oauth2/userinfo" => Self::UserInfo,
             "/v2/groups/my_groups" => Self::Groups,
             "/_test/log" => Self::Log,
+            "/_test/fault" | "/_test/expire" | "/_test/revoke" => Self::Control,
             _ => Self::Unknown,
         }
     }
@@ -75,6 +78,7 @@ impl Endpoint {
 
 pub(super) struct Request {
     pub(super) endpoint: Endpoint,
+    pub(super) path: String,
     pub(super) post: bool,
     /// Query and form together; a name that comes twice is in `repeated`.
     pub(super) params: BTreeMap<String, String>,
@@ -89,6 +93,7 @@ impl Request {
         let content_type = header_text(headers, &header::CONTENT_TYPE).unwrap_or_default();
         let mut request = Self {
             endpoint: Endpoint::of(uri.path()),
+            path: uri.path().to_owned(),
             post: method == Method::POST,
             params: BTreeMap::new(),
             repeated: false,

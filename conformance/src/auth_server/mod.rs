@@ -19,6 +19,7 @@
 
 mod authorize;
 mod config;
+mod control;
 mod device;
 mod fault;
 mod flaw;
@@ -114,7 +115,7 @@ impl AuthServer {
     /// # Panics
     /// If no loopback port can be bound.
     pub fn start_with(config: Config) -> Self {
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a loopback port can be bound");
+        let listener = std::net::TcpListener::bind(("127.0.0.1", config.port)).expect("a loopback port can be bound");
         listener
             .set_nonblocking(true)
             .expect("a socket can be made non-blocking");

@@ -12,7 +12,7 @@ use futures_util::stream;
 use tokio::sync::oneshot;
 
 use super::{
-    Endpoint, Fault, Outcome, Shared, authorize, device,
+    Endpoint, Fault, Outcome, Shared, authorize, control, device,
     http::{Answer, Request},
     listener::{Scissors, bind},
     metadata, resources, token,
@@ -79,6 +79,7 @@ fn answer(shared: &Shared, request: &Request) -> Answer {
         Endpoint::UserInfo => resources::user_info(shared, request),
         Endpoint::Groups => resources::groups(shared, request),
         Endpoint::Log => Answer::json(&shared.log().as_json()),
+        Endpoint::Control => control::answer(shared, request),
         Endpoint::Unknown => Answer::refuse(404, "not_found"),
     }
 }
