@@ -1,14 +1,11 @@
 //! For how long an access token was good when it was issued: what says whether a minute more or less matters to it.
 
-use token_storage_core::Extra;
-#[cfg(test)]
-use token_storage_core::TokenData;
+use token_storage_core::{Extra, TokenData};
 
 /// The member of a record's [`extra`](TokenData::extra) that holds it, a number of seconds.
 const LIFETIME: &str = "token_storage_lifetime";
 
 /// What a record says, if it makes sense: more than nothing.
-#[cfg(test)]
 pub(crate) fn of(data: &TokenData) -> Option<i64> {
     let seconds: i64 = data.extra.get(LIFETIME)?.parse().ok()?;
     (seconds > 0).then_some(seconds)

@@ -19,8 +19,8 @@ use crate::{
     voice::{self, note},
 };
 
-/// How much longer a token must be good to be handed out without a refresh; that of the Globus SDK.
-pub(crate) const SKEW: Duration = Duration::from_secs(60);
+/// For how long a token must be good that is asked for without a word, beyond the skew of the library.
+pub(crate) const SKEW: Duration = Duration::ZERO;
 
 pub(crate) type Tokens = Namespaced<Arc<dyn TokenStorage>>;
 
@@ -75,7 +75,7 @@ impl Session {
             .refresh_ahead(Duration::ZERO)
             // Nobody could use it up: the next command reads the storage.
             .revoke_unstored(true)
-            .skew(skew.max(SKEW))
+            .valid_for(skew)
             .on_event(tell)
             .build()?;
         Ok(Self {
@@ -146,6 +146,10 @@ fn tell(event: &Event) {
             "warning: this token is still good, but refreshing it failed: {}",
             chain(error)
         )),
+        Event::ServedDoubtful(_, error) => note(&format!(
+            "warning: this token has not expired, but is probably dead: {}",
+            chain(error)
+        )),
         Event::NotStored(_, error) => note(&format!(
             "warning: still trying to store the new token: {}",
             chain(error)
@@ -172,7 +176,7 @@ fn exit(error: &ManagerError) -> Exit {
         ManagerErrorKind::ReauthRequired(ReauthReason::NoToken | ReauthReason::LoggedOut) => Exit::NotFound,
         ManagerErrorKind::ReauthRequired(_) => Exit::Expired,
         ManagerErrorKind::ClientRejected => Exit::Usage,
-        ManagerErrorKind::Transient => Exit::Unreachable,
+        ManagerErrorKind::Transient | ManagerErrorKind::TimedOut => Exit::Unreachable,
         ManagerErrorKind::Busy => Exit::Unavailable,
         ManagerErrorKind::Storage | ManagerErrorKind::NotStored => {
             error.storage().map_or(Exit::Failure, |error| error.kind().into())

@@ -90,6 +90,20 @@ impl EndpointError {
         Self::new(EndpointErrorKind::ClientRejected, Problem::Said(message.into()))
     }
 
+    /// What another process was answered, from what it kept of it.
+    pub(super) fn remembered(kind: EndpointErrorKind, code: Option<&str>, status: Option<u16>, done: bool) -> Self {
+        let answer = match (code, status) {
+            (Some(code), _) => code.to_owned(),
+            (None, Some(status)) => format!("HTTP status {status}"),
+            (None, None) => "no answer".to_owned(),
+        };
+        let message = format!("that was the outcome of an earlier request ({answer}), and nobody has asked since");
+        let mut error = Self::new(kind, Problem::Said(message)).with_code(code.unwrap_or_default());
+        error.0.status = status;
+        error.0.may_have_been_done = done;
+        error
+    }
+
     /// A failure that may pass. The request may have been carried out, unless [`not_done`](Self::not_done) says
     /// otherwise. The message must not quote an answer.
     pub fn transient(message: impl Into<String>) -> Self {

@@ -27,9 +27,11 @@ impl<S: TokenStorage + 'static> Authorizer<S> {
     /// The value of the `Authorization` header.
     ///
     /// # Errors
-    /// Those of [`TokenManager::access_token`].
+    /// - [`NotBearer`](super::ManagerErrorKind::NotBearer) if the token is of another type.
+    /// - Those of [`TokenManager::access_token`].
     pub async fn header_value(&self) -> Result<Zeroizing<String>, ManagerError> {
-        self.token().await.map(|token| token.header_value())
+        let value = self.token().await?.header_value();
+        value.map_err(|error| ManagerError::not_bearer(&self.slot.key, error))
     }
 
     /// Takes a 401 that the resource server answered to this token, and gives the token to try again with; see

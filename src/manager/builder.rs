@@ -38,9 +38,33 @@ impl<S: TokenStorage + 'static> ManagerBuilder<S> {
         }
     }
 
-    /// How much longer a token must be good to be handed out; 60 s by default, as in the Globus SDK. Whole seconds.
+    /// How much longer a token must be good to be handed out; 60 s by default, as in the Globus SDK, and never more than a
+    /// quarter of the lifetime that the token had when it was issued, as far as that is known. Whole seconds.
     pub fn skew(mut self, skew: Duration) -> Self {
         self.settings.skew = i64::try_from(skew.as_secs()).unwrap_or(i64::MAX);
+        self
+    }
+
+    /// How much longer a token must be good whatever its lifetime, for work that takes so long; 0 by default. A token that
+    /// a refresh has just brought, here or in another process, is handed out although it is not. Whole seconds.
+    pub fn valid_for(mut self, time: Duration) -> Self {
+        self.settings.valid_for = i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
+        self
+    }
+
+    /// How long a call waits for a refresh while the token is still good for a little; 1 s by default. Then the token is
+    /// handed out ([`Event::ServedAnyway`]), and the refresh goes on.
+    pub fn serve_after(mut self, wait: Duration) -> Self {
+        self.settings.serve_after = wait;
+        self
+    }
+
+    /// How long a call may take in all; without a limit of its own by default, since each of its parts has one. Requests
+    /// and waiting for other holders are cut to it. Then the call fails with
+    /// [`TimedOut`](super::ManagerErrorKind::TimedOut), and what it began goes on: dropping a call cancels nothing, so
+    /// `tokio::time::timeout` does for a single one.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.settings.timeout = timeout;
         self
     }
 
@@ -142,7 +166,9 @@ impl<S: TokenStorage + 'static> ManagerBuilder<S> {
                            use another storage, or declare that there is a single process";
             return Err(Error::new(ErrorKind::Misconfigured, Operation::Open, message));
         }
+        settings.request_timeout = settings.request_timeout.min(settings.timeout);
         settings.lease_wait = self.lease_wait.unwrap_or_else(|| default_wait(lease, &settings));
+        settings.lease_wait = settings.lease_wait.min(settings.timeout);
         if let Some(LeaseKind::Timed { ttl }) = lease {
             settings.lease_margin = ttl / 4;
             settings.renew_below = ttl / 2;

@@ -10,6 +10,11 @@ pub trait Clock: fmt::Debug + Send + Sync {
     /// Seconds since the Unix epoch, rounded down.
     fn now(&self) -> i64;
 
+    /// Milliseconds since the Unix epoch, for pauses that several processes keep. By default as good as [`now`](Self::now).
+    fn now_millis(&self) -> i64 {
+        self.now().saturating_mul(1000)
+    }
+
     /// The time since some fixed moment, on a clock that is never set back.
     fn monotonic(&self) -> Duration;
 }
@@ -42,6 +47,11 @@ impl Clock for SystemClock {
             // A clock before 1970 is wrong anyway; everything then looks fresh until the server says 401.
             Err(before) => i64::try_from(before.duration().as_secs()).map_or(i64::MIN, |seconds| -seconds),
         }
+    }
+
+    fn now_millis(&self) -> i64 {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
     }
 
     fn monotonic(&self) -> Duration {

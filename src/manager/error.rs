@@ -48,6 +48,11 @@ pub enum ManagerErrorKind {
     StillRejected,
     /// Logging out could not revoke the token at the server; see [`TokenManager::logout`](super::TokenManager::logout).
     NotRevoked,
+    /// The token is not a bearer token, so there is no `Authorization` header of it that would do.
+    NotBearer,
+    /// The call took longer than [`ManagerBuilder::timeout`](super::ManagerBuilder::timeout). What it began goes on; try
+    /// again.
+    TimedOut,
     /// The refresh ended without a result, because the runtime it ran on was shut down, or because the token endpoint or
     /// an event callback panicked. Try again.
     Interrupted,
@@ -65,6 +70,9 @@ pub enum ReauthReason {
     NoRefreshToken,
     /// The authorization server refuses the refresh token: expired, revoked, or spent elsewhere.
     Refused,
+    /// The authorization server gives no token and says why in no way that is known, several times in a row. It is asked
+    /// again every ten minutes.
+    Unrecognized,
     /// A refresh before this one ended without an answer (its process died, or the answer was lost), so the refresh
     /// token may have been spent then; the one guarded try to use it again failed.
     UnknownOutcome,
@@ -97,6 +105,9 @@ impl ManagerError {
             ReauthReason::LoggedOut => "somebody logged out while the token was being refreshed",
             ReauthReason::NoRefreshToken => "the access token is expired and there is no refresh token",
             ReauthReason::Refused => "the authorization server refuses the refresh token",
+            ReauthReason::Unrecognized => {
+                "the authorization server has given no new token several times, for a reason that is not known"
+            }
             ReauthReason::UnknownOutcome => {
                 "an earlier refresh ended without an answer, so its refresh token may be spent, and using it once more \
                  did not work"
@@ -141,6 +152,23 @@ impl ManagerError {
             inner.retry_after = cause.retry_after();
             inner.source = Some(Cause::Storage(Arc::new(cause)));
         })
+    }
+
+    pub(super) fn timed_out(key: &TokenKey, after: Duration) -> Self {
+        let message = format!("it takes longer than {after:?}, and goes on in the background");
+        Self::new(ManagerErrorKind::TimedOut, key, message)
+    }
+
+    pub(super) fn not_bearer(key: &TokenKey, cause: super::NotBearer) -> Self {
+        Self::new(ManagerErrorKind::NotBearer, key, cause.to_string())
+    }
+
+    /// Tells the time at which a new request may be made.
+    pub(super) fn with_retry_after(self, after: Option<Duration>) -> Self {
+        match after {
+            Some(after) => self.again_in(after.max(self.retry_after().unwrap_or_default())),
+            None => self,
+        }
     }
 
     pub(super) fn still_rejected(key: &TokenKey) -> Self {
@@ -190,7 +218,10 @@ impl ManagerError {
     /// Whether the same call may succeed later without anything being changed.
     pub fn is_retryable(&self) -> bool {
         match self.0.kind {
-            ManagerErrorKind::Transient | ManagerErrorKind::Busy | ManagerErrorKind::Interrupted => true,
+            ManagerErrorKind::Transient
+            | ManagerErrorKind::Busy
+            | ManagerErrorKind::Interrupted
+            | ManagerErrorKind::TimedOut => true,
             ManagerErrorKind::Storage => self.storage().is_some_and(Error::is_retryable),
             _ => false,
         }

@@ -22,6 +22,9 @@ pub enum Event {
     RefreshFailed(TokenKey, ManagerError),
     /// A refresh or the storage failed, and the token was handed out because it is still valid.
     ServedAnyway(TokenKey, ManagerError),
+    /// A token was handed out that has not expired, but is probably dead: see
+    /// [`AccessToken::is_doubtful`](super::AccessToken::is_doubtful).
+    ServedDoubtful(TokenKey, ManagerError),
     /// The refreshed token cannot be stored for now; the manager keeps trying.
     NotStored(TokenKey, ManagerError),
     /// A token that could not be stored at first is stored now.
@@ -50,6 +53,7 @@ impl Event {
             | Self::UnknownOutcome(key)
             | Self::RefreshFailed(key, _)
             | Self::ServedAnyway(key, _)
+            | Self::ServedDoubtful(key, _)
             | Self::NotStored(key, _)
             | Self::StoredAfterAll(key)
             | Self::OtherNotStored(key, _)
@@ -68,6 +72,7 @@ impl Event {
             Self::UnknownOutcome(_) => "an earlier refresh ended without an answer",
             Self::RefreshFailed(..) => "refresh failed",
             Self::ServedAnyway(..) => "served a token that is still valid",
+            Self::ServedDoubtful(..) => "served a token that is probably dead, although it has not expired",
             Self::NotStored(..) => "the refreshed token is not stored",
             Self::StoredAfterAll(_) => "the refreshed token is stored after all",
             Self::OtherNotStored(..) => "a token that came with another one is not stored",
@@ -82,6 +87,7 @@ impl Event {
         match self {
             Self::RefreshFailed(_, error)
             | Self::ServedAnyway(_, error)
+            | Self::ServedDoubtful(_, error)
             | Self::NotStored(_, error)
             | Self::OtherNotStored(_, error) => Some(error),
             _ => None,

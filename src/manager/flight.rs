@@ -9,16 +9,17 @@ use super::{
     Event, ManagerError, ManagerErrorKind, ReauthReason,
     inner::Inner,
     lease::{self, Waited},
+    remembered,
     settle::{self, Pending},
-    slot::{FlightGuard, Landed, Outcome, Slot, is_usable},
+    slot::{FlightGuard, Landed, Outcome, Slot},
     step::Step,
 };
 
 /// Why it is refreshed, and with it what makes a refresh needless.
 #[derive(Clone, Debug)]
 pub(super) enum Mode {
-    /// The token is expired, or nearly.
-    Stale,
+    /// This access token is expired, or nearly.
+    Stale(Secret),
     /// The token of this revision is good, but will not be for long.
     Ahead(Revision),
     /// The resource server refused this access token.
@@ -26,15 +27,6 @@ pub(super) enum Mode {
 }
 
 impl Mode {
-    /// Whether a record that is fresh enough is what was wanted.
-    pub(super) fn is_satisfied(&self, stored: &StoredToken) -> bool {
-        match self {
-            Self::Stale => true,
-            Self::Ahead(revision) => stored.revision != *revision,
-            Self::Forced(rejected) => stored.data.access_token != *rejected,
-        }
-    }
-
     fn early(&self) -> Option<Revision> {
         match self {
             Self::Ahead(revision) => Some(*revision),
@@ -57,6 +49,17 @@ pub(super) struct Failure {
     pub(super) tried: Option<Revision>,
     /// An answer that is still to be stored, under the lease that is still held.
     pub(super) pending: Option<Pending>,
+}
+
+impl Failure {
+    /// Of the refresh token of this record.
+    pub(super) fn of(error: ManagerError, stored: &StoredToken) -> Self {
+        Self {
+            error,
+            tried: Some(stored.revision),
+            pending: None,
+        }
+    }
 }
 
 impl From<ManagerError> for Failure {
@@ -167,7 +170,7 @@ impl<S: TokenStorage> Flight<'_, S> {
             return Err(ManagerError::reauth(ReauthReason::NoToken, key).into());
         };
         self.inner.at(Step::ReadAgain).await;
-        if self.mode.is_satisfied(&stored) && self.is_usable(&stored) {
+        if self.inner.will_do(self.mode, &stored) {
             self.inner.emit(&Event::RefreshedElsewhere(key.clone()));
             if lease.intent().is_some_and(|intent| !intent.concerns(&stored)) {
                 // Its holder stored the result and died before it could say so.
@@ -175,13 +178,18 @@ impl<S: TokenStorage> Flight<'_, S> {
             }
             return Ok(Round::Done(Box::new(stored), generation));
         }
-        if stored.data.refresh_token.is_none() {
+        if !self.inner.endpoint.renews(&stored.data) {
             return Err(self.reauth(ReauthReason::NoRefreshToken, &stored));
         }
-        let unknown = match predecessor(lease.intent(), &stored) {
-            Predecessor::Settled => false,
-            Predecessor::Unknown => true,
-            Predecessor::UnknownAndTriedAgain => return Err(self.reauth(ReauthReason::UnknownOutcome, &stored)),
+        // Without a refresh token there is nothing that could have been spent.
+        let is_spendable = stored.data.refresh_token.is_some();
+        let unknown = match self.predecessor(lease.intent(), &stored) {
+            Predecessor::Answered(error) => return Err(Failure::of(error, &stored)),
+            Predecessor::Unknown => is_spendable,
+            Predecessor::UnknownAndTriedAgain if is_spendable => {
+                return Err(self.reauth(ReauthReason::UnknownOutcome, &stored));
+            }
+            Predecessor::UnknownAndTriedAgain | Predecessor::Settled => false,
         };
         if unknown {
             self.inner.emit(&Event::UnknownOutcome(key.clone()));
@@ -192,15 +200,26 @@ impl<S: TokenStorage> Flight<'_, S> {
         self.redeem(lease, stored, unknown).await
     }
 
-    fn is_usable(&self, stored: &StoredToken) -> bool {
-        is_usable(stored, self.inner.clock.now(), self.inner.settings.skew)
+    pub(super) fn reauth(&self, reason: ReauthReason, stored: &StoredToken) -> Failure {
+        Failure::of(ManagerError::reauth(reason, &self.slot.key), stored)
     }
 
-    pub(super) fn reauth(&self, reason: ReauthReason, stored: &StoredToken) -> Failure {
-        Failure {
-            error: ManagerError::reauth(reason, &self.slot.key),
-            tried: Some(stored.revision),
-            pending: None,
+    fn predecessor(&self, intent: Option<&Intent>, stored: &StoredToken) -> Predecessor {
+        let Some(intent) = intent.filter(|intent| intent.concerns(stored)) else {
+            return Predecessor::Settled;
+        };
+        let Some(failure) = intent.failure() else {
+            // A record that was edited since gets a try of its own (L7).
+            return match intent.guarded && intent.revision == stored.revision {
+                true => Predecessor::UnknownAndTriedAgain,
+                false => Predecessor::Unknown,
+            };
+        };
+        let clock = &*self.inner.clock;
+        match remembered::verdict(intent, failure, stored, &self.slot.key, clock) {
+            Some(error) => Predecessor::Answered(error),
+            None if failure.may_have_been_done => Predecessor::Unknown,
+            None => Predecessor::Settled,
         }
     }
 }
@@ -213,15 +232,8 @@ enum Predecessor {
     Unknown,
     /// So did one before it, and this one was the guarded try.
     UnknownAndTriedAgain,
-}
-
-fn predecessor(intent: Option<&Intent>, stored: &StoredToken) -> Predecessor {
-    match intent.filter(|intent| intent.concerns(stored)) {
-        None => Predecessor::Settled,
-        // A record that was edited since gets a try of its own (L7).
-        Some(intent) if intent.guarded && intent.revision == stored.revision => Predecessor::UnknownAndTriedAgain,
-        Some(_) => Predecessor::Unknown,
-    }
+    /// It was answered, and nobody is to ask again yet.
+    Answered(ManagerError),
 }
 
 /// For failures that change nothing for the caller.

@@ -13,12 +13,16 @@ pub(super) struct HoldOff {
 const FIRST: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_secs(30);
 
+/// How long it is after so many failures before.
+pub(super) fn length(failures: u32) -> Duration {
+    FIRST.saturating_mul(1 << failures.min(5)).min(LONGEST)
+}
+
 impl HoldOff {
     /// Twice as long as the one before, and at least as long as the server asks for.
     pub(super) fn after(failed: &ManagerError, before: Option<&Self>, now: Duration) -> Self {
         let failures = before.map_or(0, |before| before.failures);
-        let pause = FIRST.saturating_mul(1 << failures.min(5)).min(LONGEST);
-        let pause = jittered(pause).max(failed.retry_after().unwrap_or_default());
+        let pause = jittered(length(failures)).max(failed.retry_after().unwrap_or_default());
         Self {
             until: now.saturating_add(pause),
             failures: failures + 1,

@@ -1,14 +1,17 @@
 use std::{sync::Arc, time::Duration};
 
-use token_storage_core::{ProcessLeases, StoredToken, TokenKey, TokenStorage};
+use token_storage_core::{Freshness, ProcessLeases, StoredToken, TokenData, TokenKey, TokenStorage};
 
 use super::{
-    Clock, Event, ManagerError, TokenEndpoint, TokenKind,
+    AccessToken, Clock, Event, ManagerError, TokenEndpoint, TokenKind,
     event::Events,
-    slot::Slot,
+    flight::Mode,
+    slot::{Slot, is_stale},
     slots::Slots,
     step::{Polls, Step, Steps},
 };
+
+use crate::lifetime;
 
 /// What the clones of a manager share.
 #[derive(Debug)]
@@ -28,6 +31,9 @@ pub(super) struct Inner<S> {
 #[derive(Clone, Debug)]
 pub(super) struct Settings {
     pub(super) skew: i64,
+    pub(super) valid_for: i64,
+    pub(super) serve_after: Duration,
+    pub(super) timeout: Duration,
     pub(super) trust: Duration,
     pub(super) refresh_ahead: Duration,
     pub(super) request_timeout: Duration,
@@ -44,6 +50,9 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             skew: 60,
+            valid_for: 0,
+            serve_after: Duration::from_secs(1),
+            timeout: Duration::MAX,
             trust: Duration::from_secs(5),
             refresh_ahead: Duration::from_secs(300),
             request_timeout: Duration::from_secs(30),
@@ -54,6 +63,31 @@ impl Default for Settings {
             revoke_unstored: false,
         }
     }
+}
+
+/// The skew is at most this part of a token's lifetime: otherwise no short-lived token would ever be good enough.
+const SKEW_PART: i64 = 4;
+
+impl Settings {
+    fn margin(&self, lifetime: Option<i64>) -> i64 {
+        let skew = lifetime.map_or(self.skew, |lifetime| self.skew.min(lifetime / SKEW_PART));
+        skew.max(self.valid_for)
+    }
+
+    /// Whether a token may be handed out without a refresh (L9).
+    pub(super) fn is_fresh(&self, token: &AccessToken, now: i64) -> bool {
+        !is_stale(token, now, self.margin(token.lifetime()))
+    }
+
+    /// As [`is_fresh`](Self::is_fresh), of a record.
+    pub(super) fn is_fresh_record(&self, data: &TokenData, now: i64) -> bool {
+        data.freshness(now, self.margin(lifetime::of(data))) != Freshness::Stale
+    }
+}
+
+/// Whether a token has not expired yet, for at least a second.
+pub(super) fn is_valid(data: &TokenData, now: i64) -> bool {
+    data.freshness(now, 1) != Freshness::Stale
 }
 
 /// How often a revocation is tried before it is given up.
@@ -69,6 +103,18 @@ impl<S: TokenStorage> Inner<S> {
     pub(super) async fn read(&self, key: &TokenKey) -> Result<Option<StoredToken>, ManagerError> {
         let read = self.storage.get(key).await;
         read.map_err(|error| ManagerError::storage_failed(key, error))
+    }
+
+    /// Whether a record is what a refresh was to bring. What another holder has brought meanwhile does if it has not
+    /// expired: the next one would not be better (L5).
+    pub(super) fn will_do(&self, mode: &Mode, stored: &StoredToken) -> bool {
+        let now = self.clock.now();
+        let is_fresh = || self.settings.is_fresh_record(&stored.data, now);
+        match mode {
+            Mode::Stale(seen) => is_fresh() || (stored.data.access_token != *seen && is_valid(&stored.data, now)),
+            Mode::Ahead(revision) => stored.revision != *revision && is_fresh(),
+            Mode::Forced(rejected) => stored.data.access_token != *rejected && is_valid(&stored.data, now),
+        }
     }
 
     pub(super) fn emit(&self, event: &Event) {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use token_storage_core::{Acquisition, LeaseGuard, RefreshLease, Result, StoredToken, TokenKey, TokenStorage};
 
-use super::{Event, ManagerError, ManagerErrorKind, ReauthReason, flight::Mode, inner::Inner, slot::is_usable};
+use super::{Event, ManagerError, ManagerErrorKind, ReauthReason, flight::Mode, inner::Inner};
 
 /// A back-off never grows beyond this many times the pause that the storage asked for.
 const MOST_PAUSES: u32 = 8;
@@ -35,11 +35,7 @@ pub(super) async fn acquire<S: TokenStorage>(
         };
         match inner.read(key).await? {
             None => return Err(ManagerError::reauth(ReauthReason::NoToken, key)),
-            Some(stored)
-                if mode.is_satisfied(&stored) && is_usable(&stored, inner.clock.now(), inner.settings.skew) =>
-            {
-                return Ok(Waited::Moved(Box::new(stored)));
-            }
+            Some(stored) if inner.will_do(mode, &stored) => return Ok(Waited::Moved(Box::new(stored))),
             Some(_) => {}
         }
         if tokio::time::Instant::now() >= deadline {

@@ -36,13 +36,14 @@ mod others;
 mod quote;
 mod redeem;
 mod refusal;
+mod remembered;
 mod settle;
 mod slot;
 mod slots;
 mod step;
 mod token;
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
 use token_storage_core::{Secret, StoredToken, TokenKey, TokenStorage};
 use tokio::sync::watch;
@@ -56,15 +57,17 @@ pub use endpoint::{RefreshRequest, TokenEndpoint, TokenKind};
 pub use error::{ManagerError, ManagerErrorKind, ReauthReason};
 pub use event::Event;
 pub use logout::Logout;
+pub use remembered::{RefreshStatus, refresh_status};
 #[cfg(feature = "__steps")]
 #[doc(hidden)]
 pub use step::Step;
-pub use token::AccessToken;
+pub use token::{AccessToken, NotBearer};
 
 use crate::{StoredResponse, TokenResponse, TokenStorageExt};
 use flight::Mode;
 use inner::Inner;
-use slot::{InvalidateOnDrop, Joined, Outcome, Ready, Slot, is_usable};
+use inner::is_valid;
+use slot::{InvalidateOnDrop, Joined, Outcome, Ready, Slot};
 
 /// Hands out valid access tokens of a storage, refreshing them as needed. Clones share everything; make one per storage
 /// and authorization server, and keep it.
@@ -107,6 +110,10 @@ impl<S: TokenStorage + 'static> TokenManager<S> {
     ///   authorization server answers the refresh with the same token.
     /// - Those of [`access_token`](Self::access_token), which does not hand the rejected token out again either.
     pub async fn rejected(&self, key: &TokenKey, token: &AccessToken) -> Result<AccessToken, ManagerError> {
+        self.within(key, self.replace_rejected(key, token)).await
+    }
+
+    async fn replace_rejected(&self, key: &TokenKey, token: &AccessToken) -> Result<AccessToken, ManagerError> {
         let slot = self.0.slot(key);
         if slot.was_forced(token.secret(), self.0.clock.monotonic()) {
             return Err(ManagerError::still_rejected(key));
@@ -125,11 +132,24 @@ impl<S: TokenStorage + 'static> TokenManager<S> {
     /// # Errors
     /// Those of [`access_token`](Self::access_token).
     pub async fn refresh(&self, key: &TokenKey) -> Result<AccessToken, ManagerError> {
-        let slot = self.0.slot(key);
-        match self.0.read(key).await? {
-            None => Err(ManagerError::reauth(ReauthReason::NoToken, key)),
-            Some(stored) => self.replace(&slot, &stored.data.access_token).await,
-        }
+        let refreshed = async {
+            let slot = self.0.slot(key);
+            match self.0.read(key).await? {
+                None => Err(ManagerError::reauth(ReauthReason::NoToken, key)),
+                Some(stored) => self.replace(&slot, &stored.data.access_token).await,
+            }
+        };
+        self.within(key, refreshed).await
+    }
+
+    /// What is known of the refreshes of this token, by all processes: whether one is under way, was broken off, or was
+    /// answered so that no other is made for now. No server is asked.
+    ///
+    /// # Errors
+    /// - [`ManagerErrorKind::Storage`] and [`ManagerErrorKind::Busy`].
+    pub async fn refresh_status(&self, key: &TokenKey) -> Result<RefreshStatus, ManagerError> {
+        let status = remembered::status(&self.0.storage, key, &*self.0.clock).await;
+        status.map_err(|error| ManagerError::storage_failed(key, error))
     }
 
     /// Hands out the token of one key, and takes its 401s.
@@ -163,7 +183,7 @@ impl<S: TokenStorage + 'static> TokenManager<S> {
     /// - [`ManagerErrorKind::Storage`] and [`ManagerErrorKind::Busy`].
     pub async fn logout(&self, key: &TokenKey, mode: Logout) -> Result<bool, ManagerError> {
         let _forgets = InvalidateOnDrop(self.0.slot(key));
-        logout::logout(&self.0, key, mode).await
+        self.within(key, logout::logout(&self.0, key, mode)).await
     }
 
     /// Forgets what is known of a key, so that the next call looks into the storage: after a change that this manager
@@ -189,9 +209,22 @@ impl<S: TokenStorage + 'static> TokenManager<S> {
 
     async fn token_of(&self, slot: &Arc<Slot>) -> Result<AccessToken, ManagerError> {
         let inner = &self.0;
-        match slot.trusted(inner.clock.now(), inner.clock.monotonic(), inner.settings.skew) {
+        match slot.trusted(inner.clock.now(), inner.clock.monotonic(), &inner.settings) {
             Some(ready) => Ok(self.hand_out(slot, ready)),
-            None => self.look(slot).await,
+            None => self.within(&slot.key, self.look(slot)).await,
+        }
+    }
+
+    async fn within<T>(
+        &self,
+        key: &TokenKey,
+        work: impl Future<Output = Result<T, ManagerError>>,
+    ) -> Result<T, ManagerError> {
+        match self.0.settings.timeout {
+            Duration::MAX => work.await,
+            most => tokio::time::timeout(most, work)
+                .await
+                .unwrap_or_else(|_| Err(ManagerError::timed_out(key, most))),
         }
     }
 
@@ -209,11 +242,11 @@ impl<S: TokenStorage + 'static> TokenManager<S> {
 
     async fn look(&self, slot: &Arc<Slot>) -> Result<AccessToken, ManagerError> {
         let inner = &self.0;
-        let skew = inner.settings.skew;
         let generation = slot.generation();
-        let stored = match inner.read(&slot.key).await {
+        let last_seen = || slot.last_seen(inner.clock.now(), &inner.settings);
+        let stored = match self.soon(&slot.key, last_seen().is_some(), inner.read(&slot.key)).await {
             Ok(stored) => stored,
-            Err(error) => return self.serve_anyway(slot, error, slot.last_seen(inner.clock.now(), skew)),
+            Err(error) => return self.serve_anyway(slot, error, last_seen()),
         };
         let Some(stored) = stored else {
             slot.invalidate();
@@ -221,22 +254,40 @@ impl<S: TokenStorage + 'static> TokenManager<S> {
         };
         let now = inner.clock.now();
         let rejected = slot.is_rejected(&stored.data.access_token);
-        if is_usable(&stored, now, skew) && !rejected {
+        if inner.settings.is_fresh_record(&stored.data, now) && !rejected {
             let trust = inner.settings.trust;
             let ready = slot.remember(&stored, generation, now, inner.clock.monotonic(), trust);
             return Ok(self.hand_out(slot, ready));
         }
         let mode = match rejected {
             true => Mode::Forced(stored.data.access_token.clone()),
-            false => Mode::Stale,
+            false => Mode::Stale(stored.data.access_token.clone()),
         };
-        match self.fly(slot, mode, &stored).await.0 {
+        let is_good = |now| !rejected && is_valid(&stored.data, now);
+        let flight = async { self.fly(slot, mode, &stored).await.0 };
+        match self.soon(&slot.key, is_good(now), flight).await {
             Err(error) if may_serve(&error) => {
-                let still_valid = !rejected && is_usable(&stored, inner.clock.now(), 1);
+                let still_valid = is_good(inner.clock.now());
                 self.serve_anyway(slot, error, still_valid.then(|| AccessToken::of(&stored.data)))
             }
             outcome => outcome,
         }
+    }
+
+    /// Does not wait for long where there is a good token anyway. What was begun goes on.
+    async fn soon<T>(
+        &self,
+        key: &TokenKey,
+        has_good_token: bool,
+        work: impl Future<Output = Result<T, ManagerError>>,
+    ) -> Result<T, ManagerError> {
+        if !has_good_token {
+            return work.await;
+        }
+        let most = self.0.settings.serve_after;
+        tokio::time::timeout(most, work)
+            .await
+            .unwrap_or_else(|_| Err(ManagerError::timed_out(key, most)))
     }
 
     fn serve_anyway(
@@ -247,7 +298,11 @@ impl<S: TokenStorage + 'static> TokenManager<S> {
     ) -> Result<AccessToken, ManagerError> {
         match valid {
             Some(token) => {
-                self.0.emit(&Event::ServedAnyway(slot.key.clone(), error));
+                let token = token.despite(error.clone());
+                self.0.emit(&match token.is_doubtful() {
+                    true => Event::ServedDoubtful(slot.key.clone(), error),
+                    false => Event::ServedAnyway(slot.key.clone(), error),
+                });
                 Ok(token)
             }
             None => Err(error),
@@ -262,7 +317,7 @@ impl<S: TokenStorage + 'static> TokenManager<S> {
             let Some(stored) = self.0.read(&slot.key).await? else {
                 return Err(ManagerError::reauth(ReauthReason::NoToken, &slot.key));
             };
-            if mode.is_satisfied(&stored) && is_usable(&stored, self.0.clock.now(), self.0.settings.skew) {
+            if self.0.will_do(&mode, &stored) {
                 return Ok(AccessToken::of(&stored.data));
             }
             let (outcome, started) = self.fly(slot, mode.clone(), &stored).await;

@@ -8,6 +8,7 @@ use super::{
     EndpointError, EndpointErrorKind, Event, ManagerError, ReauthReason, RefreshRequest,
     flight::{Failure, Flight, MAX_ROUNDS, Round, log_minor},
     others::{self, CameWith},
+    remembered,
     settle::{self, Pending, Settled},
     step::Step,
 };
@@ -45,7 +46,7 @@ impl<S: TokenStorage> Flight<'_, S> {
         stored: StoredToken,
         unknown: bool,
     ) -> Result<Round, Failure> {
-        if let Err(error) = lease.record_intent(&self.intent(&stored, unknown)).await {
+        if let Err(error) = self.record_intent(lease, &stored, unknown).await {
             if started_over(&error) {
                 return Ok(Round::Again);
             }
@@ -68,6 +69,19 @@ impl<S: TokenStorage> Flight<'_, S> {
         match answer {
             Ok(answer) => self.store(lease, stored, answer).await,
             Err(error) => self.failed(lease, stored, error, unknown).await,
+        }
+    }
+
+    /// Where there is no refresh token, nothing can be spent, and so nothing has to be known about it.
+    async fn record_intent(
+        &self,
+        lease: &mut dyn LeaseGuard,
+        stored: &StoredToken,
+        unknown: bool,
+    ) -> Result<(), Error> {
+        match stored.data.refresh_token {
+            Some(_) => lease.record_intent(&self.intent(stored, unknown)).await,
+            None => Ok(()),
         }
     }
 
@@ -191,9 +205,9 @@ impl<S: TokenStorage> Flight<'_, S> {
             Ok(Some(current)) if current.revision != stored.revision => {
                 // An edit that keeps the tokens makes nothing known of them.
                 if self.intent(&stored, unknown).concerns(&current) {
-                    self.correct_intent(lease, &stored, &error, unknown).await;
+                    let failed = self.remember(lease, &stored, error, unknown).await;
                     if !refused {
-                        return Err(ManagerError::endpoint(key, error).into());
+                        return Err(failed.into());
                     }
                 } else {
                     self.forget_intent(lease).await;
@@ -207,17 +221,34 @@ impl<S: TokenStorage> Flight<'_, S> {
             }
             Ok(Some(_)) | Err(_) => error,
         };
-        self.correct_intent(lease, &stored, &error, unknown).await;
-        let error = match refused {
-            true if unknown => ManagerError::refused(ReauthReason::UnknownOutcome, key, error),
-            true => ManagerError::refused(ReauthReason::Refused, key, error),
-            false => ManagerError::endpoint(key, error),
+        let error = self.remember(lease, &stored, error, unknown).await;
+        Err(Failure::of(error, &stored))
+    }
+
+    /// Writes down for all processes how it failed, and says what that means.
+    async fn remember(
+        &self,
+        lease: &mut dyn LeaseGuard,
+        stored: &StoredToken,
+        error: EndpointError,
+        unknown: bool,
+    ) -> ManagerError {
+        let key = &self.slot.key;
+        let before = lease
+            .intent()
+            .filter(|intent| intent.concerns(stored))
+            .and_then(Intent::failure);
+        let Some(failure) = remembered::failure_of(&error, unknown, before) else {
+            self.correct_intent(lease, stored, &error, unknown).await;
+            return ManagerError::endpoint(key, error);
         };
-        Err(Failure {
-            error,
-            tried: Some(stored.revision),
-            pending: None,
-        })
+        let intent = remembered::intent(stored, &failure, &*self.inner.clock);
+        if let Err(cause) = lease.record_intent(&intent).await {
+            log_minor("remember the failure", Err(cause));
+            self.correct_intent(lease, stored, &error, unknown).await;
+        }
+        let pause = Some(failure.pause).filter(|pause| !pause.is_zero());
+        remembered::error(&failure, key, error).with_retry_after(pause)
     }
 
     /// Lets the intent say what is known after a failure.

@@ -5,10 +5,12 @@ use std::{
     time::Duration,
 };
 
-use token_storage_core::{Freshness, Revision, Secret, StoredToken, TokenKey};
+use token_storage_core::{Revision, Secret, StoredToken, TokenKey};
 use tokio::sync::watch;
 
-use super::{AccessToken, ManagerError, ManagerErrorKind, hold_off::HoldOff, inner::Settings, lease::jittered};
+use super::{
+    AccessToken, ManagerError, ManagerErrorKind, ReauthReason, hold_off::HoldOff, inner::Settings, lease::jittered,
+};
 
 pub(super) type Outcome = Result<AccessToken, ManagerError>;
 
@@ -98,13 +100,13 @@ impl Slot {
     }
 
     /// The token that may be handed out without looking into the storage.
-    pub(super) fn trusted(&self, now: i64, monotonic: Duration, skew: i64) -> Option<Ready> {
+    pub(super) fn trusted(&self, now: i64, monotonic: Duration, settings: &Settings) -> Option<Ready> {
         let mut state = self.state();
         let cached = state
             .cached
             .as_ref()
             .filter(|cached| monotonic < cached.trusted_until)?;
-        if is_stale(&cached.token, now, skew) {
+        if !settings.is_fresh(&cached.token, now) {
             return None;
         }
         let (token, revision, renewable) = (cached.token.clone(), cached.revision, cached.renewable);
@@ -116,10 +118,10 @@ impl Slot {
     }
 
     /// The last token that was seen, if it is still good and the storage cannot be asked.
-    pub(super) fn last_seen(&self, now: i64, skew: i64) -> Option<AccessToken> {
+    pub(super) fn last_seen(&self, now: i64, settings: &Settings) -> Option<AccessToken> {
         let state = self.state();
         let token = &state.cached.as_ref()?.token;
-        (!is_stale(token, now, skew)).then(|| token.clone())
+        settings.is_fresh(token, now).then(|| token.clone())
     }
 
     /// Remembers what was read at `generation`, unless that is outdated.
@@ -260,6 +262,10 @@ impl Slot {
         // Try ahead again after the hold-off.
         state.seen_early = early.or(state.seen_early);
         match failed.kind() {
+            // Asked again some time later.
+            ManagerErrorKind::ReauthRequired(ReauthReason::Unrecognized) => {
+                state.hold_off = Some(HoldOff::after(failed, state.hold_off.as_ref(), now));
+            }
             ManagerErrorKind::ReauthRequired(_) => {
                 state.generation += 1;
                 state.cached = None;
@@ -326,10 +332,6 @@ pub(super) fn is_stale(token: &AccessToken, now: i64, skew: i64) -> bool {
     token
         .expires_at()
         .is_some_and(|expires_at| now > expires_at.saturating_sub(skew))
-}
-
-pub(super) fn is_usable(stored: &StoredToken, now: i64, skew: i64) -> bool {
-    stored.data.freshness(now, skew) != Freshness::Stale
 }
 
 /// Invalidates a slot when it is dropped: after a change that may have happened although its call was dropped.

@@ -3,9 +3,22 @@ use std::{fmt, sync::Arc};
 use token_storage_core::{Secret, TokenData};
 use zeroize::Zeroizing;
 
+use super::{ManagerError, ManagerErrorKind, ReauthReason};
+use crate::lifetime;
+
 /// An access token that was good when it was handed out. Cheap to clone; `Debug` shows no secret.
-#[derive(Clone, PartialEq, Eq)]
-pub struct AccessToken(Arc<Parts>);
+///
+/// Two are equal if they are the same token, for whatever reason they were handed out.
+#[derive(Clone)]
+pub struct AccessToken(Arc<Parts>, Option<ManagerError>);
+
+impl PartialEq for AccessToken {
+    fn eq(&self, other: &Self) -> bool {
+        self.0 == other.0
+    }
+}
+
+impl Eq for AccessToken {}
 
 #[derive(PartialEq, Eq)]
 struct Parts {
@@ -14,17 +27,50 @@ struct Parts {
     scope: String,
     expires_at: Option<i64>,
     identity_id: Option<String>,
+    lifetime: Option<i64>,
 }
 
 impl AccessToken {
     pub(super) fn of(data: &TokenData) -> Self {
-        Self(Arc::new(Parts {
+        let parts = Parts {
+            lifetime: lifetime::of(data),
             secret: data.access_token.clone(),
             token_type: data.token_type.clone(),
             scope: data.scope.clone(),
             expires_at: data.expires_at,
             identity_id: data.identity_id.clone(),
-        }))
+        };
+        Self(Arc::new(parts), None)
+    }
+
+    /// Handed out in spite of this.
+    pub(super) fn despite(self, failure: ManagerError) -> Self {
+        Self(self.0, Some(failure))
+    }
+
+    /// For how many seconds it was good when it was issued, if that is known.
+    pub(super) fn lifetime(&self) -> Option<i64> {
+        self.0.lifetime
+    }
+
+    /// Why a better one could not be had in time, if this one was handed out because it has not expired yet.
+    pub fn failure(&self) -> Option<&ManagerError> {
+        self.1.as_ref()
+    }
+
+    /// Whether it is probably dead although it has not expired: its refresh token was spent, the answer was lost, and the
+    /// server refused to repeat it. Most servers end the access token with that, so the next 401 is no surprise, and only
+    /// a new login helps.
+    pub fn is_doubtful(&self) -> bool {
+        let reason = self.failure().map(ManagerError::kind);
+        reason == Some(ManagerErrorKind::ReauthRequired(ReauthReason::UnknownOutcome))
+    }
+
+    /// Whether it goes into a header as a bearer token (RFC 6750). A server that names no type means that, and some name
+    /// the kind of the token's owner instead.
+    pub fn is_bearer(&self) -> bool {
+        let plain = |scheme: &str| BEARER.iter().any(|known| scheme.eq_ignore_ascii_case(known));
+        self.token_type().is_none_or(plain)
     }
 
     /// The token itself.
@@ -57,23 +103,33 @@ impl AccessToken {
         self.0.identity_id.as_deref()
     }
 
-    /// The value of the `Authorization` header (RFC 6750 section 2.1). Servers compare the scheme without regard to
-    /// case, and a few do not: `bearer` in any spelling, or none, becomes `Bearer`.
-    pub fn header_value(&self) -> Zeroizing<String> {
-        let scheme = match self.token_type() {
-            None => "Bearer",
-            Some(scheme) if scheme.is_empty() || scheme.eq_ignore_ascii_case("bearer") => "Bearer",
-            Some(scheme) => scheme,
-        };
-        Zeroizing::new(format!("{scheme} {}", self.expose()))
+    /// The value of the `Authorization` header (RFC 6750 section 2.1), `Bearer` and the token.
+    ///
+    /// # Errors
+    /// - [`NotBearer`] if the token is of another type, such as `DPoP` or `mac`: it is of no use without a proof that this
+    ///   library does not make (RFC 6749 section 7.1).
+    pub fn header_value(&self) -> Result<Zeroizing<String>, NotBearer> {
+        match self.is_bearer() {
+            true => Ok(Zeroizing::new(format!("Bearer {}", self.expose()))),
+            false => Err(NotBearer(())),
+        }
     }
 }
+
+/// `bot` and `user` are Slack's.
+const BEARER: [&str; 4] = ["", "bearer", "bot", "user"];
+
+/// The token is not a bearer token; see [`AccessToken::header_value`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the token is not a bearer token, so it cannot be sent as one; its token_type says how it is used")]
+pub struct NotBearer(());
 
 impl fmt::Debug for AccessToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AccessToken")
             .field("expires_at", &self.0.expires_at)
             .field("scope", &self.0.scope)
+            .field("failure", &self.1)
             .finish_non_exhaustive()
     }
 }
@@ -91,12 +147,16 @@ mod tests {
     #[test]
     fn the_header_names_the_scheme() {
         for (token_type, want) in [
-            (None, "Bearer canary"),
-            (Some(""), "Bearer canary"),
-            (Some("bearer"), "Bearer canary"),
-            (Some("DPoP"), "DPoP canary"),
+            (None, Some("Bearer canary")),
+            (Some(""), Some("Bearer canary")),
+            (Some("bearer"), Some("Bearer canary")),
+            (Some("bot"), Some("Bearer canary")),
+            (Some("DPoP"), None),
+            (Some("mac"), None),
+            (Some("N_A"), None),
         ] {
-            assert_eq!(*token(token_type).header_value(), want);
+            let value = token(token_type).header_value().ok();
+            assert_eq!(value.as_ref().map(|value| value.as_str()), want, "{token_type:?}");
         }
     }
 

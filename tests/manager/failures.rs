@@ -252,6 +252,7 @@ async fn l5_a_guarded_try_is_not_used_up_by_failures_of_the_storage() {
             let manager = unreadable_after_the_answer(&world);
             manager.access_token(&key()).await.unwrap_err();
             world.storage.fail_gets(false);
+            world.clock.advance(60);
         }
         let token = world.manager().access_token(&key()).await;
         assert_current(&world, &token.expect("nothing was spent")).await;

@@ -16,6 +16,7 @@ mod passing;
 mod refresh;
 mod refreshing;
 mod rejected;
+mod remembered;
 mod storages;
 mod support;
 mod timed;

@@ -32,7 +32,9 @@ impl RefreshSubject for Subject<'_> {
     }
 
     fn abilities(&self) -> Abilities {
-        Abilities::default().with(Ability::RemembersRefusals)
+        Abilities::default()
+            .with(Ability::RemembersRefusals)
+            .with(Ability::ShortLifetimes)
     }
 }
 

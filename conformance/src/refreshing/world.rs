@@ -114,6 +114,19 @@ impl<'a> World<'a> {
         }
     }
 
+    /// Asks another process each time, until the answer will do: all of them may keep a pause after a failure, though not
+    /// for ever.
+    pub(super) async fn ask_until(&self, will_do: impl Fn(&Result<Secret, String>) -> bool) -> Result<Secret, String> {
+        let started = tokio::time::Instant::now();
+        loop {
+            let got = self.ask().await;
+            if will_do(&got) || started.elapsed() > PATIENCE {
+                return got;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
     /// A new record, expired.
     pub(super) async fn log_in(&self) {
         self.store(&self.issued().with_expires_at(0)).await;
