@@ -1,0 +1,57 @@
+// npm's `oidc-provider` on loopback, with one public client whose person agrees to everything. Prints its issuer and runs
+// until its standard input ends. For the check: GET /_test/refreshes, POST /_test/revoke.
+import { createServer } from 'node:http';
+import { Provider } from 'oidc-provider';
+
+const server = createServer();
+await new Promise((listening) => server.listen(0, '127.0.0.1', listening));
+const issuer = `http://127.0.0.1:${server.address().port}`;
+let refreshes = 0;
+const grants = [];
+
+const provider = new Provider(issuer, {
+  clients: [{
+    client_id: 'native',
+    application_type: 'native',
+    token_endpoint_auth_method: 'none',
+    redirect_uris: ['http://127.0.0.1:8400/callback'],
+    grant_types: ['authorization_code', 'refresh_token'],
+  }],
+  features: { devInteractions: { enabled: false }, revocation: { enabled: true } },
+  findAccount: (ctx, id) => ({ accountId: id, claims: () => ({ sub: id }) }),
+  issueRefreshToken: () => true,
+  rotateRefreshToken: true,
+  cookies: { keys: ['a key of this check only'] },
+  interactions: { url: (ctx, interaction) => `/interaction/${interaction.uid}` },
+});
+
+provider.use(async (ctx, next) => {
+  if (ctx.path === '/_test/refreshes') {
+    ctx.body = String(refreshes);
+  } else if (ctx.path === '/_test/revoke') {
+    for (const id of grants) await (await provider.Grant.find(id))?.destroy();
+    ctx.body = 'done';
+  } else if (ctx.path.startsWith('/interaction/')) {
+    await interact(ctx);
+  } else {
+    await next();
+    if (ctx.path === '/token' && ctx.oidc?.params?.grant_type === 'refresh_token') refreshes += 1;
+  }
+});
+
+async function interact(ctx) {
+  const { prompt, params } = await provider.interactionDetails(ctx.req, ctx.res);
+  let result = { login: { accountId: 'ada' } };
+  if (prompt.name === 'consent') {
+    const grant = new provider.Grant({ accountId: 'ada', clientId: params.client_id });
+    grant.addOIDCScope(params.scope);
+    const grantId = await grant.save();
+    grants.push(grantId);
+    result = { consent: { grantId } };
+  }
+  ctx.redirect(await provider.interactionResult(ctx.req, ctx.res, result, { mergeWithLastSubmission: true }));
+}
+
+server.on('request', provider.callback());
+console.log(issuer);
+process.stdin.on('end', () => process.exit(0)).resume();
