@@ -51,6 +51,17 @@ pub(crate) struct Global {
     )]
     pub(crate) namespace: Option<String>,
 
+    /// How many seconds to wait for servers, for other processes and, at a login, for a person [default: 600 at a login, 60
+    /// for a server, 45 for another process]
+    #[arg(
+        long,
+        global = true,
+        value_name = "SECONDS",
+        env = "TOKEN_STORAGE_TIMEOUT",
+        hide_env_values = true
+    )]
+    pub(crate) timeout: Option<u32>,
+
     /// Print results and errors as JSON
     #[arg(long, global = true)]
     pub(crate) json: bool,

@@ -1,6 +1,6 @@
 //! What every command works with.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use etcetera::{BaseStrategy as _, choose_base_strategy};
 use token_storage::{DEFAULT_NAMESPACE, Namespaced, StorageUrl, TokenStorage};
@@ -22,6 +22,8 @@ pub(crate) struct Context {
     /// Whether results are printed as JSON.
     pub(crate) json: bool,
     quoted: bool,
+    /// How long to wait, if that was said.
+    pub(crate) timeout: Option<Duration>,
 }
 
 impl Context {
@@ -33,6 +35,7 @@ impl Context {
             namespace_given: global.namespace.is_some(),
             json: global.json,
             quoted: global.quoted,
+            timeout: global.timeout.map(|seconds| Duration::from_secs(seconds.into())),
         };
         if let Some(namespace) = global.namespace {
             context.namespace = context.name(namespace, "the namespace")?;
@@ -59,6 +62,25 @@ impl Context {
     #[cfg(feature = "conformance")]
     pub(crate) fn given_namespace(&self) -> Option<&str> {
         self.namespace_given.then_some(&*self.namespace)
+    }
+
+    /// The command that logs in again for a record, whole, to be copied.
+    #[cfg(feature = "oauth")]
+    pub(crate) fn login_again(&self, resource_server: Option<&str>) -> String {
+        let word = |text: &str| crate::text::command_word(text);
+        let mut line = "token-storage login".to_owned();
+        if let Some(name) = resource_server {
+            line += &format!(" --again {}", word(name));
+        }
+        if self.namespace != DEFAULT_NAMESPACE {
+            line += &format!(" --namespace {}", word(&self.namespace));
+        }
+        // What is in the environment now will be there again.
+        let given = self.storage.as_deref();
+        if let Some(url) = given.filter(|url| std::env::var("TOKEN_STORAGE_URL").as_deref() != Ok(*url)) {
+            line += &format!(" --storage {}", word(url));
+        }
+        line
     }
 
     /// The storage that is named, or the platform's default.

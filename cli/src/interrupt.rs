@@ -6,10 +6,13 @@
 mod signals {
     use std::{
         fs,
+        io::Read as _,
+        os::unix::net::UnixStream,
         sync::{
             Arc, OnceLock,
             atomic::{AtomicBool, AtomicUsize, Ordering},
         },
+        thread,
     };
 
     use signal_hook::{
@@ -17,12 +20,16 @@ mod signals {
         flag, low_level,
     };
 
+    use crate::voice;
+
     #[derive(Default)]
     struct Signals {
         /// Whether a signal has its usual effect.
         effective: Arc<AtomicBool>,
         /// The signal that came while it had not, or 0.
         pending: Arc<AtomicUsize>,
+        /// Whether something is under way that must not be broken off.
+        held: Arc<AtomicBool>,
     }
 
     static SIGNALS: OnceLock<Signals> = OnceLock::new();
@@ -31,6 +38,7 @@ mod signals {
         fn install() -> Self {
             let signals = Self::default();
             let ignored = ignored();
+            let waker = signals.explain();
             for signal in [SIGINT, SIGTERM, SIGHUP] {
                 // Whoever started this may have meant to keep it alive, as nohup does.
                 if ignored & (1 << (signal - 1)) != 0 {
@@ -42,8 +50,28 @@ mod signals {
                 let _ = flag::register(signal, signals.effective.clone());
                 let number = usize::try_from(signal).unwrap_or_default();
                 let _ = flag::register_usize(signal, signals.pending.clone(), number);
+                if let Some(waker) = waker.as_ref().and_then(|waker| waker.try_clone().ok()) {
+                    let _ = low_level::pipe::register(signal, waker);
+                }
             }
             signals
+        }
+
+        /// Says why a signal has no effect yet, in a thread: a signal handler may not.
+        fn explain(&self) -> Option<UnixStream> {
+            let (mut reader, writer) = UnixStream::pair().ok()?;
+            let held = self.held.clone();
+            thread::spawn(move || {
+                while reader.read_exact(&mut [0]).is_ok() {
+                    if held.load(Ordering::SeqCst) {
+                        voice::note(
+                            "interrupted: waiting until the server has answered and the new tokens are stored, because \
+                             the old ones are spent by now; once more ends the command at once",
+                        );
+                    }
+                }
+            });
+            Some(writer)
         }
     }
 
@@ -59,16 +87,22 @@ mod signals {
     pub(crate) fn hold() {
         let signals = SIGNALS.get_or_init(Signals::install);
         signals.effective.store(false, Ordering::SeqCst);
+        signals.held.store(true, Ordering::SeqCst);
     }
 
     /// Signals have their usual effect again, those that waited too.
-    pub(crate) fn release() {
+    pub(crate) fn release(stored: bool) {
         let Some(signals) = SIGNALS.get() else {
             return;
         };
+        signals.held.store(false, Ordering::SeqCst);
         signals.effective.store(true, Ordering::SeqCst);
         let pending = signals.pending.load(Ordering::SeqCst);
         if let Some(signal) = i32::try_from(pending).ok().filter(|signal| *signal != 0) {
+            voice::note(match stored {
+                true => "interrupted: what the server answered is stored",
+                false => "interrupted: nothing new is stored",
+            });
             // Does not come back.
             let _ = low_level::emulate_default_handler(signal);
         }
@@ -84,4 +118,4 @@ pub(crate) fn hold() {}
 
 /// Not done here.
 #[cfg(not(unix))]
-pub(crate) fn release() {}
+pub(crate) fn release(_stored: bool) {}

@@ -7,6 +7,7 @@ mod commands;
 mod context;
 mod exit;
 mod failure;
+mod input;
 #[cfg(feature = "oauth")]
 mod interrupt;
 #[cfg(feature = "oauth")]

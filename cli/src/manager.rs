@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use token_storage::{
-    Namespaced, TokenKey, TokenStorage,
+    Namespaced, Secret, TokenData, TokenKey, TokenStorage,
     manager::{
         AccessToken, EndpointError, EndpointErrorKind, Event, ManagerError, ManagerErrorKind, ReauthReason,
         TokenManager,
@@ -14,47 +14,103 @@ use token_storage::{
 use crate::{
     Context, Exit, Failure, Result,
     failure::chain,
-    interrupt,
+    input, interrupt,
     server::{Endpoint, Server, ServerArgs},
+    text,
     voice::{self, note},
 };
 
-/// For how long a token must be good that is asked for without a word, beyond the skew of the library.
-pub(crate) const SKEW: Duration = Duration::ZERO;
+/// How much longer a token must be good.
+#[derive(Clone, Copy)]
+pub(crate) struct Margin {
+    /// Not to be refreshed; at most a part of its lifetime.
+    pub(crate) skew: Duration,
+    /// Whatever its lifetime.
+    pub(crate) valid_for: Duration,
+}
+
+/// Unless it is said otherwise; the skew is that of the Globus SDK.
+pub(crate) const MARGIN: Margin = Margin {
+    skew: Duration::from_secs(60),
+    valid_for: Duration::ZERO,
+};
 
 pub(crate) type Tokens = Namespaced<Arc<dyn TokenStorage>>;
 
 /// What a command needs that uses the tokens of a namespace.
-pub(crate) struct Session {
+pub(crate) struct Session<'a> {
     pub(crate) tokens: Tokens,
     pub(crate) manager: TokenManager,
     pub(crate) endpoint: Arc<Endpoint>,
+    pub(crate) context: &'a Context,
 }
 
-impl Session {
+/// Whether the stored token will do although it has not expired.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Fresh {
+    /// Refresh the token although it has not expired, unless another process just did
+    #[arg(long)]
+    refresh: bool,
+
+    /// A file with the token that a service refused, `-` is standard input: another is wanted, the one that is stored by now
+    /// or a refreshed one
+    #[arg(long, value_name = "FILE", conflicts_with = "refresh")]
+    rejected: Option<String>,
+}
+
+impl Fresh {
+    pub(crate) fn is_forced(&self) -> bool {
+        self.refresh || self.rejected.is_some()
+    }
+
+    /// The token that a service refused.
+    pub(crate) fn rejected(&self) -> Result<Option<Secret>> {
+        let Some(file) = &self.rejected else { return Ok(None) };
+        let (place, bytes) = input::read(file, "the token that was refused")?;
+        let text = std::str::from_utf8(&bytes).unwrap_or_default().trim();
+        if text.is_empty() || text.contains(char::is_whitespace) {
+            let message = format!("{place}: is not one token");
+            return Err(Failure::new(Exit::Usage, message));
+        }
+        Ok(Some(text.into()))
+    }
+}
+
+impl<'a> Session<'a> {
     /// Opens the storage to log in at the server that is named, or Globus; no server is asked yet.
-    pub(crate) async fn for_login(context: &Context, server: &ServerArgs) -> Result<Self> {
+    pub(crate) async fn for_login(context: &'a Context, server: &ServerArgs) -> Result<Self> {
         let server = server.server()?;
-        Self::new(context.tokens().await?, Ok(server), SKEW)
+        Self::new(context.tokens().await?, Ok(server), MARGIN, context)
+    }
+
+    /// Opens the storage to log in at the server that a record came from.
+    pub(crate) async fn for_login_again(context: &'a Context, server: &ServerArgs, data: &TokenData) -> Result<Self> {
+        Self::new(context.tokens().await?, server.server_of(data)?, MARGIN, context)
     }
 
     /// Opens the storage to use the token for a resource server; no authorization server is asked yet.
-    pub(crate) async fn open(context: &Context, server: &ServerArgs, resource_server: &str) -> Result<Self> {
-        Self::with_skew(context, server, resource_server, SKEW).await
+    pub(crate) async fn open(context: &'a Context, server: &ServerArgs, resource_server: &str) -> Result<Self> {
+        Self::with_margin(context, server, resource_server, MARGIN).await
     }
 
     /// Whose token is refreshed earlier, if it must be good for longer than usual.
-    pub(crate) async fn with_skew(
-        context: &Context,
+    pub(crate) async fn with_margin(
+        context: &'a Context,
         server: &ServerArgs,
         resource_server: &str,
-        skew: Duration,
+        margin: Margin,
     ) -> Result<Self> {
-        Self::on(context.tokens().await?, server, resource_server, skew).await
+        Self::on(context.tokens().await?, server, resource_server, margin, context).await
     }
 
     /// On a storage that is open.
-    pub(crate) async fn on(tokens: Tokens, server: &ServerArgs, resource_server: &str, skew: Duration) -> Result<Self> {
+    pub(crate) async fn on(
+        tokens: Tokens,
+        server: &ServerArgs,
+        resource_server: &str,
+        margin: Margin,
+        context: &'a Context,
+    ) -> Result<Self> {
         let server = match tokens.get(resource_server).await {
             Ok(Some(stored)) => {
                 voice::prove(resource_server);
@@ -65,44 +121,109 @@ impl Session {
             Ok(None) => server.server_of_none("the token was stored only just now; try again".to_owned()),
             Err(error) => server.server_of_none(chain(&error)),
         };
-        Self::new(tokens, server?, skew)
+        Self::new(tokens, server?, margin, context)
     }
 
-    fn new(tokens: Tokens, server: Result<Server, String>, skew: Duration) -> Result<Self> {
+    fn new(tokens: Tokens, server: Result<Server, String>, margin: Margin, context: &'a Context) -> Result<Self> {
         let endpoint = Endpoint::new(server);
-        let manager = TokenManager::builder(tokens.storage().clone(), endpoint.clone())
+        let mut builder = TokenManager::builder(tokens.storage().clone(), endpoint.clone())
             // It would end with the command, in the middle of a refresh.
             .refresh_ahead(Duration::ZERO)
             // Nobody could use it up: the next command reads the storage.
             .revoke_unstored(true)
-            .valid_for(skew)
-            .on_event(tell)
-            .build()?;
+            .skew(margin.skew)
+            .valid_for(margin.valid_for)
+            .on_event(tell);
+        if let Some(timeout) = context.timeout {
+            builder = builder.request_timeout(timeout).lease_wait(timeout);
+        }
         Ok(Self {
             tokens,
-            manager,
+            manager: builder.build()?,
             endpoint,
+            context,
         })
     }
 
+    /// Does something that a server has to answer to, for as long as the options say. What has been sent by then is waited
+    /// for, because it may have spent a refresh token.
+    pub(crate) async fn within<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
+        let Some(timeout) = self.context.timeout else {
+            return work.await;
+        };
+        match tokio::time::timeout(timeout, work).await {
+            Ok(result) => result,
+            Err(_) => {
+                self.manager.finish().await;
+                Err(out_of_time(timeout))
+            }
+        }
+    }
+
+    /// A failure, and the whole command that helps.
+    pub(crate) fn failed(&self, error: &ManagerError) -> Failure {
+        let again = match error.kind() {
+            ManagerErrorKind::ReauthRequired(ReauthReason::NoToken | ReauthReason::LoggedOut) => None,
+            _ => Some(error.key().resource_server()),
+        };
+        let with = format!("log in again with `{}`", self.context.login_again(again));
+        Failure::new(exit(error), chain(error).replacen("log in again", &with, 1))
+    }
+
     /// The access token, refreshed if need be.
-    pub(crate) async fn access_token(&self, key: &TokenKey) -> Result<AccessToken, ManagerError> {
-        let token = self.manager.access_token(key).await;
-        interrupt::release();
+    pub(crate) async fn access_token(
+        &self,
+        key: &TokenKey,
+        fresh: &Fresh,
+        rejected: Option<&Secret>,
+    ) -> Result<AccessToken, ManagerError> {
+        let token = match (fresh.refresh, rejected) {
+            (true, _) => self.manager.refresh(key).await,
+            (false, None) => self.manager.access_token(key).await,
+            (false, Some(rejected)) => self.other_than(key, rejected).await,
+        };
+        interrupt::release(token.is_ok());
         token
+    }
+
+    async fn other_than(&self, key: &TokenKey, rejected: &Secret) -> Result<AccessToken, ManagerError> {
+        let token = self.manager.access_token(key).await?;
+        if token.secret() == rejected {
+            return self.manager.rejected(key, &token).await;
+        }
+        Ok(token)
     }
 
     /// What a service answers to the stored token, refreshed if need be, and once more if the service refuses it.
     pub(crate) async fn get(&self, resource_server: &str, url: &str) -> Result<Vec<u8>> {
         let authorizer = self.manager.authorizer(&self.tokens.key(resource_server));
         let send = |token: AccessToken| async move {
-            interrupt::release();
-            let client = self.endpoint.client().await?;
-            Ok::<_, Failure>(client.get_resource(url, token.secret()).await)
+            interrupt::release(true);
+            let client = self.endpoint.client().await.map_err(NotSent::Other)?;
+            Ok::<_, NotSent>(client.get_resource(url, token.secret()).await)
         };
-        let answer = authorizer.send(send, is_unauthorized).await;
-        interrupt::release();
-        answer?.map_err(|error| not_served(&error))
+        let answer = self
+            .within(async { Ok(authorizer.send(send, is_unauthorized).await) })
+            .await;
+        interrupt::release(answer.is_ok());
+        let answer = answer?.map_err(|error| match error {
+            NotSent::Manager(error) => self.failed(&error),
+            NotSent::Other(failure) => failure,
+        })?;
+        let again = self.context.login_again(Some(resource_server));
+        answer.map_err(|error| not_served(&error, url, &again))
+    }
+}
+
+/// Why a service was not asked.
+enum NotSent {
+    Manager(ManagerError),
+    Other(Failure),
+}
+
+impl From<ManagerError> for NotSent {
+    fn from(error: ManagerError) -> Self {
+        Self::Manager(error)
     }
 }
 
@@ -112,28 +233,29 @@ fn is_unauthorized(answer: &Result<Vec<u8>, LoginError>) -> bool {
 }
 
 /// What a service other than the authorization server answered.
-fn not_served(error: &LoginError) -> Failure {
+fn not_served(error: &LoginError, url: &str, again: &str) -> Failure {
+    let service = text::mention(url.split(['?', '#']).next().unwrap_or_default());
     let status = error.server().and_then(EndpointError::status);
     let (exit, message) = match status {
         Some(401) => (
             Exit::Expired,
-            "the service refuses the token, refreshed as it is; log in again with `token-storage login`".to_owned(),
+            format!("the service at {service} refuses the token, refreshed as it is; log in again with `{again}`"),
         ),
         Some(403) => (
             Exit::Failure,
-            "the token does not allow this; log in with more scopes, `token-storage login --scope ...`".to_owned(),
+            format!("the token does not allow this at {service}; log in with more scopes, `{again} --scope ...`"),
         ),
         Some(status @ (408 | 429 | 500..)) => (
             Exit::Unreachable,
-            format!("the service cannot answer now (HTTP status {status}); try again later"),
+            format!("the service at {service} cannot answer now (HTTP status {status}); try again later"),
         ),
         Some(status) => (
             Exit::Failure,
-            format!("the service does not answer as it should (HTTP status {status}); check its address"),
+            format!("the service at {service} does not answer as it should (HTTP status {status}); check its address"),
         ),
         None => (
             Exit::Unreachable,
-            "no answer from the service; check its address, the network and its certificate".to_owned(),
+            format!("no answer from the service at {service}; check its address, the network and its certificate"),
         ),
     };
     Failure::new(exit, message)
@@ -160,15 +282,18 @@ fn tell(event: &Event) {
     }
 }
 
-impl From<ManagerError> for Failure {
-    fn from(error: ManagerError) -> Self {
-        Self::new(exit(&error), told(&error))
-    }
+pub(crate) fn out_of_time(timeout: Duration) -> Failure {
+    let seconds = timeout.as_secs();
+    let message =
+        format!("there was no answer within {seconds} s, as --timeout or TOKEN_STORAGE_TIMEOUT says; try again later");
+    Failure::new(Exit::Unreachable, message)
 }
 
-/// The error and its causes, with the command that helps.
-fn told(error: &ManagerError) -> String {
-    chain(error).replace("log in again", "log in again with `token-storage login`")
+/// Within the authorizer; what helps is said outside.
+impl From<ManagerError> for Failure {
+    fn from(error: ManagerError) -> Self {
+        Self::new(exit(&error), chain(&error))
+    }
 }
 
 fn exit(error: &ManagerError) -> Exit {

@@ -71,6 +71,16 @@ pub(crate) fn shell_word(text: &str) -> Option<String> {
     (!text.contains('\0')).then(|| format!("'{}'", text.replace('\'', r"'\''")))
 }
 
+/// A word of a command line in a message: as it is if no shell would make something else of it.
+#[cfg(feature = "oauth")]
+pub(crate) fn command_word(text: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./:@+,=%".contains(&byte);
+    if !text.is_empty() && !text.starts_with('-') && text.bytes().all(plain) {
+        return text.to_owned();
+    }
+    shell_word(text).unwrap_or_else(|| quoted(text))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

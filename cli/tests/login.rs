@@ -74,11 +74,15 @@ fn waiting(mut command: Command) -> (Child, BufReader<std::process::ChildStderr>
     let mut child = command.spawn().unwrap();
     let mut stderr = BufReader::new(child.stderr.take().unwrap());
     let mut line = String::new();
-    while !line.starts_with("http") {
+    // With --json it is in a note.
+    let in_note = r#"{"note":{"message":"http"#;
+    while !line.starts_with("http") && !line.starts_with(in_note) {
         line.clear();
         assert_ne!(stderr.read_line(&mut line).unwrap(), 0, "no address was printed");
     }
-    (child, stderr, line.trim_end().to_owned())
+    let address = &line[line.find("http").unwrap()..];
+    let address = address.trim_end().trim_end_matches("\"}}").to_owned();
+    (child, stderr, address)
 }
 
 /// What a browser is shown that is sent to this address.
@@ -219,8 +223,10 @@ fn nameless() -> World {
 #[test]
 fn another_server_is_discovered_and_its_address_can_be_pasted() {
     let world = nameless();
+    let url = world.server.url();
+    let address = url.strip_prefix("http://").unwrap();
     for (arguments, stored) in [
-        (&["login", "--no-browser", "--scope", "read write"][..], "127.0.0.1"),
+        (&["login", "--no-browser", "--scope", "read write"][..], address),
         (
             &["login", "--no-browser", "--scope", "read", "--resource-server", "api"],
             "api",
@@ -234,7 +240,7 @@ fn another_server_is_discovered_and_its_address_can_be_pasted() {
                 "--redirect-uri",
                 "http://localhost/back",
             ],
-            "127.0.0.1",
+            address,
         ),
     ] {
         let mut session = in_terminal(elsewhere(&world, arguments));

@@ -85,7 +85,11 @@ fn what_cannot_be_refreshed_has_an_exit_code_each() {
         (Fault::DropConnection, 7, "connection"),
         (Fault::Garbage, 7, "cannot be read"),
         (refuse("invalid_client"), 2, "check client id"),
-        (refuse("invalid_grant"), 4, "`token-storage login`"),
+        (
+            refuse("invalid_grant"),
+            4,
+            "`token-storage login --again groups.api.globus.org`",
+        ),
     ] {
         let world = World::expired(SCHEMES[0]);
         let before = world.record(GROUPS);
@@ -106,7 +110,8 @@ fn a_record_without_refresh_token_says_log_in() {
     response.as_object_mut().unwrap().remove("refresh_token");
     world.store(&response.to_string());
     let ran = world.run(&["access-token", GROUPS]).ended(4);
-    ran.says("(expired").says("`token-storage login`");
+    ran.says("(expired")
+        .says("`token-storage login --again groups.api.globus.org`");
     world.run(&["access-token", "nowhere"]).ended(3).says("no token for");
     assert_eq!(world.server.requests().len(), 0);
 }

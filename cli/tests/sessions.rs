@@ -42,7 +42,11 @@ fn a_401_is_answered_with_one_refresh() {
     assert_eq!(world.run(&["groups"]).succeeded().stdout, GROUPS_CSV);
     assert_eq!(world.server.refresh_requests(), 1);
     world.server.script_all(Endpoint::Groups, Some(status(401)));
-    world.run(&["groups"]).ended(4).quiet().says("`token-storage login`");
+    world
+        .run(&["groups"])
+        .ended(4)
+        .quiet()
+        .says("`token-storage login --again groups.api.globus.org`");
     assert_eq!(world.server.refresh_requests(), 2, "no third try");
 }
 

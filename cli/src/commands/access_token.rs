@@ -29,10 +29,19 @@ pub(crate) struct Wanted {
     #[arg(long, value_name = "SECONDS", default_value_t = 0)]
     valid_for: u32,
 
+    /// How many seconds before it expires a token is refreshed; of a short-lived one at most a quarter of its lifetime
+    #[cfg(feature = "oauth")]
+    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+    skew: u32,
+
     /// Do not refresh: the stored token or none
     #[cfg(feature = "oauth")]
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["refresh", "rejected"])]
     no_refresh: bool,
+
+    #[cfg(feature = "oauth")]
+    #[command(flatten)]
+    fresh: crate::manager::Fresh,
 
     #[cfg(feature = "oauth")]
     #[command(flatten)]
@@ -80,7 +89,7 @@ pub(super) async fn obtain(resource_server: &str, wanted: &Wanted, context: &Con
     };
     #[cfg(not(feature = "oauth"))]
     let token = stored(resource_server, context).await?;
-    refuse_expired(resource_server, &token, wanted)?;
+    refuse_expired(resource_server, &token, wanted, context)?;
     Ok(token)
 }
 
@@ -101,33 +110,42 @@ async fn refreshed(resource_server: &str, wanted: &Wanted, context: &Context) ->
         ReauthReason::{NoRefreshToken, NoToken},
     };
 
-    use crate::manager::Session;
+    use crate::manager::{Margin, Session};
 
-    let skew = Duration::from_secs(wanted.valid_for.into());
-    let session = Session::with_skew(context, &wanted.server, resource_server, skew).await?;
+    let rejected = wanted.fresh.rejected()?;
+    let margin = Margin {
+        skew: Duration::from_secs(wanted.skew.into()),
+        valid_for: Duration::from_secs(wanted.valid_for.into()),
+    };
+    let session = Session::with_margin(context, &wanted.server, resource_server, margin).await?;
     let key = session.tokens.key(resource_server);
-    match session.access_token(&key).await {
+    match session.access_token(&key, &wanted.fresh, rejected.as_ref()).await {
         Ok(token) => Ok(Token {
             secret: token.secret().clone(),
             expires_at: token.expires_at(),
         }),
         // What is said of these is the same with and without refreshing.
-        Err(error) if matches!(error.kind(), ManagerErrorKind::ReauthRequired(NoToken | NoRefreshToken)) => {
+        Err(error)
+            if !wanted.fresh.is_forced()
+                && matches!(error.kind(), ManagerErrorKind::ReauthRequired(NoToken | NoRefreshToken)) =>
+        {
             stored(resource_server, context).await
         }
-        Err(error) => Err(error.into()),
+        Err(error) => Err(session.failed(&error)),
     }
 }
 
-fn refuse_expired(resource_server: &str, token: &Token, wanted: &Wanted) -> Result<()> {
+fn refuse_expired(resource_server: &str, token: &Token, wanted: &Wanted, context: &Context) -> Result<()> {
     let now = time::now();
     let is_good = |expires_at: i64| now <= expires_at.saturating_sub(wanted.valid_for.into());
     if token.expires_at.is_none_or(is_good) {
         return Ok(());
     }
-    let with = if cfg!(feature = "oauth") {
-        " with `token-storage login`"
-    } else {
+    #[cfg(feature = "oauth")]
+    let with = format!(" with `{}`", context.login_again(Some(resource_server)));
+    #[cfg(not(feature = "oauth"))]
+    let with = {
+        let _ = context;
         ""
     };
     let message = format!(

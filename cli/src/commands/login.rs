@@ -1,6 +1,8 @@
+use token_storage::StorageUrl;
+
 use crate::{
     Context, Exit, Result,
-    commands::store,
+    commands::{get, store},
     login::{Ask, AskArgs, log_in},
     manager::Session,
     server::ServerArgs,
@@ -17,6 +19,11 @@ pub(crate) struct Args {
     #[arg(long, value_name = "SCOPE")]
     scope: Vec<String>,
 
+    /// Log in as for the stored token of this resource server: at the server that issued it, as the same client, for the
+    /// same scopes
+    #[arg(long, value_name = "RS")]
+    again: Option<String>,
+
     #[command(flatten)]
     ask: AskArgs,
 
@@ -26,11 +33,26 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit> {
     let url = context.url()?;
-    let ask = Ask::new(&args.scope.join(" "), args.ask, &args.server, context)?;
-    // Whoever logs in should not learn afterwards that there is no storage.
-    let session = Session::for_login(context, &args.server).await?;
-    let stored = log_in(&session, ask).await?;
+    let Some(again) = args.again else {
+        let ask = Ask::new(&args.scope.join(" "), args.ask, &args.server, context)?;
+        // Whoever logs in should not learn afterwards that there is no storage.
+        let session = Session::for_login(context, &args.server).await?;
+        return finish(&session, ask, &url, context).await;
+    };
+    let resource_server = context.resource_server(again)?;
+    let data = get::required(&resource_server, context).await?.data;
+    let session = Session::for_login_again(context, &args.server, &data).await?;
+    let scope = match args.scope.is_empty() {
+        true => data.scope.clone(),
+        false => args.scope.join(" "),
+    };
+    let ask = Ask::new(&scope, args.ask, &args.server.or_of(&data)?, context)?;
+    finish(&session, ask.under(&resource_server), &url, context).await
+}
+
+async fn finish(session: &Session<'_>, ask: Ask, url: &StorageUrl, context: &Context) -> Result<Exit> {
+    let stored = log_in(session, ask).await?;
     store::report(&stored, context)?;
-    store::warn_of_memory(&url);
+    store::warn_of_memory(url);
     Ok(Exit::Success)
 }

@@ -7,7 +7,7 @@ use token_storage::{
 use super::{get::not_found, remove};
 use crate::{
     Context, Exit, Failure, Result,
-    manager::{SKEW, Session, Tokens},
+    manager::{MARGIN, Session, Tokens},
     output::print_done,
     server::ServerArgs,
     text, voice,
@@ -47,7 +47,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit> {
 
 async fn one(tokens: &Tokens, args: &Args, resource_server: &str, context: &Context) -> Result<()> {
     let key = tokens.key(resource_server);
-    if !end(tokens, args, &key).await? {
+    if !end(tokens, args, &key, context).await? {
         return Err(not_found(context, tokens.storage()));
     }
     report(&[key], context)
@@ -70,7 +70,7 @@ async fn all(tokens: &Tokens, args: &Args, context: &Context) -> Result<()> {
     }
     let (mut done, mut failures) = (Vec::new(), Vec::new());
     for key in page.items {
-        match end(tokens, args, &key).await {
+        match end(tokens, args, &key, context).await {
             Ok(true) => done.push(key),
             // Somebody else has removed it since.
             Ok(false) => {}
@@ -89,12 +89,13 @@ async fn all(tokens: &Tokens, args: &Args, context: &Context) -> Result<()> {
 }
 
 /// Whether there was a token. Each is revoked at the server that it came from.
-async fn end(tokens: &Tokens, args: &Args, key: &TokenKey) -> Result<bool> {
+async fn end(tokens: &Tokens, args: &Args, key: &TokenKey, context: &Context) -> Result<bool> {
     if args.local_only {
         return Ok(tokens.storage().remove(key, Precondition::None).await?);
     }
-    let session = Session::on(tokens.clone(), &args.server, key.resource_server(), SKEW).await?;
-    session.manager.logout(key, Logout::Revoke).await.map_err(explain)
+    let session = Session::on(tokens.clone(), &args.server, key.resource_server(), MARGIN, context).await?;
+    let ended = async { Ok(session.manager.logout(key, Logout::Revoke).await) };
+    session.within(ended).await?.map_err(explain)
 }
 
 fn explain(error: ManagerError) -> Failure {

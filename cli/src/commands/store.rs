@@ -1,17 +1,7 @@
-use std::{
-    fs::File,
-    io::{self, IsTerminal as _, Read},
-    path::Path,
-};
-
 use serde_json::json;
-use token_storage::{StorageUrl, StoredResponse, TokenResponse};
-use zeroize::Zeroizing;
+use token_storage::{StorageUrl, StoredResponse, TokenPath, TokenResponse};
 
-use crate::{Context, Exit, Failure, Result, output::print_done, record::Summary, text, time, voice};
-
-/// More than any storage takes in one batch.
-const MAX_INPUT: u64 = 16 * 1024 * 1024;
+use crate::{Context, Exit, Failure, Result, input, output::print_done, record::Summary, text, time, voice};
 
 /// Store a token response, the JSON that a token endpoint answered
 ///
@@ -27,6 +17,10 @@ pub(crate) struct Args {
     #[arg(long)]
     refresh: bool,
 
+    /// Where in the response the token is, if not at the top: names separated by dots, or a JSON Pointer
+    #[arg(long, value_name = "PATH")]
+    token_path: Option<String>,
+
     /// The resource server that the token is for, if the response names none
     #[arg(long, value_name = "RS")]
     resource_server: Option<String>,
@@ -38,7 +32,7 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit> {
     let url = context.url()?;
-    let (place, bytes) = read(&args.file)?;
+    let (place, bytes) = input::read(&args.file, "the token response")?;
     let response = understand(&bytes, &args, context).map_err(|failure| failure.at(&place))?;
     let tokens = context.tokens().await?;
     let stored = if args.refresh {
@@ -52,7 +46,12 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit> {
 }
 
 fn understand(bytes: &[u8], args: &Args, context: &Context) -> Result<TokenResponse> {
-    let mut response = TokenResponse::parse(bytes, time::now())?.strict()?;
+    let path = args.token_path.as_deref().map(TokenPath::parse).transpose()?;
+    let mut response = match path {
+        Some(path) => TokenResponse::parse_at(bytes, &path, time::now()),
+        None => TokenResponse::parse(bytes, time::now()),
+    }?
+    .strict()?;
     if let Some(given) = &args.resource_server {
         let given = context.resource_server(given.clone())?;
         let mut named = response.tokens().iter().map(|token| token.resource_server.as_deref());
@@ -69,42 +68,6 @@ fn understand(bytes: &[u8], args: &Args, context: &Context) -> Result<TokenRespo
         Some(scope) => response.with_requested_scope(scope),
         None => response,
     })
-}
-
-/// The response and what to call it in messages.
-fn read(file: &str) -> Result<(String, Zeroizing<Vec<u8>>)> {
-    if file == "-" {
-        let stdin = io::stdin();
-        if stdin.is_terminal() {
-            voice::note("reading the token response from the terminal; end it with Ctrl-D");
-        }
-        let place = "standard input".to_owned();
-        return Ok((place.clone(), read_limited(stdin.lock(), &place)?));
-    }
-    if !Path::new(file).exists() {
-        // The name is not repeated: people paste the response, or a token, where a file is due.
-        let message = "there is no such file; give a file with the token response, or `-` for standard input";
-        return Err(Failure::new(Exit::Usage, message));
-    }
-    let place = text::one_line(file);
-    let opened = File::open(file).map_err(|error| unreadable(&place, &error))?;
-    let bytes = read_limited(opened, &place)?;
-    Ok((place, bytes))
-}
-
-fn read_limited(input: impl Read, place: &str) -> Result<Zeroizing<Vec<u8>>> {
-    let mut bytes = Zeroizing::new(Vec::with_capacity(64 * 1024));
-    let read = input.take(MAX_INPUT + 1).read_to_end(&mut bytes);
-    read.map_err(|error| unreadable(place, &error))?;
-    if bytes.len() as u64 > MAX_INPUT {
-        let message = format!("{place}: is larger than {MAX_INPUT} bytes; that is no token response");
-        return Err(Failure::new(Exit::Usage, message));
-    }
-    Ok(bytes)
-}
-
-fn unreadable(place: &str, error: &io::Error) -> Failure {
-    Failure::new(Exit::Usage, format!("{place}: cannot be read: {error}"))
 }
 
 /// Nobody stores tokens to lose them at once.

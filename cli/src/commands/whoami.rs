@@ -4,7 +4,7 @@ use token_storage::globus::scopes;
 use super::get;
 use crate::{
     Context, Exit, Failure, Result,
-    manager::Session,
+    manager::{Fresh, Session},
     output::{print, print_json},
     server::ServerArgs,
     text,
@@ -21,19 +21,22 @@ pub(crate) struct Args {
     resource_server: String,
 
     /// Ask nobody: the identity that was stored at login
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["refresh", "rejected"])]
     offline: bool,
+
+    #[command(flatten)]
+    fresh: Fresh,
 
     #[command(flatten)]
     server: ServerArgs,
 }
 
 pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit> {
-    let resource_server = context.resource_server(args.resource_server)?;
+    let resource_server = context.resource_server(args.resource_server.clone())?;
     let data = get::required(&resource_server, context).await?.data;
     let asks = data.scope.split_ascii_whitespace().any(|scope| scope == "openid");
     let claims = if asks && !args.offline {
-        ask(&resource_server, &args.server, context).await?
+        ask(&resource_server, &args, context).await?
     } else {
         let identity = data.identity_id.ok_or_else(unknown)?;
         Map::from_iter([("sub".to_owned(), identity.into())])
@@ -46,9 +49,15 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit> {
     Ok(Exit::Success)
 }
 
-async fn ask(resource_server: &str, server: &ServerArgs, context: &Context) -> Result<Map<String, Value>> {
-    let session = Session::open(context, server, resource_server).await?;
-    let client = session.endpoint.client().await?;
+async fn ask(resource_server: &str, args: &Args, context: &Context) -> Result<Map<String, Value>> {
+    let rejected = args.fresh.rejected()?;
+    let session = Session::open(context, &args.server, resource_server).await?;
+    let client = session.within(session.endpoint.client()).await?;
+    if args.fresh.is_forced() {
+        let key = session.tokens.key(resource_server);
+        let token = session.access_token(&key, &args.fresh, rejected.as_ref()).await;
+        token.map_err(|error| session.failed(&error))?;
+    }
     let Some(url) = &client.provider().userinfo_endpoint else {
         let message = "this server does not say who somebody is; --offline shows what was stored at login";
         return Err(Failure::new(Exit::Usage, message));

@@ -7,6 +7,9 @@ use token_storage::{
 
 use crate::{Context, Exit, Failure, Result, server::ServerArgs};
 
+/// How long to wait for a person, unless it is said otherwise.
+const PATIENCE: Duration = Duration::from_secs(600);
+
 /// How to log in. Without any of these: with a browser on this machine.
 #[derive(Debug, Default, clap::Args)]
 pub(crate) struct AskArgs {
@@ -31,9 +34,13 @@ pub(crate) struct AskArgs {
     #[arg(long, value_name = "RS")]
     resource_server: Option<String>,
 
-    /// How many seconds to wait for the browser to come back
-    #[arg(long, value_name = "SECONDS", default_value_t = 600)]
-    timeout: u32,
+    /// Replace tokens that another server, or another client, issued and that have the same name
+    #[arg(long)]
+    replace: bool,
+
+    /// Revoke the tokens that the new ones replace. Some servers then end the new ones, too
+    #[arg(long)]
+    revoke_replaced: bool,
 }
 
 /// What a login is for, and how it goes.
@@ -47,6 +54,8 @@ pub(crate) struct Ask {
     /// The page of the server that shows codes, if it is known to have one.
     pub(super) code_page: Option<String>,
     pub(super) resource_server: Option<String>,
+    pub(super) replace: bool,
+    pub(super) revoke_replaced: bool,
     pub(super) patience: Duration,
 }
 
@@ -80,7 +89,9 @@ impl Ask {
             redirect_uri: args.redirect_uri,
             code_page: globus.map(|globus| globus.code_page()),
             resource_server: resource_server.transpose()?,
-            patience: Duration::from_secs(args.timeout.into()),
+            replace: args.replace,
+            revoke_replaced: args.revoke_replaced,
+            patience: context.timeout.unwrap_or(PATIENCE),
         };
         if args.device {
             ask.way = Way::Device;
@@ -88,6 +99,12 @@ impl Ask {
             ask.way = Way::Paste;
         }
         Ok(ask)
+    }
+
+    /// The name that a token is stored under whose response names none, unless one was given.
+    pub(crate) fn under(mut self, resource_server: &str) -> Self {
+        self.resource_server.get_or_insert_with(|| resource_server.to_owned());
+        self
     }
 
     /// Whether the browser is sent back to this machine, unless it is said otherwise.

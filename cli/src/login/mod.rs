@@ -2,6 +2,7 @@
 
 mod ask;
 mod browser;
+mod replace;
 mod terminal;
 
 use std::time::Duration;
@@ -10,6 +11,7 @@ use token_storage::{
     StoredResponse, TokenResponse,
     oauth::{LoopbackLogin, OAuthClient, PendingLogin},
 };
+use tokio::time::{Instant, timeout, timeout_at};
 
 use self::{
     ask::Way,
@@ -21,7 +23,12 @@ pub(crate) use self::{
     browser::open_here,
     terminal::is_attended,
 };
-use crate::{Failure, Result, interrupt, manager::Session, text};
+use crate::{
+    Exit, Failure, Result, interrupt,
+    manager::{Session, out_of_time},
+    text,
+    voice::note,
+};
 
 /// How long to wait for a browser that may not have come up, before its program's word is not waited for any longer.
 const BROWSER_STARTS: Duration = Duration::from_secs(2);
@@ -29,21 +36,23 @@ const BROWSER_STARTS: Duration = Duration::from_secs(2);
 /// Logs in as was asked for, and stores the tokens: all of them or none. If they cannot be stored, they are revoked.
 ///
 /// Signals that come between sending the code and storing wait: the server may have issued tokens that nobody else knows of.
-pub(crate) async fn log_in(session: &Session, ask: Ask) -> Result<Vec<StoredResponse>> {
-    let client = session.endpoint.client().await?;
+pub(crate) async fn log_in(session: &Session<'_>, ask: Ask) -> Result<Vec<StoredResponse>> {
+    let client = timeout(ask.patience, session.endpoint.client()).await;
+    let client = client.map_err(|_| out_of_time(ask.patience))??;
     let login = Login { client, session, ask };
+    login.prepare().await?;
     let stored = match login.ask.way {
         Way::Browser => login.with_browser().await,
         Way::Paste => login.with_pasted_code(login.ask.open).await,
         Way::Device => login.with_device().await,
     };
-    interrupt::release();
+    interrupt::release(stored.is_ok());
     stored
 }
 
 struct Login<'a> {
     client: &'a OAuthClient,
-    session: &'a Session,
+    session: &'a Session<'a>,
     ask: Ask,
 }
 
@@ -91,7 +100,7 @@ impl Login<'_> {
             // The address is on the screen, whatever becomes of it.
             let _ = tokio::time::timeout(BROWSER_STARTS, browser::open(login.url().as_str())).await;
         }
-        let code = read_line("Enter the resulting Authorization Code here: ")?;
+        let code = read_line("Enter the resulting Authorization Code here: ", self.ask.patience).await?;
         self.finish(login, &code).await
     }
 
@@ -99,12 +108,14 @@ impl Login<'_> {
         announce(self.ask.greeting(), login.url().as_str());
         say("In the end the browser is sent to an address of its own machine, http://127.0.0.1 or the like, that it");
         say("cannot open. That is expected: copy it from the address bar.");
-        let address = read_line("Enter the resulting address here: ")?;
+        let address = read_line("Enter the resulting address here: ", self.ask.patience).await?;
         self.finish(login, &address).await
     }
 
     async fn with_device(&self) -> Result<Vec<StoredResponse>> {
-        let mut login = self.client.begin_device_login(&self.ask.options).await?;
+        let deadline = Instant::now() + self.ask.patience;
+        let begun = timeout_at(deadline, self.client.begin_device_login(&self.ask.options)).await;
+        let mut login = begun.map_err(|_| out_of_time(self.ask.patience))??;
         announce(self.ask.greeting(), login.verification_uri());
         say(&format!("Enter this code there: {}", text::name(login.user_code())));
         if let Some(complete) = login.verification_uri_complete() {
@@ -112,13 +123,21 @@ impl Login<'_> {
         }
         say("\nWaiting until you have done so ...");
         loop {
-            login.wait().await?;
+            timeout_at(deadline, login.wait())
+                .await
+                .map_err(|_| self.nobody_came())??;
             interrupt::hold();
             if let Some(response) = login.poll().await? {
                 return self.keep(response).await;
             }
-            interrupt::release();
+            interrupt::release(false);
         }
+    }
+
+    fn nobody_came(&self) -> Failure {
+        let seconds = self.ask.patience.as_secs();
+        let message = format!("nobody finished the login at {} in time, {seconds} s", self.server());
+        Failure::new(Exit::Failure, message)
     }
 
     async fn finish(&self, login: PendingLogin, pasted: &str) -> Result<Vec<StoredResponse>> {
@@ -127,21 +146,28 @@ impl Login<'_> {
     }
 
     async fn keep(&self, response: TokenResponse) -> Result<Vec<StoredResponse>> {
-        let named = response.with_resource_server(&self.resource_server())?;
+        let named = response.with_resource_server(&self.resource_server().await)?;
+        for warning in named.warnings() {
+            note(&format!("warning: in the answer of {}, {warning}", self.server()));
+        }
+        let replaced = match self.replaced(&named).await {
+            Ok(replaced) => replaced,
+            Err(refused) => {
+                self.client.revoke_response(&named).await;
+                return Err(refused.at("the new tokens were not stored, and revoked"));
+            }
+        };
         let Session { manager, tokens, .. } = self.session;
         match manager.store_login(tokens.namespace(), &named).await {
-            Ok(stored) => Ok(stored),
+            Ok(stored) => {
+                self.tell(&stored);
+                self.end(replaced, &stored).await;
+                Ok(stored)
+            }
             Err(error) => {
                 self.client.revoke_response(&named).await;
                 Err(Failure::from(error).at("the tokens could not be stored, so they were revoked"))
             }
         }
-    }
-
-    /// What a token is stored under that names no resource server: what was said, else the server's host.
-    fn resource_server(&self) -> String {
-        let host = self.client.provider().token_endpoint.host_str();
-        let given = self.ask.resource_server.clone();
-        given.unwrap_or_else(|| host.unwrap_or_default().to_owned())
     }
 }

@@ -18,6 +18,16 @@ impl ServerArgs {
         }
     }
 
+    /// These options, and what they do not say from a record.
+    pub(crate) fn or_of(&self, data: &TokenData) -> Result<Self> {
+        let mut args = self.clone();
+        if let Some(theirs) = IssuedBy::of(data)?.filter(|_| !self.names_a_server()) {
+            args.issuer = theirs.issuer.filter(|issuer| !issuer.is_empty());
+            args.token_endpoint = theirs.token_endpoint.filter(|_| args.issuer.is_none());
+        }
+        Ok(args)
+    }
+
     /// The server of a record that cannot be had: only what the options name.
     pub(crate) fn server_of_none(&self, why: String) -> Result<Result<Server, String>> {
         match self.names_a_server() {
