@@ -13,9 +13,6 @@ const GROUPS: &str = "urn:globus:auth:scope:groups.api.globus.org:view_my_groups
 const REDIRECT: &str = "http://127.0.0.1:1/";
 
 fn client() -> reqwest::Client {
-    // Built together with the facade's `oauth`, reqwest speaks TLS but leaves the provider to us, and does not start
-    // without one even for loopback. That there is one already is no error.
-    let _ = rustls::crypto::ring::default_provider().install_default();
     let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none());
     client.pool_max_idle_per_host(0).build().unwrap()
 }

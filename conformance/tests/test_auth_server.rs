@@ -8,8 +8,6 @@ use std::{
 use serde_json::Value;
 
 fn client() -> reqwest::Client {
-    // Built together with the facade's `oauth`, reqwest wants a TLS provider though nothing here is encrypted.
-    let _ = rustls::crypto::ring::default_provider().install_default();
     reqwest::Client::builder().no_proxy().build().unwrap()
 }
 

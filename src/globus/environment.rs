@@ -133,6 +133,7 @@ impl Environment {
             jwks_uri: Some(at("/jwk.json")),
             userinfo_endpoint: Some(at("/v2/oauth2/userinfo")),
             issuer_in_redirects: false,
+            issuer_template: None,
         }
     }
 

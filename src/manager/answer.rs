@@ -282,6 +282,12 @@ impl EndpointError {
         self.0.may_have_been_done
     }
 
+    /// Whether the server says that the token itself is expired, revoked or unknown.
+    #[cfg(feature = "oauth")]
+    pub(crate) fn is_about_a_dead_token(&self) -> bool {
+        matches!(self.0.problem, Problem::Means(Meaning::TokenDead))
+    }
+
     /// What the server said: its code or its status, and its explanation.
     fn said(&self) -> String {
         let mut said = match (&self.0.code, self.0.status) {

@@ -60,6 +60,9 @@ impl ConnectionProblem {
             ),
             Self::TooLong => ("gave an answer that is too long", "check its address"),
         };
-        write!(f, "{server} {what}; {advice}")
+        match self.is_before_sending() {
+            true => write!(f, "no connection to {server}: it {what}; {advice}"),
+            false => write!(f, "{server} {what}; {advice}"),
+        }
     }
 }

@@ -1,15 +1,9 @@
 use std::{
     fmt,
-    future::Future,
-    pin::Pin,
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use oauth2::{
-    AuthType, ClientId, ClientSecret, EndpointNotSet, EndpointSet, HttpRequest, HttpResponse, Scope, TokenUrl,
-    basic::BasicClient,
-};
 use token_storage_core::{Secret, TokenData, async_trait};
 use url::Url;
 
@@ -31,8 +25,6 @@ pub struct OAuthClient {
     client_auth: ClientAuth,
     pub(super) keys: Arc<KeyCache>,
 }
-
-pub(super) type Requests = BasicClient<EndpointNotSet, EndpointNotSet, EndpointNotSet, EndpointNotSet, EndpointSet>;
 
 impl OAuthClient {
     /// A public client, which has no secret: a command, a desktop or mobile application (RFC 8252).
@@ -74,13 +66,13 @@ impl OAuthClient {
     /// # Errors
     /// - [`LoginErrorKind::Server`](super::LoginErrorKind::Server).
     pub async fn client_credentials(&self, scope: &str) -> Result<TokenResponse, LoginError> {
-        let requests = self.requests();
-        let request = requests.exchange_client_credentials().add_scopes(scopes(scope));
-        let now = unix_now();
-        let capture = self.capture();
-        let _ = request.request_async(&capture).await;
-        let answer = self.token_response(capture.taken()?, now)?;
-        Ok(answer.with_requested_scope(scope))
+        let mut form = vec![("grant_type", "client_credentials")];
+        let scopes: Vec<&str> = scope.split_ascii_whitespace().collect();
+        let scope = scopes.join(" ");
+        if !scope.is_empty() {
+            form.push(("scope", &scope));
+        }
+        Ok(self.tokens(form).await?.with_requested_scope(&scope))
     }
 
     /// Globus: trades a token that this service was called with for tokens of the services that it calls itself. One
@@ -102,9 +94,7 @@ impl OAuthClient {
             form.push(("access_type", "offline"));
         }
         form.extend(scope.map(|scope| ("scope", scope)));
-        let now = unix_now();
-        let answer = self.post(&self.provider.token_endpoint, form).await?;
-        Ok(self.token_response(answer, now)?)
+        Ok(self.tokens(form).await?)
     }
 
     /// What `/userinfo` says about the owner of an access token, as JSON (OpenID Connect Core section 5.3).
@@ -140,26 +130,6 @@ impl OAuthClient {
         }
     }
 
-    pub(super) fn requests(&self) -> Requests {
-        let requests = BasicClient::new(ClientId::new(self.client_id.clone()))
-            .set_auth_type(match self.client_auth {
-                ClientAuth::Header => AuthType::BasicAuth,
-                ClientAuth::Form => AuthType::RequestBody,
-            })
-            .set_token_uri(TokenUrl::from_url(self.provider.token_endpoint.clone()));
-        match &self.client_secret {
-            Some(secret) => requests.set_client_secret(ClientSecret::new(secret.expose().to_owned())),
-            None => requests,
-        }
-    }
-
-    pub(super) fn capture(&self) -> Capture {
-        Capture {
-            http: self.http.clone(),
-            answer: Mutex::new(None),
-        }
-    }
-
     /// A form with this client's authentication.
     pub(super) async fn post(&self, url: &Url, mut form: Vec<(&str, &str)>) -> Result<Answer, EndpointError> {
         let secret = self.client_secret.as_ref().map(Secret::expose);
@@ -171,18 +141,32 @@ impl OAuthClient {
                 None
             }
         };
-        self.http.post_form(url.as_str(), &form, basic).await
+        let answer = self.http.post_form(url.as_str(), &form, basic).await;
+        match &self.provider.issuer {
+            Some(issuer) => answer
+                .map(|answer| answer.said_by(issuer))
+                .map_err(|error| error.with_server(issuer)),
+            None => answer,
+        }
+    }
+
+    /// What the token endpoint gives for a grant.
+    pub(super) async fn tokens(&self, form: Vec<(&str, &str)>) -> Result<TokenResponse, EndpointError> {
+        let now = unix_now();
+        let answer = self.post(&self.provider.token_endpoint, form).await?;
+        self.token_response(answer, now)
     }
 
     async fn redeem(&self, request: &RefreshRequest<'_>) -> Result<TokenResponse, EndpointError> {
         let Some(refresh_token) = &request.data.refresh_token else {
             return Err(EndpointError::client_rejected("no refresh token"));
         };
-        let requests = self.requests();
-        let token = oauth2::RefreshToken::new(refresh_token.expose().to_owned());
-        let capture = self.capture();
-        let _ = requests.exchange_refresh_token(&token).request_async(&capture).await;
-        self.token_response(capture.taken()?, request.now)
+        let form = vec![
+            ("grant_type", "refresh_token"),
+            ("refresh_token", refresh_token.expose()),
+        ];
+        let answer = self.post(&self.provider.token_endpoint, form).await?;
+        self.token_response(answer, request.now)
     }
 
     /// Reads a token response that was asked for at `now`, and says in it whose it is.
@@ -227,61 +211,22 @@ impl TokenEndpoint for OAuthClient {
             .post(url, vec![("token", token.expose()), ("token_type_hint", hint)])
             .await?;
         if answer.is_success() {
+            return Ok(());
+        }
+        let error = answer.error();
+        // A token that is of no use is what was wanted (RFC 7009 section 2.2), though not every server says so with 200.
+        if error.is_about_a_dead_token() {
             Ok(())
         } else {
-            Err(answer.error())
+            Err(error)
         }
     }
-}
-
-pub(super) fn scopes(scope: &str) -> impl Iterator<Item = Scope> + '_ {
-    scope.split_ascii_whitespace().map(|scope| Scope::new(scope.to_owned()))
 }
 
 /// Counting from before the request makes an expiry too early by its duration, never too late.
 pub(super) fn unix_now() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
-}
-
-/// Takes the answer out of the hands of `oauth2`: it makes the requests well, but its errors quote bodies, and its
-/// token response knows one token only.
-pub(super) struct Capture {
-    http: HttpClient,
-    answer: Mutex<Option<Result<Answer, EndpointError>>>,
-}
-
-/// What `oauth2` is told instead of an answer.
-#[derive(Debug)]
-pub(super) struct Captured;
-
-impl fmt::Display for Captured {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("captured")
-    }
-}
-
-impl std::error::Error for Captured {}
-
-impl Capture {
-    /// The answer; an error if `oauth2` sent nothing, because it did not like the request.
-    pub(super) fn taken(self) -> Result<Answer, EndpointError> {
-        let answer = self.answer.into_inner().unwrap_or_else(PoisonError::into_inner);
-        answer.unwrap_or_else(|| Err(EndpointError::client_rejected("the request could not be made")))
-    }
-}
-
-impl<'c> oauth2::AsyncHttpClient<'c> for Capture {
-    type Error = Captured;
-    type Future = Pin<Box<dyn Future<Output = Result<HttpResponse, Captured>> + Send + 'c>>;
-
-    fn call(&'c self, request: HttpRequest) -> Self::Future {
-        Box::pin(async move {
-            let answer = self.http.send(request).await;
-            *self.answer.lock().unwrap_or_else(PoisonError::into_inner) = Some(answer);
-            Err(Captured)
-        })
-    }
 }
 
 impl fmt::Debug for OAuthClient {

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use token_storage_core::Secret;
 
 use super::{
-    LoginError, LoginErrorKind, OAuthClient,
+    LoginError, LoginErrorKind, OAuthClient, Provider,
     client::unix_now,
     keys::{BASE64_URL, Keys},
 };
@@ -27,6 +27,8 @@ struct Claims {
     sub: String,
     aud: Audience,
     azp: Option<String>,
+    /// The tenant, at a server that has an issuer for each.
+    tid: Option<String>,
     exp: f64,
     nbf: Option<f64>,
     nonce: Option<String>,
@@ -41,7 +43,7 @@ enum Audience {
 
 /// What the claims are compared with.
 struct Wanted<'a> {
-    issuer: &'a str,
+    provider: &'a Provider,
     client_id: &'a str,
     nonce: Option<&'a Secret>,
     now: i64,
@@ -57,14 +59,14 @@ impl OAuthClient {
         response: TokenResponse,
         nonce: Option<&Secret>,
     ) -> Result<TokenResponse, LoginError> {
-        let (Some(id_token), Some(issuer)) = (response.id_token(), self.provider.issuer.as_deref()) else {
+        let Some(id_token) = response.id_token() else {
             return Ok(response);
         };
-        if self.provider.jwks_uri.is_none() {
+        if self.provider.issuer.is_none() || self.provider.jwks_uri.is_none() {
             return Ok(response);
         }
         let wanted = Wanted {
-            issuer,
+            provider: &self.provider,
             client_id: &self.client_id,
             nonce,
             now: unix_now(),
@@ -136,11 +138,15 @@ fn check(claims: &Claims, wanted: &Wanted<'_>) -> Result<(), LoginError> {
         Audience::One(audience) => (own(audience), false),
         Audience::Many(audiences) => (audiences.iter().any(own), audiences.len() > 1),
     };
+    let issuer = wanted.provider.issuer_of_tenant(claims.tid.as_deref());
     let party_fits = claims.azp.as_ref().map_or(!several, own);
     // Exact: seconds of the present are far below 2^53.
     let now = wanted.now as f64;
     let problems = [
-        (claims.iss != wanted.issuer, "its id_token is of another issuer"),
+        (
+            issuer.as_ref() != Some(&claims.iss),
+            "its id_token is of another issuer",
+        ),
         (!for_us || !party_fits, "its id_token is for another client"),
         (
             now >= claims.exp + LEEWAY,

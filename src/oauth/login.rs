@@ -1,16 +1,13 @@
 //! The authorization code flow (RFC 6749 section 4.1) with PKCE (RFC 7636).
 
-use std::{borrow::Cow, fmt};
+use std::fmt;
 
-use oauth2::{AuthUrl, AuthorizationCode, CsrfToken, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl};
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use token_storage_core::Secret;
 use url::Url;
+use zeroize::Zeroizing;
 
-use super::{
-    LoginError, LoginErrorKind, LoginOptions, OAuthClient,
-    client::{scopes, unix_now},
-    redirect::Expected,
-};
+use super::{LoginError, LoginErrorKind, LoginOptions, OAuthClient, redirect::Expected};
 use crate::TokenResponse;
 
 /// A login that a person has yet to agree to: they visit [`url`](PendingLogin::url), and what comes back finishes it.
@@ -46,39 +43,38 @@ impl OAuthClient {
         let no_endpoint = || {
             LoginError::configuration("this server has no address for logging in with a browser; try the device flow")
         };
-        let endpoint = self.provider.authorization_endpoint.clone().ok_or_else(no_endpoint)?;
-        let redirect = RedirectUrl::new(redirect_uri.to_owned())
-            .map_err(|_| LoginError::configuration("the redirect address is not a URL"))?;
-        let (challenge, verifier) = PkceCodeChallenge::new_random_sha256();
-        let nonce = options
-            .asks_for_identity()
-            .then(|| CsrfToken::new_random().into_secret());
-
-        let requests = self.requests().set_auth_uri(AuthUrl::from_url(endpoint));
-        let mut request = requests
-            .authorize_url(CsrfToken::new_random)
-            .add_scopes(scopes(options.scope()))
-            .set_pkce_challenge(challenge)
-            .set_redirect_uri(Cow::Borrowed(&redirect));
-        for (name, value) in &options.parameters {
-            request = request.add_extra_param(name, value);
+        let mut url = self.provider.authorization_endpoint.clone().ok_or_else(no_endpoint)?;
+        Url::parse(redirect_uri).map_err(|_| LoginError::configuration("the redirect address is not a URL"))?;
+        let [state, verifier] = [random()?, random()?];
+        let nonce = options.asks_for_identity().then(random).transpose()?;
+        let mut query = url.query_pairs_mut();
+        query
+            .append_pair("response_type", "code")
+            .append_pair("client_id", &self.client_id)
+            .append_pair("state", state.expose())
+            .append_pair("code_challenge", &challenge(&verifier))
+            .append_pair("code_challenge_method", "S256")
+            .append_pair("redirect_uri", redirect_uri);
+        if !options.scope().is_empty() {
+            query.append_pair("scope", options.scope());
         }
+        query.extend_pairs(&options.parameters);
         if let Some(nonce) = &nonce {
-            request = request.add_extra_param("nonce", nonce);
+            query.append_pair("nonce", nonce.expose());
         }
-        let (url, state) = request.url();
+        drop(query);
         Ok(PendingLogin {
             client: self.clone(),
             scope: options.scope().to_owned(),
             url,
             redirect_uri: redirect_uri.to_owned(),
             expected: Expected {
-                state: Secret::new(state.into_secret()),
+                state,
                 issuer: self.provider.issuer.clone(),
                 issuer_required: self.provider.issuer_in_redirects,
             },
-            nonce: nonce.map(Secret::new),
-            verifier: Secret::new(verifier.into_secret()),
+            nonce,
+            verifier,
         })
     }
 }
@@ -128,19 +124,30 @@ impl PendingLogin {
     }
 
     pub(super) async fn redeem(self, code: &Secret) -> Result<TokenResponse, LoginError> {
-        let redirect = RedirectUrl::new(self.redirect_uri).map_err(|_| LoginError::configuration("not a URL"))?;
-        let requests = self.client.requests();
-        let request = requests
-            .exchange_code(AuthorizationCode::new(code.expose().to_owned()))
-            .set_pkce_verifier(PkceCodeVerifier::new(self.verifier.expose().to_owned()))
-            .set_redirect_uri(Cow::Owned(redirect));
-        let now = unix_now();
-        let capture = self.client.capture();
-        let _ = request.request_async(&capture).await;
-        let response = self.client.token_response(capture.taken()?, now)?;
+        let form = vec![
+            ("grant_type", "authorization_code"),
+            ("code", code.expose()),
+            ("redirect_uri", &self.redirect_uri),
+            ("code_verifier", self.verifier.expose()),
+        ];
+        let response = self.client.tokens(form).await?;
         let response = response.with_requested_scope(&self.scope);
         self.client.identified(response, self.nonce.as_ref()).await
     }
+}
+
+/// 256 random bits, as text: for a state, a nonce, or a verifier of PKCE (RFC 7636 section 4.1).
+fn random() -> Result<Secret, LoginError> {
+    let mut bytes = Zeroizing::new([0; 32]);
+    let failed = |_| LoginError::new(LoginErrorKind::Local, "this machine gives no random numbers");
+    getrandom::fill(&mut *bytes).map_err(failed)?;
+    Ok(Secret::new(URL_SAFE_NO_PAD.encode(*bytes)))
+}
+
+/// S256 (RFC 7636 section 4.2).
+fn challenge(verifier: &Secret) -> String {
+    let digest = ring::digest::digest(&ring::digest::SHA256, verifier.expose().as_bytes());
+    URL_SAFE_NO_PAD.encode(digest)
 }
 
 impl fmt::Debug for PendingLogin {

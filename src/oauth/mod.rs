@@ -30,7 +30,7 @@ mod redirect;
 pub use client::OAuthClient;
 pub use device::DeviceLogin;
 pub use error::{LoginError, LoginErrorKind};
-pub use http::{ClientAuth, HttpClient};
+pub use http::{ClientAuth, HttpAnswer, HttpClient, HttpRequest, HttpTransport};
 pub use login::PendingLogin;
 pub use loopback::LoopbackLogin;
 pub use options::LoginOptions;

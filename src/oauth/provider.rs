@@ -1,4 +1,4 @@
-use serde::Deserialize;
+use serde_json::{Map, Value};
 use url::Url;
 
 use super::{HttpClient, LoginError, LoginErrorKind};
@@ -24,20 +24,12 @@ pub struct Provider {
     pub userinfo_endpoint: Option<Url>,
     /// Whether it names itself in every redirect of a login, so that one without its name is refused (RFC 9207).
     pub issuer_in_redirects: bool,
+    /// The issuer of its id_tokens, where it has one for each tenant: `https://login.example/{tenantid}/v2.0`.
+    pub(crate) issuer_template: Option<String>,
 }
 
-#[derive(Deserialize)]
-struct Metadata {
-    issuer: String,
-    authorization_endpoint: Option<Url>,
-    token_endpoint: Url,
-    revocation_endpoint: Option<Url>,
-    device_authorization_endpoint: Option<Url>,
-    jwks_uri: Option<Url>,
-    userinfo_endpoint: Option<Url>,
-    #[serde(default, rename = "authorization_response_iss_parameter_supported")]
-    issuer_in_redirects: bool,
-}
+/// What some servers put in place of a tenant's name.
+const TENANT: &str = "{tenantid}";
 
 impl Provider {
     /// A server that is only known by its token endpoint: enough to refresh. Set the other fields as needed.
@@ -54,7 +46,25 @@ impl Provider {
             jwks_uri: None,
             userinfo_endpoint: None,
             issuer_in_redirects: false,
+            issuer_template: None,
         })
+    }
+
+    /// The server that a record names, as far as the record goes: enough to refresh, without asking anybody anything. If its
+    /// token endpoint is gone (404, 410, no connection) [`discover`](Self::discover) finds the new one. `None` if the record
+    /// names no token endpoint.
+    ///
+    /// # Errors
+    /// - [`LoginErrorKind::Configuration`] if what it names is no address, or one without encryption that is not on loopback.
+    pub fn of_record(record: &IssuedBy) -> Result<Option<Self>, LoginError> {
+        let Some(token_endpoint) = &record.token_endpoint else {
+            return Ok(None);
+        };
+        let provider = Self::new(token_endpoint)?;
+        Ok(Some(Self {
+            issuer: record.issuer.clone(),
+            ..provider
+        }))
     }
 
     /// What a record says of itself that comes from this server, issued to this client.
@@ -66,60 +76,116 @@ impl Provider {
         }
     }
 
-    /// Asks the server for its addresses: first the OpenID document, then that of RFC 8414.
+    /// Asks the server for its addresses: first the OpenID document, then that of RFC 8414, for an issuer with a path at
+    /// both places where servers put each. The first document that can be used counts; of its members only the token
+    /// endpoint is needed, and others that make no sense count as absent.
     ///
     /// # Errors
     /// - [`LoginErrorKind::Configuration`] if `issuer` is no address, if the document names another issuer (RFC 8414
-    ///   section 3.3), or an address without encryption.
-    /// - [`LoginErrorKind::Server`] if neither document can be had.
+    ///   section 3.3), or a token endpoint without encryption.
+    /// - [`LoginErrorKind::Answer`] if there are documents, and none can be read.
+    /// - [`LoginErrorKind::Server`] if none can be had.
     pub async fn discover(http: &HttpClient, issuer: &str) -> Result<Self, LoginError> {
         let issuer = issuer.trim_end_matches('/');
         let base = endpoint(issuer)?;
-        let mut last = None;
+        let mut worst: Option<LoginError> = None;
         for document in documents(&base) {
-            match http.get(document.as_str(), None).await {
-                Ok(answer) if answer.is_success() => return Self::from_metadata(&answer.body, issuer),
-                Ok(answer) => last = Some(answer.error()),
-                Err(error) => last = Some(error),
+            let error = match http.get(document.as_str(), None).await {
+                Ok(answer) if answer.is_success() => match Self::from_metadata(&answer.body, issuer) {
+                    Ok(provider) => return Ok(provider),
+                    Err(error) => error,
+                },
+                Ok(answer) => answer.error().into(),
+                // Who does not answer at all has no other document either.
+                Err(error) => return Err(error.into()),
+            };
+            if worst.as_ref().is_none_or(|worst| telling(&error) > telling(worst)) {
+                worst = Some(error);
             }
         }
         let nothing = || LoginError::new(LoginErrorKind::Server, "the server tells nothing about itself");
-        Err(last.map_or_else(nothing, LoginError::from))
+        Err(worst.unwrap_or_else(nothing))
     }
 
     fn from_metadata(json: &[u8], issuer: &str) -> Result<Self, LoginError> {
-        let metadata: Metadata = serde_json::from_slice(json)
-            .map_err(|_| LoginError::new(LoginErrorKind::Answer, "the discovery document cannot be read"))?;
-        if metadata.issuer.trim_end_matches('/') != issuer {
-            let message = "the discovery document is that of another issuer; use the issuer's exact address";
+        let unreadable = || {
+            let message = format!("the discovery document of {issuer} cannot be read");
+            LoginError::new(LoginErrorKind::Answer, message)
+        };
+        let members: Map<String, Value> = serde_json::from_slice(json).map_err(|_| unreadable())?;
+        let text = |name: &str| members.get(name).and_then(Value::as_str);
+        let named = text("issuer").ok_or_else(unreadable)?;
+        let is_template = fits_template(named, issuer);
+        if named.trim_end_matches('/') != issuer && !is_template {
+            let message =
+                format!("the discovery document of {issuer} is that of another issuer; use the issuer's exact address");
             return Err(LoginError::configuration(message));
         }
-        let optional = |url: Option<Url>| url.map(checked).transpose();
+        let optional = |name: &str| text(name).and_then(|url| endpoint(url).ok());
         Ok(Self {
-            issuer: Some(metadata.issuer),
-            authorization_endpoint: optional(metadata.authorization_endpoint)?,
-            token_endpoint: checked(metadata.token_endpoint)?,
-            revocation_endpoint: optional(metadata.revocation_endpoint)?,
-            device_authorization_endpoint: optional(metadata.device_authorization_endpoint)?,
-            jwks_uri: optional(metadata.jwks_uri)?,
-            userinfo_endpoint: optional(metadata.userinfo_endpoint)?,
-            issuer_in_redirects: metadata.issuer_in_redirects,
+            // With a template the name that was asked for is the one that finds the server again.
+            issuer: Some(if is_template { issuer } else { named }.to_owned()),
+            authorization_endpoint: optional("authorization_endpoint"),
+            token_endpoint: endpoint(text("token_endpoint").ok_or_else(unreadable)?)?,
+            revocation_endpoint: optional("revocation_endpoint"),
+            device_authorization_endpoint: optional("device_authorization_endpoint"),
+            jwks_uri: optional("jwks_uri"),
+            userinfo_endpoint: optional("userinfo_endpoint"),
+            issuer_in_redirects: members.get("authorization_response_iss_parameter_supported")
+                == Some(&Value::Bool(true)),
+            issuer_template: is_template.then(|| named.to_owned()),
         })
+    }
+
+    /// The issuer that an id_token must name; for a server of many tenants that of the tenant it names itself.
+    pub(super) fn issuer_of_tenant(&self, tenant: Option<&str>) -> Option<String> {
+        match (&self.issuer_template, tenant) {
+            (None, _) => self.issuer.clone(),
+            (Some(template), Some(tenant)) if is_segment(tenant) => Some(template.replace(TENANT, tenant)),
+            (Some(_), _) => None,
+        }
     }
 }
 
-/// OpenID appends its path to the issuer's, RFC 8414 puts it in front.
-fn documents(issuer: &Url) -> [Url; 2] {
-    let path = issuer.path().trim_end_matches('/').to_owned();
-    let at = |path: &str| {
+/// Whether an issuer is one of those that a template stands for.
+fn fits_template(template: &str, issuer: &str) -> bool {
+    let Some((before, after)) = template.split_once(TENANT) else {
+        return false;
+    };
+    let middle = issuer.strip_prefix(before);
+    let middle = middle.and_then(|rest| rest.strip_suffix(after.trim_end_matches('/')));
+    // A host name must not be a matter of the tenant.
+    before.matches('/').count() >= 3 && middle.is_some_and(is_segment)
+}
+
+fn is_segment(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b))
+}
+
+/// Which of several failures is told: that of a document that was there.
+fn telling(error: &LoginError) -> u8 {
+    match error.kind() {
+        LoginErrorKind::Configuration => 2,
+        LoginErrorKind::Answer => 1,
+        _ => 0,
+    }
+}
+
+/// OpenID appends its path to the issuer's, RFC 8414 puts it in front; each is also found the other way round.
+fn documents(issuer: &Url) -> Vec<Url> {
+    const OPENID: &str = "/.well-known/openid-configuration";
+    const OAUTH: &str = "/.well-known/oauth-authorization-server";
+    let path = issuer.path().trim_end_matches('/');
+    let mut paths = vec![format!("{path}{OPENID}"), format!("{OAUTH}{path}")];
+    if !path.is_empty() {
+        paths.extend([format!("{OPENID}{path}"), format!("{path}{OAUTH}")]);
+    }
+    let at = |path: String| {
         let mut url = issuer.clone();
-        url.set_path(path);
+        url.set_path(&path);
         url
     };
-    [
-        at(&format!("{path}/.well-known/openid-configuration")),
-        at(&format!("/.well-known/oauth-authorization-server{path}")),
-    ]
+    paths.into_iter().map(at).collect()
 }
 
 /// An address that tokens may be sent to.
@@ -167,6 +233,9 @@ mod tests {
         let found = documents(&Url::parse("https://id.example.org/realms/one").unwrap());
         assert_eq!(found[0].path(), "/realms/one/.well-known/openid-configuration");
         assert_eq!(found[1].path(), "/.well-known/oauth-authorization-server/realms/one");
+        assert_eq!(found[2].path(), "/.well-known/openid-configuration/realms/one");
+        assert_eq!(found[3].path(), "/realms/one/.well-known/oauth-authorization-server");
+        assert_eq!(documents(&Url::parse("https://id.example.org").unwrap()).len(), 2);
     }
 
     #[test]
@@ -177,6 +246,48 @@ mod tests {
         assert_eq!(
             read("https://b.example").unwrap_err().kind(),
             LoginErrorKind::Configuration
+        );
+    }
+
+    #[test]
+    fn members_that_are_not_needed_cannot_break_it() {
+        let odd = br#"{"issuer":"https://a.example","token_endpoint":"https://a.example/t","jwks_uri":7,
+            "revocation_endpoint":"http://a.example/r","userinfo_endpoint":"","authorization_endpoint":null,
+            "device_authorization_endpoint":{},"authorization_response_iss_parameter_supported":"yes"}"#;
+        let provider = Provider::from_metadata(odd, "https://a.example").unwrap();
+        assert_eq!(provider.revocation_endpoint, None, "nothing is sent in the clear");
+        assert_eq!((provider.jwks_uri, provider.issuer_in_redirects), (None, false));
+    }
+
+    #[test]
+    fn an_issuer_of_many_tenants_is_one_of_its_template() {
+        let document = |issuer: &str| format!(r#"{{"issuer":"{issuer}","token_endpoint":"https://a.example/t"}}"#);
+        let read = |issuer: &str, asked| Provider::from_metadata(document(issuer).as_bytes(), asked);
+        let provider = read("https://a.example/{tenantid}/v2.0", "https://a.example/common/v2.0").unwrap();
+        assert_eq!(provider.issuer.as_deref(), Some("https://a.example/common/v2.0"));
+        let of = |tenant| provider.issuer_of_tenant(tenant);
+        assert_eq!(of(Some("t-1")).as_deref(), Some("https://a.example/t-1/v2.0"));
+        assert_eq!((of(None), of(Some("")), of(Some("a/b"))), (None, None, None));
+        for (template, asked) in [
+            ("https://a.example/{tenantid}/v2.0", "https://a.example/a/b/v2.0"),
+            ("https://a.example/{tenantid}/v2.0", "https://b.example/common/v2.0"),
+            ("https://{tenantid}/v2.0", "https://a.example/v2.0"),
+        ] {
+            assert!(read(template, asked).is_err(), "{template} {asked}");
+        }
+    }
+
+    #[test]
+    fn a_record_is_enough_to_refresh() {
+        let mut record = IssuedBy::named("https://a.example", "client");
+        assert_eq!(Provider::of_record(&record).unwrap(), None);
+        record.token_endpoint = Some("https://a.example/t".into());
+        let provider = Provider::of_record(&record).unwrap().unwrap();
+        assert_eq!(provider.issued_by("client"), record);
+        record.token_endpoint = Some("http://a.example/t".into());
+        assert!(
+            Provider::of_record(&record).is_err(),
+            "a storage sends nothing in the clear"
         );
     }
 }

@@ -1,12 +1,15 @@
 //! Logging in, against the strict authorization server.
 
 mod code;
+mod connection;
 mod device;
+mod discovery;
 #[cfg(feature = "globus")]
 mod globus;
 mod hostile;
 mod id_token;
 mod loopback;
 mod refusals;
+mod revocation;
 mod secrets;
 mod support;

@@ -45,8 +45,6 @@ pub(crate) struct Browser(reqwest::Client);
 
 impl Browser {
     pub(crate) fn new() -> Self {
-        // The provider of the test's process; that there is one already is no error.
-        let _ = rustls::crypto::ring::default_provider().install_default();
         let client = reqwest::Client::builder()
             .redirect(reqwest::redirect::Policy::none())
             .no_proxy();

@@ -98,8 +98,6 @@ pub(crate) const CASES: &[&str] = &[
 ];
 
 pub(crate) fn is_caught() -> Result<(), libtest_mimic::Failed> {
-    // One TLS provider for reqwest, though nothing here is encrypted.
-    let _ = rustls::crypto::ring::default_provider().install_default();
     for name in CASES {
         let case = *refresh_cases()
             .iter()

@@ -95,7 +95,6 @@ fn in_a_file() -> Result<(), Failed> {
 
 /// It declares neither what short lifetimes need nor a memory for refusals.
 fn the_example() -> Result<(), Failed> {
-    let _ = rustls::crypto::ring::default_provider().install_default();
     let summary = runtime().block_on(verify(&example::Subject(MemoryStorage::new())));
     match summary.failed().is_empty() && summary.unproven().len() == 2 {
         true => Ok(()),

@@ -473,10 +473,7 @@ fn now() -> i64 {
 
 /// None is kept for later: each test has a runtime of its own.
 fn http() -> reqwest::Client {
-    static CLIENT: std::sync::LazyLock<reqwest::Client> = std::sync::LazyLock::new(|| {
-        // Built together with the facade's `oauth`, reqwest wants a TLS provider though nothing here is encrypted.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        reqwest::Client::builder().pool_max_idle_per_host(0).build().unwrap()
-    });
+    static CLIENT: std::sync::LazyLock<reqwest::Client> =
+        std::sync::LazyLock::new(|| reqwest::Client::builder().pool_max_idle_per_host(0).build().unwrap());
     CLIENT.clone()
 }

@@ -1,0 +1,23 @@
+#!/usr/bin/env bash
+# No feature of ours changes the HTTP client of the program that turns it on: a program with a reqwest of its own runs, be
+# that without TLS or with it. And reqwest, whose features would be united with the program's, is no dependency of ours.
+set -euo pipefail
+source "$(dirname "$0")/../lib.sh"
+cd "$root"
+
+export CARGO_TARGET_DIR=$root/target/own-reqwest
+program=support/own-reqwest/Cargo.toml
+cargo fmt --manifest-path "$program" --check
+for features in "" tls; do
+    say "the program's own client, features '$features'"
+    said=$(cargo run --quiet --locked --manifest-path "$program" --features "$features")
+    [ "$said" = "both clients work" ] || die "it said: $said"
+done
+if cargo tree --locked -p token-storage --all-features -e normal --prefix none | grep -E '^reqwest v'; then
+    die "token-storage pulls reqwest in"
+fi
+# A provider of rustls is only compiled in where that is asked for.
+if cargo tree --locked -p token-storage --no-default-features --features oauth -e features,normal --prefix none |
+    grep -E '^rustls feature "(ring|aws_lc_rs)"'; then
+    die "the feature oauth alone chooses a provider for rustls"
+fi
