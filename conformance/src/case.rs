@@ -55,6 +55,16 @@ pub enum Need {
     Faults,
     /// Declared by [`Suite::shifted_clocks`](crate::Suite::shifted_clocks).
     ShiftedClocks,
+    /// Declared by [`Suite::damaged_records`](crate::Suite::damaged_records).
+    DamagedRecords,
+    /// Declared by [`Suite::refused_writes`](crate::Suite::refused_writes).
+    RefusedWrites,
+    /// Declared by [`Suite::unreliable`](crate::Suite::unreliable).
+    Unreliable,
+    /// Declared by [`Suite::jumping_clocks`](crate::Suite::jumping_clocks).
+    JumpingClocks,
+    /// Declared by [`Suite::second_way`](crate::Suite::second_way).
+    SecondWay,
     /// A place of its own for each case, [`Harness::exclusive`](crate::Harness::exclusive).
     ExclusivePlace,
 }
@@ -165,6 +175,11 @@ impl Need {
             Self::Processes => "the harness does not declare several processes",
             Self::Faults => "the harness injects no faults",
             Self::ShiftedClocks => "the harness shifts no clocks",
+            Self::DamagedRecords => "the harness damages no records",
+            Self::RefusedWrites => "the harness refuses no writes",
+            Self::Unreliable => "the harness has no unreliable network",
+            Self::JumpingClocks => "the harness lets no clocks jump",
+            Self::SecondWay => "the harness knows one way to open a place",
             Self::ExclusivePlace => "only in a place that no one else uses",
         }
     }

@@ -9,8 +9,8 @@ use std::{
 use token_storage_core::{Enumerate, Precondition, RefreshLease, StorageInfo, TokenKey, TokenStorage};
 
 use crate::{
-    FaultInjector, Need,
-    check::{Check, fail, ignore},
+    Clocks, FaultInjector, Need, Network,
+    check::{Check, Show as _, fail, ignore},
     history::History,
     linear::Call,
     recorder::{Recorder, Touched},
@@ -70,6 +70,61 @@ impl Cx {
         match self.0.place.reopen_shifted(seconds).await {
             Some(opened) => Ok(self.record(opened?)),
             None => ignore(Need::ShiftedClocks.missing()),
+        }
+    }
+
+    /// A handle that was opened in another way; only for cases that need a second way.
+    pub(crate) async fn open_otherwise(&self) -> Check<Handle> {
+        match self.0.place.reopen_otherwise().await {
+            Some(opened) => Ok(self.record(opened?)),
+            None => ignore(Need::SecondWay.missing()),
+        }
+    }
+
+    /// A new handle, and the way to its data; only for cases that need an unreliable network.
+    pub(crate) async fn open_unreliable(&self) -> Check<(Handle, Box<dyn Network>)> {
+        match self.0.place.reopen_unreliable().await {
+            Some(opened) => {
+                let (inner, network) = opened?;
+                Ok((self.record(inner), network))
+            }
+            None => ignore(Need::Unreliable.missing()),
+        }
+    }
+
+    /// A new handle, and its clocks; only for cases that need jumping clocks.
+    pub(crate) async fn open_jumping(&self) -> Check<(Handle, Box<dyn Clocks>)> {
+        match self.0.place.reopen_jumping().await {
+            Some(opened) => {
+                let (inner, clocks) = opened?;
+                Ok((self.record(inner), clocks))
+            }
+            None => ignore(Need::JumpingClocks.missing()),
+        }
+    }
+
+    /// Puts bytes in the place of a record; only for cases that need damaged records.
+    pub(crate) async fn overwrite(&self, key: &TokenKey, bytes: &[u8]) -> Check {
+        match self.0.place.overwrite(key, bytes).await {
+            Some(done) => {
+                done?;
+                self.note(format!("{} bytes are put in the place of {}", bytes.len(), key.show()));
+                Ok(())
+            }
+            None => ignore(Need::DamagedRecords.missing()),
+        }
+    }
+
+    /// Makes the storage refuse writes, or no longer; only for cases that need refused writes.
+    pub(crate) async fn refuse_writes(&self, refuse: bool) -> Check {
+        match self.0.place.refuse_writes(refuse).await {
+            Some(Ok(())) => {
+                let how = if refuse { "from now on" } else { "no longer" };
+                self.note(format!("writes are refused {how}"));
+                Ok(())
+            }
+            Some(Err(reason)) => ignore(reason),
+            None => ignore(Need::RefusedWrites.missing()),
         }
     }
 

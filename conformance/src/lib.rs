@@ -31,9 +31,12 @@
 //!
 //! What a backend can do beyond the base is declared on the suite; what the suite needs to test it, it asks of the
 //! harness by type: [`Suite::files`] wants [`FileBacked`], [`Suite::processes`] wants [`MultiProcess`],
-//! [`Suite::faults`] wants [`FaultInjecting`], [`Suite::shifted_clocks`] wants [`ClockShifting`]. Cases that need
-//! what is not declared are listed as ignored, with the reason, and counted. A declaration that differs from what the
-//! storage reports fails a case of its own.
+//! [`Suite::faults`] wants [`FaultInjecting`], [`Suite::shifted_clocks`] wants [`ClockShifting`],
+//! [`Suite::damaged_records`] wants [`RecordDamaging`], [`Suite::refused_writes`] wants [`WriteRefusing`],
+//! [`Suite::unreliable`] wants [`Unreliable`], [`Suite::jumping_clocks`] wants [`ClockJumping`] and
+//! [`Suite::second_way`] wants [`SecondWay`]. Cases that need what is not declared are listed as ignored, with the
+//! reason, and counted, and the summary names the clauses that are unproven for it. A declaration that differs from what
+//! the storage reports fails a case of its own.
 //!
 //! `docs/writing-a-backend.md` leads from an empty package to here, and tells how to read a failure.
 //!
@@ -64,10 +67,12 @@ mod harness;
 mod history;
 mod linear;
 mod live;
+mod powers;
 mod recorded_lease;
 mod recorder;
 #[cfg(feature = "auth-server")]
 pub mod refreshing;
+mod repeat;
 pub mod report;
 mod rng;
 mod run;
@@ -75,6 +80,7 @@ mod runner;
 mod show;
 mod stall;
 mod suite;
+mod summary;
 mod verdict;
 mod worker;
 
@@ -84,6 +90,9 @@ pub use check::Failure;
 pub use clauses::{Clause, area, clauses};
 pub use harness::{ClockShifting, FaultInjecting, FaultInjector, FileBacked, Harness, MultiProcess};
 pub use live::{Live, Opener};
+pub use powers::{
+    ClockJumping, Clocks, Mishap, Network, RecordDamaging, Requests, SecondWay, Unreliable, WriteRefusing,
+};
 pub use report::{Results, Selection};
 pub use run::Tally;
 pub use runner::main;

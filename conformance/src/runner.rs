@@ -11,7 +11,7 @@ use std::{
 
 use libtest_mimic::{Arguments, Completion, Failed, FormatSetting, Trial};
 
-use crate::{Case, Report, Tally, Verdict, run, suite::Plan, worker::worker};
+use crate::{Case, Report, Tally, Verdict, repeat, run, suite::Plan, summary, worker::worker};
 
 /// Names a folder for the results of each suite, as `NAME.json` and `NAME.html`.
 const REPORTS: &str = "TOKEN_STORAGE_CONFORMANCE_REPORTS";
@@ -52,14 +52,16 @@ pub fn main(plans: impl IntoIterator<Item = Plan>) -> ExitCode {
         return conclusion.exit_code();
     }
     let took = started.elapsed();
-    let reports = std::mem::take(&mut *reports.lock().unwrap_or_else(PoisonError::into_inner));
+    let mut reports = std::mem::take(&mut *reports.lock().unwrap_or_else(PoisonError::into_inner));
+    reports.values_mut().for_each(|of| summary::in_order(of));
     let tallies: BTreeMap<&str, Tally> = reports.iter().map(|(name, of)| (name.as_str(), tally(of))).collect();
+    let filtered = arguments.filter.is_some() || !arguments.skip.is_empty() || arguments.ignored;
     if !matches!(arguments.format, Some(FormatSetting::Json)) {
         for (name, tally) in &tallies {
             println!("conformance of {name}:\n{tally}");
+            print!("{}", summary::of(&reports[*name], !filtered));
         }
     }
-    let filtered = arguments.filter.is_some() || !arguments.skip.is_empty() || arguments.ignored;
     let nothing = tallies.values().any(|tally| tally.decided() == 0);
     if run::is_required() && (nothing || tallies.is_empty()) || nothing && !filtered && !unready(&plans) {
         eprintln!("error: not one case of the suite was decided; see the reasons above");
@@ -105,11 +107,11 @@ fn write_reports(
 }
 
 fn trial(plan: &Plan, case: &'static Case, prefix: &str, reports: &Reports) -> Trial {
-    let (running, reports) = (plan.clone(), Arc::clone(reports));
+    let (running, reports, prefix) = (plan.clone(), Arc::clone(reports), prefix.to_owned());
     let name = format!("{prefix}{}", case.name());
     Trial::ignorable_test(name, move || {
         let report = running.run(case);
-        let outcome = outcome(&report);
+        let outcome = outcome(&report, &prefix);
         let mut reports = reports.lock().unwrap_or_else(PoisonError::into_inner);
         reports.entry(running.name().to_owned()).or_default().push(report);
         outcome
@@ -117,11 +119,14 @@ fn trial(plan: &Plan, case: &'static Case, prefix: &str, reports: &Reports) -> T
     .with_kind(case.level().name())
 }
 
-fn outcome(report: &Report) -> Result<Completion, Failed> {
+fn outcome(report: &Report, prefix: &str) -> Result<Completion, Failed> {
     match &report.verdict {
         Verdict::Passed => Ok(Completion::Completed),
         Verdict::Ignored(reason) => Ok(Completion::ignored_with(reason)),
         Verdict::Indeterminate(reason) => Ok(Completion::ignored_with(format!("indeterminate: {reason}"))),
-        Verdict::Failed(_) => Err(Failed::from(report.to_string())),
+        Verdict::Failed(_) => {
+            let repeat = repeat::command(report, prefix);
+            Err(Failed::from(format!("{}  to repeat: {repeat}", report.explanation())))
+        }
     }
 }

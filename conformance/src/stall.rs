@@ -17,6 +17,9 @@ use crate::{
 /// How often a case is run before its failure counts all the same.
 pub(crate) const TRIES: usize = 5;
 
+/// The patience of cases that wait for a lease.
+const HUNG: Duration = Duration::from_secs(60);
+
 /// Whether a case that took so long may have ended like this because of a lease that ran out.
 pub(crate) async fn explains(cx: &Cx, case: &Case, result: &Check, took: Duration) -> bool {
     let counts_on_it = case.required().contains(&Need::Lease);
@@ -28,7 +31,8 @@ pub(crate) async fn explains(cx: &Cx, case: &Case, result: &Check, took: Duratio
         Err(Stop::Storage(error)) => counts_on_it || may_lose_it && error.kind() == ErrorKind::LeaseLost,
         Ok(()) | Err(Stop::Ignored(_)) => false,
     };
-    suspicious && ttl(cx).await.is_some_and(|ttl| took >= ttl)
+    // What took a minute more has waited in vain for something, and was not kept waiting by the machine.
+    suspicious && ttl(cx).await.is_some_and(|ttl| (ttl..ttl + HUNG).contains(&took))
 }
 
 async fn ttl(cx: &Cx) -> Option<Duration> {

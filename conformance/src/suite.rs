@@ -7,12 +7,13 @@ use std::{
     sync::Arc,
 };
 
-use token_storage_core::{Result, StorageInfo, TokenStorage, async_trait};
+use token_storage_core::{Result, StorageInfo, TokenKey, TokenStorage, async_trait};
 use tokio::sync::watch;
 
 use crate::{
-    Case, ClockShifting, FaultInjecting, FaultInjector, FileBacked, Harness, MultiProcess, Need, Report, cases,
-    recorder::Touched, rng::fresh_u64, run, runner,
+    Case, ClockJumping, ClockShifting, Clocks, FaultInjecting, FaultInjector, FileBacked, Harness, MultiProcess, Need,
+    Network, RecordDamaging, Report, SecondWay, Unreliable, WriteRefusing, cases, recorder::Touched, rng::fresh_u64,
+    run, runner,
 };
 
 type Opening<'a, T = Arc<dyn TokenStorage>> = Pin<Box<dyn Future<Output = Result<T>> + Send + 'a>>;
@@ -34,6 +35,7 @@ pub struct Suite<H: Harness> {
     processes: Option<ProcessesOf<H>>,
     faulty: Option<FaultyOf<H>>,
     shifted: Option<ShiftedOf<H>>,
+    powers: Powers<H>,
     undeclared: Vec<(Need, String)>,
 }
 
@@ -50,6 +52,39 @@ type FaultyOf<H> = for<'a> fn(&'a H, &'a <H as Harness>::Place) -> Opening<'a, F
 
 /// [`ClockShifting::reopen_shifted`] as a value.
 type ShiftedOf<H> = for<'a> fn(&'a H, &'a <H as Harness>::Place, i64) -> Opening<'a>;
+
+type Done<'a, E = token_storage_core::Error> = Pin<Box<dyn Future<Output = Result<(), E>> + Send + 'a>>;
+
+/// A handle, and the way to its data.
+pub(crate) type OverNetwork = (Arc<dyn TokenStorage>, Box<dyn Network>);
+
+/// A handle, and its clocks.
+pub(crate) type WithClocks = (Arc<dyn TokenStorage>, Box<dyn Clocks>);
+
+type OverwriteOf<H> = for<'a> fn(&'a H, &'a <H as Harness>::Place, &'a TokenKey, &'a [u8]) -> Done<'a>;
+type RefuseOf<H> = for<'a> fn(&'a H, &'a <H as Harness>::Place, bool) -> Done<'a, String>;
+type OpeningOf<H, T = Arc<dyn TokenStorage>> = for<'a> fn(&'a H, &'a <H as Harness>::Place) -> Opening<'a, T>;
+
+/// The traits of [`powers`](crate::powers) as values.
+struct Powers<H: Harness> {
+    overwrite: Option<OverwriteOf<H>>,
+    refuse_writes: Option<RefuseOf<H>>,
+    otherwise: Option<OpeningOf<H>>,
+    unreliable: Option<OpeningOf<H, OverNetwork>>,
+    jumping: Option<OpeningOf<H, WithClocks>>,
+}
+
+impl<H: Harness> Default for Powers<H> {
+    fn default() -> Self {
+        Self {
+            overwrite: None,
+            refuse_writes: None,
+            otherwise: None,
+            unreliable: None,
+            jumping: None,
+        }
+    }
+}
 
 struct ProcessesOf<H: Harness> {
     spec: fn(&H, &H::Place) -> String,
@@ -70,6 +105,7 @@ impl<H: Harness> Suite<H> {
             processes: None,
             faulty: None,
             shifted: None,
+            powers: Powers::default(),
             undeclared: Vec::new(),
         }
     }
@@ -160,6 +196,56 @@ impl<H: Harness> Suite<H> {
         H: ClockShifting,
     {
         self.shifted = Some(reopen_shifted::<H>);
+        self
+    }
+
+    /// Declares that the harness puts bytes in the place of a record.
+    #[must_use]
+    pub fn damaged_records(mut self) -> Self
+    where
+        H: RecordDamaging,
+    {
+        self.powers.overwrite = Some(|harness, place, key, bytes| harness.overwrite(place, key, bytes));
+        self
+    }
+
+    /// Declares that the harness makes the storage refuse writes.
+    #[must_use]
+    pub fn refused_writes(mut self) -> Self
+    where
+        H: WriteRefusing,
+    {
+        self.powers.refuse_writes = Some(|harness, place, refuse| harness.refuse_writes(place, refuse));
+        self
+    }
+
+    /// Declares that the harness opens a place in another way, too.
+    #[must_use]
+    pub fn second_way(mut self) -> Self
+    where
+        H: SecondWay,
+    {
+        self.powers.otherwise = Some(|harness, place| harness.reopen_otherwise(place));
+        self
+    }
+
+    /// Declares that the harness loses, delays and duplicates requests and answers.
+    #[must_use]
+    pub fn unreliable(mut self) -> Self
+    where
+        H: Unreliable,
+    {
+        self.powers.unreliable = Some(|harness, place| harness.reopen_unreliable(place));
+        self
+    }
+
+    /// Declares that the harness lets the clocks of a handle jump.
+    #[must_use]
+    pub fn jumping_clocks(mut self) -> Self
+    where
+        H: ClockJumping,
+    {
+        self.powers.jumping = Some(|harness, place| harness.reopen_jumping(place));
         self
     }
 
@@ -293,6 +379,11 @@ pub(crate) trait AnyPlace: Send + Sync {
     async fn reopen(&self) -> Result<Arc<dyn TokenStorage>>;
     async fn reopen_faulty(&self) -> Option<Result<Faulty>>;
     async fn reopen_shifted(&self, seconds: i64) -> Option<Result<Arc<dyn TokenStorage>>>;
+    async fn overwrite(&self, key: &TokenKey, bytes: &[u8]) -> Option<Result<()>>;
+    async fn refuse_writes(&self, refuse: bool) -> Option<Result<(), String>>;
+    async fn reopen_otherwise(&self) -> Option<Result<Arc<dyn TokenStorage>>>;
+    async fn reopen_unreliable(&self) -> Option<Result<OverNetwork>>;
+    async fn reopen_jumping(&self) -> Option<Result<WithClocks>>;
     fn exclusive(&self) -> bool;
     fn file(&self) -> Option<PathBuf>;
     fn open_path(&self, path: &Path) -> Option<Result<Arc<dyn TokenStorage>>>;
@@ -325,6 +416,11 @@ impl<H: Harness> AnySuite for Suite<H> {
             Need::Processes => self.processes.is_some(),
             Need::Faults => self.faulty.is_some(),
             Need::ShiftedClocks => self.shifted.is_some(),
+            Need::DamagedRecords => self.powers.overwrite.is_some(),
+            Need::RefusedWrites => self.powers.refuse_writes.is_some(),
+            Need::Unreliable => self.powers.unreliable.is_some(),
+            Need::JumpingClocks => self.powers.jumping.is_some(),
+            Need::SecondWay => self.powers.otherwise.is_some(),
             Need::ExclusivePlace => self.harness.exclusive(),
         };
         let waived = self.undeclared.iter().find(|(waived, _)| *waived == need);
@@ -372,6 +468,31 @@ impl<H: Harness> AnyPlace for PlaceOf<H> {
     async fn reopen_shifted(&self, seconds: i64) -> Option<Result<Arc<dyn TokenStorage>>> {
         let open = self.suite.shifted?;
         Some(open(&self.suite.harness, &self.place, seconds).await)
+    }
+
+    async fn overwrite(&self, key: &TokenKey, bytes: &[u8]) -> Option<Result<()>> {
+        let overwrite = self.suite.powers.overwrite?;
+        Some(overwrite(&self.suite.harness, &self.place, key, bytes).await)
+    }
+
+    async fn refuse_writes(&self, refuse: bool) -> Option<Result<(), String>> {
+        let refuse_writes = self.suite.powers.refuse_writes?;
+        Some(refuse_writes(&self.suite.harness, &self.place, refuse).await)
+    }
+
+    async fn reopen_otherwise(&self) -> Option<Result<Arc<dyn TokenStorage>>> {
+        let open = self.suite.powers.otherwise?;
+        Some(open(&self.suite.harness, &self.place).await)
+    }
+
+    async fn reopen_unreliable(&self) -> Option<Result<OverNetwork>> {
+        let open = self.suite.powers.unreliable?;
+        Some(open(&self.suite.harness, &self.place).await)
+    }
+
+    async fn reopen_jumping(&self) -> Option<Result<WithClocks>> {
+        let open = self.suite.powers.jumping?;
+        Some(open(&self.suite.harness, &self.place).await)
     }
 
     fn exclusive(&self) -> bool {

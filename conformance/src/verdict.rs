@@ -84,10 +84,9 @@ impl fmt::Display for Report {
             Verdict::Indeterminate(reason) => write!(f, "{} is indeterminate: {reason}", self.name),
             Verdict::Failed(_) => write!(
                 f,
-                "{}  to repeat: TOKEN_STORAGE_CONFORMANCE_SEED={} cargo test --test TARGET -- --exact {}",
+                "{}  to repeat: {}",
                 self.explanation(),
-                self.seed,
-                self.name
+                crate::repeat::command(self, "")
             ),
         }
     }

@@ -54,7 +54,8 @@ pub trait LeaseGuard: fmt::Debug + Send + Sync {
     /// Starts the time to live anew. Does nothing for a lease bound to the process.
     ///
     /// # Errors
-    /// - [`LeaseLost`](crate::ErrorKind::LeaseLost): another has taken it over.
+    /// - [`LeaseLost`](crate::ErrorKind::LeaseLost): another has taken it over, whether it still holds it or not; or a
+    ///   server has ended it.
     async fn renew(&mut self) -> Result<()>;
 
     /// Proves that the record of this key can be written now, without changing it, so that no refresh token is spent

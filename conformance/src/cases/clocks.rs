@@ -1,22 +1,50 @@
-//! Machines whose wall clocks disagree.
+//! Machines whose wall clocks disagree, and clocks that jump.
+
+use std::time::Duration;
 
 use super::{
     leases::{PATIENCE, acquire, held, wait_for},
     timed_leases::ttl,
 };
 use crate::{
-    Case, Level, Need,
-    check::{Check, holds},
+    Case, Clocks, Level, Need,
+    check::{Check, fail, holds},
     cx::Cx,
+    recorded_lease::seconds,
 };
 
-pub(super) const CASES: &[Case] = &[Case::new(
-    Level::Lease,
-    "lease::wall_clocks_that_disagree_change_nothing",
-    &["L2", "L3"],
-    |cx| Box::pin(wall_clocks_that_disagree_change_nothing(cx)),
-)
-.needs(&[Need::TimedLease, Need::ShiftedClocks])];
+const JUMPING: &[Need] = &[Need::TimedLease, Need::JumpingClocks];
+
+pub(super) const CASES: &[Case] = &[
+    Case::new(
+        Level::Lease,
+        "lease::wall_clocks_that_disagree_change_nothing",
+        &["L2", "L3"],
+        |cx| Box::pin(wall_clocks_that_disagree_change_nothing(cx)),
+    )
+    .needs(&[Need::TimedLease, Need::ShiftedClocks]),
+    Case::new(
+        Level::Lease,
+        "lease::a_clock_that_jumps_leaves_nothing_of_a_lease",
+        &["L3"],
+        |cx| Box::pin(a_clock_that_jumps_leaves_nothing_of_a_lease(cx)),
+    )
+    .needs(JUMPING),
+    Case::new(
+        Level::Lease,
+        "lease::a_wall_clock_that_is_set_back_gives_no_time",
+        &["L3"],
+        |cx| Box::pin(a_wall_clock_that_is_set_back_gives_no_time(cx)),
+    )
+    .needs(JUMPING),
+    Case::new(
+        Level::Lease,
+        "lease::a_waiters_wall_clock_takes_nothing_over",
+        &["L2"],
+        |cx| Box::pin(a_waiters_wall_clock_takes_nothing_over(cx)),
+    )
+    .needs(JUMPING),
+];
 
 async fn wall_clocks_that_disagree_change_nothing(cx: Cx) -> Check {
     const DAY: i64 = 24 * 60 * 60;
@@ -47,5 +75,90 @@ async fn wall_clocks_that_disagree_change_nothing(cx: Cx) -> Check {
         has_time_left,
     )?;
     drop(guards);
+    Ok(())
+}
+
+/// What a lease still has is the more cautious of two clocks: either may be wrong alone.
+async fn a_clock_that_jumps_leaves_nothing_of_a_lease(cx: Cx) -> Check {
+    const DAY: i64 = 24 * 60 * 60 * 1000;
+    let (waiter, key) = (cx.open().await?, cx.key("rs"));
+    let ttl = ttl(&waiter)?;
+    let milliseconds = i64::try_from(ttl.as_millis()).unwrap_or(DAY);
+    type Jump<'a> = (&'a str, &'a (dyn Fn(&dyn Clocks) + Sync));
+    let jumps: [Jump<'_>; 4] = [
+        ("the wall clock was set ahead by its time to live", &|clocks| {
+            clocks.set_wall(milliseconds)
+        }),
+        ("the machine slept, and its monotonic clock stood still", &|clocks| {
+            clocks.set_wall(milliseconds + 60_000);
+        }),
+        ("the machine slept, and its wall clock was not set", &|clocks| {
+            clocks.leap_monotonic(milliseconds.unsigned_abs());
+        }),
+        ("the machine slept, and its wall clock was set back a day", &|clocks| {
+            clocks.leap_monotonic(milliseconds.unsigned_abs());
+            clocks.set_wall(-DAY);
+        }),
+    ];
+    for (what, jump) in jumps {
+        let (holder, clocks) = cx.open_jumping().await?;
+        let mut guard = acquire(&holder, &key).await?;
+        jump(&*clocks);
+        let left = guard.remaining();
+        if left != Some(Duration::ZERO) {
+            return fail(
+                "L3",
+                &format!("what remains of a lease after {what}"),
+                format!("{left:?}"),
+                "0 s",
+            );
+        }
+        held("L1", "a lease whose holder's clocks jumped", &waiter, &key).await?;
+        // Nobody has taken it over: its holder can have its time to live anew.
+        guard.renew().await?;
+        guard.release().await?;
+    }
+    Ok(())
+}
+
+async fn a_wall_clock_that_is_set_back_gives_no_time(cx: Cx) -> Check {
+    let key = cx.key("rs");
+    let (holder, clocks) = cx.open_jumping().await?;
+    let ttl = ttl(&holder)?;
+    let guard = acquire(&holder, &key).await?;
+    let answered = tokio::time::Instant::now();
+    clocks.set_wall(-60 * 60 * 1000);
+    for _ in 0..5 {
+        let asked = answered.elapsed();
+        let left = guard.remaining().unwrap_or(Duration::MAX);
+        if left > ttl.saturating_sub(asked) {
+            let got = format!("{} left, {} after it was acquired", seconds(left), seconds(asked));
+            let want = format!("at most {} of {}", seconds(ttl.saturating_sub(asked)), seconds(ttl));
+            return fail("L3", "a lease after the wall clock was set back", got, want);
+        }
+        tokio::time::sleep(ttl / 10).await;
+    }
+    guard.release().await?;
+    Ok(())
+}
+
+/// Whoever waits goes by its own monotonic clock alone.
+async fn a_waiters_wall_clock_takes_nothing_over(cx: Cx) -> Check {
+    let (holder, key) = (cx.open().await?, cx.key("rs"));
+    let (waiter, clocks) = cx.open_jumping().await?;
+    ttl(&holder)?;
+    let guard = acquire(&holder, &key).await?;
+    for by in [24 * 60 * 60 * 1000, -48 * 60 * 60 * 1000] {
+        held("L1", "a lease that is held", &waiter, &key).await?;
+        clocks.set_wall(by);
+        held(
+            "L2",
+            "a lease that is held, after the waiter's wall clock was set",
+            &waiter,
+            &key,
+        )
+        .await?;
+    }
+    guard.release().await?;
     Ok(())
 }

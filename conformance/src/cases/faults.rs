@@ -57,7 +57,7 @@ pub(super) const CASES: &[Case] = &[
 ];
 
 /// An error after a write that was carried out must own up to it.
-fn owns_up<T>(expectation: &str, written: Result<T>) -> Check<Option<T>> {
+pub(super) fn owns_up<T>(expectation: &str, written: Result<T>) -> Check<Option<T>> {
     match written {
         Ok(answer) => Ok(Some(answer)),
         Err(error) if error.kind() != ErrorKind::Conflict && error.may_have_applied() => Ok(None),
@@ -70,7 +70,7 @@ fn owns_up<T>(expectation: &str, written: Result<T>) -> Check<Option<T>> {
     }
 }
 
-fn told(error: &Error) -> String {
+pub(super) fn told(error: &Error) -> String {
     let outcome = if error.may_have_applied() {
         "may have happened"
     } else {
@@ -206,7 +206,7 @@ async fn out_of_reach_is_an_error_and_not_absent(cx: Cx) -> Check {
     stored("A3", &witness.get(&key).await?, &new)
 }
 
-async fn unreachable<T>(clause: &str, expectation: &str, call: impl Future<Output = Result<T>>) -> Check {
+pub(super) async fn unreachable<T>(clause: &str, expectation: &str, call: impl Future<Output = Result<T>>) -> Check {
     let want = "Unavailable, which may be tried again";
     match call.await {
         Err(error) if error.kind() == ErrorKind::Unavailable && error.is_retryable() => Ok(()),

@@ -6,7 +6,7 @@ use tokio::{sync::Barrier, task::JoinSet};
 use super::intents::intent;
 use crate::{
     Case, Level, Need,
-    check::{Check, absent, fail, holds, same, stored},
+    check::{Check, Show as _, absent, fail, holds, same, stored},
     cx::{Cx, Handle, leases},
     data::full,
 };
@@ -80,14 +80,17 @@ pub(super) type Guard = Box<dyn LeaseGuard>;
 pub(super) async fn acquire(storage: &Handle, key: &TokenKey) -> Check<Guard> {
     match leases(storage)?.try_acquire(key).await? {
         Acquisition::Acquired(guard) => Ok(guard),
-        Acquisition::Held { .. } => fail("L1", "a free lease is acquired", "Held", "Acquired"),
+        Acquisition::Held { .. } => {
+            let what = format!("the free lease of {} is acquired", key.show());
+            fail("L1", &what, "Held", "Acquired")
+        }
     }
 }
 
 pub(super) async fn held(clause: &str, expectation: &str, storage: &Handle, key: &TokenKey) -> Check {
     match leases(storage)?.try_acquire(key).await? {
         Acquisition::Held { .. } => Ok(()),
-        Acquisition::Acquired(_) => fail(clause, expectation, "Acquired", "Held"),
+        Acquisition::Acquired(_) => fail(clause, &format!("{expectation}: {}", key.show()), "Acquired", "Held"),
     }
 }
 
@@ -104,7 +107,7 @@ pub(super) async fn wait_for(storage: &Handle, key: &TokenKey, limit: Duration) 
     }
     fail(
         "L2",
-        "a lease whose holder is gone becomes free",
+        &format!("the lease of {}, whose holder is gone, becomes free", key.show()),
         format!("Held for {} s", limit.as_secs()),
         "Acquired",
     )

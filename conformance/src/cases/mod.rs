@@ -19,11 +19,17 @@ mod kills;
 mod lease_processes;
 mod leases;
 mod limits;
+mod lost_leases;
 mod model;
+mod network;
+mod network_leases;
 mod preconditions;
 mod processes;
+mod record_damage;
 mod records;
+mod refusals;
 mod removal;
+mod second_way;
 mod secrets;
 mod timed_leases;
 
@@ -53,6 +59,7 @@ pub fn cases() -> &'static [Case] {
             leases::CASES,
             intents::CASES,
             timed_leases::CASES,
+            lost_leases::CASES,
             clocks::CASES,
             handles::CASES,
             concurrency::CASES,
@@ -61,9 +68,14 @@ pub fn cases() -> &'static [Case] {
             kills::CASES,
             files::CASES,
             damage::CASES,
+            record_damage::CASES,
+            refusals::CASES,
+            second_way::CASES,
             cancellation::CASES,
             cancelled_leases::CASES,
             faults::CASES,
+            network::CASES,
+            network_leases::CASES,
             model::CASES,
             histories::CASES,
         ]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use token_storage_core::{ErrorKind, LeaseKind, Precondition};
+use token_storage_core::{Acquisition, ErrorKind, LeaseKind, Precondition};
 
 use super::{
     intents::{intent, same_intent},
@@ -10,9 +10,10 @@ use super::{
 };
 use crate::{
     Case, Level, Need,
-    check::{Check, Stop, holds, refused, same},
-    cx::{Cx, Handle},
+    check::{Check, Stop, fail, refused},
+    cx::{Cx, Handle, leases},
     data::full,
+    recorded_lease::seconds,
 };
 
 pub(super) const CASES: &[Case] = &[
@@ -27,6 +28,13 @@ pub(super) const CASES: &[Case] = &[
         Box::pin(renewing_keeps_a_timed_one(cx))
     })
     .needs(&[Need::TimedLease]),
+    Case::new(
+        Level::Lease,
+        "lease::a_timed_one_is_taken_over_in_time",
+        &["L2"],
+        |cx| Box::pin(a_timed_one_is_taken_over_in_time(cx)),
+    )
+    .needs(&[Need::TimedLease]),
 ];
 
 pub(super) fn ttl(storage: &Handle) -> Check<Duration> {
@@ -39,28 +47,31 @@ pub(super) fn ttl(storage: &Handle) -> Check<Duration> {
     }
 }
 
-/// The holder does nothing for its time to live. The lower bound is safe to check: a clock that stood still while the
-/// waiter watched is none.
+/// Clocks that count in milliseconds and round.
+const ROUNDING: Duration = Duration::from_millis(10);
+
+/// The holder does nothing for its time to live. The lower bound is safe to check: it is counted from before the lease was
+/// acquired, and whatever the holder did later can only have made it longer.
 async fn a_timed_one_is_taken_over_after_its_time(cx: Cx) -> Check {
     let (one, two, three, key) = (cx.open().await?, cx.open().await?, cx.open().await?, cx.key("rs"));
     let ttl = ttl(&one)?;
     let revision = one.store(&key, &full("1"), Precondition::None).await?;
+    let since = tokio::time::Instant::now();
     let mut old = acquire(&one, &key).await?;
     old.record_intent(&intent(revision)).await?;
-    let watching = tokio::time::Instant::now();
     let new = wait_for(&two, &key, ttl + PATIENCE).await?;
-    holds(
-        "L2",
-        "nobody takes over before the time to live has passed",
-        watching.elapsed() >= ttl,
-    )?;
+    let after = since.elapsed();
+    if after + ROUNDING < ttl {
+        let got = format!("another has it {} after it was acquired", seconds(after));
+        let want = format!("not before its time to live of {} has passed", seconds(ttl));
+        return fail("L2", "the lease of a holder that does nothing", got, want);
+    }
     same_intent("the successor finds the intent", new.intent(), Some(&intent(revision)))?;
-    same(
-        "L3",
-        "nothing remains of the old lease",
-        &old.remaining().map(|left| left.is_zero()),
-        &Some(true),
-    )?;
+    let left = old.remaining();
+    if left != Some(Duration::ZERO) {
+        let left = left.map_or("no limit".to_owned(), seconds);
+        return fail("L3", "what remains of a lease that another has", left, "0 s");
+    }
     refused("L3", "the old holder renews", old.renew().await, ErrorKind::LeaseLost)?;
     refused(
         "L3",
@@ -93,5 +104,40 @@ async fn renewing_keeps_a_timed_one(cx: Cx) -> Check {
         guard.renew().await?;
     }
     guard.release().await?;
+    Ok(())
+}
+
+/// The upper bound, by tries and not by how fast the machine is: a try that begins a second after the time to live has
+/// passed, counted from the first look, gets the lease.
+async fn a_timed_one_is_taken_over_in_time(cx: Cx) -> Check {
+    const LATEST: Duration = Duration::from_secs(1);
+    let (one, two, key) = (cx.open().await?, cx.open().await?, cx.key("rs"));
+    let ttl = ttl(&one)?;
+    let old = acquire(&one, &key).await?;
+    held("L1", "a lease that is held", &two, &key).await?;
+    let watching = tokio::time::Instant::now();
+    loop {
+        let began = watching.elapsed();
+        match leases(&two)?.try_acquire(&key).await? {
+            Acquisition::Acquired(guard) => {
+                guard.release().await?;
+                break;
+            }
+            Acquisition::Held { retry_after } if began <= ttl + LATEST => {
+                if retry_after > ttl + LATEST {
+                    let got = format!("to be tried again after {}", seconds(retry_after));
+                    let want = format!("at most its time to live of {} and 1 s", seconds(ttl));
+                    return fail("L2", "a waiter's pause", got, want);
+                }
+                tokio::time::sleep(retry_after.clamp(Duration::from_millis(1), Duration::from_millis(200))).await;
+            }
+            Acquisition::Held { .. } => {
+                let got = format!("held {} after it was first looked at", seconds(began));
+                let want = format!("taken over after its time to live of {} and at most 1 s", seconds(ttl));
+                return fail("L2", "the lease of a holder that does nothing", got, want);
+            }
+        }
+    }
+    drop(old);
     Ok(())
 }

@@ -23,6 +23,7 @@ mod revisions;
 mod secrets;
 mod shared;
 mod timed;
+mod wire;
 
 use std::{
     process::ExitCode,

@@ -7,6 +7,7 @@ use crate::{
     flaw::{self, Flaw, flaw},
     held as h, in_flight as i, keys as k, records as r, remote as n, revisions as v, secrets as s, shared as p,
     timed::{self as t, Timed},
+    wire as w,
 };
 
 /// In memory, with everything declared that the correct storage has.
@@ -23,6 +24,11 @@ fn timed<R: t::Rules>(name: &'static str, caught_by: &'static str) -> Mutant {
 
 fn remote<C: n::Client>(name: &'static str, caught_by: &'static str) -> Mutant {
     let plan = n::suite::<C>(name).plan();
+    Mutant { name, caught_by, plan }
+}
+
+fn wire<F: w::Flaws>(name: &'static str, caught_by: &'static str) -> Mutant {
+    let plan = w::suite::<F>(name).plan();
     Mutant { name, caught_by, plan }
 }
 
@@ -45,7 +51,12 @@ pub(crate) fn correct() -> Vec<Plan> {
             .timed_leases()
             .shifted_clocks()
             .plan(),
+        flaw::suite::<Timed<t::EndedByServer>>("ended-by-server")
+            .enumerates()
+            .timed_leases()
+            .plan(),
         n::suite::<n::Correct>("remote").plan(),
+        w::suite::<w::Correct>("wire").plan(),
         files::suite::<files::Nothing>("file").plan(),
     ]
 }
@@ -62,6 +73,7 @@ pub(crate) fn mutants() -> Vec<Mutant> {
         capabilities(),
         leases(),
         remotes(),
+        wires(),
         disk(),
         shared(),
         file_leases(),
@@ -376,6 +388,20 @@ fn leases() -> Vec<Mutant> {
         timed::<t::MixesKeys>("mixes the intents of keys", "lease::an_intent_belongs_to_its_key"),
         timed::<t::LeasesPerHandle>("leases of each handle", "lease::one_holder_at_a_time"),
         timed::<t::IgnoresRenewals>("ignores renewals", "lease::renewing_keeps_a_timed_one"),
+        timed::<t::StrangerClears>(
+            "a stranger clears the intent",
+            "lease::a_lost_holder_leaves_its_successor_alone",
+        ),
+        timed::<t::DropFreesSuccessor>(
+            "dropping a lost guard frees the lease",
+            "lease::a_lost_holder_leaves_its_successor_alone",
+        ),
+        timed::<t::RenewsWhenFree>("a lost lease comes back", "lease::a_lost_one_stays_lost"),
+        timed::<t::TakeOverIsUnseen>("two waiters take over", "lease::of_two_waiters_one_takes_over"),
+        timed::<t::HandlesHold>("handles hold leases", "lease::acquired_again_it_is_another_one"),
+        timed::<t::RenewingCountsForNothing>("renewing counts for nothing", "lease::what_remains_counts_down"),
+        timed::<t::SeemsLonger>("a lease seems longer than it is", "lease::what_remains_counts_down"),
+        timed::<t::TakenOverLate>("a lease is taken over late", "lease::a_timed_one_is_taken_over_in_time"),
         timed::<t::TrustsWallClocks>("trusts wall clocks", "lease::wall_clocks_that_disagree_change_nothing"),
     ]
 }
@@ -395,7 +421,87 @@ fn remotes() -> Vec<Mutant> {
             "unreachable is absent",
             "faults::out_of_reach_is_an_error_and_not_absent",
         ),
+        remote::<n::UnreachableIsEmpty>("unreachable is empty", "faults::a_listing_out_of_reach_is_not_empty"),
         remote::<n::UnreachableIsHeld>("unreachable is held", "faults::a_lease_out_of_reach_is_not_held"),
+    ]
+}
+
+fn wires() -> Vec<Mutant> {
+    const ALL_LOST: &str = "network::a_write_whose_answers_are_all_lost_may_have_happened";
+    const FIRST_LOST: &str = "network::a_write_whose_answers_are_lost_at_first_is_no_conflict";
+    const REFUSAL_LOST: &str = "network::a_refusal_whose_answer_is_lost_is_no_success";
+    const REQUESTS_LOST: &str = "network::a_write_whose_requests_are_lost_is_not_acknowledged";
+    const LATE: &str = "network::a_late_request_undoes_no_newer_write";
+    const DUPLICATE: &str = "network::a_duplicate_undoes_no_newer_write";
+    const REFUSED: &str = "refusals::a_refused_write_changes_nothing";
+    const PROOF: &str = "refusals::what_refuses_writes_is_not_proven_writable";
+    const CORRUPT: &str = "damage::a_damaged_record_is_corrupt_and_not_absent";
+    const OTHERS: &str = "damage::a_damaged_record_hides_no_other";
+    const REPLACED: &str = "damage::a_damaged_record_can_be_replaced";
+    const OUT_OF_REACH: &str = "faults::a_guard_out_of_reach_promises_nothing";
+    const JUMPS: &str = "lease::a_clock_that_jumps_leaves_nothing_of_a_lease";
+    vec![
+        wire::<w::SendsStoresUnconditionally>("a late store undoes a newer one", LATE),
+        wire::<w::SendsRemovesUnconditionally>("a duplicate of a remove removes a newer record", DUPLICATE),
+        wire::<w::ForgetsItsMark>("forgets its mark when an answer is lost", FIRST_LOST),
+        wire::<w::DeniesAllLost>("certainly not written, says who heard nothing", ALL_LOST),
+        wire::<w::LostRefusalIsDone>("a refusal that is lost is a success", REFUSAL_LOST),
+        wire::<w::LostIsDone>("a request that is lost is a success", REQUESTS_LOST),
+        wire::<w::AnyRecordIsOurs>("any record is its own", REQUESTS_LOST),
+        wire::<w::LostReadIsAbsent>(
+            "a lost answer is no record",
+            "network::a_read_whose_answer_is_lost_is_not_absent",
+        ),
+        wire::<w::RefusedIsDone>("acknowledges what is refused", REFUSED),
+        wire::<w::RefusedIsConflict>("a refused write is a conflict", REFUSED),
+        wire::<w::BatchWritesFirst>("a refused batch writes its first record", REFUSED),
+        wire::<w::ProvesNothing>("the proof proves nothing", PROOF),
+        wire::<w::ProvesReading>("the proof proves reading", PROOF),
+        wire::<w::DamageIsAbsent>("a damaged record is absent", CORRUPT),
+        wire::<w::DamageIsEmpty>("a record without a token is an empty one", CORRUPT),
+        wire::<w::DamageIsUnavailable>("a damaged record is out of reach", CORRUPT),
+        wire::<w::DamageIsQuoted>(
+            "a damaged record is quoted",
+            "damage::errors_of_damaged_records_show_no_token",
+        ),
+        wire::<w::DamageHidesOthers>("a damaged record hides others", OTHERS),
+        wire::<w::DamageFailsListing>("a damaged record fails the listing", OTHERS),
+        wire::<w::DamageIsConflict>(
+            "a damaged record is a conflict",
+            "damage::a_damaged_record_has_no_revision_to_compare",
+        ),
+        wire::<w::DamageStays>("a damaged record stays for ever", REPLACED),
+        wire::<w::DamageIsNotRemoved>("a damaged record was not there", REPLACED),
+        wire::<w::WaysHaveCaches>(
+            "each way has a cache",
+            "handles::a_second_way_leads_to_the_same_records",
+        ),
+        wire::<w::WaysRace>("two ways race", "handles::writers_on_two_ways_lose_nothing"),
+        wire::<w::WaysHaveLeases>("each way has leases", "lease::a_second_way_leads_to_the_same_leases"),
+        wire::<w::LostLeaseIsHeld>(
+            "a lease that cannot be asked for is held",
+            "network::a_lease_whose_answer_is_lost_can_be_had_in_the_end",
+        ),
+        wire::<w::LostRenewalIsLost>(
+            "a lost answer is a lost lease",
+            "network::a_holder_whose_answers_are_lost_is_still_the_holder",
+        ),
+        wire::<w::LostIntentIsDone>(
+            "an intent that got lost is recorded",
+            "network::an_intent_that_was_acknowledged_is_there",
+        ),
+        wire::<w::LostReleaseStays>(
+            "a release that got lost never ends",
+            "network::a_release_whose_answer_is_lost_frees_it_in_the_end",
+        ),
+        wire::<w::RenewsOutOfReach>("renews out of reach", OUT_OF_REACH),
+        wire::<w::ReleasesOutOfReach>("releases out of reach", OUT_OF_REACH),
+        wire::<w::RemainsByWall>("what remains goes by the wall clock", JUMPS),
+        wire::<w::RemainsByMonotonic>("what remains goes by the monotonic clock", JUMPS),
+        wire::<w::WaitsByWall>(
+            "waits by the wall clock",
+            "lease::a_waiters_wall_clock_takes_nothing_over",
+        ),
     ]
 }
 

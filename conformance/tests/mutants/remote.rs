@@ -11,8 +11,8 @@ use std::{
 
 use token_storage_conformance::{FaultInjecting, FaultInjector, Harness, Suite};
 use token_storage_core::{
-    Acquisition, Enumerate, Error, ErrorKind, MemoryStorage, Operation, Precondition, RefreshLease, Result, Revision,
-    StorageInfo, StoredToken, TokenData, TokenKey, TokenStorage, Write, async_trait,
+    Acquisition, Cursor, Enumerate, Error, ErrorKind, Intent, LeaseGuard, MemoryStorage, Operation, Page, Precondition,
+    RefreshLease, Result, Revision, StorageInfo, StoredToken, TokenData, TokenKey, TokenStorage, Write, async_trait,
 };
 
 /// What is wrong with the client.
@@ -25,6 +25,8 @@ pub(crate) trait Client: std::fmt::Debug + Send + Sync + 'static {
     const ACKNOWLEDGES_LOST_REQUESTS: bool = false;
     /// Whether nothing is there if nothing can be reached.
     const UNREACHABLE_IS_ABSENT: bool = false;
+    /// Whether a listing is empty if nothing can be reached.
+    const UNREACHABLE_IS_EMPTY: bool = false;
     /// Whether a lease is held by somebody if nothing can be reached.
     const UNREACHABLE_IS_HELD: bool = false;
 }
@@ -54,6 +56,8 @@ clients! {
     AcknowledgesLostRequests { ACKNOWLEDGES_LOST_REQUESTS }
     /// Logged out by a network that is down.
     UnreachableIsAbsent { UNREACHABLE_IS_ABSENT }
+    /// Nobody has ever logged in, lists a client that reaches nothing.
+    UnreachableIsEmpty { UNREACHABLE_IS_EMPTY }
     /// Waits for a holder that does not exist.
     UnreachableIsHeld { UNREACHABLE_IS_HELD }
 }
@@ -185,7 +189,7 @@ impl<C: Client> TokenStorage for Remote<C> {
     }
 
     fn enumerate(&self) -> Option<Box<dyn Enumerate + '_>> {
-        self.server.enumerate()
+        Some(Box::new(self))
     }
 
     fn lease(&self) -> Option<Box<dyn RefreshLease + '_>> {
@@ -203,8 +207,84 @@ impl<C: Client> RefreshLease for &Remote<C> {
             Err(error) => Err(error),
             Ok(()) => {
                 let leases = self.server.lease().expect("a memory storage has leases");
-                leases.try_acquire(key).await
+                Ok(match leases.try_acquire(key).await? {
+                    Acquisition::Acquired(inner) => Acquisition::Acquired(Box::new(Guard {
+                        inner,
+                        network: Arc::clone(&self.network),
+                    })),
+                    held @ Acquisition::Held { .. } => held,
+                })
             }
+        }
+    }
+}
+
+/// A lease whose intents and proofs have to get through.
+#[derive(Debug)]
+struct Guard {
+    inner: Box<dyn LeaseGuard>,
+    network: Arc<Network>,
+}
+
+impl Guard {
+    fn reach(&self) -> Result<()> {
+        match self.network.is_down() {
+            true => Err(unreachable(Operation::Lease)),
+            false => Ok(()),
+        }
+    }
+}
+
+#[async_trait]
+impl LeaseGuard for Guard {
+    fn intent(&self) -> Option<&Intent> {
+        self.inner.intent()
+    }
+
+    fn remaining(&self) -> Option<Duration> {
+        self.inner.remaining()
+    }
+
+    async fn renew(&mut self) -> Result<()> {
+        self.inner.renew().await
+    }
+
+    async fn prove_writable(&mut self) -> Result<()> {
+        self.reach()
+    }
+
+    async fn record_intent(&mut self, intent: &Intent) -> Result<()> {
+        self.reach()?;
+        self.inner.record_intent(intent).await
+    }
+
+    async fn clear_intent(&mut self) -> Result<()> {
+        self.reach()?;
+        self.inner.clear_intent().await
+    }
+
+    async fn release(self: Box<Self>) -> Result<()> {
+        self.inner.release().await
+    }
+}
+
+#[async_trait]
+impl<C: Client> Enumerate for &Remote<C> {
+    async fn list_keys(&self, namespace: &str, after: Option<&Cursor>) -> Result<Page<TokenKey>> {
+        match self.reach(Operation::List) {
+            Err(_) if C::UNREACHABLE_IS_EMPTY => {
+                Ok(Page::after(std::iter::empty(), after, 1, TokenKey::resource_server))
+            }
+            Err(error) => Err(error),
+            Ok(()) => (&self.server).list_keys(namespace, after).await,
+        }
+    }
+
+    async fn list_namespaces(&self, after: Option<&Cursor>) -> Result<Page<String>> {
+        match self.reach(Operation::List) {
+            Err(_) if C::UNREACHABLE_IS_EMPTY => Ok(Page::after(std::iter::empty(), after, 1, String::as_str)),
+            Err(error) => Err(error),
+            Ok(()) => (&self.server).list_namespaces(after).await,
         }
     }
 }

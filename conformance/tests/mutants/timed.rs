@@ -3,7 +3,10 @@
 use std::{
     collections::HashMap,
     marker::PhantomData,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, Instant, SystemTime},
 };
 
@@ -37,6 +40,24 @@ pub(crate) trait Rules: Clone + std::fmt::Debug + Default + Send + Sync + 'stati
     const SHARED: bool = true;
     /// Whether observing starts anew when the mark moves.
     const WATCHES_MARK: bool = true;
+    /// Whether clearing an intent is the holder's only.
+    const CLEAR_CHECKS_HOLDER: bool = true;
+    /// Whether dropping a guard frees the lease, whoever has it.
+    const DROP_FREES: bool = false;
+    /// Whether a lost lease can be renewed while nobody has it.
+    const RENEWS_WHEN_FREE: bool = false;
+    /// Whether a take-over moves the mark.
+    const TAKE_OVER_MOVES_MARK: bool = true;
+    /// Whether a holder is a handle, and not an acquisition.
+    const HANDLES_HOLD: bool = false;
+    /// Whether renewing starts what remains anew.
+    const RENEWING_COUNTS: bool = true;
+    /// By how much more than its time to live a lease seems to remain.
+    const SEEMS_LONGER_BY: Duration = Duration::ZERO;
+    /// Whether a server ends leases by its own clock, whoever watches.
+    const SERVER_ENDS: bool = false;
+    /// The part of the time to live that a holder does without.
+    const MARGIN: Duration = Duration::ZERO;
     /// Whether a lease that is over by the holder's wall clock is taken over by the waiter's.
     const TRUSTS_WALL_CLOCKS: bool = false;
 }
@@ -46,6 +67,26 @@ pub(crate) trait Rules: Clone + std::fmt::Debug + Default + Send + Sync + 'stati
 pub(crate) struct Correct;
 
 impl Rules for Correct {}
+
+/// As `SET key token NX PX ttl` has it: the server ends the lease, by its clock, from when it carried the request out. The
+/// holder counts from before it was sent, with a margin.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct EndedByServer;
+
+impl Rules for EndedByServer {
+    const TTL: Duration = Duration::from_millis(500);
+    const TAKEN_OVER_AFTER: Option<Duration> = None;
+    const SERVER_ENDS: bool = true;
+    const MARGIN: Duration = Duration::from_millis(50);
+}
+
+/// A waiter takes over only long after the time to live.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct TakenOverLate;
+
+impl Rules for TakenOverLate {
+    const TAKEN_OVER_AFTER: Option<Duration> = Some(Duration::from_secs(4));
+}
 
 macro_rules! lease_flaw {
     ($($(#[$meta:meta])* $name:ident: $constant:ident: $type:ty = $value:expr;)*) => {
@@ -90,6 +131,20 @@ lease_flaw! {
     LeasesPerHandle: SHARED: bool = false;
     /// A waiter counts from when it first looked, although the holder has renewed since.
     IgnoresRenewals: WATCHES_MARK: bool = false;
+    /// A holder that has lost the lease clears its successor's intent.
+    StrangerClears: CLEAR_CHECKS_HOLDER: bool = false;
+    /// Dropping a lost guard frees the lease of its successor.
+    DropFreesSuccessor: DROP_FREES: bool = true;
+    /// A lost lease comes back when its successor has gone.
+    RenewsWhenFree: RENEWS_WHEN_FREE: bool = true;
+    /// A second waiter does not see that the first one was faster.
+    TakeOverIsUnseen: TAKE_OVER_MOVES_MARK: bool = false;
+    /// What a handle has acquired again its older guards hold, too.
+    HandlesHold: HANDLES_HOLD: bool = true;
+    /// What remains is not more after a renewal.
+    RenewingCountsForNothing: RENEWING_COUNTS: bool = false;
+    /// A lease seems to remain for longer than its time to live.
+    SeemsLonger: SEEMS_LONGER_BY: Duration = Duration::from_millis(120);
     /// Machines' clocks must agree, or a lease is taken over while it is held.
     TrustsWallClocks: TRUSTS_WALL_CLOCKS: bool = true;
 }
@@ -110,6 +165,14 @@ struct Entry {
     intent: Option<Intent>,
     /// When it is over by its holder's wall clock.
     over_at: Option<SystemTime>,
+    /// When the server ends it.
+    ends_at: Option<Instant>,
+}
+
+impl Entry {
+    fn has_ended(&self) -> bool {
+        self.ends_at.is_some_and(|ends_at| Instant::now() >= ends_at)
+    }
 }
 
 type Leases = Arc<Mutex<(u64, HashMap<TokenKey, Entry>)>>;
@@ -121,6 +184,7 @@ pub(crate) struct Timed<R> {
     leases: Leases,
     /// What this handle has seen: the mark of a lease, and since when it stands still.
     seen: Arc<Mutex<HashMap<TokenKey, (u64, Instant)>>>,
+    number: u64,
     /// By how many seconds this handle's wall clock is wrong.
     off_by: i64,
     rules: PhantomData<R>,
@@ -133,6 +197,7 @@ impl<R: Rules> Flaw for Timed<R> {
             base: MemoryStorage::new(),
             leases: Leases::default(),
             seen: Arc::default(),
+            number: 0,
             off_by: 0,
             rules: PhantomData,
         }
@@ -148,9 +213,11 @@ impl<R: Rules> Flaw for Timed<R> {
         } else {
             Leases::default()
         };
+        static HANDLES: AtomicU64 = AtomicU64::new(1);
         Self {
             leases,
             seen: Arc::default(),
+            number: HANDLES.fetch_add(1, Ordering::Relaxed),
             ..self.clone()
         }
     }
@@ -181,19 +248,25 @@ fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 #[async_trait]
 impl<R: Rules> RefreshLease for &Timed<R> {
     async fn try_acquire(&self, key: &TokenKey) -> Result<Acquisition> {
+        let sent = Instant::now();
         let (next, entries) = &mut *locked(&self.leases);
         let entry = entries.entry(key.clone()).or_default();
         let over = R::TRUSTS_WALL_CLOCKS && entry.over_at.is_some_and(|over_at| self.wall() > over_at);
+        let over = over || R::SERVER_ENDS && entry.has_ended();
         if entry.holder.is_some() && R::EXCLUSIVE && !over && !self.stood_still(key, entry.mark) {
             return Ok(Acquisition::Held {
                 retry_after: Duration::from_millis(10),
             });
         }
         *next += 1;
-        entry.holder = Some(*next);
-        entry.mark = *next;
+        let before = entry.holder.is_some();
+        let holder = if R::HANDLES_HOLD { self.number } else { *next };
+        entry.holder = Some(holder);
+        if R::TAKE_OVER_MOVES_MARK || !before {
+            entry.mark = *next;
+        }
+        entry.ends_at = Some(Instant::now() + R::TTL);
         entry.over_at = Some(self.wall() + R::TTL);
-        let holder = *next;
         let intent = if R::PER_KEY {
             entry.intent.clone()
         } else {
@@ -204,7 +277,8 @@ impl<R: Rules> RefreshLease for &Timed<R> {
             key: key.clone(),
             holder,
             intent,
-            deadline: Instant::now() + R::TTL,
+            deadline: sent + R::TTL - R::MARGIN + R::SEEMS_LONGER_BY,
+            drop_frees: R::DROP_FREES,
             rules: PhantomData,
         })))
     }
@@ -238,7 +312,18 @@ struct Guard<R> {
     holder: u64,
     intent: Option<Intent>,
     deadline: Instant,
+    drop_frees: bool,
     rules: PhantomData<R>,
+}
+
+impl<R> Drop for Guard<R> {
+    fn drop(&mut self) {
+        if self.drop_frees
+            && let Some(entry) = locked(&self.leases).1.get_mut(&self.key)
+        {
+            entry.holder = None;
+        }
+    }
 }
 
 impl<R: Rules> Guard<R> {
@@ -246,7 +331,9 @@ impl<R: Rules> Guard<R> {
     fn change(&self, checked: bool, change: impl FnOnce(&mut Entry, &mut u64)) -> Result<()> {
         let (next, entries) = &mut *locked(&self.leases);
         let entry = entries.entry(self.key.clone()).or_default();
-        if checked && entry.holder != Some(self.holder) {
+        let free = R::RENEWS_WHEN_FREE && entry.holder.is_none();
+        let ended = R::SERVER_ENDS && entry.has_ended();
+        if checked && !free && (entry.holder != Some(self.holder) || ended) {
             let message = "another holder has taken the lease over";
             return Err(Error::new(ErrorKind::LeaseLost, Operation::Lease, message).with_key(&self.key));
         }
@@ -269,13 +356,17 @@ impl<R: Rules> LeaseGuard for Guard<R> {
     }
 
     async fn renew(&mut self) -> Result<()> {
+        let sent = Instant::now();
         self.change(R::RENEW_CHECKS_HOLDER, |entry, next| {
             if R::RENEW_RENEWS {
                 *next += 1;
                 entry.mark = *next;
+                entry.ends_at = Some(Instant::now() + R::TTL);
             }
         })?;
-        self.deadline = Instant::now() + R::TTL;
+        if R::RENEWING_COUNTS {
+            self.deadline = sent + R::TTL - R::MARGIN + R::SEEMS_LONGER_BY;
+        }
         Ok(())
     }
 
@@ -290,7 +381,7 @@ impl<R: Rules> LeaseGuard for Guard<R> {
     }
 
     async fn clear_intent(&mut self) -> Result<()> {
-        self.change(true, |entry, _| {
+        self.change(R::CLEAR_CHECKS_HOLDER, |entry, _| {
             if R::INTENT_IS_CLEARED {
                 entry.intent = None;
             }

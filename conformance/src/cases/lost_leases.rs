@@ -1,0 +1,240 @@
+//! Holders that have lost a timed lease, and those who come after them.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use token_storage_core::{ErrorKind, Revision};
+use tokio::task::JoinSet;
+
+use super::{
+    intents::{intent, same_intent},
+    leases::{PATIENCE, acquire, held, wait_for},
+    timed_leases::ttl,
+};
+use crate::{
+    Case, Level, Need,
+    check::{Check, Stop, fail, refused},
+    cx::Cx,
+    recorded_lease::seconds,
+};
+
+const NEEDS: &[Need] = &[Need::TimedLease];
+
+pub(super) const CASES: &[Case] = &[
+    Case::new(
+        Level::Lease,
+        "lease::of_two_waiters_one_takes_over",
+        &["L1", "L2"],
+        |cx| Box::pin(of_two_waiters_one_takes_over(cx)),
+    )
+    .needs(NEEDS),
+    Case::new(
+        Level::Lease,
+        "lease::a_lost_holder_leaves_its_successor_alone",
+        &["L2", "L3"],
+        |cx| Box::pin(a_lost_holder_leaves_its_successor_alone(cx)),
+    )
+    .needs(NEEDS),
+    Case::new(Level::Lease, "lease::a_lost_one_stays_lost", &["L3"], |cx| {
+        Box::pin(a_lost_one_stays_lost(cx))
+    })
+    .needs(NEEDS),
+    Case::new(
+        Level::Lease,
+        "lease::acquired_again_it_is_another_one",
+        &["L2", "L3"],
+        |cx| Box::pin(acquired_again_it_is_another_one(cx)),
+    )
+    .needs(NEEDS),
+    Case::new(Level::Lease, "lease::what_remains_counts_down", &["L2", "L3"], |cx| {
+        Box::pin(what_remains_counts_down(cx))
+    })
+    .needs(NEEDS),
+];
+
+/// Both have watched the same holder. Whoever comes second has to watch the first anew.
+async fn of_two_waiters_one_takes_over(cx: Cx) -> Check {
+    let (one, key) = (cx.open().await?, cx.key("rs"));
+    let ttl = ttl(&one)?;
+    let old = acquire(&one, &key).await?;
+    let (mut waiters, holders) = (JoinSet::new(), Arc::new(AtomicUsize::new(0)));
+    for _ in 0..2 {
+        let (storage, key, holders) = (cx.open().await?, key.clone(), Arc::clone(&holders));
+        waiters.spawn(async move {
+            let guard = wait_for(&storage, &key, ttl * 3 + PATIENCE).await?;
+            let others = holders.fetch_add(1, Ordering::SeqCst);
+            tokio::time::sleep(ttl / 3).await;
+            let kept = guard.remaining().is_some_and(|left| !left.is_zero());
+            holders.fetch_sub(1, Ordering::SeqCst);
+            guard.release().await?;
+            Check::Ok((others, kept))
+        });
+    }
+    let mut stalled = false;
+    let mut together = 0;
+    while let Some(waiter) = waiters.join_next().await {
+        let (others, kept) = waiter.expect("a waiter does not panic")?;
+        together += others;
+        stalled |= !kept;
+    }
+    drop(old);
+    match together {
+        0 => Ok(()),
+        // The machine kept the first one waiting until its time was over.
+        _ if stalled => Err(Stop::Stalled),
+        _ => fail(
+            "L1",
+            "of two waiters",
+            "both hold the lease at once",
+            "one after the other",
+        ),
+    }
+}
+
+async fn a_lost_holder_leaves_its_successor_alone(cx: Cx) -> Check {
+    let (one, two, three) = (cx.open().await?, cx.open().await?, cx.open().await?);
+    let ttl = ttl(&one)?;
+    let keys = ["cleared", "dropped", "released"].map(|name| cx.key(name));
+    let revision = Revision::from_bytes(&[3; 32])?;
+    let mut old = Vec::new();
+    for key in &keys {
+        old.push(acquire(&one, key).await?);
+        // So that they run out side by side.
+        held("L1", "a lease that is held", &two, key).await?;
+    }
+    for (key, mut old) in keys.iter().zip(old) {
+        let mut new = wait_for(&two, key, ttl + PATIENCE).await?;
+        new.record_intent(&intent(revision)).await?;
+        let what = format!("after its old holder {} its own", key.resource_server());
+        match key.resource_server() {
+            "cleared" => {
+                refused(
+                    "L3",
+                    "the old holder clears an intent",
+                    old.clear_intent().await,
+                    ErrorKind::LeaseLost,
+                )?;
+            }
+            "dropped" => {
+                drop(old);
+                // Dropping may send something.
+                tokio::time::sleep(ttl / 10).await;
+            }
+            _ => old.release().await?,
+        }
+        let left = new.remaining().unwrap_or_default();
+        if let Err(stop) = held("L2", &format!("a lease {what}"), &three, key).await {
+            // Kept waiting, it may have run out.
+            return if left.is_zero() { Err(Stop::Stalled) } else { Err(stop) };
+        }
+        new.release().await?;
+        let mut next = acquire(&three, key).await?;
+        same_intent(
+            &format!("the intent of the successor, {what}"),
+            next.intent(),
+            Some(&intent(revision)),
+        )?;
+        next.clear_intent().await?;
+        next.release().await?;
+    }
+    Ok(())
+}
+
+/// Once another has had it, a lease is lost for good, also when that one has gone.
+async fn a_lost_one_stays_lost(cx: Cx) -> Check {
+    let (one, two, key) = (cx.open().await?, cx.open().await?, cx.key("rs"));
+    let ttl = ttl(&one)?;
+    let mut old = acquire(&one, &key).await?;
+    wait_for(&two, &key, ttl + PATIENCE).await?.release().await?;
+    refused(
+        "L3",
+        "a lost lease is renewed after its successor has gone",
+        old.renew().await,
+        ErrorKind::LeaseLost,
+    )?;
+    let intent = intent(Revision::from_bytes(&[3; 32])?);
+    let recorded = old.record_intent(&intent).await;
+    refused(
+        "L3",
+        "a lost holder records an intent after its successor has gone",
+        recorded,
+        ErrorKind::LeaseLost,
+    )?;
+    let next = acquire(&two, &key).await?;
+    same_intent("the next holder finds no intent", next.intent(), None)?;
+    next.release().await?;
+    Ok(())
+}
+
+/// The same handle, even the same task: what it held before is lost all the same.
+async fn acquired_again_it_is_another_one(cx: Cx) -> Check {
+    let (one, other, key) = (cx.open().await?, cx.open().await?, cx.key("rs"));
+    let ttl = ttl(&one)?;
+    let mut old = acquire(&one, &key).await?;
+    let new = wait_for(&one, &key, ttl + PATIENCE).await?;
+    refused(
+        "L3",
+        "a guard whose lease the same handle has acquired again",
+        old.renew().await,
+        ErrorKind::LeaseLost,
+    )?;
+    old.release().await?;
+    let left = new.remaining().unwrap_or_default();
+    if let Err(stop) = held(
+        "L2",
+        "a lease after a release by an older guard of the same handle",
+        &other,
+        &key,
+    )
+    .await
+    {
+        return if left.is_zero() { Err(Stop::Stalled) } else { Err(stop) };
+    }
+    new.release().await?;
+    acquire(&other, &key).await?.release().await?;
+    Ok(())
+}
+
+async fn what_remains_counts_down(cx: Cx) -> Check {
+    let (storage, key) = (cx.open().await?, cx.key("rs"));
+    let ttl = ttl(&storage)?;
+    let first = tokio::time::Instant::now();
+    let mut guard = acquire(&storage, &key).await?;
+    let mut answered = tokio::time::Instant::now();
+    for renewal in 0..3 {
+        for _ in 0..3 {
+            // Asked for later than this, it cannot be more.
+            let most = ttl.saturating_sub(answered.elapsed());
+            let left = guard.remaining().unwrap_or(Duration::MAX);
+            if left > most {
+                let want = format!("at most {} of {}", seconds(most), seconds(ttl));
+                return fail("L3", "what remains of a lease", seconds(left), want);
+            }
+            tokio::time::sleep(ttl / 6).await;
+        }
+        let began = tokio::time::Instant::now();
+        guard.renew().await?;
+        answered = tokio::time::Instant::now();
+        let left = guard.remaining().unwrap_or_default();
+        let without = ttl.saturating_sub(first.elapsed());
+        if began.elapsed() > ttl / 6 {
+            return Err(Stop::Stalled);
+        }
+        if left <= without {
+            let got = format!("{} after renewal {}", seconds(left), renewal + 1);
+            return fail(
+                "L2",
+                "what remains of a lease that was renewed",
+                got,
+                format!("more than {}", seconds(without)),
+            );
+        }
+    }
+    guard.release().await?;
+    Ok(())
+}
