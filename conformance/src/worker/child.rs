@@ -1,6 +1,6 @@
 //! The worker's side.
 
-use std::{io::Write as _, process::ExitCode, sync::Arc};
+use std::{io::Write as _, process::ExitCode, sync::Arc, time::Instant};
 
 use token_storage_core::{
     Acquisition, Error, ErrorKind, LeaseGuard, Operation, Precondition, Result, Revision, TokenKey, TokenStorage,
@@ -26,6 +26,9 @@ pub fn worker<'a>(plans: impl IntoIterator<Item = &'a Plan>) -> Option<ExitCode>
     crate::run::runtime().block_on(serve(plan, spec));
     Some(ExitCode::SUCCESS)
 }
+
+/// A call that was busy for as long has waited, and did not give up at once.
+const WAITED: std::time::Duration = std::time::Duration::from_secs(1);
 
 /// Between two tries to get a lease.
 const PAUSE: std::time::Duration = std::time::Duration::from_millis(2);
@@ -155,9 +158,16 @@ impl Served {
         let storage = self.storage().await?;
         for number in 0..count {
             let key = TokenKey::new(namespace, format!("{prefix}{number}"));
-            storage
-                .store(&key, &full(&number.to_string()), Precondition::Absent)
-                .await?;
+            let data = full(&number.to_string());
+            let mut began = Instant::now();
+            while let Err(error) = storage.store(&key, &data, Precondition::Absent).await {
+                // A lock need not be fair: whoever has waited in vain is told so, and may try again (D6).
+                let waited = error.kind() == ErrorKind::Busy && error.is_retryable() && began.elapsed() >= WAITED;
+                if !waited {
+                    return Err(error);
+                }
+                began = Instant::now();
+            }
         }
         Ok(Reply::Done)
     }
