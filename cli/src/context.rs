@@ -1,6 +1,8 @@
 //! What every command works with.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
+#[cfg(feature = "oauth")]
+use std::time::Duration;
 
 use etcetera::{BaseStrategy as _, choose_base_strategy};
 use token_storage::{DEFAULT_NAMESPACE, Namespaced, StorageUrl, TokenStorage};
@@ -23,6 +25,7 @@ pub(crate) struct Context {
     pub(crate) json: bool,
     quoted: bool,
     /// How long to wait, if that was said.
+    #[cfg(feature = "oauth")]
     pub(crate) timeout: Option<Duration>,
 }
 
@@ -35,6 +38,7 @@ impl Context {
             namespace_given: global.namespace.is_some(),
             json: global.json,
             quoted: global.quoted,
+            #[cfg(feature = "oauth")]
             timeout: global.timeout.map(|seconds| Duration::from_secs(seconds.into())),
         };
         if let Some(namespace) = global.namespace {

@@ -92,6 +92,7 @@ pub(crate) fn say(lines: &str) {
 }
 
 /// Asks for a line; it comes on the same one.
+#[cfg(feature = "oauth")]
 pub(crate) fn ask(prompt: &str) {
     if is_json() {
         return say(prompt);
