@@ -56,6 +56,7 @@
 #[cfg(feature = "auth-server")]
 pub mod auth_server;
 
+mod canary;
 mod case;
 mod cases;
 mod check;

@@ -72,8 +72,9 @@ pub trait TokenStorage: std::fmt::Debug + Send + Sync {
     /// - [`TooLarge`](crate::ErrorKind::TooLarge): larger than declared; nothing was written (K4, K7).
     async fn store(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision>;
 
-    /// Writes several records, all or nothing: all preconditions are checked before anything is written (A2). Returns
-    /// the new revisions in the order of the batch. An empty batch succeeds.
+    /// Writes several records, all or nothing: all preconditions are checked before anything is written, and nobody sees
+    /// a record of a batch that is refused (A2). Returns the new revisions in the order of the batch. An empty batch
+    /// succeeds.
     ///
     /// # Errors
     /// - [`Conflict`](crate::ErrorKind::Conflict): names the first key, in the order of the batch, whose precondition did

@@ -5,12 +5,10 @@ use std::{
 
 use token_storage_core::{ErrorKind, Precondition, Result, StoredToken};
 
-use super::{
-    files::check_modes,
-    secrets::{CANARY, clean_error},
-};
+use super::{files::check_modes, secrets::clean_error};
 use crate::{
     Case, Level, Need,
+    canary::ACCESS,
     check::{Check, Show as _, fail, holds, stored},
     cx::Cx,
     data::full,
@@ -163,7 +161,7 @@ async fn a_damaged_file_can_be_repaired(cx: Cx) -> Check {
 async fn errors_show_no_token(cx: Cx) -> Check {
     let (file, whole) = written(&cx).await?;
     // Cut in the middle, canaries on both sides of the cut, and in a shape that parsers like to quote.
-    let canaries = format!("{{\"data\": {{\"DEFAULT\": {{\"rs\": {{\"access_token\": \"{CANARY}\", {CANARY}");
+    let canaries = format!("{{\"data\": {{\"DEFAULT\": {{\"rs\": {{\"access_token\": \"{ACCESS}\", {ACCESS}");
     for spoiled in [
         [&whole[..whole.len() / 2], canaries.as_bytes()].concat(),
         canaries.into_bytes(),

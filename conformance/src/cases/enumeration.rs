@@ -74,7 +74,7 @@ pub(super) const CASES: &[Case] = &[
 ];
 
 /// A listing that goes on for longer than this does not end.
-const PAGES: usize = 10_000;
+pub(super) const PAGES: usize = 10_000;
 
 pub(super) async fn keys_of(storage: &Handle, namespace: &str) -> Check<Vec<TokenKey>> {
     let listing = listing(storage)?;

@@ -10,35 +10,40 @@ mod concurrency;
 mod damage;
 mod enumeration;
 mod faults;
+mod fields;
 mod files;
+mod folds;
 mod handles;
 mod histories;
 mod intents;
 mod keys;
 mod kills;
+mod large_batches;
 mod lease_processes;
 mod leases;
 mod limits;
+mod long_keys;
 mod lost_leases;
 mod model;
 mod network;
 mod network_leases;
+mod paging;
 mod preconditions;
+mod process_leases;
 mod processes;
 mod record_damage;
 mod records;
 mod refusals;
 mod removal;
+mod revisions;
 mod second_way;
 mod secrets;
+mod talk;
 mod timed_leases;
 
 use std::sync::OnceLock;
 
-pub(crate) use self::{
-    intents::intent,
-    secrets::{CANARY, canaries},
-};
+pub(crate) use self::{intents::intent, secrets::use_all, talk::keys as talk_keys};
 use crate::Case;
 
 /// Every case of the suite, in a fixed order.
@@ -49,15 +54,22 @@ pub fn cases() -> &'static [Case] {
             capability::CASES,
             records::CASES,
             keys::CASES,
+            folds::CASES,
+            long_keys::CASES,
             removal::CASES,
             preconditions::CASES,
+            revisions::CASES,
             batches::CASES,
+            large_batches::CASES,
             atomicity::CASES,
             limits::CASES,
+            fields::CASES,
             secrets::CASES,
             enumeration::CASES,
+            paging::CASES,
             leases::CASES,
             intents::CASES,
+            process_leases::CASES,
             timed_leases::CASES,
             lost_leases::CASES,
             clocks::CASES,

@@ -3,14 +3,14 @@ use std::time::Duration;
 use token_storage_core::{Precondition, Revision, TokenKey};
 use tokio::time::Instant;
 
-use super::kills::moment;
+use super::{kills::moment, secrets::clean};
 use crate::{
     Case, Level, Need,
     check::{Check, fail, same, stored},
     cx::{Cx, get_settled},
     data::full,
     rng::soak,
-    worker::{Reply, Request, Worker},
+    worker::{Reply, Request, Start, Worker},
 };
 
 const NEEDS: &[Need] = &[Need::Processes];
@@ -256,25 +256,20 @@ async fn a_stopped_writer_does_not_stop_readers(cx: Cx) -> Check {
 }
 
 async fn logs_show_none(cx: Cx) -> Check {
-    let mut worker = Worker::start(&cx)?;
+    let mut worker = Worker::start_as(&cx, Start::Watched)?;
     let key = cx.key("rs");
     cx.touch(&key);
-    match worker
-        .done(&cx, "S1", Request::LogCanaries { key: (&key).into() })
-        .await?
-    {
-        Reply::Logged { leak: None, .. } => worker.finish().await,
-        Reply::Logged { leak: Some(place), .. } => fail(
-            "S1",
-            "no token is in a log record of any level",
-            format!("one in {place}"),
-            "none",
-        ),
-        reply => fail(
-            "S1",
-            "a worker answers what was logged",
-            format!("{reply:?}"),
-            "what was logged",
-        ),
+    let reply = worker.done(&cx, "S1", Request::LogCanaries { key: (&key).into() });
+    let leak = match reply.await? {
+        Reply::Logged { leak, .. } => leak,
+        reply => {
+            let what = "a worker answers what was logged";
+            return fail("S1", what, format!("{reply:?}"), "what was logged");
+        }
+    };
+    if let Some(place) = leak {
+        let what = "no token is in a log record of any level";
+        return fail("S1", what, format!("one in {place}"), "none");
     }
+    clean("standard error of a process", &worker.finish_watched().await?)
 }

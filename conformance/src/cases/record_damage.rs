@@ -2,9 +2,10 @@
 
 use token_storage_core::{ErrorKind, Precondition, Revision, Write};
 
-use super::secrets::{CANARY, clean_error};
+use super::secrets::clean_error;
 use crate::{
     Case, Level, Need,
+    canary::ACCESS,
     check::{Check, Show as _, absent, fail, refused, same, stored},
     cx::{Cx, Handle, listing},
     data::full,
@@ -178,10 +179,10 @@ async fn a_damaged_record_can_be_replaced(cx: Cx) -> Check {
 async fn errors_of_damaged_records_show_no_token(cx: Cx) -> Check {
     let (storage, key) = (cx.open().await?, cx.key("rs"));
     for damage in [
-        format!("{{\"access_token\": \"{CANARY}"),
-        format!("{{\"access_token\": {CANARY}}}"),
-        format!("{{\"access_token\": [\"{CANARY}\"], \"{CANARY}\": 1}}"),
-        CANARY.to_owned(),
+        format!("{{\"access_token\": \"{ACCESS}"),
+        format!("{{\"access_token\": {ACCESS}}}"),
+        format!("{{\"access_token\": [\"{ACCESS}\"], \"{ACCESS}\": 1}}"),
+        ACCESS.to_owned(),
     ] {
         storage.store(&key, &full("1"), Precondition::None).await?;
         cx.overwrite(&key, damage.as_bytes()).await?;

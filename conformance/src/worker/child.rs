@@ -9,7 +9,7 @@ use tokio::io::{AsyncBufReadExt as _, BufReader};
 
 use super::{PLAN, Reply, Request, SPEC, logs};
 use crate::{
-    cases::{canaries, intent},
+    cases::{intent, talk_keys, use_all},
     data::{counted, counting, full, plain},
     suite::Plan,
 };
@@ -219,16 +219,7 @@ impl Served {
     async fn log_canaries(&mut self, key: &TokenKey) -> Result<Reply> {
         logs::watch();
         let storage = self.storage().await?;
-        let revision = storage.store(key, &canaries(), Precondition::None).await?;
-        storage.get(key).await?;
-        let refused = storage.store(key, &canaries(), Precondition::Absent).await;
-        refused
-            .err()
-            .ok_or_else(|| broken("a store that must be refused was not"))?;
-        storage
-            .store(key, &canaries(), Precondition::Unchanged(revision))
-            .await?;
-        storage.remove(key, Precondition::None).await?;
+        use_all(&*storage, &talk_keys(key)).await?;
         let (records, leak) = logs::seen();
         Ok(Reply::Logged { records, leak })
     }

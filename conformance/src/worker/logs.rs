@@ -1,9 +1,10 @@
-//! Sees every log record of a worker process, whatever its level.
+//! Sees every log record, whatever its level: in a worker those of the whole process, elsewhere those of one call.
 
 use std::{
+    error::Error,
     fmt,
     sync::{
-        Mutex, PoisonError,
+        Arc, LazyLock, Mutex, PoisonError,
         atomic::{AtomicU64, AtomicUsize, Ordering},
     },
 };
@@ -14,19 +15,48 @@ use tracing::{
     span::{Attributes, Id, Record},
 };
 
-use crate::cases::CANARY;
+use crate::canary;
 
-static RECORDS: AtomicUsize = AtomicUsize::new(0);
-static LEAK: Mutex<Option<String>> = Mutex::new(None);
+static OF_THE_PROCESS: LazyLock<Arc<Seen>> = LazyLock::new(Arc::default);
 
-struct Watcher {
+/// What was logged so far.
+#[derive(Debug, Default)]
+pub(crate) struct Seen {
+    records: AtomicUsize,
+    leak: Mutex<Option<String>>,
+}
+
+impl Seen {
+    /// Where a record showed a canary, and how.
+    pub(crate) fn leak(&self) -> Option<String> {
+        self.leak.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Watcher {
     spans: AtomicU64,
+    seen: Arc<Seen>,
+}
+
+impl Watcher {
+    pub(crate) fn seen(&self) -> Arc<Seen> {
+        Arc::clone(&self.seen)
+    }
+
+    fn fields<'a>(&'a self, place: &'a str) -> Fields<'a> {
+        Fields {
+            place,
+            seen: &self.seen,
+        }
+    }
 }
 
 /// From now on. Only a worker calls it: the subscriber is the whole process's.
 pub(super) fn watch() {
     let watcher = Watcher {
-        spans: AtomicU64::new(1),
+        seen: Arc::clone(&OF_THE_PROCESS),
+        ..Watcher::default()
     };
     // Set already by an earlier request.
     let _ = tracing::subscriber::set_global_default(watcher);
@@ -34,17 +64,34 @@ pub(super) fn watch() {
 
 /// The number of records so far, and where one showed a canary.
 pub(super) fn seen() -> (usize, Option<String>) {
-    let leak = LEAK.lock().unwrap_or_else(PoisonError::into_inner).clone();
-    (RECORDS.load(Ordering::Relaxed), leak)
+    (OF_THE_PROCESS.records.load(Ordering::Relaxed), OF_THE_PROCESS.leak())
 }
 
-struct Fields(&'static str);
+struct Fields<'a> {
+    place: &'a str,
+    seen: &'a Seen,
+}
 
-impl Visit for Fields {
+impl Fields<'_> {
+    fn look_at(&self, field: &Field, text: &str) {
+        self.seen.records.fetch_add(1, Ordering::Relaxed);
+        if let Some(found) = canary::found(text) {
+            let place = format!("{}, field {field}: {found}", self.place);
+            *self.seen.leak.lock().unwrap_or_else(PoisonError::into_inner) = Some(place);
+        }
+    }
+}
+
+impl Visit for Fields<'_> {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        RECORDS.fetch_add(1, Ordering::Relaxed);
-        if format!("{value:?}").contains(CANARY) {
-            *LEAK.lock().unwrap_or_else(PoisonError::into_inner) = Some(format!("{}, field {field}", self.0));
+        self.look_at(field, &format!("{value:?}"));
+    }
+
+    fn record_error(&mut self, field: &Field, value: &(dyn Error + 'static)) {
+        let mut source = Some(value);
+        while let Some(error) = source {
+            self.look_at(field, &format!("{error} {error:?}"));
+            source = error.source();
         }
     }
 }
@@ -55,18 +102,18 @@ impl Subscriber for Watcher {
     }
 
     fn new_span(&self, span: &Attributes<'_>) -> Id {
-        span.record(&mut Fields(span.metadata().target()));
-        Id::from_u64(self.spans.fetch_add(1, Ordering::Relaxed))
+        span.record(&mut self.fields(span.metadata().target()));
+        Id::from_u64(self.spans.fetch_add(1, Ordering::Relaxed) + 1)
     }
 
     fn record(&self, _: &Id, values: &Record<'_>) {
-        values.record(&mut Fields("a span"));
+        values.record(&mut self.fields("a span"));
     }
 
     fn record_follows_from(&self, _: &Id, _: &Id) {}
 
     fn event(&self, event: &Event<'_>) {
-        event.record(&mut Fields(event.metadata().target()));
+        event.record(&mut self.fields(event.metadata().target()));
     }
 
     fn enter(&self, _: &Id) {}

@@ -2,7 +2,7 @@
 //! it is told on its standard input.
 
 mod child;
-mod logs;
+pub(crate) mod logs;
 mod parent;
 mod protocol;
 

@@ -3,7 +3,7 @@
 use std::{process::Stdio, time::Duration};
 
 use tokio::{
-    io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines},
+    io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader, Lines},
     process::{Child, ChildStdin, ChildStdout, Command},
 };
 
@@ -27,6 +27,8 @@ pub(crate) enum Start {
     SmallFiles,
     /// As a user without rights, where the suite's own has all.
     Powerless,
+    /// What it writes to its standard error is kept.
+    Watched,
 }
 
 /// The user and the group without rights.
@@ -66,7 +68,7 @@ impl Worker {
         };
         let program = std::env::current_exe().expect("a process knows its own program");
         let mut command = match start {
-            Start::Plain => Command::new(program),
+            Start::Plain | Start::Watched => Command::new(program),
             Start::Powerless => powerless(program),
             Start::SmallFiles => {
                 // An ignored signal stays ignored in the program that the shell turns into.
@@ -82,6 +84,10 @@ impl Worker {
             .env(SPEC, spec)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
+            .stderr(match start {
+                Start::Watched => Stdio::piped(),
+                _ => Stdio::inherit(),
+            })
             .kill_on_drop(true)
             .spawn();
         let mut child = match spawned {
@@ -171,6 +177,21 @@ impl Worker {
             Ok(_) => Ok(()),
             Err(_) => fail("D6", "a worker ends when it is told", "it hangs", "its end"),
         }
+    }
+
+    /// Ends it, and returns what a [watched](Start::Watched) one has written to its standard error.
+    pub(crate) async fn finish_watched(mut self) -> Check<String> {
+        let errors = self.child.stderr.take();
+        let reading = tokio::spawn(async move {
+            let mut text = Vec::new();
+            if let Some(mut errors) = errors {
+                // Whatever was read before it failed counts.
+                let _ = errors.read_to_end(&mut text).await;
+            }
+            String::from_utf8_lossy(&text).into_owned()
+        });
+        self.finish().await?;
+        Ok(reading.await.expect("reading does not panic"))
     }
 
     /// Kills it (SIGKILL), waits until it is gone, and returns what it said before.

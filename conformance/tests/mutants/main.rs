@@ -7,6 +7,10 @@
 
 mod atomicity;
 mod capabilities;
+mod compared;
+mod cursors;
+mod cut_batches;
+mod cut_fields;
 mod disk;
 mod dropped;
 mod dropped_leases;
@@ -16,12 +20,15 @@ mod flaw;
 mod held;
 mod in_flight;
 mod keys;
+mod long_keys;
+mod lost_leases;
 mod records;
 mod registry;
 mod remote;
 mod revisions;
 mod secrets;
 mod shared;
+mod spelled;
 mod timed;
 mod wire;
 

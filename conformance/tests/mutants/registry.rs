@@ -11,12 +11,12 @@ use crate::{
 };
 
 /// In memory, with everything declared that the correct storage has.
-fn memory<F: Flaw>(name: &'static str, caught_by: &'static str) -> Mutant {
+pub(crate) fn memory<F: Flaw>(name: &'static str, caught_by: &'static str) -> Mutant {
     let plan = flaw::suite::<F>(name).enumerates().process_leases().plan();
     Mutant { name, caught_by, plan }
 }
 
-fn timed<R: t::Rules>(name: &'static str, caught_by: &'static str) -> Mutant {
+pub(crate) fn timed<R: t::Rules>(name: &'static str, caught_by: &'static str) -> Mutant {
     let suite = flaw::suite::<Timed<R>>(name).enumerates().timed_leases();
     let plan = suite.shifted_clocks().plan();
     Mutant { name, caught_by, plan }
@@ -32,7 +32,7 @@ fn wire<F: w::Flaws>(name: &'static str, caught_by: &'static str) -> Mutant {
     Mutant { name, caught_by, plan }
 }
 
-fn file<A: files::Around>(name: &'static str, caught_by: &'static str) -> Mutant {
+pub(crate) fn file<A: files::Around>(name: &'static str, caught_by: &'static str) -> Mutant {
     let plan = files::suite::<A>(name).plan();
     Mutant { name, caught_by, plan }
 }
@@ -64,8 +64,15 @@ pub(crate) fn correct() -> Vec<Plan> {
 pub(crate) fn mutants() -> Vec<Mutant> {
     let groups = [
         keys(),
+        crate::long_keys::mutants(),
         records(),
         revisions(),
+        crate::compared::mutants(),
+        crate::cut_batches::mutants(),
+        crate::cursors::mutants(),
+        crate::spelled::mutants(),
+        crate::cut_fields::mutants(),
+        crate::lost_leases::mutants(),
         atomicity(),
         dropped(),
         in_flight(),

@@ -1,0 +1,485 @@
+//! Listings of more than one page, and what changes between the pages.
+
+use std::collections::BTreeSet;
+
+use token_storage_core::{Cursor, ErrorKind, Page, Precondition, Revision, TokenKey, Write};
+
+use super::{
+    enumeration::{PAGES, keys_of},
+    folds::{USED, collated},
+    intents::intent,
+    leases::acquire,
+};
+use crate::{
+    Case, Level, Need,
+    check::{Check, Show as _, fail, holds, ignore, refused, same},
+    cx::{Cx, Handle, listing},
+    data::plain,
+};
+
+pub(super) const CASES: &[Case] = &[
+    Case::new(Level::Enumerate, "paging::the_cursors_key_may_go", &["C5"], |cx| {
+        Box::pin(the_cursors_key_may_go(cx))
+    }),
+    Case::new(Level::Enumerate, "paging::what_was_listed_may_go", &["C5"], |cx| {
+        Box::pin(what_was_listed_may_go(cx))
+    }),
+    Case::new(Level::Enumerate, "paging::more_may_come_between_pages", &["C5"], |cx| {
+        Box::pin(more_may_come_between_pages(cx))
+    }),
+    Case::new(Level::Enumerate, "paging::what_stays_is_listed_once", &["C5"], |cx| {
+        Box::pin(what_stays_is_listed_once(cx))
+    }),
+    Case::new(Level::Enumerate, "paging::two_listings_in_turn", &["C5"], |cx| {
+        Box::pin(two_listings_in_turn(cx))
+    }),
+    Case::new(Level::Enumerate, "paging::a_cursor_can_be_used_again", &["C5"], |cx| {
+        Box::pin(a_cursor_can_be_used_again(cx))
+    }),
+    Case::new(Level::Enumerate, "paging::about_a_page_and_two", &["C5"], |cx| {
+        Box::pin(about_a_page_and_two(cx))
+    }),
+    Case::new(
+        Level::Enumerate,
+        "paging::keys_of_any_order_add_up",
+        &["C5", "K4"],
+        |cx| Box::pin(keys_of_any_order_add_up(cx)),
+    ),
+    Case::new(Level::Enumerate, "paging::namespaces_add_up", &["C5"], |cx| {
+        Box::pin(namespaces_add_up(cx))
+    }),
+    Case::new(
+        Level::Enumerate,
+        "paging::pages_end_with_their_namespace",
+        &["C5", "K6"],
+        |cx| Box::pin(pages_end_with_their_namespace(cx)),
+    ),
+    Case::new(
+        Level::Enumerate,
+        "enumeration::an_empty_namespace_is_listed",
+        &["C5", "K4"],
+        |cx| Box::pin(an_empty_namespace_is_listed(cx)),
+    )
+    .needs(&[Need::Enumeration, Need::ExclusivePlace]),
+    Case::new(
+        Level::Enumerate,
+        "enumeration::a_lease_is_no_key",
+        &["C5", "L7"],
+        |cx| Box::pin(a_lease_is_no_key(cx)),
+    )
+    .needs(&[Need::Enumeration, Need::Lease]),
+    Case::new(
+        Level::Enumerate,
+        "enumeration::what_was_refused_is_not_listed",
+        &["C5", "A4", "A2"],
+        |cx| Box::pin(what_was_refused_is_not_listed(cx)),
+    ),
+    Case::new(
+        Level::Enumerate,
+        "enumeration::written_again_is_listed_once",
+        &["C5"],
+        |cx| Box::pin(written_again_is_listed_once(cx)),
+    ),
+];
+
+/// Records enough for more than one page of most storages.
+const SOME: usize = 600;
+/// And of any sensible one.
+const MORE: usize = 2600;
+
+async fn store_named(cx: &Cx, storage: &Handle, names: impl IntoIterator<Item = String>) -> Check<Vec<TokenKey>> {
+    let keys: Vec<TokenKey> = names.into_iter().map(|name| cx.key(&name)).collect();
+    store_keys(storage, &keys).await?;
+    Ok(keys)
+}
+
+async fn store_keys(storage: &Handle, keys: &[TokenKey]) -> Check {
+    let (data, limit) = (plain("1"), storage.describe().limits.batch_records.min(500));
+    for chunk in keys.chunks(limit) {
+        let writes: Vec<_> = chunk
+            .iter()
+            .map(|key| Write::new(key, &data, Precondition::None))
+            .collect();
+        storage.store_all(&writes).await?;
+    }
+    Ok(())
+}
+
+async fn page(storage: &Handle, namespace: &str, after: Option<&Cursor>) -> Check<Page<TokenKey>> {
+    let page = listing(storage)?.list_keys(namespace, after).await?;
+    same("C5", "keys that nobody can name", &page.unnameable, &0)?;
+    Ok(page)
+}
+
+/// What follows the page, to the end.
+async fn rest(storage: &Handle, namespace: &str, first: &Page<TokenKey>) -> Check<Vec<TokenKey>> {
+    let (mut keys, mut after) = (Vec::new(), first.next.clone());
+    for _ in 0..PAGES {
+        let Some(cursor) = &after else { return Ok(keys) };
+        let next = page(storage, namespace, Some(cursor)).await?;
+        keys.extend(next.items);
+        after = next.next;
+    }
+    fail(
+        "C5",
+        "a listing ends",
+        format!("{PAGES} pages and no end"),
+        "a last page",
+    )
+}
+
+/// So many records that there is a second page, and the first one. Their names are of one length, so that any order of
+/// texts is that of their numbers, with room before, between and behind.
+async fn paged(cx: &Cx, storage: &Handle) -> Check<(Vec<TokenKey>, Page<TokenKey>)> {
+    let mut keys = Vec::new();
+    for (from, to) in [(0, SOME), (SOME, MORE)] {
+        keys.extend(store_named(cx, storage, (from..to).map(|i| format!("m{i:05}"))).await?);
+        let first = page(storage, cx.namespace(), None).await?;
+        if first.next.is_some() && !first.items.is_empty() {
+            return Ok((keys, first));
+        }
+    }
+    ignore(format!("{MORE} keys are one page"))
+}
+
+/// Nothing twice, all of these, and nothing else but those that may be there.
+fn complete(listed: &[TokenKey], want: &[TokenKey], may: impl Fn(&TokenKey) -> bool) -> Check {
+    let mut seen = BTreeSet::new();
+    for key in listed {
+        if !seen.insert(key) {
+            return fail("C5", "no key is listed twice", format!("{} is", key.show()), "once");
+        }
+    }
+    if let Some(missing) = want.iter().find(|key| !seen.contains(key)) {
+        let got = format!("{} is not, among {} keys", missing.show(), listed.len());
+        return fail("C5", "what was there throughout is listed", got, "it is");
+    }
+    let wanted: BTreeSet<_> = want.iter().collect();
+    match listed.iter().find(|key| !wanted.contains(key) && !may(key)) {
+        Some(strange) => fail(
+            "C5",
+            "only keys that are there are listed",
+            strange.show(),
+            "not that one",
+        ),
+        None => Ok(()),
+    }
+}
+
+async fn remove_all(storage: &Handle, keys: &[TokenKey]) -> Check {
+    for key in keys {
+        storage.remove(key, Precondition::None).await?;
+    }
+    Ok(())
+}
+
+fn without(keys: &[TokenKey], gone: &[TokenKey]) -> Vec<TokenKey> {
+    keys.iter().filter(|key| !gone.contains(key)).cloned().collect()
+}
+
+async fn the_cursors_key_may_go(cx: Cx) -> Check {
+    let storage = cx.open().await?;
+    let (keys, first) = paged(&cx, &storage).await?;
+    // The last key of this page, and the first that would come on the next: a cursor may name either.
+    let behind = without(&keys, &first.items);
+    let second = page(&storage, cx.namespace(), first.next.as_ref()).await?;
+    let mut gone: Vec<TokenKey> = first.items.last().into_iter().cloned().collect();
+    gone.extend(second.items.first().or(behind.first()).cloned());
+    remove_all(&storage, &gone).await?;
+    let listed = rest(&storage, cx.namespace(), &first).await?;
+    complete(&listed, &without(&behind, &gone), |_| false)
+}
+
+async fn what_was_listed_may_go(cx: Cx) -> Check {
+    let storage = cx.open().await?;
+    let (keys, first) = paged(&cx, &storage).await?;
+    let gone: Vec<TokenKey> = first.items.iter().take(7).cloned().collect();
+    remove_all(&storage, &gone).await?;
+    let listed = rest(&storage, cx.namespace(), &first).await?;
+    complete(&listed, &without(&keys, &first.items), |_| false)
+}
+
+async fn more_may_come_between_pages(cx: Cx) -> Check {
+    let storage = cx.open().await?;
+    let (keys, first) = paged(&cx, &storage).await?;
+    // Before everything, among what was listed, and behind.
+    let names = ["", "a0", "a1", "a2", "m00000a", "m00001a", "m00002a", "z0", "z1"];
+    let coming = store_named(&cx, &storage, names.map(str::to_owned)).await?;
+    let listed = rest(&storage, cx.namespace(), &first).await?;
+    complete(&listed, &without(&keys, &first.items), |key| coming.contains(key))
+}
+
+/// Between every two pages, records come and go everywhere.
+async fn what_stays_is_listed_once(cx: Cx) -> Check {
+    let (storage, writer) = (cx.open().await?, cx.open().await?);
+    let churn = |round: usize| [0, 150, 300, 450, 590].map(|at| cx.key(&format!("m{at:05}-{round}")));
+    let mut present = churn(0).to_vec();
+    store_keys(&writer, &present).await?;
+    let (keys, first) = paged(&cx, &storage).await?;
+    let (mut listed, mut after) = (first.items, first.next);
+    let mut round = 0;
+    while let Some(cursor) = after {
+        round += 1;
+        holds("C5", "a listing ends", round < PAGES)?;
+        if round < 20 {
+            remove_all(&writer, &present).await?;
+            present = churn(round).to_vec();
+            store_keys(&writer, &present).await?;
+        }
+        let next = page(&storage, cx.namespace(), Some(&cursor)).await?;
+        listed.extend(next.items);
+        after = next.next;
+    }
+    complete(&listed, &keys, |key| key.resource_server().contains('-'))
+}
+
+async fn two_listings_in_turn(cx: Cx) -> Check {
+    let storage = cx.open().await?;
+    let (keys, _) = paged(&cx, &storage).await?;
+    let there: Vec<TokenKey> = keys.iter().map(|key| cx.key_in("/2", key.resource_server())).collect();
+    store_keys(&storage, &there).await?;
+    let other = there.first().map_or_else(String::new, |key| key.namespace().to_owned());
+    let namespaces = [cx.namespace().to_owned(), other, cx.namespace().to_owned()];
+    let one = listing(&storage)?;
+    let mut listed: [Vec<TokenKey>; 3] = Default::default();
+    let mut after: [Option<Cursor>; 3] = Default::default();
+    // The third begins when the others are in their midst.
+    let mut ended = [false, false, false];
+    for turn in 0..PAGES {
+        for which in 0..3 {
+            if ended[which] || which == 2 && turn == 0 {
+                continue;
+            }
+            let page = one.list_keys(&namespaces[which], after[which].as_ref()).await?;
+            listed[which].extend(page.items);
+            after[which] = page.next;
+            ended[which] = after[which].is_none();
+        }
+    }
+    holds("C5", "each of the listings ends", ended == [true; 3])?;
+    complete(&listed[0], &keys, |_| false)?;
+    complete(&listed[1], &there, |_| false)?;
+    complete(&listed[2], &keys, |_| false)
+}
+
+async fn a_cursor_can_be_used_again(cx: Cx) -> Check {
+    let storage = cx.open().await?;
+    let (_, first) = paged(&cx, &storage).await?;
+    let again = page(&storage, cx.namespace(), None).await?;
+    same("C5", "the first page, asked for again", &again.items, &first.items)?;
+    let once = rest(&storage, cx.namespace(), &first).await?;
+    let twice = rest(&storage, cx.namespace(), &first).await?;
+    complete(&twice, &once, |_| false)
+}
+
+async fn about_a_page_and_two(cx: Cx) -> Check {
+    let storage = cx.open().await?;
+    let (_, first) = paged(&cx, &storage).await?;
+    let size = first.items.len();
+    for count in [2 * size + 1, 2 * size, 2 * size - 1, size + 1, size, size - 1, 1] {
+        let namespace = format!("{}/{count}", cx.namespace());
+        let moved: Vec<TokenKey> = (0..count)
+            .map(|i| cx.key_in(&format!("/{count}"), &format!("m{i:05}")))
+            .collect();
+        store_keys(&storage, &moved).await?;
+        complete(&keys_of(&storage, &namespace).await?, &moved, |_| false)?;
+    }
+    Ok(())
+}
+
+/// Any text, so many that borders of pages fall everywhere: however a backend sorts, it must go on where it ended.
+async fn keys_of_any_order_add_up(cx: Cx) -> Check {
+    let storage = cx.open().await?;
+    let mut names: BTreeSet<String> = collated()
+        .into_iter()
+        .chain(USED.iter().copied())
+        .map(str::to_owned)
+        .collect();
+    names.insert(String::new());
+    for i in 0..300 {
+        for form in [
+            "a",
+            "A",
+            "\u{e4}",
+            "\u{c4}",
+            "a-",
+            "A_",
+            "",
+            "0",
+            "\u{ff41}",
+            "\u{1f600}",
+        ] {
+            names.insert(format!("{form}{i}"));
+        }
+    }
+    let keys = store_named(&cx, &storage, names).await?;
+    complete(&keys_of(&storage, cx.namespace()).await?, &keys, |_| false)
+}
+
+/// Namespaces of this case. `coming`: between the pages, others come.
+async fn namespaces_of(cx: &Cx, storage: &Handle, coming: bool) -> Check<Vec<String>> {
+    let (mut names, mut after) = (Vec::new(), None);
+    for turn in 0..PAGES {
+        let page = listing(storage)?.list_namespaces(after.as_ref()).await?;
+        names.extend(page.items.into_iter().filter(|name| name.starts_with(cx.namespace())));
+        after = page.next;
+        if after.is_none() {
+            return Ok(names);
+        }
+        if coming && turn < 10 {
+            let churn = cx.key_in(&format!("a{turn}churn"), "rs");
+            storage.store(&churn, &plain("1"), Precondition::None).await?;
+        }
+    }
+    fail(
+        "C5",
+        "a listing ends",
+        format!("{PAGES} pages and no end"),
+        "a last page",
+    )
+}
+
+fn each_once(listed: &[String], want: &[TokenKey]) -> Check {
+    let listed: Vec<TokenKey> = listed.iter().map(|name| TokenKey::new(name.as_str(), "rs")).collect();
+    complete(&listed, want, |key| key.namespace().ends_with("churn"))
+}
+
+async fn namespaces_add_up(cx: Cx) -> Check {
+    let storage = cx.open().await?;
+    let forms = ["a", "A", "\u{e4}", "a-", "", "/", "%", "_"];
+    let keys: Vec<TokenKey> = (0..SOME + 60)
+        .map(|i| cx.key_in(&format!("{}{:04}", forms[i % forms.len()], i / forms.len()), "rs"))
+        .collect();
+    store_keys(&storage, &keys).await?;
+    each_once(&namespaces_of(&cx, &storage, false).await?, &keys)?;
+    // Several records in each, so that one namespace lies on two pages of keys.
+    let second: Vec<TokenKey> = keys
+        .iter()
+        .flat_map(|key| ["", "second"].map(|rs| TokenKey::new(key.namespace(), rs)))
+        .collect();
+    store_keys(&storage, &second).await?;
+    each_once(&namespaces_of(&cx, &storage, true).await?, &keys)
+}
+
+/// A page that is filled up reaches into the next namespace, where keys are read in one order.
+async fn pages_end_with_their_namespace(cx: Cx) -> Check {
+    let storage = cx.open().await?;
+    let mut all = Vec::new();
+    for suffix in ["", "0", "/", "~", "\u{10ffff}"] {
+        let keys: Vec<TokenKey> = (0..130).map(|i| cx.key_in(suffix, &format!("m{i:03}"))).collect();
+        store_keys(&storage, &keys).await?;
+        all.push(keys);
+    }
+    for keys in all {
+        complete(&keys_of(&storage, keys[0].namespace()).await?, &keys, |_| false)?;
+    }
+    Ok(())
+}
+
+async fn an_empty_namespace_is_listed(cx: Cx) -> Check {
+    let storage = cx.open().await?;
+    let keys = [("", "a"), ("", ""), ("DEFAULT", "a"), ("b", "")].map(|(ns, rs)| TokenKey::new(ns, rs));
+    store_keys(&storage, &keys).await?;
+    complete(&keys_of(&storage, "").await?, &keys[..2], |_| false)?;
+    complete(&keys_of(&storage, "b").await?, &keys[3..], |_| false)?;
+    let mut names = Vec::new();
+    let mut after = None;
+    loop {
+        let page = listing(&storage)?.list_namespaces(after.as_ref()).await?;
+        names.extend(page.items);
+        after = page.next;
+        if after.is_none() {
+            break;
+        }
+        holds("C5", "a listing of three namespaces ends", names.len() <= PAGES)?;
+    }
+    names.sort();
+    let want = ["", "DEFAULT", "b"].map(str::to_owned).to_vec();
+    same("C5", "each namespace is listed once, the empty one too", &names, &want)
+}
+
+async fn a_lease_is_no_key(cx: Cx) -> Check {
+    let storage = cx.open().await?;
+    let keys = store_named(&cx, &storage, ["a".to_owned(), "b".to_owned()]).await?;
+    let other = cx.key_in("/2", "a");
+    let mut guards = Vec::new();
+    for key in [&keys[0], &cx.key("c"), &other] {
+        let mut guard = acquire(&storage, key).await?;
+        guard.record_intent(&intent(Revision::from_bytes(&[3; 32])?)).await?;
+        guards.push(guard);
+    }
+    only_records(&cx, &keys, other.namespace()).await?;
+    // The intent stays behind.
+    for guard in guards {
+        guard.release().await?;
+    }
+    only_records(&cx, &keys, other.namespace()).await?;
+    for key in [&keys[0], &cx.key("c"), &other] {
+        let mut guard = acquire(&storage, key).await?;
+        guard.clear_intent().await?;
+        guard.release().await?;
+    }
+    only_records(&cx, &keys, other.namespace()).await
+}
+
+async fn only_records(cx: &Cx, keys: &[TokenKey], without_records: &str) -> Check {
+    let storage = cx.open().await?;
+    complete(&keys_of(&storage, cx.namespace()).await?, keys, |_| false)?;
+    complete(&keys_of(&storage, without_records).await?, &[], |_| false)?;
+    let names = namespaces_of(cx, &storage, false).await?;
+    same(
+        "C5",
+        "a lease makes no namespace",
+        &names,
+        &vec![cx.namespace().to_owned()],
+    )
+}
+
+async fn what_was_refused_is_not_listed(cx: Cx) -> Check {
+    let storage = cx.open().await?;
+    let keys = store_named(&cx, &storage, ["a".to_owned()]).await?;
+    let (new, data) = (cx.key("new"), plain("2"));
+    let elsewhere = cx.key_in("/2", "new");
+    let strange = Precondition::Unchanged(Revision::from_bytes(&[7; 32])?);
+    refused(
+        "A4",
+        "a store over nothing",
+        storage.store(&new, &data, strange).await,
+        ErrorKind::Conflict,
+    )?;
+    refused(
+        "A4",
+        "a remove of nothing",
+        storage.remove(&new, strange).await,
+        ErrorKind::Conflict,
+    )?;
+    storage.remove(&elsewhere, Precondition::None).await?;
+    let writes = [
+        Write::new(&new, &data, Precondition::None),
+        Write::new(&elsewhere, &data, Precondition::None),
+        Write::new(&keys[0], &data, Precondition::Absent),
+    ];
+    refused("A2", "a batch", storage.store_all(&writes).await, ErrorKind::Conflict)?;
+    let limit = storage.describe().limits.record_bytes;
+    if limit <= super::limits::MOST {
+        let large = plain(&"x".repeat(limit + 1));
+        let result = storage.store(&elsewhere, &large, Precondition::None).await;
+        refused("K7", "a record that is too large", result, ErrorKind::TooLarge)?;
+    }
+    only_records(&cx, &keys, elsewhere.namespace()).await
+}
+
+async fn written_again_is_listed_once(cx: Cx) -> Check {
+    let storage = cx.open().await?;
+    let keys = store_named(&cx, &storage, ["a", "A", "b"].map(str::to_owned)).await?;
+    for round in 0..5 {
+        storage.store(&keys[0], &plain("2"), Precondition::None).await?;
+        store_keys(&storage, &keys[..2]).await?;
+        if round % 2 == 0 {
+            storage.remove(&keys[2], Precondition::None).await?;
+            complete(&keys_of(&storage, cx.namespace()).await?, &keys[..2], |_| false)?;
+        }
+        storage.store(&keys[2], &plain("3"), Precondition::None).await?;
+    }
+    only_records(&cx, &keys, "none").await
+}
