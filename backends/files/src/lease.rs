@@ -232,8 +232,10 @@ impl LeaseGuard for FileLeaseGuard {
     }
 
     async fn release(self: Box<Self>) -> Result<()> {
-        // Work whose caller went away keeps the lock until it is over.
-        drop(self.file.lock().await);
+        // Work whose caller went away keeps the lock until it is over. It is freed here, and not with the last reference,
+        // which the thread of that work may hold a moment longer.
+        let file = self.file.lock().await;
+        let _ = file.0.unlock();
         Ok(())
     }
 }
@@ -324,6 +326,28 @@ mod tests {
         drop(Locked(file));
         assert!(acquire(&lease, &key).await.is_some());
         drop(copy);
+    }
+
+    /// As the thread of a dropped call has it, between the end of its work and its own.
+    #[tokio::test]
+    async fn a7_a_thread_whose_work_is_over_does_not_keep_the_lease() {
+        let folder = tempfile::tempdir().unwrap();
+        let lease = lease(folder.path());
+        let key = TokenKey::in_default("rs");
+        let path = lease.path(&key);
+        let file = super::acquire(&path, &lease.target).unwrap().unwrap().0;
+        let file = Arc::new(Mutex::new(Locked(file)));
+        let of_thread = file.clone();
+        let guard = FileLeaseGuard {
+            file,
+            path,
+            intent: None,
+            key: key.clone(),
+            prover: lease.prover.clone(),
+        };
+        Box::new(guard).release().await.unwrap();
+        assert!(acquire(&lease, &key).await.is_some());
+        drop(of_thread);
     }
 
     #[test]
