@@ -56,6 +56,24 @@ pub(crate) fn is_sound(connection: &Connection, table: &'static str) -> rusqlite
     statement.query_row([], |row| Ok(row.get_ref(0)?.as_str() == Ok("ok")))
 }
 
+/// Fails with damage if a page counts as free that is in use, or none is: the next write that needs a page would write
+/// over other records. In a database that is too large the list is believed.
+pub(crate) fn check_free_pages(connection: &Connection) -> rusqlite::Result<()> {
+    if number(connection, "PRAGMA freelist_count")? == 0 || bytes(connection)? > CHECKED_BYTES {
+        return Ok(());
+    }
+    // What else is damaged costs no other record, and is told when it is read.
+    let mut statement = connection.prepare("PRAGMA quick_check(10000)")?;
+    let mut problems = statement.query([])?;
+    while let Some(problem) = problems.next()? {
+        let text = problem.get_ref(0)?.as_str().unwrap_or_default();
+        if text.starts_with("Freelist") || text.contains("2nd reference") {
+            return Err(error::contradicts_itself());
+        }
+    }
+    Ok(())
+}
+
 /// Fails with damage if the database was cut off within a page. That it lacks whole pages SQLite notices by itself.
 pub(crate) fn check_length(connection: &Connection, path: &Path) -> rusqlite::Result<()> {
     // Gone or not to be looked at: the next look at the path says so.

@@ -226,6 +226,7 @@ impl Writer {
         if !look::has_tokens(&connection, &self.place, &self.options, epoch)? {
             schema::create(&connection)?;
         }
+        audit::check_free_pages(&connection)?;
         tightened.keep();
         Ok(Open {
             connection,

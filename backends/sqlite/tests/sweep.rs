@@ -7,8 +7,8 @@
 mod common;
 
 use std::{
-    collections::BTreeMap,
-    fs,
+    collections::{BTreeMap, BTreeSet},
+    fs, mem,
     ops::Range,
     path::{Path, PathBuf},
     sync::Arc,
@@ -25,16 +25,34 @@ const PAGE: usize = 4096;
 /// A sound database, and what is in it.
 struct Sound {
     bytes: Vec<u8>,
+    page: usize,
     records: BTreeMap<String, StoredToken>,
     /// Where the texts of the records are.
     texts: Vec<Range<usize>>,
 }
 
+/// How the database was made.
+#[derive(Clone, Copy)]
+enum Made {
+    /// By us.
+    Ours,
+    /// By another program, which set this up first.
+    Elsewhere(&'static str),
+    /// By us; a third of the pages has been freed again.
+    Freed,
+}
+
 impl Sound {
-    async fn make(folder: &Path) -> Self {
+    async fn make(folder: &Path, made: Made) -> Self {
         let path = folder.join("sound.db");
+        if let Made::Elsewhere(pragmas) = made {
+            foreign(&path).execute_batch(&format!("{pragmas}; VACUUM")).unwrap();
+        }
         let storage = SqliteStorage::open(&path).unwrap();
         let mut records = BTreeMap::new();
+        if let Made::Freed = made {
+            fill_and_free(&storage).await;
+        }
         for number in 0..12 {
             let name = format!("rs{number}");
             let token = format!("{number:03}").repeat(67);
@@ -48,11 +66,27 @@ impl Sound {
         let bytes = fs::read(&path).unwrap();
         let texts = texts(&path, &bytes);
         assert_eq!(texts.len(), 12);
-        Self { bytes, records, texts }
+        let page = foreign(&path).query_row("PRAGMA page_size", [], |row| row.get::<_, i64>(0));
+        Self {
+            bytes,
+            page: page.unwrap() as usize,
+            records,
+            texts,
+        }
     }
 
     fn is_text(&self, bit: usize) -> bool {
         self.texts.iter().any(|text| text.contains(&(bit / 8)))
+    }
+}
+
+async fn fill_and_free(storage: &SqliteStorage) {
+    let names: Vec<String> = (0..40).map(|number| format!("freed{number}")).collect();
+    for name in &names {
+        common::store(storage, name, &"f".repeat(3000)).await;
+    }
+    for name in &names {
+        assert!(storage.remove(&key(name), Precondition::None).await.unwrap());
     }
 }
 
@@ -75,6 +109,8 @@ struct Tally {
     told: usize,
     stored: usize,
     wrong: Vec<String>,
+    /// The records that could be read.
+    readable: BTreeSet<String>,
 }
 
 impl Tally {
@@ -116,6 +152,9 @@ async fn ask(sound: &Sound, storage: &SqliteStorage) -> Tally {
     let listed = list(storage).await;
     while let Some(answer) = asked.join_next().await {
         let (got, name) = answer.unwrap();
+        if matches!(got, Ok(Some(_))) {
+            tally.readable.insert(name.clone());
+        }
         tally.got(&name, got, sound.records.get(&name));
     }
     match listed {
@@ -134,10 +173,13 @@ async fn list(storage: &SqliteStorage) -> Result<Vec<TokenKey>, Error> {
     Ok(keys)
 }
 
-/// Stores on top of the damage, and reads back with the same handle and a new one.
-async fn store(sound: &Sound, storage: &SqliteStorage, path: &Path, name: &str) -> Tally {
+/// Stores on top of the damage, and reads back with the same handle and a new one. What was readable stays so, unless the
+/// whole database is kept aside.
+async fn store(sound: &Sound, storage: &SqliteStorage, path: &Path, name: &str, readable: &BTreeSet<String>) -> Tally {
     let mut tally = Tally::default();
-    if let Err(error) = storage.store(&key(name), &data("new"), Precondition::None).await {
+    // It takes pages of its own.
+    let new = data(&"new".repeat(PAGE));
+    if let Err(error) = storage.store(&key(name), &new, Precondition::None).await {
         tally.error("store", &error);
         return tally;
     }
@@ -145,12 +187,17 @@ async fn store(sound: &Sound, storage: &SqliteStorage, path: &Path, name: &str) 
     let replaced = names(path).iter().any(|name| name.contains(".damaged-"));
     for storage in [storage.clone(), SqliteStorage::open(path).unwrap()] {
         match storage.get(&key(name)).await {
-            Ok(Some(got)) if got.data == data("new") => {}
+            Ok(Some(got)) if got.data == new => {}
             got => tally.wrong.push(format!("stored {name} and read back {got:?}")),
         }
         for (other, want) in sound.records.iter().filter(|(other, _)| *other != name) {
             match storage.get(&key(other)).await {
                 Ok(None) if replaced => tally.told += 1,
+                Err(error) if !replaced && readable.contains(other) => {
+                    tally
+                        .wrong
+                        .push(format!("{other} was readable before the store: {error}"));
+                }
                 got => tally.got(&format!("{other} after a store"), got, Some(want)),
             }
             if replaced {
@@ -178,7 +225,8 @@ async fn sweep(sound: &Arc<Sound>, folder: &Path, damages: Vec<(String, Vec<u8>)
             let storage = SqliteStorage::builder(&path).readers(16).open().unwrap();
             let mut tally = ask(&sound, &storage).await;
             let name = if number % 2 == 0 { "zz" } else { "rs3" };
-            tally.add(store(&sound, &storage, &path, name).await);
+            let readable = mem::take(&mut tally.readable);
+            tally.add(store(&sound, &storage, &path, name, &readable).await);
             drop((storage, turn));
             fs::remove_dir_all(own).unwrap();
             tally
@@ -195,9 +243,9 @@ async fn sweep(sound: &Arc<Sound>, folder: &Path, damages: Vec<(String, Vec<u8>)
     total
 }
 
-async fn run(what: &str, damages: impl FnOnce(&Sound) -> Vec<(String, Vec<u8>)>) -> Tally {
+async fn run(what: &str, made: Made, damages: impl FnOnce(&Sound) -> Vec<(String, Vec<u8>)>) -> Tally {
     let folder = tempfile::tempdir().unwrap();
-    let sound = Arc::new(Sound::make(folder.path()).await);
+    let sound = Arc::new(Sound::make(folder.path(), made).await);
     let damages = damages(&sound);
     let count = damages.len();
     let total = sweep(&sound, folder.path(), damages).await;
@@ -206,6 +254,7 @@ async fn run(what: &str, damages: impl FnOnce(&Sound) -> Vec<(String, Vec<u8>)>)
         told,
         stored,
         wrong,
+        ..
     } = &total;
     println!(
         "{what}: {count} databases, {right} right answers, {told} told as damage, {stored} stores read back, {} wrong",
@@ -235,42 +284,105 @@ async fn d3_a_cut_is_told() {
             .map(|step| cut(step * 64))
             .collect()
     };
-    let total = run("cuts", cuts).await;
+    let total = run("cuts", Made::Ours, cuts).await;
     assert_eq!(
         total.right, 0,
         "a file that was cut is damaged, whatever is asked of it"
     );
 }
 
+fn flip(sound: &Sound, bit: usize) -> (String, Vec<u8>) {
+    let mut bytes = sound.bytes.clone();
+    bytes[bit / 8] ^= 1 << (bit % 8);
+    (format!("bit {} of byte {}", bit % 8, bit / 8), bytes)
+}
+
+fn flips(sound: &Sound) -> Vec<(String, Vec<u8>)> {
+    let bits = (0..sound.bytes.len() * 8).step_by(37);
+    let bits = bits.filter(|bit| !sound.is_text(*bit));
+    bits.step_by(stride(41)).map(|bit| flip(sound, bit)).collect()
+}
+
+fn swaps(sound: &Sound) -> Vec<(String, Vec<u8>)> {
+    let page = sound.page;
+    let pages = sound.bytes.len() / page;
+    let pairs = (0..pages).flat_map(|first| (first + 1..pages).map(move |second| (first, second)));
+    let swap = |(first, second): (usize, usize)| {
+        let mut bytes = sound.bytes.clone();
+        let (front, back) = bytes.split_at_mut(second * page);
+        front[first * page..][..page].swap_with_slice(&mut back[..page]);
+        (format!("pages {} and {}", first + 1, second + 1), bytes)
+    };
+    pairs.map(swap).collect()
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn d3_a_flipped_bit_is_told() {
-    let flips = |sound: &Sound| {
-        let flip = |bit: usize| {
-            let mut bytes = sound.bytes.clone();
-            bytes[bit / 8] ^= 1 << (bit % 8);
-            (format!("bit {} of byte {}", bit % 8, bit / 8), bytes)
-        };
-        let bits = (0..sound.bytes.len() * 8).step_by(37);
-        bits.filter(|bit| !sound.is_text(*bit))
-            .step_by(stride(41))
-            .map(flip)
-            .collect()
-    };
-    run("flipped bits", flips).await;
+    run("flipped bits", Made::Ours, flips).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn d3_swapped_pages_are_told() {
-    let swaps = |sound: &Sound| {
-        let pages = sound.bytes.len() / PAGE;
-        let pairs = (0..pages).flat_map(|first| (first + 1..pages).map(move |second| (first, second)));
-        let swap = |(first, second): (usize, usize)| {
-            let mut bytes = sound.bytes.clone();
-            let (front, back) = bytes.split_at_mut(second * PAGE);
-            front[first * PAGE..][..PAGE].swap_with_slice(&mut back[..PAGE]);
-            (format!("pages {} and {}", first + 1, second + 1), bytes)
+    run("swapped pages", Made::Ours, swaps).await;
+}
+
+impl Sound {
+    fn number(&self, place: usize) -> usize {
+        u32::from_be_bytes(self.bytes[place..place + 4].try_into().unwrap()) as usize
+    }
+
+    /// With every wrong page number in each of these places.
+    fn misled(&self, places: impl Iterator<Item = usize>) -> Vec<(String, Vec<u8>)> {
+        let pages = 0..self.bytes.len() / self.page + 2;
+        let all = places.flat_map(|place| pages.clone().map(move |page| (place, page)));
+        let set = |(place, page): (usize, usize)| {
+            let mut bytes = self.bytes.clone();
+            bytes[place..place + 4].copy_from_slice(&(page as u32).to_be_bytes());
+            (format!("number {page} at byte {place}"), bytes)
         };
-        pairs.map(swap).collect()
+        all.filter(|(place, page)| self.number(*place) != *page)
+            .map(set)
+            .collect()
+    }
+}
+
+/// A page that counts as free while it is in use is written over by the next store that needs one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn d3_damage_of_the_free_pages_costs_no_record() {
+    let damages = |sound: &Sound| {
+        // The first page of the list of free ones and their count, in the header; then a page of page numbers.
+        let (first, count) = (sound.number(32), sound.number(36));
+        let list = (first - 1) * sound.page;
+        assert!(count > 10 && sound.number(list + 4) > 8, "{count} pages are free");
+        let places = [32, 36, list, list + 4]
+            .into_iter()
+            .chain((2..10).map(|n| list + n * 4));
+        sound.misled(places).into_iter().step_by(stride(5)).collect()
     };
-    run("swapped pages", swaps).await;
+    run("free pages", Made::Freed, damages).await;
+}
+
+/// So is one beyond the number of pages that the header names.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn d3_a_wrong_number_of_pages_costs_no_record() {
+    for made in [Made::Ours, Made::Freed, Made::Elsewhere("PRAGMA auto_vacuum = FULL")] {
+        let damages = |sound: &Sound| sound.misled([28].into_iter()).into_iter().skip(1).collect();
+        run("number of pages", made, damages).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn d3_damage_is_told_in_databases_of_any_making() {
+    for pragmas in [
+        "PRAGMA page_size = 1024",
+        "PRAGMA auto_vacuum = FULL",
+        "PRAGMA auto_vacuum = INCREMENTAL",
+        "PRAGMA journal_mode = PERSIST",
+    ] {
+        let damages = |sound: &Sound| {
+            let all = flips(sound).into_iter().chain(swaps(sound));
+            all.step_by(stride(7)).collect()
+        };
+        run(pragmas, Made::Elsewhere(pragmas), damages).await;
+    }
 }
