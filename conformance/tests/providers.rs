@@ -2,38 +2,60 @@
 
 use token_storage_conformance::auth_server::provider_habits;
 
-const BEGIN: &str = "<!-- begin of the table -->\n";
-const END: &str = "<!-- end of the table -->";
+const HABITS: [&str; 2] = ["<!-- begin of the table -->\n", "<!-- end of the table -->"];
+const SOURCES: [&str; 2] = ["<!-- begin of the sources -->\n", "<!-- end of the sources -->"];
 
-fn table() -> String {
-    let mut table = String::from(
-        "| provider | client | rotates | answer | expiry | scopes | revokes | refused | besides |\n|---|---|---|---|---|---|---|---|---|\n",
-    );
-    for habits in provider_habits() {
-        table += &habits.row();
-        table.push('\n');
-    }
-    table
+fn table(head: &str, rows: impl Iterator<Item = String>) -> String {
+    let ruler = "|---".repeat(head.matches('|').count() - 1);
+    rows.fold(format!("{head}\n{ruler}|\n"), |table, row| table + &row + "\n")
+}
+
+fn habits() -> String {
+    let head = "| provider | client | rotates | answer | expiry | scopes | revokes | refused | besides |";
+    table(head, provider_habits().iter().map(|habits| habits.row()))
+}
+
+fn sources() -> String {
+    let head = "| provider | pages | refusals | not found |";
+    table(head, provider_habits().iter().map(|habits| habits.sources().row()))
 }
 
 #[test]
 fn the_page_is_made_of_the_data() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/providers.md");
-    let page = std::fs::read_to_string(path).unwrap();
-    let (before, rest) = page.split_once(BEGIN).expect("the page has a place for the table");
-    let (shown, after) = rest.split_once(END).expect("the table ends somewhere");
-    if std::env::var_os("TOKEN_STORAGE_WRITE_PROVIDERS").is_some() {
-        std::fs::write(path, format!("{before}{BEGIN}{}{END}{after}", table())).unwrap();
-    } else {
-        assert!(
-            shown == table(),
-            "docs/providers.md is not what the data say; it tells how to write it"
-        );
+    let mut page = std::fs::read_to_string(path).unwrap();
+    for ([begin, end], told) in [(HABITS, habits()), (SOURCES, sources())] {
+        let (before, rest) = page.split_once(begin).expect("the page has a place for the table");
+        let (shown, after) = rest.split_once(end).expect("the table ends somewhere");
+        if std::env::var_os("TOKEN_STORAGE_WRITE_PROVIDERS").is_some() {
+            page = format!("{before}{begin}{told}{end}{after}");
+            std::fs::write(path, &page).unwrap();
+        } else {
+            assert!(
+                shown == told,
+                "docs/providers.md is not what the data say; it tells how to write it"
+            );
+        }
     }
 }
 
 #[test]
 fn every_provider_is_there_once() {
     let names: std::collections::BTreeSet<&str> = provider_habits().iter().map(|habits| habits.provider).collect();
-    assert_eq!((names.len(), provider_habits().len()), (24, 24));
+    assert_eq!((names.len(), provider_habits().len()), (26, 26));
+}
+
+#[test]
+fn every_row_has_its_sources_or_says_what_was_not_found() {
+    for habits in provider_habits() {
+        let sources = habits.sources();
+        assert!(!sources.pages.is_empty(), "{}", habits.provider);
+        let honest = !sources.refusals.is_empty() || sources.not_found.contains("refusal");
+        assert!(honest, "{}", habits.provider);
+        for thread in sources.refusals {
+            let (repository, number) = thread.split_once('#').expect("a thread has a number");
+            assert_eq!(repository.split('/').count(), 2, "{thread}");
+            assert!(number.parse::<u32>().is_ok(), "{thread}");
+        }
+    }
 }

@@ -51,7 +51,7 @@ pub use flaw::IdTokenFlaw;
 pub use http::Endpoint;
 pub use log::{LoggedRequest, Outcome};
 pub use profile::Profile;
-pub use providers::{Habits, provider_habits};
+pub use providers::{Habits, Sources, provider_habits};
 
 use fault::Faults;
 use log::Log;

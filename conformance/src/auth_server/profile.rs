@@ -16,6 +16,8 @@ pub struct Profile {
     pub form_encoded: bool,
     /// The member that the tokens are in; the answer itself if `None`.
     pub nested: Option<&'static str>,
+    /// Whether a refresh is answered with the tokens in the answer itself, wherever those of a login are.
+    pub refreshed_plain: bool,
     /// How an answer says when the access token expires.
     pub expiry: Expiry,
     /// How an answer writes scopes.
@@ -62,6 +64,10 @@ pub enum Scopes {
     Commas,
     /// They are elements of an array.
     Array,
+    /// The member is an empty text, whatever was given.
+    Empty,
+    /// Not told: there is no such member.
+    Untold,
 }
 
 /// An answer that says no.
@@ -69,8 +75,13 @@ pub enum Scopes {
 pub struct Refusal {
     /// The HTTP status.
     pub status: u16,
-    /// The body, JSON.
+    /// The body, JSON. Where it has [`Refusal::TOKEN`], the refresh token is repeated that was refused.
     pub body: &'static str,
+}
+
+impl Refusal {
+    /// Stands for the refresh token of the request.
+    pub const TOKEN: &'static str = "<refresh_token>";
 }
 
 impl Default for Profile {
@@ -80,6 +91,7 @@ impl Default for Profile {
             status: 200,
             form_encoded: false,
             nested: None,
+            refreshed_plain: false,
             expiry: Expiry::In,
             scopes: Scopes::Spaces,
             refusal: None,
@@ -99,8 +111,9 @@ impl Profile {
         }
     }
 
-    /// An answer with tokens, as this server would write it. The members `now` are seconds since the Unix epoch.
-    pub(super) fn write(&self, tokens: Value, now: u64) -> Answer {
+    /// An answer with tokens, to a refresh or to a login, as this server would write it; `now` is seconds since the Unix
+    /// epoch.
+    pub(super) fn write(&self, tokens: Value, refreshed: bool, now: u64) -> Answer {
         let tokens = match tokens {
             Value::Object(members) => self.members(members, now),
             other => other,
@@ -110,7 +123,7 @@ impl Profile {
             let body = form_encoded(&tokens);
             return Answer::new(self.status, "application/x-www-form-urlencoded", body, outcome);
         }
-        let body = match self.nested {
+        let body = match self.nested.filter(|_| !(refreshed && self.refreshed_plain)) {
             Some(name) => json!({ "ok": true, "status": 0, name: tokens }),
             None => tokens,
         };
@@ -134,16 +147,18 @@ impl Profile {
                     let each: Vec<&str> = scope.split(' ').collect();
                     members.insert("scope".into(), json!(each));
                 }
+                Scopes::Empty => drop(members.insert("scope".into(), json!(""))),
+                Scopes::Untold => drop(members.remove("scope")),
             }
         }
         Value::Object(members)
     }
 
-    /// What comes instead of `invalid_grant`, if this server says it in its own way.
-    pub(super) fn refuse(&self, mut answer: Answer) -> Answer {
+    /// What comes instead of `invalid_grant`, if this server says it in its own way; `token` was refused.
+    pub(super) fn refuse(&self, mut answer: Answer, token: &str) -> Answer {
         if let Some(refusal) = self.refusal {
             answer.status = refusal.status;
-            refusal.body.clone_into(&mut answer.body);
+            answer.body = refusal.body.replace(Refusal::TOKEN, token);
         }
         answer
     }
@@ -158,4 +173,24 @@ fn form_encoded(tokens: &Value) -> String {
         };
     }
     form.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refresh_is_nested_as_a_login_or_not() {
+        let mut profile = Profile {
+            nested: Some("user"),
+            ..Profile::default()
+        };
+        let at = |profile: &Profile, refreshed| -> Value {
+            serde_json::from_str(&profile.write(json!({"access_token": "a"}), refreshed, 0).body).unwrap()
+        };
+        assert_eq!(at(&profile, true)["user"]["access_token"], "a");
+        profile.refreshed_plain = true;
+        assert_eq!(at(&profile, false)["user"]["access_token"], "a");
+        assert_eq!(at(&profile, true)["access_token"], "a");
+    }
 }

@@ -30,9 +30,10 @@ pub(super) fn token(shared: &Shared, request: &Request) -> Answer {
         Some(_) => refuse(400, "unsupported_grant_type"),
         None => refuse(400, "invalid_request"),
     });
+    let token = request.param("refresh_token");
     match served {
-        Ok(body) => profile.write(body, super::jwt::now()),
-        Err(answer) if is_refusal(&answer) => profile.refuse(*answer),
+        Ok(body) => profile.write(body, token.is_some(), super::jwt::now()),
+        Err(answer) if is_refusal(&answer) => profile.refuse(*answer, token.unwrap_or_default()),
         Err(answer) => *answer,
     }
 }
