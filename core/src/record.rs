@@ -124,6 +124,11 @@ pub fn refusal_of_python(json: &str) -> Option<&'static str> {
     python::refusal(json)
 }
 
+/// The same for all members of a record that are in `extra`, as the end of a sentence about one of them.
+pub fn refusal_of_python_in(data: &TokenData) -> Option<&'static str> {
+    data.extra.iter().find_map(|(_, json)| python::refusal(json))
+}
+
 fn decode_json(json: &str) -> Result<Record, RecordError> {
     let mut deserializer = serde_json::Deserializer::from_str(json);
     let members = deserializer

@@ -2,12 +2,12 @@
 
 use std::{path::Path, sync::Arc};
 
-use token_storage_core::{Finding, Severity, TokenKey};
+use token_storage_core::{Finding, Severity, StoredToken, TokenKey, record};
 use token_storage_files as files;
 
 use crate::{
     clock::Monotonic,
-    document::{DamageKind, Document, Format, Namespace},
+    document::{DamageKind, Document, Format, Namespace, RecordDamage},
     error, kept,
     load::{self, LoadError},
     snapshot::Content,
@@ -85,9 +85,8 @@ impl Findings {
                     unnameable += members.unnameable();
                     let name = namespace.name.as_deref().unwrap_or("?");
                     for member in members.iter() {
-                        if let (Some(resource_server), Err(damage)) = (&member.name, member.value.decoded()) {
-                            self.damaged_record(path, &TokenKey::new(name, &**resource_server), damage);
-                        }
+                        let Some(resource_server) = &member.name else { continue };
+                        self.record(path, &TokenKey::new(name, &**resource_server), member.value.decoded());
                     }
                 }
                 Namespace::Damaged(_) => {
@@ -118,7 +117,20 @@ impl Findings {
         }
     }
 
-    fn damaged_record(&mut self, path: &Path, key: &TokenKey, damage: crate::document::RecordDamage) {
+    fn record(&mut self, path: &Path, key: &TokenKey, decoded: Result<&StoredToken, RecordDamage>) {
+        match decoded.map(|found| record::refusal_of_python_in(&found.data)) {
+            Ok(None) => {}
+            Ok(Some(why)) => self.add(
+                Severity::Warning,
+                key,
+                format!("the Globus SDK for Python cannot read the whole file, since a member of this record {why}"),
+                "if the SDK is to read it, store this token anew",
+            ),
+            Err(damage) => self.damaged_record(path, key, damage),
+        }
+    }
+
+    fn damaged_record(&mut self, path: &Path, key: &TokenKey, damage: RecordDamage) {
         let error = error::record(path, key, damage, token_storage_core::Operation::Get);
         self.add(
             Severity::Error,

@@ -215,6 +215,29 @@ const ODD: [(&str, &str); 9] = [
     ),
 ];
 
+#[test]
+fn doctor_tells_which_record_python_cannot_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("tokens.json");
+    for (odd, told) in [("9".repeat(5000), true), ("9".repeat(4300), false)] {
+        let record = r#"{"resource_server": "x", "scope": "", "access_token": "canary", "odd": 0}"#;
+        let records = record.replace("0}", &(odd + "}"));
+        let text = format!(r#"{{"data": {{"n": {{"x": {records}}}}}, "format_version": "2.0"}}"#);
+        fs::write(&path, text).unwrap();
+        let findings = examine(&path);
+        let found = findings
+            .iter()
+            .find(|found| found.message.contains("more than 4300 digits"));
+        assert_eq!(found.is_some(), told, "{findings:?}");
+        if let Some(found) = found {
+            assert_eq!(
+                (found.severity, &*found.place),
+                (Severity::Warning, "resource server \"x\" in namespace \"n\"")
+            );
+        }
+    }
+}
+
 #[tokio::test]
 async fn d3_a_record_that_is_no_json_is_damaged_alone() {
     let deep = "[".repeat(1100) + &"]".repeat(1100);

@@ -3,11 +3,13 @@
 use std::{fs, io, path::Path, time::Duration};
 
 use rusqlite::{Connection, ErrorCode, types::ValueRef};
-use token_storage_core::{ErrorKind, Finding, Operation, Severity, TokenKey};
+use token_storage_core::{ErrorKind, Finding, Operation, Severity, StoredToken, TokenKey, record};
 use token_storage_files as files;
 
 use crate::{
-    audit, codec, create,
+    audit,
+    codec::{self, Damage},
+    create,
     error::{self, Fault},
     look::{Access, access, untouched},
     schema,
@@ -223,16 +225,10 @@ impl Findings {
                 unnameable += 1;
                 continue;
             };
-            if let Err(damage) = codec::decode(row.get_ref(2)?) {
-                let key = TokenKey::new(namespace, resource_server);
-                let message = format!("the record is damaged: {damage}");
-                self.add(
-                    Severity::Error,
-                    key,
-                    message,
-                    "store this token anew, by logging in again, or remove it",
-                );
-            }
+            self.record(
+                &TokenKey::new(namespace, resource_server),
+                codec::decode(row.get_ref(2)?),
+            );
         }
         if unnameable > 0 {
             self.warning(
@@ -242,6 +238,24 @@ impl Findings {
             );
         }
         Ok(records)
+    }
+
+    fn record(&mut self, key: &TokenKey, decoded: Result<StoredToken, Damage>) {
+        match decoded.as_ref().map(|found| record::refusal_of_python_in(&found.data)) {
+            Ok(None) => {}
+            Ok(Some(why)) => self.add(
+                Severity::Warning,
+                key,
+                format!("the Globus SDK for Python cannot read this namespace, since a member of this record {why}"),
+                "if the SDK is to read it, store this token anew",
+            ),
+            Err(damage) => self.add(
+                Severity::Error,
+                key,
+                format!("the record is damaged: {damage}"),
+                "store this token anew, by logging in again, or remove it",
+            ),
+        }
     }
 
     fn aside(&mut self, path: &Path) {

@@ -384,3 +384,20 @@ async fn d3_a_json_file_is_named_and_left_alone() {
             .any(|finding| finding.advice == "name another path")
     );
 }
+
+#[tokio::test]
+async fn doctor_tells_which_record_python_cannot_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("tokens.db");
+    store(&SqliteStorage::open(&path).unwrap(), "rs", "at").await;
+    let warned = |path: &Path| {
+        examine(path)
+            .iter()
+            .any(|told| told.message.contains("for Python cannot read"))
+    };
+    assert!(!warned(&path));
+    let set = "UPDATE token_storage SET token_data_json = replace(token_data_json, '}', ?1)";
+    let deep = format!(", \"odd\": {}{}}}", "[".repeat(1100), "]".repeat(1100));
+    foreign(&path).execute(set, [deep]).unwrap();
+    assert!(warned(&path), "{:?}", examine(&path));
+}
