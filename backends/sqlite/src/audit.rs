@@ -20,11 +20,13 @@ const CHECKED_BYTES: i64 = 4 << 20;
 pub(crate) struct Audit {
     /// The version for which it does.
     version: Option<i64>,
+    /// Whether a check that takes time fails as busy instead: the caller must not wait.
+    pub(crate) quick: bool,
 }
 
 impl Audit {
     /// Whether [`check`](Audit::check) would take no time.
-    pub(crate) fn is_done(&self, connection: &Connection) -> rusqlite::Result<bool> {
+    fn is_done(&self, connection: &Connection) -> rusqlite::Result<bool> {
         Ok(self.version == Some(data_version(connection)?))
     }
 
@@ -32,6 +34,9 @@ impl Audit {
     pub(crate) fn check(&mut self, connection: &Connection) -> rusqlite::Result<()> {
         if self.is_done(connection)? {
             return Ok(());
+        }
+        if self.quick {
+            return Err(error::busy());
         }
         if bytes(connection)? <= CHECKED_BYTES && !is_sound(connection, "token_storage")? {
             return Err(error::index_disagrees());
@@ -107,5 +112,28 @@ fn log_holds(path: &Path, page: u64, wanted: u64) -> io::Result<bool> {
             return Ok(true);
         }
         log.seek_relative(page as i64)?;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_takes_time_is_not_done_where_nobody_may_wait() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("tokens.db");
+        let (connection, other) = (Connection::open(&path).unwrap(), Connection::open(&path).unwrap());
+        crate::schema::create(&connection).unwrap();
+        let mut audit = Audit::default();
+        let mut check = |quick| {
+            audit.quick = quick;
+            audit.check(&connection).is_ok()
+        };
+        assert!(!check(true), "nothing is known yet");
+        assert!(check(false));
+        assert!(check(true), "it was found out for this state");
+        other.execute_batch("CREATE TABLE another (x)").unwrap();
+        assert!(!check(true), "another state");
     }
 }

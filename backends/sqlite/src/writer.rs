@@ -181,6 +181,7 @@ impl Writer {
         let fault =
             |error: &rusqlite::Error, operation| Fault::from_sqlite(error, self.place.path()).into_error(operation);
         audit::check_length(&open.connection, self.place.path())?;
+        open.audit.quick = matches!(patience, Patience::Now);
         let outcomes =
             work::transact(&open.connection, &mut open.audit, works.iter().copied(), fault).map_err(Attempt::Sql)?;
         if mem::take(&mut open.may_switch) {
