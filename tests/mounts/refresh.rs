@@ -13,14 +13,15 @@ use std::{
 };
 
 use token_storage::{
-    TokenKey, TokenResponse, TokenStorageExt,
+    TokenKey, TokenResponse, TokenStorage, TokenStorageExt,
     json::{JsonStorage, examine},
     manager::{ManagerError, TokenManager},
     oauth::{HttpClient, OAuthClient, Provider},
+    sqlite::SqliteStorage,
 };
 use token_storage_conformance::auth_server::AuthServer;
 
-use crate::sandbox::{SOMEBODY, bind, block_on, in_mount_namespace, run, skip};
+use crate::sandbox::{SOMEBODY, bind, block_on, in_mount_namespace, mount, run, skip};
 
 const RESOURCE_SERVER: &str = "groups.api.globus.org";
 const SCOPE: &str = "urn:globus:auth:scope:groups.api.globus.org:view_my_groups_and_memberships";
@@ -31,7 +32,10 @@ fn key() -> TokenKey {
 
 /// A file with one expired record.
 async fn log_in(server: &AuthServer, path: &Path) {
-    let storage = JsonStorage::open(path).unwrap();
+    seed(server, &JsonStorage::open(path).unwrap()).await;
+}
+
+async fn seed(server: &AuthServer, storage: &impl TokenStorage) {
     let body = server.issue(AuthServer::NATIVE_CLIENT, SCOPE);
     let response = TokenResponse::parse(&body, 0).unwrap();
     let response = response.with_resource_server(RESOURCE_SERVER).unwrap();
@@ -39,11 +43,13 @@ async fn log_in(server: &AuthServer, path: &Path) {
 }
 
 async fn refresh(token_url: &str, path: &Path) -> Result<(), ManagerError> {
+    refresh_on(token_url, JsonStorage::open(path).unwrap()).await
+}
+
+async fn refresh_on(token_url: &str, storage: impl TokenStorage + 'static) -> Result<(), ManagerError> {
     let provider = Provider::new(token_url).unwrap();
     let endpoint = OAuthClient::new(HttpClient::new().unwrap(), provider, AuthServer::NATIVE_CLIENT);
-    let manager = TokenManager::builder(JsonStorage::open(path).unwrap(), Arc::new(endpoint))
-        .build()
-        .unwrap();
+    let manager = TokenManager::builder(storage, Arc::new(endpoint)).build().unwrap();
     manager.access_token(&key()).await.map(drop)
 }
 
@@ -162,5 +168,46 @@ fn l6_a_sticky_folder_of_others_costs_no_refresh_token() {
         }
         // Root can.
         assert_refreshes(&server, &path).await;
+    });
+}
+
+/// However little room is left, a refresh that is sent can be stored.
+#[test]
+fn l6_a_full_disk_costs_no_refresh_token_on_sqlite() {
+    in_mount_namespace("refresh::l6_a_full_disk_costs_no_refresh_token_on_sqlite", |folder| {
+        const SIZE: u64 = 1024 * 1024;
+        let folder = folder.to_str().unwrap();
+        mount(&["-t", "tmpfs", "-o", &format!("size={SIZE}"), "none", folder]);
+        let folder = Path::new(folder);
+        block_on(async {
+            let (mut refused, mut sent) = (0, 0);
+            for left in (0..40).map(|step| step * 4096) {
+                let (server, own) = (AuthServer::start(), folder.join("own"));
+                let path = own.join("tokens.db");
+                let storage = SqliteStorage::open(&path).unwrap();
+                seed(&server, &storage).await;
+                // What else the refresh needs is there already, and another program has the database open.
+                refresh_on("http://127.0.0.1:1/", storage.clone()).await.unwrap_err();
+                let fill = folder.join("fill");
+                let free = rustix::fs::statvfs(folder).unwrap();
+                let free = free.f_bavail * free.f_frsize;
+                fs::write(&fill, vec![0; (free - left) as usize]).unwrap();
+                let refreshed = refresh_on(&server.token_url(), storage.clone()).await;
+                match &refreshed {
+                    Ok(()) => sent += 1,
+                    Err(error) => {
+                        assert_eq!(server.refresh_requests(), 0, "{left} bytes left: {}", chain(error));
+                        refused += 1;
+                    }
+                }
+                fs::remove_file(fill).unwrap();
+                if refreshed.is_err() {
+                    refresh_on(&server.token_url(), storage).await.unwrap();
+                }
+                assert_eq!((server.refresh_requests(), server.reuse_detections()), (1, 0));
+                fs::remove_dir_all(own).unwrap();
+            }
+            assert!(refused > 0 && sent > 0, "{refused} refused, {sent} sent");
+        });
     });
 }

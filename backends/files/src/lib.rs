@@ -16,6 +16,7 @@ mod obstacles;
 mod path;
 mod permissions;
 mod replace;
+mod room;
 mod thread;
 
 pub use error::io_error;
@@ -27,4 +28,5 @@ pub use obstacles::{Obstacle, obstacles, prove_replaceable, replace_error};
 pub use path::{beside, create_parents, resolve};
 pub use permissions::{allow_owner, private_options, tighten};
 pub use replace::{Directory, Replacement, sweep, sync_directory, temporaries, temporaries_with};
+pub use room::free_bytes;
 pub use thread::on_own_thread;

@@ -81,7 +81,7 @@ impl Cache {
 }
 
 /// What a record costs in memory, roughly.
-fn size(key: &TokenKey, record: &StoredToken) -> usize {
+pub(crate) fn size(key: &TokenKey, record: &StoredToken) -> usize {
     let data = &record.data;
     let refresh_token = data.refresh_token.as_ref().map_or(0, |token| token.expose().len());
     let extra: usize = data.extra.iter().map(|(name, json)| name.len() + json.len() + 64).sum();

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use token_storage_core::{RefreshLease, Result, TokenKey, TokenStorage, async_trait};
+use token_storage_core::{Error, ErrorKind, Operation, RefreshLease, Result, TokenKey, TokenStorage, async_trait};
 use token_storage_files::{FileLease, ProveWritable};
 
-use crate::{SqliteStorage, storage::Inner, work::Work};
+use crate::{SqliteStorage, cache::size, storage::Inner, work::Work};
 
 /// Leases are locks on files beside the database. Not rows in it: a row would outlive its holder's process.
 pub(crate) fn of(storage: &SqliteStorage) -> Option<Box<dyn RefreshLease + '_>> {
@@ -18,10 +18,29 @@ pub(crate) fn of(storage: &SqliteStorage) -> Option<Box<dyn RefreshLease + '_>> 
     }
 }
 
-/// Commits to a table of our own, with all that a store does: the lock, the log, the fsync.
+/// What a store writes besides the record: the pages of table and index that change with it, in the log.
+const ROOM_BESIDES: u64 = 64 * 1024;
+
+/// Commits to a table of our own, with all that a store does: the lock, the log, the fsync. And looks whether there is room
+/// for a record of twice the size: a server's answer may be longer than the last one.
 #[async_trait]
 impl ProveWritable for SqliteStorage {
-    async fn prove_writable(&self, _key: &TokenKey) -> Result<()> {
-        self.work(Work::Prove).await.map(drop)
+    async fn prove_writable(&self, key: &TokenKey) -> Result<()> {
+        self.work(Work::Prove).await?;
+        let Inner::File(handle) = &self.0 else { return Ok(()) };
+        let path = handle.file.place.path();
+        // A record that cannot be read is no bar to storing another.
+        let size = self.get(key).await.ok().flatten().map_or(0, |found| size(key, &found));
+        let needed = 2 * size as u64 + ROOM_BESIDES;
+        match token_storage_files::free_bytes(path) {
+            Some(free) if free < needed => {
+                let message = format!(
+                    "{free} bytes of room are left for {}, and a store may take {needed}; make room and try again",
+                    path.display()
+                );
+                Err(Error::new(ErrorKind::StorageFull, Operation::Lease, message).with_key(key))
+            }
+            _ => Ok(()),
+        }
     }
 }
