@@ -9,6 +9,8 @@ use crate::{TokenResponse, lifetime, renewal};
 const ISSUER: &str = "token_storage_issuer";
 const TOKEN_ENDPOINT: &str = "token_storage_token_endpoint";
 const CLIENT_ID: &str = "token_storage_client_id";
+const REVOCATION_ENDPOINT: &str = "token_storage_revocation_endpoint";
+const TOKEN_PATH: &str = "token_storage_token_path";
 
 /// The authorization server that issued a token, and the client that it was issued to, as the record itself says.
 ///
@@ -27,6 +29,10 @@ pub struct IssuedBy {
     pub token_endpoint: Option<String>,
     /// The client's id. A refresh token is good for this client only (RFC 6749 section 6).
     pub client_id: Option<String>,
+    /// Where its tokens are revoked. With this and the token endpoint a record is all that a refresh and a logout need.
+    pub revocation_endpoint: Option<String>,
+    /// Where in its answers the token is ([`TokenPath`](crate::TokenPath)), if it wraps it.
+    pub token_path: Option<String>,
 }
 
 impl IssuedBy {
@@ -34,8 +40,8 @@ impl IssuedBy {
     pub fn named(issuer: impl Into<String>, client_id: impl Into<String>) -> Self {
         Self {
             issuer: Some(issuer.into()),
-            token_endpoint: None,
             client_id: Some(client_id.into()),
+            ..Self::default()
         }
     }
 
@@ -52,6 +58,8 @@ impl IssuedBy {
             issuer: text(extra, ISSUER)?,
             token_endpoint: text(extra, TOKEN_ENDPOINT)?,
             client_id: text(extra, CLIENT_ID)?,
+            revocation_endpoint: text(extra, REVOCATION_ENDPOINT)?,
+            token_path: text(extra, TOKEN_PATH)?,
         };
         Ok(found.names_a_server().then_some(found))
     }
@@ -129,6 +137,8 @@ impl IssuedBy {
             (ISSUER, &self.issuer),
             (TOKEN_ENDPOINT, &self.token_endpoint),
             (CLIENT_ID, &self.client_id),
+            (REVOCATION_ENDPOINT, &self.revocation_endpoint),
+            (TOKEN_PATH, &self.token_path),
         ] {
             extra.remove(name);
             if let Some(value) = value {
@@ -164,7 +174,7 @@ fn looks_like_globus(_: &TokenData) -> bool {
 
 /// For a merge: the server does not change with a refresh, and an answer must not send the next one elsewhere.
 pub(crate) fn stays(name: &str, stored: &Extra) -> bool {
-    let ours = [ISSUER, TOKEN_ENDPOINT, CLIENT_ID];
+    let ours = [ISSUER, TOKEN_ENDPOINT, CLIENT_ID, REVOCATION_ENDPOINT, TOKEN_PATH];
     ours.contains(&name) && [ISSUER, TOKEN_ENDPOINT].iter().any(|name| stored.get(name).is_some())
 }
 
@@ -188,6 +198,7 @@ mod tests {
             issuer: issuer.map(str::to_owned),
             token_endpoint: token_endpoint.map(str::to_owned),
             client_id: client_id.map(str::to_owned),
+            ..IssuedBy::default()
         }
     }
 
@@ -229,6 +240,20 @@ mod tests {
             assert_eq!(one.is_same_server(&another), same, "{one:?} {another:?}");
             assert_eq!(another.is_same_server(&one), same, "{one:?} {another:?}");
         }
+    }
+
+    #[test]
+    fn where_a_server_is_asked_stays_too() {
+        let mut all = server(Some("https://a.example"), Some("https://a.example/t"), Some("id"));
+        all.revocation_endpoint = Some("https://a.example/r".into());
+        all.token_path = Some("authed_user".into());
+        let marked = answer(r#"{"access_token":"at","resource_server":"rs"}"#).with_issued_by(&all);
+        let stored = marked.primary().to_data().unwrap();
+        assert_eq!(IssuedBy::of(&stored).unwrap(), Some(all.clone()));
+        let evil = answer(
+            r#"{"access_token":"new","token_storage_revocation_endpoint":"https://evil","token_storage_token_path":"x"}"#,
+        );
+        assert_eq!(IssuedBy::of(&merge(&stored, evil.primary())).unwrap(), Some(all));
     }
 
     /// L8, and more: here the answer's members do not win.

@@ -150,6 +150,8 @@ fn is_origin(name: &str) -> bool {
         "token_storage_issuer",
         "token_storage_token_endpoint",
         "token_storage_client_id",
+        "token_storage_revocation_endpoint",
+        "token_storage_token_path",
     ]
     .contains(&name)
 }

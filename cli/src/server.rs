@@ -4,7 +4,7 @@ use std::{fs::File, io::Read as _, path::PathBuf, sync::Arc};
 
 use clap::ValueEnum;
 use token_storage::{
-    IssuedBy, Secret, TokenData, TokenResponse, async_trait,
+    IssuedBy, Secret, TokenData, TokenPath, TokenResponse, async_trait,
     globus::Environment,
     manager::{EndpointError, RefreshRequest, TokenEndpoint, TokenKind},
     oauth::{ClientAuth, HttpClient, LoginError, LoginErrorKind, OAuthClient, Provider},
@@ -70,6 +70,11 @@ pub(crate) struct ServerArgs {
     /// Where the keys are that it signs id_tokens with
     #[arg(long, value_name = "URL", requires = "token_endpoint")]
     jwks_uri: Option<String>,
+
+    /// Where in its answers the token is, if not at the top: names separated by dots (`authed_user`), or a JSON Pointer
+    /// [default: what the record says]
+    #[arg(long, value_name = "PATH")]
+    token_path: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -87,6 +92,9 @@ pub(crate) struct Server {
     client_id: String,
     secret: Option<Secret>,
     client_auth: ClientAuth,
+    token_path: Option<TokenPath>,
+    /// As far as the record goes, which is enough to refresh and to revoke.
+    recorded: Option<Box<Provider>>,
 }
 
 #[derive(Clone, Debug)]
@@ -131,6 +139,8 @@ impl ServerArgs {
                 SecretIn::Header => ClientAuth::Header,
                 SecretIn::Form => ClientAuth::Form,
             },
+            token_path: self.token_path.as_deref().map(TokenPath::parse).transpose()?,
+            recorded: None,
         })
     }
 
@@ -254,11 +264,26 @@ impl Server {
             Addresses::Known(provider) | Addresses::Globus(provider) => (**provider).clone(),
             Addresses::Discovered(issuer) => Provider::discover(&http, issuer).await?,
         };
-        let client = OAuthClient::new(http, provider, self.client_id.as_str());
-        Ok(match &self.secret {
-            Some(secret) => client.with_secret(secret.clone(), self.client_auth),
+        Ok(self.client_of(http, provider))
+    }
+
+    /// The client that refreshes and revokes: the record is enough for it, if there is one.
+    async fn renewing_client(&self) -> Result<OAuthClient, LoginError> {
+        match &self.recorded {
+            Some(provider) => Ok(self.client_of(HttpClient::new()?, (**provider).clone())),
+            None => self.client().await,
+        }
+    }
+
+    fn client_of(&self, http: HttpClient, provider: Provider) -> OAuthClient {
+        let mut client = OAuthClient::new(http, provider, self.client_id.as_str());
+        if let Some(secret) = &self.secret {
+            client = client.with_secret(secret.clone(), self.client_auth);
+        }
+        match &self.token_path {
+            Some(path) => client.with_token_path(path.clone()),
             None => client,
-        })
+        }
     }
 
     /// What a record says of itself that came from here.
@@ -277,31 +302,40 @@ pub(crate) struct Endpoint {
     /// Or why nothing may be sent anywhere.
     server: Result<Server, String>,
     client: OnceCell<OAuthClient>,
+    /// What needs fewer addresses.
+    renewing: OnceCell<OAuthClient>,
 }
 
 impl Endpoint {
     pub(crate) fn new(server: Result<Server, String>) -> Arc<Self> {
-        let client = OnceCell::new();
-        Arc::new(Self { server, client })
+        let [client, renewing] = [OnceCell::new(), OnceCell::new()];
+        Arc::new(Self {
+            server,
+            client,
+            renewing,
+        })
     }
 
-    /// The client, made once.
+    /// The client, made once, with all the addresses that the server tells.
     pub(crate) async fn client(&self) -> Result<&OAuthClient> {
         match &self.server {
-            Ok(server) => Ok(self.made(server).await?),
+            Ok(server) => Ok(self.client.get_or_try_init(|| server.client()).await?),
             Err(why) => Err(Failure::new(Exit::Usage, why.as_str())),
         }
     }
 
     async fn ready(&self) -> Result<&OAuthClient, EndpointError> {
         match &self.server {
-            Ok(server) => self.made(server).await.map_err(|error| unready(&error)),
+            Ok(server) => self.renewing(server).await.map_err(|error| unready(&error)),
             Err(why) => Err(EndpointError::unsupported(why.as_str())),
         }
     }
 
-    async fn made(&self, server: &Server) -> Result<&OAuthClient, LoginError> {
-        self.client.get_or_try_init(|| server.client()).await
+    async fn renewing(&self, server: &Server) -> Result<&OAuthClient, LoginError> {
+        match self.client.get() {
+            Some(client) => Ok(client),
+            None => self.renewing.get_or_try_init(|| server.renewing_client()).await,
+        }
     }
 }
 

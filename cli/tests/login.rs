@@ -11,7 +11,7 @@ use std::{
 
 use common::{
     Cli, Ran,
-    world::{GROUPS, GROUPS_CSV, World, arrived, on_each_storage},
+    world::{GROUPS, GROUPS_CSV, GROUPS_SCOPE, World, arrived, on_each_storage},
 };
 use rexpect::{
     process::{Signal, WaitStatus},
@@ -500,4 +500,58 @@ fn groups_log_in_when_there_are_no_tokens() {
 fn groups_ask_nobody_where_nobody_is() {
     let world = new("json");
     run(globus(&world, &["groups"])).ended(3).says("token-storage login");
+}
+
+/// The login has asked for the server's addresses; nobody does so again.
+#[test]
+fn a_record_is_enough_to_refresh_and_to_log_out() {
+    on_each_storage(|world| {
+        let command = with_browser(elsewhere(&world, &["login", "--scope", GROUPS_SCOPE]));
+        log_in_with_browser(&world, command, true).0.succeeded();
+        let gone = Fault::Status {
+            status: 503,
+            retry_after: None,
+        };
+        for document in [Endpoint::OpenIdConfiguration, Endpoint::Metadata] {
+            world.server.script_all(document, Some(gone.clone()));
+        }
+        world.run(&["access-token", GROUPS, "--refresh"]).succeeded();
+        let mut unnamed = world.command(&["access-token", GROUPS, "--refresh"]);
+        unnamed
+            .env_remove("TOKEN_STORAGE_ISSUER")
+            .env_remove("TOKEN_STORAGE_CLIENT_ID");
+        run(unnamed).succeeded();
+        world.run(&["logout", GROUPS]).succeeded();
+        assert_eq!(world.server.live_refresh_tokens(), 0);
+        assert_eq!(world.server.refresh_requests(), 2);
+        assert_eq!(world.server.count(Endpoint::OpenIdConfiguration), 1);
+        assert_eq!(world.server.count(Endpoint::Metadata), 0);
+    });
+}
+
+/// As Slack wraps its users' tokens; the record keeps where they are.
+#[test]
+fn a_token_is_found_where_the_path_leads() {
+    let world = new("json");
+    let answer = |body| Fault::Answer {
+        status: 200,
+        content_type: "application/json",
+        body,
+    };
+    let arguments = ["login", "--token-path", "authed_user", "--resource-server", "slack"];
+    let first = r#"{"access_token":"bot","authed_user":{"access_token":"mine","refresh_token":"rt","expires_in":900}}"#;
+    world.server.script(Endpoint::Token, answer(first));
+    log_in_with_browser(&world, with_browser(elsewhere(&world, &arguments)), true)
+        .0
+        .succeeded();
+    assert_eq!(world.record("slack")["access_token"], "mine");
+    assert_eq!(world.record("slack")["token_storage_token_path"], "authed_user");
+    let second = r#"{"access_token":"bot","authed_user":{"access_token":"mine-again","expires_in":900}}"#;
+    world.server.script(Endpoint::Token, answer(second));
+    world.run(&["access-token", "slack", "--refresh"]).succeeded();
+    assert_eq!(world.record("slack")["access_token"], "mine-again");
+    world
+        .run(&["access-token", "slack", "--token-path", "a..b"])
+        .ended(2)
+        .says("a path to the token");
 }

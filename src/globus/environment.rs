@@ -134,6 +134,7 @@ impl Environment {
             userinfo_endpoint: Some(at("/v2/oauth2/userinfo")),
             issuer_in_redirects: false,
             issuer_template: None,
+            of_record: false,
         }
     }
 

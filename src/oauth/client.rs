@@ -5,11 +5,12 @@ use std::{
 };
 
 use token_storage_core::{Secret, TokenData, async_trait};
+use tokio::sync::OnceCell;
 use url::Url;
 
-use super::{ClientAuth, HttpClient, LoginError, Provider, http::Answer, keys::KeyCache};
+use super::{ClientAuth, HttpClient, LoginError, Provider, http::Answer, keys::KeyCache, leftover};
 use crate::{
-    IssuedBy, TokenResponse,
+    IssuedBy, TokenPath, TokenResponse,
     manager::{EndpointError, RefreshRequest, TokenEndpoint, TokenKind},
 };
 
@@ -24,6 +25,9 @@ pub struct OAuthClient {
     client_secret: Option<Secret>,
     client_auth: ClientAuth,
     pub(super) keys: Arc<KeyCache>,
+    token_path: Option<TokenPath>,
+    /// What the issuer said once an address of its record was gone.
+    pub(super) found: Arc<OnceCell<Provider>>,
 }
 
 impl OAuthClient {
@@ -36,6 +40,8 @@ impl OAuthClient {
             client_secret: None,
             client_auth: ClientAuth::Header,
             keys: Arc::default(),
+            token_path: None,
+            found: Arc::default(),
         }
     }
 
@@ -43,6 +49,14 @@ impl OAuthClient {
     pub fn with_secret(mut self, secret: impl Into<Secret>, client_auth: ClientAuth) -> Self {
         self.client_secret = Some(secret.into());
         self.client_auth = client_auth;
+        self
+    }
+
+    /// Says where in the server's answers the token is, for a server that wraps it: `authed_user` at Slack, `body` at
+    /// Withings. It counts for logins and refreshes alike; an answer that has its token at the top level all the same is
+    /// read there, with a warning. The record keeps it ([`IssuedBy::token_path`]).
+    pub fn with_token_path(mut self, path: TokenPath) -> Self {
+        self.token_path = Some(path);
         self
     }
 
@@ -58,7 +72,9 @@ impl OAuthClient {
 
     /// This server and this client, as every record says of itself that comes from them.
     pub fn issued_by(&self) -> IssuedBy {
-        self.provider.issued_by(&self.client_id)
+        let mut issued_by = self.provider.issued_by(&self.client_id);
+        issued_by.token_path = self.token_path.as_ref().map(|path| path.as_str().to_owned());
+        issued_by
     }
 
     /// Tokens for the client itself, without a person (RFC 6749 section 4.4).
@@ -120,14 +136,23 @@ impl OAuthClient {
     }
 
     /// Revokes the tokens of a response that will not be used after all, for instance because it could not be stored.
-    /// Failures are ignored: the tokens then end when they expire.
+    /// Failures are ignored: the tokens then end when they expire. All in all it takes no longer than one request may.
     pub async fn revoke_response(&self, response: &TokenResponse) {
-        for token in response.tokens() {
-            if let Some(refresh_token) = &token.refresh_token {
-                let _ = self.revoke(refresh_token, TokenKind::Refresh).await;
+        let refresh = response.tokens().iter().filter_map(|token| token.refresh_token.clone());
+        let access = response.tokens().iter().map(|token| token.access_token.clone());
+        let refresh = refresh.map(|token| (token, TokenKind::Refresh));
+        let access = access.map(|token| (token, TokenKind::Access));
+        self.revoke_all(refresh.chain(access).collect()).await;
+    }
+
+    /// The refresh tokens first, as they live longest.
+    async fn revoke_all(&self, tokens: Vec<(Secret, TokenKind)>) {
+        let revoked = async {
+            for (token, kind) in &tokens {
+                let _ = self.revoke(token, *kind).await;
             }
-            let _ = self.revoke(&token.access_token, TokenKind::Access).await;
-        }
+        };
+        let _ = tokio::time::timeout(self.http.timeout(), revoked).await;
     }
 
     /// A form with this client's authentication.
@@ -154,10 +179,24 @@ impl OAuthClient {
     pub(super) async fn tokens(&self, form: Vec<(&str, &str)>) -> Result<TokenResponse, EndpointError> {
         let now = unix_now();
         let answer = self.post(&self.provider.token_endpoint, form).await?;
-        self.token_response(answer, now)
+        self.login_response(&answer, now).await
     }
 
-    async fn redeem(&self, request: &RefreshRequest<'_>) -> Result<TokenResponse, EndpointError> {
+    /// As [`token_response`](Self::token_response), for a login: what of an answer cannot be used is revoked.
+    pub(super) async fn login_response(&self, answer: &Answer, now: i64) -> Result<TokenResponse, EndpointError> {
+        let response = self.token_response(answer, now);
+        if response.is_err() && answer.is_success() {
+            self.revoke_all(leftover::tokens(&answer.body)).await;
+        }
+        response
+    }
+
+    /// Asks the token endpoint at `url` for what follows a refresh token.
+    pub(super) async fn redeem_at(
+        &self,
+        url: &Url,
+        request: &RefreshRequest<'_>,
+    ) -> Result<TokenResponse, EndpointError> {
         let Some(refresh_token) = &request.data.refresh_token else {
             return Err(EndpointError::client_rejected("no refresh token"));
         };
@@ -165,16 +204,20 @@ impl OAuthClient {
             ("grant_type", "refresh_token"),
             ("refresh_token", refresh_token.expose()),
         ];
-        let answer = self.post(&self.provider.token_endpoint, form).await?;
-        self.token_response(answer, request.now)
+        let answer = self.post(url, form).await?;
+        self.token_response(&answer, request.now)
     }
 
     /// Reads a token response that was asked for at `now`, and says in it whose it is.
-    pub(super) fn token_response(&self, answer: Answer, now: i64) -> Result<TokenResponse, EndpointError> {
+    pub(super) fn token_response(&self, answer: &Answer, now: i64) -> Result<TokenResponse, EndpointError> {
         if !answer.is_success() {
             return Err(answer.error());
         }
-        let response = TokenResponse::parse(&*answer.body, now).map_err(|_| answer.error())?;
+        let response = match &self.token_path {
+            Some(path) => TokenResponse::parse_at(&*answer.body, path, now),
+            None => TokenResponse::parse(&*answer.body, now),
+        };
+        let response = response.map_err(|_| answer.error())?;
         Ok(response.with_issued_by(&self.issued_by()))
     }
 }
@@ -183,7 +226,14 @@ impl OAuthClient {
 impl TokenEndpoint for OAuthClient {
     async fn refresh(&self, request: RefreshRequest<'_>) -> Result<TokenResponse, EndpointError> {
         self.accepts(request.data)?;
-        self.redeem(&request).await
+        let renewed = self.redeem_at(self.token_endpoint(), &request).await;
+        let Some(url) = self
+            .moved(&renewed, self.token_endpoint(), |found| Some(&found.token_endpoint))
+            .await
+        else {
+            return renewed;
+        };
+        self.redeem_at(url, &request).await
     }
 
     fn accepts(&self, data: &TokenData) -> Result<(), EndpointError> {
@@ -198,11 +248,24 @@ impl TokenEndpoint for OAuthClient {
     }
 
     async fn revoke(&self, token: &Secret, kind: TokenKind) -> Result<(), EndpointError> {
-        let Some(url) = &self.provider.revocation_endpoint else {
+        let Some(url) = self.revocation_endpoint().await? else {
             return Err(EndpointError::unsupported(
                 "this authorization server cannot revoke tokens",
             ));
         };
+        let revoked = self.revoke_at(url, token, kind).await;
+        match self
+            .moved(&revoked, url, |found| found.revocation_endpoint.as_ref())
+            .await
+        {
+            Some(url) => self.revoke_at(url, token, kind).await,
+            None => revoked,
+        }
+    }
+}
+
+impl OAuthClient {
+    async fn revoke_at(&self, url: &Url, token: &Secret, kind: TokenKind) -> Result<(), EndpointError> {
         let hint = match kind {
             TokenKind::Access => "access_token",
             TokenKind::Refresh => "refresh_token",

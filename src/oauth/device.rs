@@ -154,7 +154,11 @@ impl DeviceLogin {
         let now = unix_now();
         let form = vec![("grant_type", DEVICE_GRANT), ("device_code", self.device_code.expose())];
         let answer = self.client.post(&self.client.provider.token_endpoint, form).await;
-        match answer.and_then(|answer| self.client.token_response(answer, now)) {
+        let response = match answer {
+            Ok(answer) => self.client.login_response(&answer, now).await,
+            Err(error) => Err(error),
+        };
+        match response {
             Ok(response) => {
                 let response = response.with_requested_scope(&self.scope);
                 self.client.identified(response, None).await.map(Some)

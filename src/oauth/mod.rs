@@ -21,10 +21,12 @@ mod error;
 mod http;
 mod id_token;
 mod keys;
+mod leftover;
 mod login;
 mod loopback;
 mod options;
 mod provider;
+mod recorded;
 mod redirect;
 
 pub use client::OAuthClient;

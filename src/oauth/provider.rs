@@ -2,7 +2,10 @@ use serde_json::{Map, Value};
 use url::Url;
 
 use super::{HttpClient, LoginError, LoginErrorKind};
-use crate::IssuedBy;
+use crate::{
+    IssuedBy,
+    manager::{ConnectionProblem, EndpointError},
+};
 
 /// The addresses of an authorization server: given, or discovered.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,6 +29,8 @@ pub struct Provider {
     pub issuer_in_redirects: bool,
     /// The issuer of its id_tokens, where it has one for each tenant: `https://login.example/{tenantid}/v2.0`.
     pub(crate) issuer_template: Option<String>,
+    /// Whether a record named it, so that its addresses may be out of date, or not all there.
+    pub(crate) of_record: bool,
 }
 
 /// What some servers put in place of a tenant's name.
@@ -47,12 +52,15 @@ impl Provider {
             userinfo_endpoint: None,
             issuer_in_redirects: false,
             issuer_template: None,
+            of_record: false,
         })
     }
 
-    /// The server that a record names, as far as the record goes: enough to refresh, without asking anybody anything. If its
-    /// token endpoint is gone (404, 410, no connection) [`discover`](Self::discover) finds the new one. `None` if the record
-    /// names no token endpoint.
+    /// The server that a record names, as far as the record goes: enough to refresh and to revoke, without asking anybody
+    /// anything. If an endpoint is gone (404, 410, no connection) or not known, an `OAuthClient` of it asks the issuer for
+    /// its addresses then. For a login [`discover`](Self::discover) it. `None` if the record names no token endpoint.
+    ///
+    /// Where a record names an address, whoever can write to the storage has named it: give such a client no secret.
     ///
     /// # Errors
     /// - [`LoginErrorKind::Configuration`] if what it names is no address, or one without encryption that is not on loopback.
@@ -63,6 +71,9 @@ impl Provider {
         let provider = Self::new(token_endpoint)?;
         Ok(Some(Self {
             issuer: record.issuer.clone(),
+            // Without it a logout asks the issuer.
+            revocation_endpoint: record.revocation_endpoint.as_deref().and_then(|url| endpoint(url).ok()),
+            of_record: true,
             ..provider
         }))
     }
@@ -73,10 +84,12 @@ impl Provider {
             issuer: self.issuer.clone(),
             token_endpoint: Some(self.token_endpoint.to_string()),
             client_id: Some(client_id.to_owned()),
+            revocation_endpoint: self.revocation_endpoint.as_ref().map(Url::to_string),
+            token_path: None,
         }
     }
 
-    /// Asks the server for its addresses: first the OpenID document, then that of RFC 8414, for an issuer with a path at
+    /// Asks the server for its addresses, all in all for no longer than one request may take: first the OpenID document, then that of RFC 8414, for an issuer with a path at
     /// both places where servers put each. The first document that can be used counts; of its members only the token
     /// endpoint is needed, and others that make no sense count as absent.
     ///
@@ -88,8 +101,16 @@ impl Provider {
     pub async fn discover(http: &HttpClient, issuer: &str) -> Result<Self, LoginError> {
         let issuer = issuer.trim_end_matches('/');
         let base = endpoint(issuer)?;
+        let asked = tokio::time::timeout(http.timeout(), Self::ask(http, issuer, &base)).await;
+        asked.unwrap_or_else(|_| {
+            let late = EndpointError::connection(ConnectionProblem::TimedOut);
+            Err(late.with_server(issuer).into())
+        })
+    }
+
+    async fn ask(http: &HttpClient, issuer: &str, base: &Url) -> Result<Self, LoginError> {
         let mut worst: Option<LoginError> = None;
-        for document in documents(&base) {
+        for document in documents(base) {
             let error = match http.get(document.as_str(), None).await {
                 Ok(answer) if answer.is_success() => match Self::from_metadata(&answer.body, issuer) {
                     Ok(provider) => return Ok(provider),
@@ -134,6 +155,7 @@ impl Provider {
             issuer_in_redirects: members.get("authorization_response_iss_parameter_supported")
                 == Some(&Value::Bool(true)),
             issuer_template: is_template.then(|| named.to_owned()),
+            of_record: false,
         })
     }
 
@@ -282,6 +304,7 @@ mod tests {
         let mut record = IssuedBy::named("https://a.example", "client");
         assert_eq!(Provider::of_record(&record).unwrap(), None);
         record.token_endpoint = Some("https://a.example/t".into());
+        record.revocation_endpoint = Some("https://a.example/r".into());
         let provider = Provider::of_record(&record).unwrap().unwrap();
         assert_eq!(provider.issued_by("client"), record);
         record.token_endpoint = Some("http://a.example/t".into());

@@ -1,5 +1,6 @@
 //! Logging in, against the strict authorization server.
 
+mod answers;
 mod code;
 mod connection;
 mod device;

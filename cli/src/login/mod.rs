@@ -146,7 +146,13 @@ impl Login<'_> {
     }
 
     async fn keep(&self, response: TokenResponse) -> Result<Vec<StoredResponse>> {
-        let named = response.with_resource_server(&self.resource_server().await)?;
+        let named = match response.clone().with_resource_server(&self.resource_server().await) {
+            Ok(named) => named,
+            Err(error) => {
+                self.client.revoke_response(&response).await;
+                return Err(Failure::from(error).at("the tokens could not be stored, so they were revoked"));
+            }
+        };
         for warning in named.warnings() {
             note(&format!("warning: in the answer of {}, {warning}", self.server()));
         }

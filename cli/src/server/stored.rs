@@ -1,6 +1,6 @@
 //! Which server a stored record belongs to. Its refresh token is sent to that one alone.
 
-use token_storage::{IssuedBy, TokenData, globus::scopes};
+use token_storage::{IssuedBy, TokenData, TokenPath, globus::scopes, oauth::Provider};
 
 use super::{Addresses, Server, ServerArgs, checked};
 use crate::{Exit, Failure, Result, text};
@@ -57,7 +57,8 @@ impl ServerArgs {
             (Some(issuer), _) => Addresses::of_issuer("the issuer that the record names", issuer)?,
             (None, endpoint) => {
                 let endpoint = endpoint.as_deref().unwrap_or_default();
-                let provider = checked("the token endpoint that the record names", endpoint)?;
+                let mut provider = checked("the token endpoint that the record names", endpoint)?;
+                provider.revocation_endpoint = recorded(theirs).and_then(|recorded| recorded.revocation_endpoint);
                 Addresses::Known(Box::new(provider))
             }
         };
@@ -74,14 +75,26 @@ impl ServerArgs {
     }
 
     /// A refresh token is good for one client only, and some servers revoke one that another client brings.
-    fn of_client(server: Server, theirs: &IssuedBy) -> Result<Server> {
+    fn of_client(mut server: Server, theirs: &IssuedBy) -> Result<Server> {
         if server.issued_by().is_same_client(theirs) {
+            if let (None, Some(path)) = (&server.token_path, &theirs.token_path) {
+                server.token_path = Some(TokenPath::parse(path)?);
+            }
+            // A client's secret goes where the server that was named says, not where a record says.
+            if server.secret.is_none() && matches!(server.addresses, Addresses::Discovered(_)) {
+                server.recorded = recorded(theirs).map(Box::new);
+            }
             return Ok(server);
         }
         let message = "the token was issued to another client than --client-id or TOKEN_STORAGE_CLIENT_ID says; nothing \
                        was sent. Leave it out, or log in again as this client";
         Err(Failure::new(Exit::Usage, message))
     }
+}
+
+/// As far as the record names addresses that tokens may be sent to.
+fn recorded(theirs: &IssuedBy) -> Option<Provider> {
+    Provider::of_record(theirs).ok().flatten()
 }
 
 fn named(theirs: &IssuedBy) -> String {

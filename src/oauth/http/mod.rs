@@ -117,6 +117,11 @@ impl HttpClient {
         &self.transport
     }
 
+    /// How long one request may take.
+    pub(super) fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
     pub(super) async fn get(&self, url: &str, bearer: Option<&Secret>) -> Result<Answer, EndpointError> {
         let mut request = HttpRequest::get(url);
         if let Some(token) = bearer {

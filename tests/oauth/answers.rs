@@ -1,0 +1,249 @@
+//! Answers in other shapes than RFC 6749 has them, and what becomes of those that cannot be used.
+
+use std::sync::{Arc, Mutex};
+
+use token_storage::{
+    IssuedBy, Secret, TokenData, TokenKey, TokenPath, TokenResponse, async_trait,
+    manager::{EndpointError, RefreshRequest, TokenEndpoint as _},
+    oauth::{HttpAnswer, HttpClient, HttpRequest, HttpTransport, OAuthClient, Provider},
+};
+use token_storage_conformance::auth_server::{AuthServer, Endpoint, Fault};
+
+use crate::support::world;
+
+fn says(status: u16, content_type: &'static str, body: &'static str) -> Fault {
+    Fault::Answer {
+        status,
+        content_type,
+        body,
+    }
+}
+
+async fn service(server: &AuthServer) -> OAuthClient {
+    let http = HttpClient::new().unwrap();
+    let provider = Provider::discover(&http, &server.url()).await.unwrap();
+    OAuthClient::new(http, provider, AuthServer::NATIVE_CLIENT)
+}
+
+fn record(refresh_token: &str) -> TokenData {
+    let mut data = TokenData::new("rs", "read", Secret::from("old"));
+    data.refresh_token = Some(refresh_token.into());
+    data
+}
+
+#[tokio::test]
+async fn a_form_and_a_created_are_answers_too() {
+    let (server, client) = world().await;
+    let form = "access_token=new%2B1&expires_in=3600&token_type=bearer";
+    let json = r#"{"access_token":"new+1","expires_in":3600,"token_type":"bearer"}"#;
+    for (status, content_type, body) in [
+        (200, "application/x-www-form-urlencoded", form),
+        (200, "text/html", form),
+        (201, "application/json", json),
+        (201, "application/x-www-form-urlencoded; charset=utf-8", form),
+    ] {
+        server.script(Endpoint::Token, says(status, content_type, body));
+        let login = client.client_credentials("read").await.unwrap();
+        assert_eq!(
+            login.primary().access_token.expose(),
+            "new+1",
+            "{status} {content_type}"
+        );
+        server.script(Endpoint::Token, says(status, content_type, body));
+        let (key, data) = (TokenKey::in_default("rs"), record("rt"));
+        let fresh = client.refresh(RefreshRequest::new(&key, &data, 1_000)).await.unwrap();
+        assert_eq!(
+            fresh.primary().access_token.expose(),
+            "new+1",
+            "{status} {content_type}"
+        );
+        assert_eq!(fresh.primary().expires_at, Some(4_600));
+    }
+}
+
+#[tokio::test]
+async fn a_token_is_found_under_a_path_at_login_and_at_refresh() {
+    let (server, client) = world().await;
+    let client = client.with_token_path(TokenPath::parse("authed_user").unwrap());
+    let nested = r#"{"ok":true,"access_token":"bot","authed_user":{"access_token":"mine"}}"#;
+    server.script(Endpoint::Token, says(200, "application/json", nested));
+    let login = client.client_credentials("").await.unwrap();
+    assert_eq!(login.primary().access_token.expose(), "mine");
+    assert_eq!(login.warnings(), []);
+    let data = login.with_resource_server("rs").unwrap().primary().to_data().unwrap();
+    let from = IssuedBy::of(&data).unwrap().unwrap();
+    assert_eq!(from.token_path.as_deref(), Some("authed_user"), "the record keeps it");
+
+    for (body, token, warnings) in [
+        (nested, "mine", 0),
+        (r#"{"ok":true,"access_token":"plain"}"#, "plain", 1),
+    ] {
+        server.script(Endpoint::Token, says(200, "application/json", body));
+        let (key, data) = (TokenKey::in_default("rs"), record("rt"));
+        let fresh = client.refresh(RefreshRequest::new(&key, &data, 0)).await.unwrap();
+        assert_eq!(fresh.primary().access_token.expose(), token);
+        assert_eq!(fresh.warnings().len(), warnings, "{:?}", fresh.warnings());
+    }
+}
+
+#[tokio::test]
+async fn what_is_odd_in_an_answer_is_told_to_who_logs_in() {
+    let (server, client) = world().await;
+    server.script(
+        Endpoint::Token,
+        says(200, "application/json", r#"{"access_token":"at","expires_in":-1}"#),
+    );
+    let login = client.client_credentials("").await.unwrap();
+    assert_eq!(login.warnings()[0].member(), "expires_in");
+}
+
+#[tokio::test]
+async fn a_login_revokes_what_it_cannot_use() {
+    let (server, client) = world().await;
+    for (body, revoked) in [
+        (r#"{"authed_user":{"access_token":"at","refresh_token":"rt"}}"#, 2),
+        (r#"{"access_token":7,"refresh_token":"rt"}"#, 1),
+        ("refresh_token=rt&scope=read", 1),
+        ("<html>", 0),
+    ] {
+        let before = server.count(Endpoint::Revoke);
+        server.script(Endpoint::Token, says(200, "application/json", body));
+        assert!(client.client_credentials("").await.is_err(), "{body}");
+        assert_eq!(server.count(Endpoint::Revoke) - before, revoked, "{body}");
+    }
+}
+
+/// A program's hook: it signs each request, and takes the token out of what this server wraps it in.
+#[derive(Debug)]
+struct Hook {
+    inner: Arc<dyn HttpTransport>,
+    sent: Mutex<Vec<String>>,
+}
+
+#[async_trait]
+impl HttpTransport for Hook {
+    async fn send(&self, request: HttpRequest) -> Result<HttpAnswer, EndpointError> {
+        self.sent.lock().unwrap().push(format!("{request:?}"));
+        let answer = self.inner.send(request.with_header("DPoP", "proof".into())).await?;
+        let body = String::from_utf8_lossy(answer.body()).replace("the_token", "access_token");
+        Ok(answer.with_body(body))
+    }
+}
+
+#[tokio::test]
+async fn a_program_may_change_requests_and_answers() {
+    let server = AuthServer::start();
+    let hook = Arc::new(Hook {
+        inner: HttpClient::new().unwrap().transport().clone(),
+        sent: Mutex::default(),
+    });
+    let http = HttpClient::with_transport(hook.clone());
+    let provider = Provider::discover(&http, &server.url()).await.unwrap();
+    let client = OAuthClient::new(http, provider, AuthServer::NATIVE_CLIENT);
+    server.script(Endpoint::Token, says(200, "application/json", r#"{"the_token":"at"}"#));
+    let (key, data) = (TokenKey::in_default("rs"), record("rt-secret"));
+    let fresh = client.refresh(RefreshRequest::new(&key, &data, 0)).await.unwrap();
+    assert_eq!(fresh.primary().access_token.expose(), "at");
+    let sent = hook.sent.lock().unwrap();
+    assert_eq!(sent.len(), server.requests().len(), "every request passes it: {sent:?}");
+    assert!(!format!("{sent:?}").contains("rt-secret"));
+}
+
+/// What a record says of `client`'s server, and a token of it.
+async fn recorded(server: &AuthServer) -> (OAuthClient, IssuedBy, TokenData) {
+    let issued_by = service(server).await.issued_by();
+    (of(&issued_by), issued_by, issued(server))
+}
+
+/// A record with a refresh token that this server takes.
+fn issued(server: &AuthServer) -> TokenData {
+    let response = TokenResponse::parse(server.issue(AuthServer::NATIVE_CLIENT, "openid"), 0).unwrap();
+    record(response.primary().refresh_token.as_ref().unwrap().expose())
+}
+
+fn of(issued_by: &IssuedBy) -> OAuthClient {
+    let provider = Provider::of_record(issued_by).unwrap().unwrap();
+    OAuthClient::new(HttpClient::new().unwrap(), provider, AuthServer::NATIVE_CLIENT)
+}
+
+fn asked_for_addresses(server: &AuthServer) -> usize {
+    server.count(Endpoint::OpenIdConfiguration) + server.count(Endpoint::Metadata)
+}
+
+#[tokio::test]
+async fn a_record_is_enough_to_refresh_and_to_log_out() {
+    let (server, _) = world().await;
+    let (client, _, data) = recorded(&server).await;
+    let before = asked_for_addresses(&server);
+    let key = TokenKey::in_default("rs");
+    let fresh = client.refresh(RefreshRequest::new(&key, &data, 0)).await.unwrap();
+    client.revoke_response(&fresh).await;
+    assert_eq!(server.count(Endpoint::Token), 1);
+    assert!(!server.is_active(fresh.primary().access_token.expose()));
+    assert_eq!(asked_for_addresses(&server), before);
+}
+
+#[tokio::test]
+async fn addresses_that_are_gone_are_asked_for_again() {
+    let (server, _) = world().await;
+    let (_, real, data) = recorded(&server).await;
+    let gone = std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    let key = TokenKey::in_default("rs");
+    for old in [format!("{}/no/such/path", server.url()), format!("http://{gone}/t")] {
+        let mut moved = real.clone();
+        moved.token_endpoint = Some(old.clone());
+        moved.revocation_endpoint = Some(old.clone());
+        let client = of(&moved);
+        let before = (asked_for_addresses(&server), server.refresh_requests());
+        let data = issued(&server);
+        let fresh = client.refresh(RefreshRequest::new(&key, &data, 0)).await.unwrap();
+        assert!(server.is_active(fresh.primary().access_token.expose()), "{old}");
+        client.revoke_response(&fresh).await;
+        assert!(!server.is_active(fresh.primary().access_token.expose()), "{old}");
+        assert_eq!(
+            (
+                asked_for_addresses(&server) - before.0,
+                server.refresh_requests() - before.1
+            ),
+            (1, 1),
+            "{old}"
+        );
+    }
+
+    // What another server may have done is not done again, and where nothing better is known the first failure is told.
+    for status in [400, 404, 410, 500] {
+        let client = of(&real);
+        let before = server.count(Endpoint::Token);
+        server.script(
+            Endpoint::Token,
+            Fault::Status {
+                status,
+                retry_after: None,
+            },
+        );
+        let error = client.refresh(RefreshRequest::new(&key, &data, 0)).await.unwrap_err();
+        assert_eq!(
+            (error.status(), server.count(Endpoint::Token) - before),
+            (Some(status), 1)
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_record_without_a_revocation_endpoint_is_helped() {
+    let (server, _) = world().await;
+    let (_, mut old, data) = recorded(&server).await;
+    old.revocation_endpoint = None;
+    let client = of(&old);
+    let before = asked_for_addresses(&server);
+    let token = data.refresh_token.unwrap();
+    client
+        .revoke(&token, token_storage::manager::TokenKind::Refresh)
+        .await
+        .unwrap();
+    assert_eq!(server.live_refresh_tokens(), 0);
+    assert_eq!(asked_for_addresses(&server) - before, 1);
+}
