@@ -127,7 +127,7 @@ fn may_be_merged(key: &TokenKey, stored: &TokenData, answer: &ResponseToken) -> 
 }
 
 /// The key of each token. Of two tokens for one resource server the last wins, as in the Globus SDK.
-fn keyed<'a>(namespace: &str, response: &'a TokenResponse) -> Result<Vec<(TokenKey, &'a ResponseToken)>> {
+pub(crate) fn keyed<'a>(namespace: &str, response: &'a TokenResponse) -> Result<Vec<(TokenKey, &'a ResponseToken)>> {
     let mut answers: Vec<(TokenKey, &ResponseToken)> = Vec::new();
     for answer in response.tokens() {
         let key = TokenKey::new(namespace, answer.required_resource_server()?);

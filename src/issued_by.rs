@@ -124,6 +124,33 @@ impl IssuedBy {
         false
     }
 
+    /// What to store tokens of this server under that name no resource server: host, port and path of its issuer, or of
+    /// its token endpoint, so that realms, tenants and ports are told apart.
+    ///
+    /// ```
+    /// use token_storage::IssuedBy;
+    ///
+    /// let name = |issuer| IssuedBy::named(issuer, "id").default_name();
+    /// assert_eq!(name("https://auth.example.org/").as_deref(), Some("auth.example.org"));
+    /// assert_eq!(name("https://auth.example.org:8443/realms/a").as_deref(), Some("auth.example.org:8443/realms/a"));
+    /// ```
+    pub fn default_name(&self) -> Option<String> {
+        let (_, name) = self.server_name()?.split_once("://")?;
+        Some(name.trim_end_matches('/').to_owned()).filter(|name| !name.is_empty())
+    }
+
+    /// The host of the token endpoint, or of the issuer, without its port.
+    #[cfg(feature = "manager")]
+    pub(crate) fn host(&self) -> Option<&str> {
+        let name = self.token_endpoint.as_deref().or(self.issuer.as_deref())?;
+        let authority = name.split_once("://")?.1.split(['/', '?', '#']).next()?;
+        let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+        match host.strip_prefix('[') {
+            Some(_) => host.find(']').map(|end| &host[..=end]),
+            None => host.split(':').next(),
+        }
+    }
+
     /// The server's name for people: its issuer, or its token endpoint, cut to what an address can be.
     pub fn server_name(&self) -> Option<&str> {
         let name = self.issuer.as_deref().or(self.token_endpoint.as_deref())?;

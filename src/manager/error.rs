@@ -48,6 +48,9 @@ pub enum ManagerErrorKind {
     StillRejected,
     /// Logging out could not revoke the token at the server; see [`TokenManager::logout`](super::TokenManager::logout).
     NotRevoked,
+    /// A login was not stored, because a record of another server or client has its name; see
+    /// [`TokenManager::store_login_with`](super::TokenManager::store_login_with).
+    InTheWay,
     /// The token is not a bearer token, so there is no `Authorization` header of it that would do.
     NotBearer,
     /// The call took longer than [`ManagerBuilder::timeout`](super::ManagerBuilder::timeout). What it began goes on; try
@@ -152,6 +155,15 @@ impl ManagerError {
             inner.retry_after = cause.retry_after();
             inner.source = Some(Cause::Storage(Arc::new(cause)));
         })
+    }
+
+    pub(super) fn in_the_way(key: &TokenKey, theirs: &crate::IssuedBy) -> Self {
+        let server = theirs.server_name().unwrap_or("another server");
+        let message = format!(
+            "a token of another server or client ({server}) is stored there, and nothing was replaced; log in under \
+             another name, log out of that one first, or say that it is to be replaced"
+        );
+        Self::new(ManagerErrorKind::InTheWay, key, message)
     }
 
     pub(super) fn timed_out(key: &TokenKey, after: Duration) -> Self {
@@ -262,7 +274,11 @@ impl ManagerError {
 
 impl fmt::Display for ManagerError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "cannot get an access token for {}: {}", self.0.key, self.0.message)
+        let what = match self.0.kind {
+            ManagerErrorKind::InTheWay => "cannot store the login for",
+            _ => "cannot get an access token for",
+        };
+        write!(f, "{what} {}: {}", self.0.key, self.0.message)
     }
 }
 

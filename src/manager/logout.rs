@@ -1,6 +1,6 @@
 use token_storage_core::{ErrorKind, Precondition, StoredToken, TokenKey, TokenStorage};
 
-use super::{EndpointError, Event, ManagerError, ManagerErrorKind, TokenKind, inner::Inner};
+use super::{EndpointError, EndpointErrorKind, Event, ManagerError, ManagerErrorKind, TokenKind, inner::Inner};
 
 /// What logging out does about the server.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -48,12 +48,18 @@ pub(super) async fn logout<S: TokenStorage>(
     Err(ManagerError::new(ManagerErrorKind::Busy, key, message))
 }
 
-/// The access token first, as the Globus SDK does it: some servers forget it together with the refresh token.
+/// The access token first, as the Globus SDK does it: some servers forget it together with the refresh token. The refresh
+/// token is revoked whatever is said of that (RFC 7009 section 2.1: it is what lives on), and a server that says a word
+/// against the access token then has ended it, or cannot.
 async fn revoke<S: TokenStorage>(inner: &Inner<S>, stored: &StoredToken) -> Result<(), EndpointError> {
     inner.endpoint.accepts(&stored.data)?;
-    inner.revoke(&stored.data.access_token, TokenKind::Access).await?;
-    match &stored.data.refresh_token {
-        Some(token) => inner.revoke(token, TokenKind::Refresh).await,
-        None => Ok(()),
+    let access = inner.revoke(&stored.data.access_token, TokenKind::Access).await;
+    let Some(token) = &stored.data.refresh_token else {
+        return access;
+    };
+    inner.revoke(token, TokenKind::Refresh).await?;
+    match access {
+        Err(error) if error.kind() == EndpointErrorKind::Transient => Err(error),
+        _ => Ok(()),
     }
 }

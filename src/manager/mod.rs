@@ -31,6 +31,7 @@ mod flight;
 mod hold_off;
 mod inner;
 mod lease;
+mod login;
 mod logout;
 mod others;
 mod quote;
@@ -56,6 +57,7 @@ pub use connection::ConnectionProblem;
 pub use endpoint::{RefreshRequest, TokenEndpoint, TokenKind};
 pub use error::{ManagerError, ManagerErrorKind, ReauthReason};
 pub use event::Event;
+pub use login::{InTheWay, StoredLogin};
 pub use logout::Logout;
 pub use remembered::{RefreshStatus, refresh_status};
 #[cfg(feature = "__steps")]
@@ -63,7 +65,7 @@ pub use remembered::{RefreshStatus, refresh_status};
 pub use step::Step;
 pub use token::{AccessToken, NotBearer};
 
-use crate::{StoredResponse, TokenResponse, TokenStorageExt};
+use crate::{StoredResponse, TokenResponse};
 use flight::Mode;
 use inner::Inner;
 use inner::is_valid;
@@ -157,22 +159,76 @@ impl<S: TokenStorage + 'static> TokenManager<S> {
         Authorizer::new(self.clone(), self.0.slot(key))
     }
 
-    /// Stores the answer to a login and forgets what was known of the records before.
+    /// Stores the answer to a login and forgets what was known of the records before. A record of the same server and
+    /// client is replaced.
     ///
     /// # Errors
-    /// Those of [`TokenStorageExt::store_response`].
+    /// Those of [`store_login_with`](Self::store_login_with).
     pub async fn store_login(
         &self,
         namespace: &str,
         response: &TokenResponse,
-    ) -> token_storage_core::Result<Vec<StoredResponse>> {
+    ) -> Result<Vec<StoredResponse>, ManagerError> {
+        let login = self.store_login_with(namespace, response, InTheWay::Refuse).await?;
+        Ok(login.records)
+    }
+
+    /// As [`store_login`](Self::store_login), and says what was replaced.
+    ///
+    /// # Errors
+    /// - [`ManagerErrorKind::InTheWay`]: a record of another server or client is stored under such a name, and is not to be
+    ///   replaced. Nothing was stored.
+    /// - [`ManagerErrorKind::Storage`] and [`ManagerErrorKind::Busy`].
+    pub async fn store_login_with(
+        &self,
+        namespace: &str,
+        response: &TokenResponse,
+        in_the_way: InTheWay,
+    ) -> Result<StoredLogin, ManagerError> {
         let names = response
             .tokens()
             .iter()
             .filter_map(|token| token.resource_server.as_deref());
         let slots = names.map(|name| self.0.slot(&TokenKey::new(namespace, name)));
         let _forgets: Vec<_> = slots.map(InvalidateOnDrop).collect();
-        self.0.storage.store_response(namespace, response).await
+        login::store(&self.0, namespace, response, in_the_way).await
+    }
+
+    /// What to store a token under that names no resource server: [`IssuedBy::default_name`](crate::IssuedBy::default_name)
+    /// of this server, or the plain host of its token endpoint if this login is stored under that already. `None` if the
+    /// endpoint does not say which server it is.
+    ///
+    /// # Errors
+    /// - [`ManagerErrorKind::Storage`] and [`ManagerErrorKind::Busy`].
+    pub async fn default_name(&self, namespace: &str) -> Result<Option<String>, ManagerError> {
+        let Some(ours) = self.0.endpoint.issued_by() else {
+            return Ok(None);
+        };
+        if let Some(host) = ours.host() {
+            let stored = self.0.read(&TokenKey::new(namespace, host)).await?;
+            if stored.is_some_and(|stored| ours.owns(&stored.data)) {
+                return Ok(Some(host.to_owned()));
+            }
+        }
+        Ok(ours.default_name())
+    }
+
+    /// Logs out of every record of these keys, each as [`logout`](Self::logout) does, and goes on after a failure.
+    pub async fn logout_all(&self, keys: &[TokenKey], mode: Logout) -> Vec<(TokenKey, Result<bool, ManagerError>)> {
+        let mut ended = Vec::new();
+        for key in keys {
+            ended.push((key.clone(), self.logout(key, mode).await));
+        }
+        ended
+    }
+
+    /// The keys of all records that came with the same login as this one, itself first: a login at Globus brings several,
+    /// each with a refresh token of its own. For [`logout_all`](Self::logout_all), on storages that cannot list too.
+    ///
+    /// # Errors
+    /// - [`ManagerErrorKind::Storage`] and [`ManagerErrorKind::Busy`].
+    pub async fn login_keys(&self, key: &TokenKey) -> Result<Vec<TokenKey>, ManagerError> {
+        self.within(key, login::keys(&self.0, key)).await
     }
 
     /// Logs out: revokes the tokens at the server, then removes them, and says whether there were any. A refresh that is

@@ -9,6 +9,7 @@ mod failures;
 mod faulty;
 mod intents;
 mod leaseless;
+mod logins;
 mod logout;
 mod others;
 mod partial;

@@ -1,0 +1,161 @@
+//! Keeping what a login brought, without losing what was there before.
+
+use token_storage_core::{
+    Error, ErrorKind, Extra, Operation, Precondition, StoredToken, TokenData, TokenKey, TokenStorage, Write,
+};
+
+use super::{ManagerError, inner::Inner};
+use crate::{IssuedBy, StoredResponse, TokenResponse, apply, lifetime};
+
+/// The member of a record's [`extra`](TokenData::extra) that names the resource servers of all records that one login
+/// brought, where there are several.
+const LOGIN: &str = "token_storage_login";
+
+/// What happens to a record of another server or client that is stored under the name of a new login.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum InTheWay {
+    /// Nothing is stored: [`ManagerErrorKind::InTheWay`](super::ManagerErrorKind::InTheWay).
+    #[default]
+    Refuse,
+    /// It is replaced. Its tokens stay good at their server; log out of it first to revoke them.
+    Replace,
+}
+
+/// What a login led to.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct StoredLogin {
+    /// The records as they are now.
+    pub records: Vec<StoredResponse>,
+    /// Records that had another refresh token before. It stays good at its server until it expires: revoking it is left to
+    /// the program, because at many servers (Keycloak and Google among them) that ends the new login of the same person too.
+    pub replaced: Vec<StoredToken>,
+}
+
+/// How often other writers may get in between reading and storing.
+const MAX_ROUNDS: usize = 32;
+
+pub(super) async fn store<S: TokenStorage>(
+    inner: &Inner<S>,
+    namespace: &str,
+    response: &TokenResponse,
+    in_the_way: InTheWay,
+) -> Result<StoredLogin, ManagerError> {
+    let fallback = TokenKey::new(namespace, "");
+    let planned = plan(inner, namespace, response).map_err(|error| ManagerError::storage_failed(&fallback, error))?;
+    for _ in 0..MAX_ROUNDS {
+        let mut before = Vec::new();
+        for (key, data) in &planned {
+            let found = there(inner, key).await?;
+            if let (Some(found), InTheWay::Refuse) = (&found.0, in_the_way)
+                && let Some(theirs) = of_another(inner, &found.data, data)
+            {
+                return Err(ManagerError::in_the_way(key, &theirs));
+            }
+            before.push(found);
+        }
+        let writes: Vec<Write<'_>> = planned
+            .iter()
+            .zip(&before)
+            .map(|((key, data), (_, precondition))| Write::new(key, data, *precondition))
+            .collect();
+        match inner.storage.store_all(&writes).await {
+            Err(error) if error.kind() == ErrorKind::Conflict => {}
+            Err(error) => return Err(ManagerError::storage_failed(&planned[0].0, error)),
+            Ok(revisions) => {
+                let replaced = before.into_iter().zip(&planned).filter_map(|((found, _), (_, data))| {
+                    found.filter(|found| {
+                        found.data.refresh_token.is_some() && found.data.refresh_token != data.refresh_token
+                    })
+                });
+                let replaced = replaced.collect();
+                let records = planned.into_iter().zip(revisions);
+                let records = records.map(|((key, data), revision)| StoredResponse { key, data, revision });
+                return Ok(StoredLogin {
+                    records: records.collect(),
+                    replaced,
+                });
+            }
+        }
+    }
+    Err(ManagerError::storage_failed(
+        &planned[0].0,
+        apply::contended(&planned[0].0),
+    ))
+}
+
+/// What is stored there. A record that cannot be read is replaced: logging in works without a person deleting files (D3).
+async fn there<S: TokenStorage>(
+    inner: &Inner<S>,
+    key: &TokenKey,
+) -> Result<(Option<StoredToken>, Precondition), ManagerError> {
+    match inner.storage.get(key).await {
+        Ok(None) => Ok((None, Precondition::Absent)),
+        Ok(Some(stored)) => {
+            let precondition = Precondition::Unchanged(stored.revision);
+            Ok((Some(stored), precondition))
+        }
+        Err(error) if error.kind() == ErrorKind::Corrupt => Ok((None, Precondition::None)),
+        Err(error) => Err(ManagerError::storage_failed(key, error)),
+    }
+}
+
+fn plan<S>(inner: &Inner<S>, namespace: &str, response: &TokenResponse) -> Result<Vec<(TokenKey, TokenData)>, Error> {
+    let answers = apply::keyed(namespace, response)?;
+    let names: Vec<&str> = answers.iter().map(|(key, _)| key.resource_server()).collect();
+    let login = serde_json::json!(names).to_string();
+    let mut planned = Vec::new();
+    for (key, answer) in &answers {
+        let mut data = answer.to_data()?;
+        lifetime::write(&mut data.extra, data.expires_at, inner.clock.now());
+        data.extra.remove(LOGIN);
+        if names.len() > 1 {
+            data.extra.insert(LOGIN, &login)?;
+        }
+        planned.push((key.clone(), data));
+    }
+    Ok(planned)
+}
+
+/// Whose record it is, if it is known to be another's.
+fn of_another<S>(inner: &Inner<S>, stored: &TokenData, new: &TokenData) -> Option<IssuedBy> {
+    let theirs = IssuedBy::of(stored).ok().flatten()?;
+    let ours = IssuedBy::of(new)
+        .ok()
+        .flatten()
+        .or_else(|| inner.endpoint.issued_by())?;
+    let same = ours.is_same_server(&theirs) && ours.is_same_client(&theirs);
+    (!same).then_some(theirs)
+}
+
+/// The keys of the login that a record belongs to, itself first. Those that have been replaced by another login since are
+/// left out.
+pub(super) async fn keys<S: TokenStorage>(inner: &Inner<S>, key: &TokenKey) -> Result<Vec<TokenKey>, ManagerError> {
+    let mut keys = vec![key.clone()];
+    let Some(stored) = inner.read(key).await? else {
+        return Ok(keys);
+    };
+    let Some(names) = stored.data.extra.get(LOGIN) else {
+        return Ok(keys);
+    };
+    let names: Vec<String> = serde_json::from_str(names).map_err(|_| ManagerError::storage_failed(key, senseless()))?;
+    for name in names {
+        let other = TokenKey::new(key.namespace(), name);
+        let found = inner.read(&other).await?;
+        if other != *key && found.is_some_and(|found| is_of_same_login(&found.data, &stored.data)) {
+            keys.push(other);
+        }
+    }
+    Ok(keys)
+}
+
+fn is_of_same_login(one: &TokenData, other: &TokenData) -> bool {
+    let source = |data| IssuedBy::of(data).ok();
+    let login = |extra: &Extra| extra.get(LOGIN).map(str::to_owned);
+    login(&one.extra) == login(&other.extra) && source(one) == source(other)
+}
+
+fn senseless() -> Error {
+    let message = format!("the member {LOGIN} of the record makes no sense; log in again");
+    Error::new(ErrorKind::Corrupt, Operation::Parse, message)
+}
