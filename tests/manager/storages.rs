@@ -75,8 +75,9 @@ async fn dynamodb() -> Place {
     Place {
         name: "dynamodb",
         open: Box::new(move || {
-            // Short, so that a lease that was dropped and not released costs little.
-            let storage = DynamoDbStorage::builder(&table).lease_ttl(Duration::from_secs(1));
+            // Short, so that a lease that was dropped and not released costs little, and long enough that a busy machine
+            // does not lose one that is held.
+            let storage = DynamoDbStorage::builder(&table).lease_ttl(Duration::from_secs(5));
             Arc::new(storage.with_client(client(&endpoint)))
         }),
         directory: None,
