@@ -39,6 +39,11 @@ pub(crate) fn runtime() -> &'static Runtime {
     })
 }
 
+/// How many cases run side by side: one more than the machine can work on, since there is always one that waits.
+pub(crate) fn threads() -> usize {
+    std::thread::available_parallelism().map_or(2, usize::from) + 1
+}
+
 pub(crate) fn run(plan: &Plan, case: &Case) -> Report {
     let seed = run_seed();
     if let Some(reason) = plan.ignored(case) {

@@ -33,7 +33,8 @@ pub fn main(plans: impl IntoIterator<Item = Plan>) -> ExitCode {
         // Whatever the test target does after its suite is not for workers.
         std::process::exit(0);
     }
-    let arguments = Arguments::from_args();
+    let mut arguments = Arguments::from_args();
+    arguments.test_threads.get_or_insert_with(run::threads);
     let (reports, started) = (Reports::default(), Instant::now());
     let trials = plans
         .iter()

@@ -18,6 +18,7 @@ mod histories;
 mod intents;
 mod keys;
 mod kills;
+mod lasting;
 mod large_batches;
 mod lease_processes;
 mod leases;
@@ -51,6 +52,8 @@ pub fn cases() -> &'static [Case] {
     static CASES: OnceLock<Vec<Case>> = OnceLock::new();
     CASES.get_or_init(|| {
         [
+            // First, since it waits: others are done meanwhile.
+            lasting::CASES,
             capability::CASES,
             records::CASES,
             keys::CASES,

@@ -46,9 +46,8 @@ impl Plan {
                 reports.lock().unwrap_or_else(PoisonError::into_inner).push(report);
             }
         };
-        let threads = std::thread::available_parallelism().map_or(2, usize::from);
         std::thread::scope(|scope| {
-            for _ in 0..threads {
+            for _ in 0..run::threads() {
                 scope.spawn(worker);
             }
         });

@@ -30,6 +30,7 @@ mod secrets;
 mod shared;
 mod spelled;
 mod timed;
+mod ttl;
 mod wire;
 
 use std::{

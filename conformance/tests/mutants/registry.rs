@@ -73,6 +73,7 @@ pub(crate) fn mutants() -> Vec<Mutant> {
         crate::spelled::mutants(),
         crate::cut_fields::mutants(),
         crate::lost_leases::mutants(),
+        crate::ttl::mutants(),
         atomicity(),
         dropped(),
         in_flight(),
