@@ -69,6 +69,7 @@ mod history;
 mod linear;
 mod live;
 mod powers;
+mod read_only;
 mod recorded_lease;
 mod recorder;
 #[cfg(feature = "auth-server")]
@@ -94,6 +95,7 @@ pub use live::{Live, Opener};
 pub use powers::{
     ClockJumping, Clocks, Mishap, Network, RecordDamaging, Requests, SecondWay, Unreliable, WriteRefusing,
 };
+pub use read_only::refuse_writes_in;
 pub use report::{Results, Selection};
 pub use run::Tally;
 pub use runner::main;

@@ -3,18 +3,23 @@
 //! `TOKEN_STORAGE_DYNAMODB_ENDPOINT` points it at any other endpoint. With `TOKEN_STORAGE_DYNAMODB_TABLE`, all cases use
 //! that one table, in namespaces of their own, and remove what they wrote; without, each case makes a table.
 
+#[path = "conformance/powers.rs"]
+mod powers;
 mod support;
 
 use std::{
     env,
     process::ExitCode,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use token_storage_conformance::{ClockShifting, FaultInjecting, FaultInjector, Harness, MultiProcess, Suite};
 use token_storage_core::{Result, TokenStorage, async_trait};
-use token_storage_dynamodb::{Clock, DynamoDbStorage, TableOptions};
+use token_storage_dynamodb::{Client, Clock, DynamoDbStorage, TableOptions};
 use token_storage_dynamodb_testing::{ClientBuilder, Fault, Faults, Recorder, client, emulator};
 
 /// All that is ever sent at run time. A transaction of puts needs no more permission than a put.
@@ -31,11 +36,12 @@ struct Table {
     endpoint: String,
     name: String,
     runtime: Option<tokio::runtime::Handle>,
+    /// Whether whoever opened the table here may only read it.
+    read_only: Arc<AtomicBool>,
 }
 
 impl DynamoDb {
-    fn open(&self, endpoint: &str, table: &str) -> Arc<dyn TokenStorage> {
-        let client = ClientBuilder::new(endpoint).recorder(&self.recorder).build();
+    fn over(&self, table: &str, client: Client) -> Arc<dyn TokenStorage> {
         Arc::new(DynamoDbStorage::builder(table).lease_ttl(LEASE_TTL).with_client(client))
     }
 }
@@ -52,6 +58,7 @@ impl Harness for DynamoDb {
             // Whoever named a table keeps it.
             runtime: shared.is_none().then(tokio::runtime::Handle::current),
             endpoint,
+            read_only: Arc::default(),
         };
         let storage = DynamoDbStorage::from_client(client(&table.endpoint), &table.name);
         storage.create_table(&TableOptions::default(), |_| {}).await?;
@@ -59,7 +66,16 @@ impl Harness for DynamoDb {
     }
 
     async fn reopen(&self, table: &Table) -> Result<Arc<dyn TokenStorage>> {
-        Ok(self.open(&table.endpoint, &table.name))
+        let read_only = Arc::clone(&table.read_only);
+        let denied = Faults::deciding(move |action, body| {
+            let refused = read_only.load(Ordering::SeqCst) && powers::kind(action, body) == powers::WRITES;
+            refused.then_some(Fault::Refuse(400, "AccessDeniedException"))
+        });
+        let client = ClientBuilder::new(&table.endpoint)
+            .recorder(&self.recorder)
+            .faults(&denied)
+            .build();
+        Ok(self.over(&table.name, client))
     }
 
     fn exclusive(&self) -> bool {
@@ -75,7 +91,8 @@ impl MultiProcess for DynamoDb {
 
     async fn open_spec(&self, spec: &str) -> Result<Arc<dyn TokenStorage>> {
         let (endpoint, table) = spec.split_once(' ').expect("made by `spec`");
-        Ok(self.open(endpoint, table))
+        let client = ClientBuilder::new(endpoint).recorder(&self.recorder).build();
+        Ok(self.over(table, client))
     }
 }
 
@@ -182,7 +199,12 @@ fn main() -> ExitCode {
         .durable()
         .processes()
         .faults()
-        .shifted_clocks();
+        .shifted_clocks()
+        .damaged_records()
+        .refused_writes()
+        .second_way()
+        .unreliable()
+        .jumping_clocks();
     let conclusion = suite.main();
     // Workers and partial runs do not send everything.
     let whole = env::args().len() == 1;

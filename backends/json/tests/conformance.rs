@@ -1,14 +1,17 @@
 //! `JsonStorage` keeps the contract.
 
 use std::{
+    fs,
     path::{Path, PathBuf},
     process::ExitCode,
     sync::Arc,
 };
 
 use tempfile::TempDir;
-use token_storage_conformance::{FileBacked, Harness, MultiProcess, Suite};
-use token_storage_core::{Result, TokenStorage, async_trait};
+use token_storage_conformance::{
+    FileBacked, Harness, MultiProcess, RecordDamaging, SecondWay, Suite, WriteRefusing, refuse_writes_in,
+};
+use token_storage_core::{Result, TokenKey, TokenStorage, async_trait};
 use token_storage_json::JsonStorage;
 
 struct Json;
@@ -22,7 +25,9 @@ impl Harness for Json {
     type Place = TempDir;
 
     async fn fresh(&self) -> Result<TempDir> {
-        Ok(tempfile::tempdir().expect("a temporary directory"))
+        let place = tempfile::tempdir().expect("a temporary directory");
+        fs::create_dir(place.path().join("tokens")).expect("a folder");
+        Ok(place)
     }
 
     async fn reopen(&self, place: &TempDir) -> Result<Arc<dyn TokenStorage>> {
@@ -32,7 +37,7 @@ impl Harness for Json {
 
 impl FileBacked for Json {
     fn file(&self, place: &TempDir) -> PathBuf {
-        place.path().join("tokens.json")
+        place.path().join("tokens/tokens.json")
     }
 
     fn open_path(&self, path: &Path) -> Result<Arc<dyn TokenStorage>> {
@@ -51,6 +56,36 @@ impl MultiProcess for Json {
     }
 }
 
+#[async_trait]
+impl RecordDamaging for Json {
+    /// What is JSON stands there as it is, other bytes as a text: the file as a whole stays readable.
+    async fn overwrite(&self, place: &TempDir, key: &TokenKey, bytes: &[u8]) -> Result<()> {
+        let text = || serde_json::Value::from(String::from_utf8_lossy(bytes));
+        let record = serde_json::from_slice(bytes).unwrap_or_else(|_| text());
+        let path = self.file(place);
+        let mut file: serde_json::Value = serde_json::from_slice(&fs::read(&path).expect("a file")).expect("JSON");
+        file["data"][key.namespace()][key.resource_server()] = record;
+        fs::write(&path, file.to_string()).expect("the suite may damage the file");
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl WriteRefusing for Json {
+    async fn refuse_writes(&self, place: &TempDir, refuse: bool) -> Result<(), String> {
+        refuse_writes_in(&place.path().join("tokens"), &[], refuse)
+    }
+}
+
+#[async_trait]
+impl SecondWay for Json {
+    async fn reopen_otherwise(&self, place: &TempDir) -> Result<Arc<dyn TokenStorage>> {
+        // There already, if it is opened more than once.
+        let _ = std::os::unix::fs::symlink("tokens", place.path().join("link"));
+        open(&place.path().join("link/../link/./tokens.json"))
+    }
+}
+
 fn main() -> ExitCode {
     Suite::new("json", Json)
         .enumerates()
@@ -58,5 +93,8 @@ fn main() -> ExitCode {
         .durable()
         .files()
         .processes()
+        .damaged_records()
+        .refused_writes()
+        .second_way()
         .main()
 }

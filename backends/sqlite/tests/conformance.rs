@@ -1,14 +1,17 @@
 //! The conformance suite on a database file, in its fast mode, and in memory.
 
 use std::{
+    fs,
     path::{Path, PathBuf},
     process::ExitCode,
     sync::Arc,
 };
 
 use tempfile::TempDir;
-use token_storage_conformance::{FileBacked, Harness, MultiProcess, Suite, main as run};
-use token_storage_core::{Result, TokenStorage, async_trait};
+use token_storage_conformance::{
+    FileBacked, Harness, MultiProcess, RecordDamaging, SecondWay, Suite, WriteRefusing, main as run, refuse_writes_in,
+};
+use token_storage_core::{Result, TokenKey, TokenStorage, async_trait};
 use token_storage_sqlite::SqliteStorage;
 
 struct File {
@@ -28,7 +31,9 @@ impl Harness for File {
     type Place = TempDir;
 
     async fn fresh(&self) -> Result<TempDir> {
-        Ok(tempfile::tempdir().expect("a temporary directory"))
+        let place = tempfile::tempdir().expect("a temporary directory");
+        fs::create_dir(place.path().join("tokens")).expect("a folder");
+        Ok(place)
     }
 
     async fn reopen(&self, place: &TempDir) -> Result<Arc<dyn TokenStorage>> {
@@ -38,7 +43,7 @@ impl Harness for File {
 
 impl FileBacked for File {
     fn file(&self, place: &TempDir) -> PathBuf {
-        place.path().join("tokens.db")
+        place.path().join("tokens/tokens.db")
     }
 
     fn open_path(&self, path: &Path) -> Result<Arc<dyn TokenStorage>> {
@@ -46,7 +51,7 @@ impl FileBacked for File {
     }
 
     fn companions(&self, place: &TempDir) -> Vec<PathBuf> {
-        ["tokens.db-wal", "tokens.db-shm"]
+        ["tokens/tokens.db-wal", "tokens/tokens.db-shm"]
             .map(|name| place.path().join(name))
             .into()
     }
@@ -60,6 +65,42 @@ impl MultiProcess for File {
 
     async fn open_spec(&self, spec: &str) -> Result<Arc<dyn TokenStorage>> {
         self.open(Path::new(spec))
+    }
+}
+
+#[async_trait]
+impl RecordDamaging for File {
+    /// A text, as the column is meant to hold, or what is none as bytes.
+    async fn overwrite(&self, place: &TempDir, key: &TokenKey, bytes: &[u8]) -> Result<()> {
+        let value = match std::str::from_utf8(bytes) {
+            Ok(text) => rusqlite::types::Value::Text(text.to_owned()),
+            Err(_) => rusqlite::types::Value::Blob(bytes.to_owned()),
+        };
+        let database = rusqlite::Connection::open(self.file(place)).expect("a database");
+        let changed = database.execute(
+            "UPDATE token_storage SET token_data_json = ?3 WHERE namespace = ?1 AND resource_server = ?2",
+            (key.namespace(), key.resource_server(), value),
+        );
+        assert_eq!(changed, Ok(1));
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl WriteRefusing for File {
+    async fn refuse_writes(&self, place: &TempDir, refuse: bool) -> Result<(), String> {
+        // Not the shared memory: readers write to it, too.
+        let wal = place.path().join("tokens/tokens.db-wal");
+        refuse_writes_in(&place.path().join("tokens"), &[self.file(place), wal], refuse)
+    }
+}
+
+#[async_trait]
+impl SecondWay for File {
+    async fn reopen_otherwise(&self, place: &TempDir) -> Result<Arc<dyn TokenStorage>> {
+        // There already, if it is opened more than once.
+        let _ = std::os::unix::fs::symlink("tokens", place.path().join("link"));
+        self.open(&place.path().join("link/../link/./tokens.db"))
     }
 }
 
@@ -81,7 +122,8 @@ impl Harness for Memory {
 fn main() -> ExitCode {
     let file = |name, durable| {
         let suite = Suite::new(name, File { durable });
-        suite.enumerates().process_leases().durable().files().processes().plan()
+        let suite = suite.enumerates().process_leases().durable().files().processes();
+        suite.damaged_records().refused_writes().second_way().plan()
     };
     let memory = Suite::new("sqlite-memory", Memory).enumerates().process_leases().plan();
     run([file("sqlite", true), file("sqlite-fast", false), memory])

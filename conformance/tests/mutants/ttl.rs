@@ -3,8 +3,8 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use token_storage_core::{
-    Acquisition, Cursor, Enumerate, MemoryStorage, Page, Precondition, RefreshLease, Result, Revision, TokenData, TokenKey,
-    TokenStorage, Write, async_trait,
+    Acquisition, Cursor, Enumerate, MemoryStorage, Page, Precondition, RefreshLease, Result, Revision, TokenData,
+    TokenKey, TokenStorage, Write, async_trait,
 };
 
 use crate::{

@@ -6,7 +6,7 @@ use std::{
     future::Future,
     pin::Pin,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, OnceLock, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -51,6 +51,10 @@ pub enum Fault {
     Unanswered,
     /// The request gets through; the service answers 500 all the same.
     ErrorAfter,
+    /// The connection breaks now; the request arrives with [`Faults::deliver`].
+    HeldBack,
+    /// The request gets through and is answered; it arrives once more with [`Faults::deliver`].
+    Twice,
 }
 
 impl Fault {
@@ -86,15 +90,24 @@ impl fmt::Debug for Fault {
             Self::Late(_) => "Late",
             Self::Unanswered => "Unanswered",
             Self::ErrorAfter => "ErrorAfter",
+            Self::HeldBack => "HeldBack",
+            Self::Twice => "Twice",
         };
         f.write_str(name)
     }
 }
 
+/// What happens to an attempt, by its action and its body; `None`: what is planned.
+type Decide = Box<dyn Fn(&str, &str) -> Option<Fault> + Send + Sync>;
+
+type Arrival = Pin<Box<dyn Future<Output = ()> + Send>>;
+
 /// The faults that are planned for one kind of action, one for each attempt; afterwards everything gets through.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Faults {
     plans: Arc<Mutex<Vec<Plan>>>,
+    decide: Arc<OnceLock<Decide>>,
+    held_back: Arc<Mutex<VecDeque<Arrival>>>,
     late: Arc<Notify>,
     unanswered: Arc<Notify>,
     cut: Arc<AtomicBool>,
@@ -103,10 +116,49 @@ pub struct Faults {
 /// An action and what happens to its next attempts.
 type Plan = (String, VecDeque<Fault>);
 
+impl fmt::Debug for Faults {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Faults")
+            .field("plans", &self.plans)
+            .finish_non_exhaustive()
+    }
+}
+
 impl Faults {
     /// No faults.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Faults that are decided for each attempt, by its action, for example `PutItem`, and its body.
+    pub fn deciding(decide: impl Fn(&str, &str) -> Option<Fault> + Send + Sync + 'static) -> Self {
+        Self {
+            decide: Arc::new(OnceLock::from(Box::new(decide) as Decide)),
+            ..Self::default()
+        }
+    }
+
+    /// Carries out what is [held back](Fault::HeldBack), in its order.
+    pub async fn deliver(&self) {
+        loop {
+            let next = self
+                .held_back
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .pop_front();
+            match next {
+                Some(arrival) => arrival.await,
+                None => return,
+            }
+        }
+    }
+
+    fn hold_back(&self, connector: SharedHttpConnector, request: HttpRequest) {
+        let arrival: Arrival = Box::pin(async move { drop(connector.call(request).await) });
+        self.held_back
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push_back(arrival);
     }
 
     /// Plans what happens to the next attempts of an action, for example `PutItem`.
@@ -152,6 +204,12 @@ impl Faults {
         }
         let target = request.headers().get("x-amz-target").unwrap_or_default();
         let action = target.rsplit('.').next().unwrap_or_default();
+        if let Some(decide) = self.decide.get() {
+            let body = String::from_utf8_lossy(request.body().bytes().unwrap_or_default());
+            if let Some(fault) = decide(action, &body) {
+                return fault;
+            }
+        }
         let mut planned = self.planned();
         let of_action = planned.iter_mut().filter(|(name, _)| name == action);
         of_action
@@ -251,6 +309,18 @@ impl HttpConnector for FaultyConnector {
                 connector.call(request).await?;
                 Ok(answer(500, "InternalServerError"))
             }),
+            Fault::HeldBack => {
+                self.faults.hold_back(connector, request);
+                HttpConnectorFuture::ready(Err(broken()))
+            }
+            Fault::Twice => {
+                let (faults, again) = (self.faults.clone(), request.try_clone());
+                HttpConnectorFuture::new(async move {
+                    let answer = connector.call(request).await;
+                    faults.hold_back(connector, again.expect("the SDK sends bodies that are in memory"));
+                    answer
+                })
+            }
         }
     }
 }
