@@ -14,13 +14,13 @@ use crate::TokenResponse;
 ///
 /// It is used up by finishing, so that nothing can be answered twice. After a failure start a new one.
 pub struct PendingLogin {
-    client: OAuthClient,
-    scope: String,
-    url: Url,
-    redirect_uri: String,
-    expected: Expected,
-    nonce: Option<Secret>,
-    verifier: Secret,
+    pub(super) client: OAuthClient,
+    pub(super) scope: String,
+    pub(super) url: Url,
+    pub(super) redirect_uri: String,
+    pub(super) expected: Expected,
+    pub(super) nonce: Option<Secret>,
+    pub(super) verifier: Secret,
 }
 
 impl OAuthClient {
@@ -83,6 +83,11 @@ impl PendingLogin {
     /// Where the person has to go.
     pub fn url(&self) -> &Url {
         &self.url
+    }
+
+    /// The state that the browser will bring back: what a web application finds the login by.
+    pub fn state(&self) -> &str {
+        self.expected.state.expose()
     }
 
     /// Finishes with what a person pasted, white space around it ignored: the code that the server showed, or the whole

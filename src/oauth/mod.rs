@@ -28,6 +28,7 @@ mod options;
 mod provider;
 mod recorded;
 mod redirect;
+mod sealed;
 
 pub use client::OAuthClient;
 pub use device::DeviceLogin;
@@ -39,3 +40,4 @@ pub use options::LoginOptions;
 pub use provider::Provider;
 #[cfg(feature = "globus")]
 pub(crate) use provider::endpoint;
+pub use sealed::LoginKey;

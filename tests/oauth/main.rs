@@ -12,5 +12,6 @@ mod id_token;
 mod loopback;
 mod refusals;
 mod revocation;
+mod sealed;
 mod secrets;
 mod support;
