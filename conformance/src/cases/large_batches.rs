@@ -1,8 +1,11 @@
 //! Batches that are large, refused, watched and raced.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
 };
 
 use token_storage_core::{ErrorKind, Precondition, Result, Revision, TokenData, TokenKey, Write};
@@ -362,8 +365,10 @@ async fn once_acknowledged_all_is_seen(cx: Cx) -> Check {
     Ok(())
 }
 
-/// Both start at one moment, on handles of their own.
+/// Both start at one moment, on handles of their own; in some rounds the first a little later, so that it falls into the
+/// midst of the second.
 async fn race<A, B>(
+    round: usize,
     one: impl Future<Output = Result<A>> + Send + 'static,
     two: impl Future<Output = Result<B>> + Send + 'static,
 ) -> (Result<A>, Result<B>)
@@ -375,6 +380,9 @@ where
     let other = Arc::clone(&barrier);
     let first = tokio::spawn(async move {
         other.wait().await;
+        if !round.is_multiple_of(3) {
+            tokio::time::sleep(Duration::from_micros(200)).await;
+        }
         one.await
     });
     let second = tokio::spawn(async move {
@@ -422,6 +430,7 @@ async fn of_one_and_a_store_that_race_one_wins(cx: Cx) -> Check {
         let (one, two) = (cx.open().await?, cx.open().await?);
         let (key, data) = (keys[2].clone(), single.clone());
         let (stored_one, stored_all) = race(
+            round,
             async move { one.store(&key, &data, precondition).await },
             batch_over(two, keys.clone(), batch.clone(), precondition),
         )
@@ -456,6 +465,7 @@ async fn of_one_and_a_remove_that_race_one_wins(cx: Cx) -> Check {
         let precondition = Precondition::Unchanged(revisions[2]);
         let (one, two, key) = (cx.open().await?, cx.open().await?, keys[2].clone());
         let (removed, stored_all) = race(
+            round,
             async move { one.remove(&key, precondition).await },
             batch_over(two, keys.clone(), batch.clone(), precondition),
         )
@@ -490,6 +500,7 @@ async fn those_that_overlap_do_not_block_each_other(cx: Cx) -> Check {
         let (one, two) = (cx.open().await?, cx.open().await?);
         let (first, second) = (full(&format!("first {round}")), full(&format!("second {round}")));
         let (done_one, done_two) = race(
+            round,
             batch_over(one, keys.clone(), first.clone(), Precondition::None),
             batch_over(two, reversed.clone(), second.clone(), Precondition::None),
         )
