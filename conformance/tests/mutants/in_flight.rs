@@ -116,7 +116,7 @@ flaw!(
 );
 
 flaw!(
-    /// Batches that meet each other write record by record.
+    /// Batches that meet each other wait for their turn and then write record by record.
     ContendedBatchIsTorn with Ordered {
         async fn store_all(&self, writes: &[Write<'_>]) -> Result<Vec<Revision>> {
             let order = self.1.lock().unwrap().clone();
@@ -124,6 +124,7 @@ flaw!(
                 pause().await;
                 return self.0.store_all(writes).await;
             }
+            let _turn = order.0.lock().await;
             let mut revisions = Vec::new();
             for write in writes {
                 revisions.push(self.0.store(write.key, write.data, write.precondition).await?);

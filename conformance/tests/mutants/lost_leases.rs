@@ -133,7 +133,7 @@ impl RefreshLease for Leases {
         };
         let Some((number, intent)) = taken else {
             if self.wrong == Wrong::Waits {
-                tokio::time::sleep(Duration::from_millis(500)).await;
+                tokio::time::sleep(Duration::from_millis(2500)).await;
             }
             let retry_after = Duration::from_millis(5);
             return Ok(Acquisition::Held { retry_after });
