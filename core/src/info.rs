@@ -108,7 +108,7 @@ pub struct Limits {
     pub record_bytes: usize,
     /// The most records in one `store_all`.
     pub batch_records: usize,
-    /// The most bytes in one `store_all`, counted as for one record.
+    /// The most bytes in one `store_all`, counted as for one record; half of it must fit (K7).
     pub batch_bytes: usize,
 }
 
