@@ -17,6 +17,8 @@ mod describe_table;
 mod doctor;
 mod exec;
 mod get;
+#[cfg(feature = "sqlite")]
+mod give_back;
 #[cfg(feature = "oauth")]
 mod groups;
 mod info;
@@ -54,6 +56,8 @@ pub(crate) enum Command {
     Remove(remove::Args),
     Info(info::Args),
     Doctor(doctor::Args),
+    #[cfg(feature = "sqlite")]
+    GiveBack(give_back::Args),
     #[cfg(feature = "conformance")]
     Conformance(conformance::Args),
     #[cfg(feature = "dynamodb")]
@@ -89,6 +93,8 @@ pub(crate) async fn run(command: Command, context: &Context) -> Result<Exit> {
         Command::Remove(args) => remove::run(args, context).await,
         Command::Info(args) => info::run(args, context).await,
         Command::Doctor(args) => doctor::run(args, context).await,
+        #[cfg(feature = "sqlite")]
+        Command::GiveBack(args) => give_back::run(args, context).await,
         #[cfg(feature = "conformance")]
         Command::Conformance(args) => conformance::run(args, context).await,
         #[cfg(feature = "dynamodb")]

@@ -18,6 +18,8 @@ mod output;
 mod record;
 #[cfg(feature = "oauth")]
 mod server;
+#[cfg(feature = "oauth")]
+mod status;
 mod text;
 mod time;
 mod voice;

@@ -19,6 +19,9 @@ pub(crate) struct Shown<'a> {
     pub(crate) key: &'a TokenKey,
     pub(crate) data: &'a TokenData,
     pub(crate) reveal: bool,
+    /// Of its refreshes; no part of the record.
+    #[cfg(feature = "oauth")]
+    pub(crate) status: Option<&'a crate::status::Status>,
 }
 
 /// The members of the stored record, so that `store` takes it back. Hidden members are left out and named under
@@ -53,6 +56,11 @@ impl Serialize for Shown<'_> {
                 map.serialize_entry(name, value)?;
             }
             map.serialize_entry("hidden", &self.hidden_names())?;
+            // Not with the secrets: that is what `store` takes back.
+            #[cfg(feature = "oauth")]
+            if let Some(status) = self.status {
+                map.serialize_entry("refresh", status)?;
+            }
         }
         map.end()
     }
@@ -86,6 +94,11 @@ impl Shown<'_> {
         }
         rows.push(["scope".to_owned(), text::name(&data.scope)]);
         rows.push(["expires".to_owned(), time::expiry(data.expires_at, time::now())]);
+        #[cfg(feature = "oauth")]
+        rows.extend(
+            self.status
+                .map(|status| ["refresh".to_owned(), text::one_line(&status.message)]),
+        );
         for (label, value) in [("token type", &data.token_type), ("identity", &data.identity_id)] {
             if let Some(value) = value {
                 rows.push([label.to_owned(), text::name(value)]);

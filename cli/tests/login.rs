@@ -313,7 +313,7 @@ fn a_wrong_code_is_refused() {
     session.exp_string("Code here: ").unwrap();
     session.send_line("mistyped").unwrap();
     let said = assert_ended(session, 4);
-    assert!(said.contains("invalid_grant"), "{said}");
+    assert!(said.contains("does not take this code (invalid_grant"), "{said}");
     assert_nothing_stored(&world);
 }
 

@@ -264,3 +264,140 @@ fn signal(name: &str, child: &std::process::Child) {
         .stderr(std::process::Stdio::null());
     kill.status().unwrap();
 }
+
+/// Many at once, again and again: each expiry costs one request, however short the tokens live.
+#[test]
+fn a_stampede_costs_one_request_an_expiry() {
+    for (lifetime, scheme) in [3, 30, 59].into_iter().zip(SCHEMES.iter().cycle()) {
+        let mut config = Config::default();
+        config.access_token_lifetime = Some(lifetime);
+        let world = World::empty(Cli::new(scheme), config);
+        world.log_in_expired(GROUPS_SCOPE);
+        let gate = Gate::new();
+        world.server.script(Endpoint::Token, Fault::GateAfter(gate.clone()));
+        let start = std::time::Instant::now();
+        let children: Vec<_> = (0..16).map(|_| world.spawn(&["access-token", GROUPS])).collect();
+        arrived(&gate);
+        gate.open();
+        let ended = children.into_iter().map(|child| child.wait_with_output().unwrap());
+        let ran: Vec<_> = ended.map(|output| Ran::of(output).succeeded()).collect();
+        let tokens: std::collections::BTreeSet<_> = ran.iter().map(|ran| token(ran).to_owned()).collect();
+        let requests = world.server.refresh_requests();
+        assert_eq!(tokens.len(), requests, "a request for each token, at {lifetime} s");
+        // However slow the machine: no more than what expired meanwhile, a quarter of its lifetime early.
+        let expiries = start.elapsed().as_secs() / (lifetime * 3 / 4 - 1);
+        assert!(requests as u64 <= 1 + expiries, "{requests} requests at {lifetime} s");
+        assert_eq!(world.server.reuse_detections(), 0);
+    }
+}
+
+/// A refusal is remembered for all of them, and told by the commands that only look.
+#[test]
+fn a_stampede_at_a_server_that_refuses_is_one_request() {
+    for scheme in SCHEMES {
+        let world = World::expired(scheme);
+        world.run(&["get", GROUPS, "--json"]).succeeded();
+        world.server.revoke_everything();
+        let children: Vec<_> = (0..12).map(|_| world.spawn(&["access-token", GROUPS])).collect();
+        for child in children {
+            Ran::of(child.wait_with_output().unwrap())
+                .ended(4)
+                .says("log in again with");
+        }
+        world
+            .run(&["access-token", GROUPS])
+            .ended(4)
+            .says("refuses the refresh token");
+        assert_eq!(world.server.refresh_requests(), 1, "{scheme}");
+
+        let told = world.run(&["get", GROUPS, "--json"]).succeeded().quiet().json();
+        assert_eq!(
+            (&told["refresh"]["state"], &told["refresh"]["needs_login"]),
+            (&"failed".into(), &true.into())
+        );
+        assert!(
+            told["refresh"]["message"]
+                .as_str()
+                .unwrap()
+                .contains("`token-storage login --again"),
+            "{told}"
+        );
+        assert!(
+            world.record(GROUPS).get("refresh").is_none(),
+            "it is no part of the record"
+        );
+        let shown = world.run(&["get", GROUPS]).succeeded().quiet().stdout;
+        assert!(shown.contains("refuses the refresh token"), "{shown}");
+        let found = world.run(&["doctor"]).succeeded().quiet().stdout;
+        assert!(found.contains("refuses the refresh token"), "{found}");
+        assert_eq!(world.server.refresh_requests(), 1, "looking asks nobody");
+
+        world.log_in(GROUPS_SCOPE);
+        let told = world.run(&["get", GROUPS, "--json"]).succeeded().json();
+        assert!(told.get("refresh").is_none(), "{told}");
+        let found = world.run(&["doctor"]).succeeded().stdout;
+        assert!(!found.contains("refreshing:"), "{found}");
+    }
+}
+
+/// A pause is for everybody, and its length is told.
+#[test]
+fn a_stampede_at_a_server_that_wants_a_pause_is_one_request() {
+    let world = World::expired(SCHEMES[0]);
+    let pause = Fault::Status {
+        status: 429,
+        retry_after: Some(500),
+    };
+    world.server.script(Endpoint::Token, pause);
+    let children: Vec<_> = (0..12).map(|_| world.spawn(&["access-token", GROUPS])).collect();
+    for child in children {
+        Ran::of(child.wait_with_output().unwrap()).ended(7);
+    }
+    assert_eq!(world.server.refresh_requests(), 1);
+    let told = world.run(&["get", GROUPS, "--json"]).succeeded().json();
+    assert_eq!(
+        (&told["refresh"]["state"], &told["refresh"]["needs_login"]),
+        (&"failed".into(), &false.into())
+    );
+    let left = told["refresh"]["retry_after_seconds"].as_u64().unwrap();
+    assert!((1..=501).contains(&left), "{left}");
+}
+
+/// The refresh token was spent, the answer lost, and the server does not repeat it; the access token has not expired.
+#[cfg(feature = "json")]
+#[test]
+fn a_token_that_is_probably_dead_is_told_from_a_good_one() {
+    let world = World::new("json");
+    let ran = world.run(&["access-token", GROUPS, "--json"]).succeeded();
+    assert_eq!(ran.json()["doubtful"], false);
+    // A quarter of its lifetime is left, so the skew decides.
+    let mut file: serde_json::Value = serde_json::from_slice(&std::fs::read(world.cli.file()).unwrap()).unwrap();
+    let record = &mut file["data"]["DEFAULT"][GROUPS];
+    record["expires_at_seconds"] = (record["expires_at_seconds"].as_i64().unwrap() - 3000).into();
+    std::fs::write(world.cli.file(), file.to_string()).unwrap();
+    let old = world.record(GROUPS)["access_token"].clone();
+
+    let gate = Gate::new();
+    world.server.script(Endpoint::Token, Fault::GateAfter(gate.clone()));
+    let mut child = world.spawn(&["access-token", GROUPS, "--refresh"]);
+    arrived(&gate);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let told = world.run(&["get", GROUPS, "--json"]).succeeded().json();
+    assert_eq!(told["refresh"]["state"], "interrupted");
+    world.server.revoke_everything();
+    gate.open();
+    world.run(&["access-token", GROUPS, "--refresh"]).ended(4);
+
+    // Where a good token is there, nobody waits for long, not even for the memory of a refusal.
+    let until = |arguments: &[&str], is_told: &dyn Fn(&Ran) -> bool| {
+        let line = [&["access-token", GROUPS, "--skew", "100000"], arguments].concat();
+        let mut tries = (0..100).map(|_| world.run(&line));
+        tries.find(is_told).expect("told at last")
+    };
+    let ran = until(&["--json"], &|ran| ran.json()["doubtful"] == true).succeeded();
+    assert_eq!(ran.says("probably dead").json()["access_token"], old);
+    let ran = until(&["--refuse-doubtful"], &|ran| ran.code == Some(4)).says("log in again with");
+    assert_eq!(ran.stdout, "");
+    assert_eq!(world.server.refresh_requests(), 2);
+}

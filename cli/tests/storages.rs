@@ -493,3 +493,27 @@ fn reading_a_file_that_is_no_storage_leaves_its_mode() {
         }
     });
 }
+
+/// The database of the SDK is one file, in a journal mode that needs no other.
+#[cfg(feature = "sqlite")]
+#[test]
+fn a_database_is_given_back_without_its_log() {
+    let has_log = |cli: &Cli| std::fs::read(cli.file()).unwrap()[18] == 2;
+    let cli = Cli::new("sqlite");
+    cli.run(&["give-back"]).ended(2).says("there is no database");
+    assert!(!cli.file().exists());
+    cli.store(RESPONSE);
+    assert!(has_log(&cli), "as after each write of ours");
+    let ran = cli.run(&["give-back"]).succeeded();
+    assert!(ran.stdout.contains("no write-ahead log any more"), "{ran:?}");
+    assert!(!has_log(&cli));
+    let token = cli.run(&["access-token", "rs"]).succeeded();
+    assert_eq!(token.stdout, "canary-at\n");
+    assert!(!has_log(&cli), "reading changes nothing");
+    let given = cli.run(&["give-back", "--json"]).succeeded().json();
+    assert_eq!(given["given_back"], cli.file().display().to_string());
+    Cli::new("memory")
+        .run(&["give-back"])
+        .ended(2)
+        .says("only a SQLite database");
+}

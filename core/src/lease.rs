@@ -20,6 +20,16 @@ pub trait RefreshLease: Send + Sync {
     /// - Those of every method of [`TokenStorage`](crate::TokenStorage). "Held by another" is not an error, and an error
     ///   is never "held by another" (L4).
     async fn try_acquire(&self, key: &TokenKey) -> Result<Acquisition>;
+
+    /// Whether an intent may be recorded for the key, without taking the lease and without writing anything: for programs
+    /// that only show what is known. `true` where that cannot be told, as by default.
+    ///
+    /// # Errors
+    /// - Those of every method of [`TokenStorage`](crate::TokenStorage).
+    async fn may_have_intent(&self, key: &TokenKey) -> Result<bool> {
+        let _ = key;
+        Ok(true)
+    }
 }
 
 /// The answer of [`RefreshLease::try_acquire`].

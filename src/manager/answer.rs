@@ -53,10 +53,15 @@ enum Problem {
     Said(String),
     Means(Meaning),
     Unrecognized,
+    /// To somebody else, before.
+    Remembered(String),
     Connection(ConnectionProblem),
     Overloaded,
     Failed,
     Unreadable,
+    /// Of an authorization code, which is no token.
+    #[cfg(feature = "oauth")]
+    Code,
 }
 
 /// The longest `Retry-After` that is believed.
@@ -97,8 +102,7 @@ impl EndpointError {
             (None, Some(status)) => format!("HTTP status {status}"),
             (None, None) => "no answer".to_owned(),
         };
-        let message = format!("that was the outcome of an earlier request ({answer}), and nobody has asked since");
-        let mut error = Self::new(kind, Problem::Said(message)).with_code(code.unwrap_or_default());
+        let mut error = Self::new(kind, Problem::Remembered(answer)).with_code(code.unwrap_or_default());
         error.0.status = status;
         error.0.may_have_been_done = done;
         error
@@ -288,6 +292,15 @@ impl EndpointError {
         matches!(self.0.problem, Problem::Means(Meaning::TokenDead))
     }
 
+    /// What was refused was a code that a person brought, and no token.
+    #[cfg(feature = "oauth")]
+    pub(crate) fn of_a_code(mut self) -> Self {
+        if matches!(self.0.problem, Problem::Means(Meaning::TokenDead | Meaning::Either)) {
+            self.0.problem = Problem::Code;
+        }
+        self
+    }
+
     /// What the server said: its code or its status, and its explanation.
     fn said(&self) -> String {
         let mut said = match (&self.0.code, self.0.status) {
@@ -317,9 +330,19 @@ impl fmt::Display for EndpointError {
                 "{server} answers with an error that is not known here ({})",
                 self.said()
             ),
+            Problem::Remembered(answer) => write!(
+                f,
+                "that was the outcome of an earlier request to {server} ({answer}), and nobody has asked since"
+            ),
             Problem::Connection(problem) => problem.tell(f, server),
             Problem::Overloaded => write!(f, "{server} is overloaded (HTTP status {status})"),
             Problem::Failed => write!(f, "{server} failed (HTTP status {status})"),
+            #[cfg(feature = "oauth")]
+            Problem::Code => write!(
+                f,
+                "{server} does not take this code ({}): it is not whole, was used before or is too old; start again",
+                self.said()
+            ),
             Problem::Unreadable => write!(f, "the answer of {server} cannot be read (HTTP status {status})"),
         }
     }

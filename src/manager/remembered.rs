@@ -11,6 +11,7 @@ use super::{
     Clock, EndpointError, EndpointErrorKind, ManagerError, ManagerErrorKind, ReauthReason, flight::log_minor, hold_off,
     lease::jittered,
 };
+use crate::IssuedBy;
 
 /// After so many answers in a row that nobody understands, a person had better log in again.
 const MANY: u8 = 5;
@@ -87,8 +88,11 @@ pub(super) fn verdict(
 ) -> Option<ManagerError> {
     let unchanged = intent.revision == stored.revision;
     match failure.kind {
-        RefreshFailureKind::Refused | RefreshFailureKind::UnknownOutcome => unchanged.then(|| told(failure, key)),
-        _ => left(intent, failure, clock.now_millis()).map(|left| told(failure, key).with_retry_after(Some(left))),
+        RefreshFailureKind::Refused | RefreshFailureKind::UnknownOutcome => {
+            unchanged.then(|| told(failure, stored, key))
+        }
+        _ => left(intent, failure, clock.now_millis())
+            .map(|left| told(failure, stored, key).with_retry_after(Some(left))),
     }
 }
 
@@ -104,7 +108,7 @@ fn left(intent: &Intent, failure: &RefreshFailure, now: i64) -> Option<Duration>
 }
 
 /// The failure as an error, told to somebody who did not ask the server.
-fn told(failure: &RefreshFailure, key: &TokenKey) -> ManagerError {
+fn told(failure: &RefreshFailure, stored: &StoredToken, key: &TokenKey) -> ManagerError {
     let kind = match failure.kind {
         RefreshFailureKind::Refused | RefreshFailureKind::UnknownOutcome => EndpointErrorKind::Refused,
         RefreshFailureKind::ClientRejected => EndpointErrorKind::ClientRejected,
@@ -113,6 +117,11 @@ fn told(failure: &RefreshFailure, key: &TokenKey) -> ManagerError {
     };
     let code = failure.code.as_deref();
     let cause = EndpointError::remembered(kind, code, failure.status, failure.may_have_been_done);
+    let server = IssuedBy::of(&stored.data).ok().flatten();
+    let cause = match server.as_ref().and_then(IssuedBy::server_name) {
+        Some(name) => cause.with_server(name),
+        None => cause,
+    };
     error(failure, key, cause)
 }
 

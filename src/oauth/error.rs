@@ -20,6 +20,8 @@ pub enum LoginErrorKind {
     Denied,
     /// What came back does not belong to this login: a wrong `state`. Start again; it may have been an attack.
     StateMismatch,
+    /// What a person pasted is something else than was asked for, and was not sent anywhere. Start again.
+    Pasted,
     /// Nobody finished the login in time.
     TimedOut,
     /// The server refused or could not be reached; see [`LoginError::server`].

@@ -8,7 +8,7 @@ use url::Url;
 use zeroize::Zeroizing;
 
 use super::{LoginError, LoginErrorKind, LoginOptions, OAuthClient, redirect::Expected};
-use crate::TokenResponse;
+use crate::{TokenResponse, manager::EndpointError};
 
 /// A login that a person has yet to agree to: they visit [`url`](PendingLogin::url), and what comes back finishes it.
 ///
@@ -95,7 +95,8 @@ impl PendingLogin {
     /// [`finish_with_redirect`](Self::finish_with_redirect) does.
     ///
     /// # Errors
-    /// - [`LoginErrorKind::Answer`] if nothing was pasted; those of `finish_with_redirect`.
+    /// - [`LoginErrorKind::Answer`] if nothing was pasted, [`LoginErrorKind::Pasted`] if it is the address to log in at; those
+    ///   of `finish_with_redirect`.
     pub async fn finish_with_pasted(self, pasted: &str) -> Result<TokenResponse, LoginError> {
         let pasted = pasted.trim();
         if pasted.is_empty() {
@@ -105,9 +106,23 @@ impl PendingLogin {
             ));
         }
         if pasted.starts_with("http://") || pasted.starts_with("https://") {
+            if self.is_own_address(pasted) {
+                return Err(LoginError::new(
+                    LoginErrorKind::Pasted,
+                    "this is the address to log in at; start again, visit it, and paste the address that the browser is \
+                     sent to in the end",
+                ));
+            }
             return self.finish_with_redirect(pasted).await;
         }
         self.redeem(&Secret::from(pasted)).await
+    }
+
+    /// Whoever is asked for an address has that of the login at hand.
+    fn is_own_address(&self, pasted: &str) -> bool {
+        let Ok(pasted) = Url::parse(pasted) else { return false };
+        let place = |url: &Url| (url.origin(), url.path().to_owned());
+        place(&pasted) == place(&self.url) && !pasted.query_pairs().any(|(name, _)| name == "code" || name == "error")
     }
 
     /// Finishes with the address that the browser was sent to, or only its query (the part after `?`).
@@ -135,7 +150,7 @@ impl PendingLogin {
             ("redirect_uri", &self.redirect_uri),
             ("code_verifier", self.verifier.expose()),
         ];
-        let response = self.client.tokens(form).await?;
+        let response = self.client.tokens(form).await.map_err(EndpointError::of_a_code)?;
         let response = response.with_requested_scope(&self.scope);
         self.client.identified(response, self.nonce.as_ref()).await
     }

@@ -204,3 +204,35 @@ async fn a_server_without_a_browser_login_is_a_matter_of_configuration() {
     ];
     assert_eq!(kinds, [LoginErrorKind::Configuration; 3]);
 }
+
+/// The address that is at hand is that of the login itself: no attack, and nothing to ask the server.
+#[tokio::test]
+async fn the_address_of_the_login_pasted_back_is_told_as_that() {
+    let (server, client) = world().await;
+    let login = client.begin_login(&options(), &code_page(&server)).unwrap();
+    let (own, place) = (login.url().to_string(), login.url().path().to_owned());
+    let error = login.finish_with_pasted(&own).await.unwrap_err();
+    assert_eq!(error.kind(), LoginErrorKind::Pasted);
+    assert!(error.to_string().contains("the address to log in at"), "{error}");
+    // One that has a code is a redirect, wherever it leads, and is checked as one.
+    let login = client.begin_login(&options(), &code_page(&server)).unwrap();
+    let other = format!("{}{place}?code=c&state=s", server.url());
+    let error = login.finish_with_pasted(&other).await.unwrap_err();
+    assert_eq!(error.kind(), LoginErrorKind::StateMismatch);
+    assert_nothing_redeemed(&server);
+}
+
+#[tokio::test]
+async fn a_wrong_code_is_called_a_code() {
+    use std::error::Error as _;
+
+    let (server, client) = world().await;
+    let login = client.begin_login(&options(), &code_page(&server)).unwrap();
+    let error = login.finish_with_pasted("no-such-code").await.unwrap_err();
+    let said = error.source().expect("what the server said").to_string();
+    assert!(
+        said.contains(&server.url()) && said.contains("this code (invalid_grant"),
+        "{said}"
+    );
+    assert!(!said.contains("token"), "{said}");
+}

@@ -102,6 +102,16 @@ impl RefreshLease for FileLease {
             prover: Arc::clone(&self.prover),
         })))
     }
+
+    async fn may_have_intent(&self, key: &TokenKey) -> Result<bool> {
+        let path = self.path(key);
+        on_own_thread(Operation::Lease, move || match std::fs::metadata(&path) {
+            Ok(found) => Ok(found.len() > 0),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(io_error(Operation::Lease, &path, "look at", error)),
+        })
+        .await
+    }
 }
 
 fn acquire(path: &Path, target: &Path) -> io::Result<Option<(File, Option<Intent>)>> {

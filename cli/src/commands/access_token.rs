@@ -39,6 +39,12 @@ pub(crate) struct Wanted {
     #[arg(long, conflicts_with_all = ["refresh", "rejected"])]
     no_refresh: bool,
 
+    /// End with code 4 rather than use a token that is probably dead although it has not expired: its refresh token was spent,
+    /// the answer was lost, and the server refused to repeat it
+    #[cfg(feature = "oauth")]
+    #[arg(long, conflicts_with = "no_refresh")]
+    refuse_doubtful: bool,
+
     #[cfg(feature = "oauth")]
     #[command(flatten)]
     fresh: crate::manager::Fresh,
@@ -52,6 +58,8 @@ pub(crate) struct Wanted {
 pub(super) struct Token {
     pub(super) secret: Secret,
     pub(super) expires_at: Option<i64>,
+    /// Whether it is probably dead although it has not expired.
+    pub(super) doubtful: bool,
 }
 
 pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit> {
@@ -59,7 +67,8 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit> {
     let token = obtain(&resource_server, &args.wanted, context).await?;
     if context.json {
         let secret = token.secret.expose();
-        print_json(&json!({"access_token": secret, "expires_at_seconds": token.expires_at}))?;
+        let (expires_at, doubtful) = (token.expires_at, token.doubtful);
+        print_json(&json!({"access_token": secret, "expires_at_seconds": expires_at, "doubtful": doubtful}))?;
     } else {
         print(&Zeroizing::new(format!("{}\n", token.line()?)))?;
     }
@@ -98,6 +107,7 @@ async fn stored(resource_server: &str, context: &Context) -> Result<Token> {
     Ok(Token {
         secret: data.access_token,
         expires_at: data.expires_at,
+        doubtful: false,
     })
 }
 
@@ -120,10 +130,14 @@ async fn refreshed(resource_server: &str, wanted: &Wanted, context: &Context) ->
     let session = Session::with_margin(context, &wanted.server, resource_server, margin).await?;
     let key = session.tokens.key(resource_server);
     match session.access_token(&key, &wanted.fresh, rejected.as_ref()).await {
-        Ok(token) => Ok(Token {
-            secret: token.secret().clone(),
-            expires_at: token.expires_at(),
-        }),
+        Ok(token) => match token.failure() {
+            Some(why) if wanted.refuse_doubtful && token.is_doubtful() => Err(session.failed(why)),
+            _ => Ok(Token {
+                secret: token.secret().clone(),
+                expires_at: token.expires_at(),
+                doubtful: token.is_doubtful(),
+            }),
+        },
         // What is said of these is the same with and without refreshing.
         Err(error)
             if !wanted.fresh.is_forced()

@@ -9,13 +9,17 @@ use crate::{
 
 /// Examine the storage and say what to do about what is found; changes nothing
 ///
-/// Looks at permissions, format, integrity, damaged records, who holds a lock, the file system, and leftovers. The exit
-/// code is 5 if there is an error among the findings, and 0 otherwise.
+/// Looks at permissions, format, integrity, damaged records, who holds a lock, the file system, leftovers, and in files at
+/// refreshes that were refused or broken off. The exit code is 5 if there is an error among the findings, and 0 otherwise.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {}
 
 pub(crate) async fn run(_args: Args, context: &Context) -> Result<Exit> {
     let mut findings = context.url()?.examine().await?;
+    #[cfg(feature = "oauth")]
+    if findings.iter().all(|finding| finding.severity < Severity::Error) {
+        findings.extend(failed_refreshes(context).await);
+    }
     findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
     if context.json {
         let findings: Vec<Value> = findings.iter().map(as_json).collect();
@@ -33,6 +37,68 @@ pub(crate) async fn run(_args: Args, context: &Context) -> Result<Exit> {
     } else {
         Exit::Success
     })
+}
+
+/// More records than this are not looked at.
+#[cfg(feature = "oauth")]
+const MOST_RECORDS: usize = 10_000;
+
+/// What is known of refreshes that failed. What cannot be found out, `examine` has said.
+#[cfg(feature = "oauth")]
+async fn failed_refreshes(context: &Context) -> Vec<Finding> {
+    use token_storage::{LeaseKind, StorageUrl};
+
+    let mut findings = Vec::new();
+    let Ok(url @ (StorageUrl::Json(_) | StorageUrl::Sqlite(_))) = context.url() else {
+        return findings;
+    };
+    let Ok(storage) = url.open().await else { return findings };
+    let Some(enumerate) = storage
+        .enumerate()
+        .filter(|_| storage.describe().lease == Some(LeaseKind::Process))
+    else {
+        return findings;
+    };
+    for key in first_keys(&*enumerate).await {
+        let Some(status) = crate::status::of(&*storage, &key, context).await else {
+            continue;
+        };
+        let place = format!(
+            "{} in namespace {}",
+            text::mention(key.resource_server()),
+            text::mention(key.namespace())
+        );
+        findings.push(Finding::new(
+            Severity::Warning,
+            place,
+            format!("refreshing: {}", status.message),
+            "",
+        ));
+    }
+    findings
+}
+
+#[cfg(feature = "oauth")]
+async fn first_keys(enumerate: &dyn token_storage::Enumerate) -> Vec<token_storage::TokenKey> {
+    use token_storage::EnumerateExt as _;
+
+    let mut keys = Vec::new();
+    let namespaces = enumerate.all_namespaces().await;
+    for namespace in namespaces.map(|page| page.items).unwrap_or_default() {
+        let mut after = None;
+        while keys.len() < MOST_RECORDS {
+            let Ok(page) = enumerate.list_keys(&namespace, after.as_ref()).await else {
+                break;
+            };
+            keys.extend(page.items);
+            after = page.next;
+            if after.is_none() {
+                break;
+            }
+        }
+    }
+    keys.truncate(MOST_RECORDS);
+    keys
 }
 
 /// One finding as one line.

@@ -36,10 +36,15 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit> {
     let stored = tokens.get(&resource_server).await?;
     let stored = stored.ok_or_else(|| not_found(context, tokens.storage()))?;
     voice::prove(&resource_server);
+    let key = tokens.key(&resource_server);
+    #[cfg(feature = "oauth")]
+    let status = crate::status::of(tokens.storage(), &key, context).await;
     let shown = Shown {
-        key: &tokens.key(&resource_server),
+        key: &key,
         data: &stored.data,
         reveal: args.reveal,
+        #[cfg(feature = "oauth")]
+        status: status.as_ref(),
     };
     match args.format {
         Format::Env => print(&shown.env()?)?,

@@ -141,6 +141,10 @@ impl RefreshLease for StagedLease<'_> {
             held => held,
         })
     }
+
+    async fn may_have_intent(&self, key: &TokenKey) -> Result<bool> {
+        self.inner.may_have_intent(key).await
+    }
 }
 
 #[derive(Debug)]

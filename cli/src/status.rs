@@ -1,0 +1,66 @@
+//! What is known of a token's refreshes, for commands that only look. No server is asked.
+
+use serde::Serialize;
+use token_storage::{
+    LeaseKind, TokenKey, TokenStorage,
+    manager::{ManagerError, RefreshStatus, refresh_status},
+};
+
+use crate::{Context, failure::chain};
+
+/// What `get` and `doctor` tell of it.
+#[derive(Debug, Serialize)]
+pub(crate) struct Status {
+    state: &'static str,
+    pub(crate) message: String,
+    /// Whether a person must log in again.
+    needs_login: bool,
+    /// When the server is asked again at the earliest.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retry_after_seconds: Option<u64>,
+}
+
+/// `None` if there is nothing to tell, or if it cannot be found out without writing: a lease on a server is a record there.
+pub(crate) async fn of(storage: &dyn TokenStorage, key: &TokenKey, context: &Context) -> Option<Status> {
+    let lease = storage.lease()?;
+    if storage.describe().lease != Some(LeaseKind::Process) || !lease.may_have_intent(key).await.ok()? {
+        return None;
+    }
+    match refresh_status(storage, key).await.ok()? {
+        RefreshStatus::UnderWay => Some(Status::new("under_way", "another process is refreshing it now")),
+        RefreshStatus::Interrupted => Some(Status::new(
+            "interrupted",
+            "the last one ended without an answer, so the token may be dead; the next one, the only one that is tried with \
+             this refresh token, shows it",
+        )),
+        RefreshStatus::Failed(error) => Some(Status::failed(&error, key, context)),
+        _ => None,
+    }
+}
+
+impl Status {
+    fn new(state: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            state,
+            message: message.into(),
+            needs_login: false,
+            retry_after_seconds: None,
+        }
+    }
+
+    fn failed(error: &ManagerError, key: &TokenKey, context: &Context) -> Self {
+        let with = format!(
+            "log in again with `{}`",
+            context.login_again(Some(key.resource_server()))
+        );
+        let message = chain(error).replacen("log in again", &with, 1);
+        let needs_login = error.needs_login();
+        // A pause is for a while, a refusal until somebody logs in.
+        let retry_after = error.retry_after().filter(|_| !needs_login);
+        Self {
+            needs_login,
+            retry_after_seconds: retry_after.map(|left| left.as_secs() + u64::from(left.subsec_nanos() > 0)),
+            ..Self::new("failed", message)
+        }
+    }
+}
