@@ -20,7 +20,28 @@ fn size() -> (usize, usize, usize) {
 }
 
 pub(crate) fn trials(kind: Kind) -> Vec<Trial> {
-    vec![trial(format!("stampede::l5::{}", kind.name()), move || run(kind))]
+    vec![
+        trial(format!("stampede::l5::{}", kind.name()), move || run(kind)),
+        trial(format!("stampede::l7::{}", kind.name()), move || refused(kind)),
+    ]
+}
+
+/// L7: a server that refuses is asked once, by whichever of the processes, and not again by one that starts later.
+async fn refused(kind: Kind) {
+    let mut world = World::new(kind).await;
+    world.now += LIFETIME;
+    world.server.revoke_everything();
+    let job = world.job();
+    let mut workers: Vec<Worker> = (0..11).map(|_| Worker::start_unready(&job)).collect();
+    workers.iter_mut().for_each(Worker::wait_until_ready);
+    workers.iter_mut().for_each(|worker| worker.tell(world.now));
+    let refused = Answer::Failed("ReauthRequired(Refused)".into());
+    for worker in &mut workers {
+        assert_eq!(worker.answer().unwrap(), refused);
+    }
+    world.now += LIFETIME;
+    assert_eq!(world.ask_once(&job), refused);
+    assert_eq!(world.server.refresh_requests(), 1);
 }
 
 async fn run(kind: Kind) {
