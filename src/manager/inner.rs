@@ -65,12 +65,13 @@ impl Default for Settings {
     }
 }
 
-/// The skew is at most this part of a token's lifetime: otherwise no short-lived token would ever be good enough.
+/// The skew is at most this part of a token's lifetime, or a second: otherwise no short-lived token would ever be good
+/// enough, and without that second one would be handed out that expires now.
 const SKEW_PART: i64 = 4;
 
 impl Settings {
     fn margin(&self, lifetime: Option<i64>) -> i64 {
-        let skew = lifetime.map_or(self.skew, |lifetime| self.skew.min(lifetime / SKEW_PART));
+        let skew = lifetime.map_or(self.skew, |lifetime| self.skew.min((lifetime / SKEW_PART).max(1)));
         skew.max(self.valid_for)
     }
 

@@ -22,8 +22,35 @@ fn size() -> (usize, usize, usize) {
 pub(crate) fn trials(kind: Kind) -> Vec<Trial> {
     vec![
         trial(format!("stampede::l5::{}", kind.name()), move || run(kind)),
+        trial(format!("stampede::lifetimes::{}", kind.name()), move || lifetimes(kind)),
         trial(format!("stampede::l7::{}", kind.name()), move || refused(kind)),
     ]
+}
+
+/// Seconds, below and above what counts as nearly expired for a token of an hour.
+const SHORT: [i64; 5] = [3, 30, 59, 60, 61];
+
+/// L5: a token that is short-lived from its first second is no reason to ask again.
+async fn lifetimes(kind: Kind) {
+    for lifetime in SHORT {
+        let mut world = World::with_lifetime(kind, lifetime).await;
+        let mut job = world.job();
+        job.tasks = 4;
+        let mut workers: Vec<Worker> = (0..4).map(|_| Worker::start_unready(&job)).collect();
+        workers.iter_mut().for_each(Worker::wait_until_ready);
+        for expiry in 1..=3 {
+            world.now += lifetime;
+            workers.iter_mut().for_each(|worker| worker.tell(world.now));
+            let answers: Vec<_> = workers.iter_mut().map(|worker| worker.answer().unwrap()).collect();
+            let current = Answer::Token(world.stored_token().await);
+            assert!(
+                answers.iter().all(|answer| *answer == current),
+                "{lifetime} s: {answers:?}"
+            );
+            assert_eq!(world.server.refresh_requests(), expiry, "{lifetime} s");
+        }
+        assert_eq!(world.server.reuse_detections(), 0, "{lifetime} s");
+    }
 }
 
 /// L7: a server that refuses is asked once, by whichever of the processes, and not again by one that starts later.

@@ -11,7 +11,7 @@ use token_storage::{
     TokenKey, TokenResponse, TokenStorage, TokenStorageExt,
     oauth::{HttpClient, OAuthClient, Provider},
 };
-use token_storage_conformance::auth_server::AuthServer;
+use token_storage_conformance::auth_server::{AuthServer, Config};
 
 use crate::{
     storages::{self, Kind, LONG_LEASE},
@@ -48,10 +48,17 @@ pub(crate) struct World {
 impl World {
     /// A server and a storage with one token, which is good until `START + LIFETIME`.
     pub(crate) async fn new(kind: Kind) -> Self {
+        Self::with_lifetime(kind, LIFETIME).await
+    }
+
+    /// The same with tokens that are good for so many seconds.
+    pub(crate) async fn with_lifetime(kind: Kind, lifetime: i64) -> Self {
+        let mut config = Config::default();
+        config.access_token_lifetime = Some(lifetime.unsigned_abs());
         let directory = tempfile::tempdir().unwrap();
         let place = kind.place(directory.path()).await;
         let world = Self {
-            server: AuthServer::start(),
+            server: AuthServer::start_with(config),
             storage: storages::open(&place, LONG_LEASE).await,
             place,
             now: START,
