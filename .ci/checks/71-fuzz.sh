@@ -1,0 +1,35 @@
+#!/usr/bin/env bash
+# Runs each fuzz target on its seeds and for a moment more. TOKEN_STORAGE_FUZZ_RUNS says how many executions (0: until
+# something is found). What crashes lies in fuzz/artifacts; make a test of it.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+source .ci/lib.sh
+
+runs=${TOKEN_STORAGE_FUZZ_RUNS:-20000}
+tool=$work/cargo-fuzz
+[ -x "$tool/bin/cargo-fuzz" ] || cargo install --quiet --locked cargo-fuzz@0.13.2 --root "$tool"
+# What libFuzzer counts by comes from the compiler behind flags that only a nightly one accepts openly. Without a sanitizer
+# the standard library is not built anew.
+export RUSTC_BOOTSTRAP=1
+fuzz() { "$tool/bin/cargo-fuzz" fuzz "$@"; }
+options=(--sanitizer none --fuzz-dir fuzz --features dynamodb)
+
+fuzz build "${options[@]}"
+for file in fuzz/targets/*.rs; do
+    target=$(basename "$file" .rs)
+    corpus=$work/corpus/$target
+    mkdir -p "$corpus"
+    seeds=()
+    for folder in "fuzz/seeds/$target" ; do [ ! -d "$folder" ] || seeds+=("$folder"); done
+    case $target in
+        json_file) seeds+=(backends/json/tests/fixtures) ;;
+        sqlite_file) seeds+=(backends/sqlite/tests/fixtures) ;;
+    esac
+    # Files take far longer than texts.
+    case $target in *_file | *_row | *_item) count=$((runs / 10)) ;; *) count=$runs ;; esac
+    say "$target: $count executions"
+    fuzz run "${options[@]}" "$target" "$corpus" "${seeds[@]}" -- \
+        -runs="$count" -max_len=32768 -timeout=20 -rss_limit_mb=4096 -print_final_stats=1 2>"$work/fuzz-$target.log" ||
+        { tail -n 40 "$work/fuzz-$target.log" >&2; die "$target: see above"; }
+    grep -E 'number_of_executed_units|average_exec_per_sec' "$work/fuzz-$target.log"
+done
