@@ -31,8 +31,8 @@ const CHECKPOINT_PAGES: i32 = 1000;
 /// since it can start anew only when all of it has been copied.
 const LONGEST_LOG_PAGES: i32 = 8000;
 /// How long a damaged database is looked at again before it is believed to be damaged: another program may be copying it
-/// into place.
-pub(crate) const DAMAGE_PATIENCE: Duration = Duration::from_millis(250);
+/// into place. A fuzzer is not.
+pub(crate) const DAMAGE_PATIENCE: Duration = Duration::from_millis(if cfg!(fuzzing) { 0 } else { 250 });
 pub(crate) const DAMAGE_PAUSE: Duration = Duration::from_millis(25);
 /// How long switching to the write-ahead log is tried while others use the database. Writing works without.
 const SWITCH_PATIENCE: Duration = Duration::from_secs(1);
