@@ -12,7 +12,7 @@ tool=$work/cargo-fuzz
 # the standard library is not built anew.
 export RUSTC_BOOTSTRAP=1
 fuzz() { "$tool/bin/cargo-fuzz" fuzz "$@"; }
-options=(--sanitizer none --fuzz-dir fuzz --features dynamodb)
+options=(--sanitizer none --fuzz-dir fuzz --features dynamodb,oauth)
 
 fuzz build "${options[@]}"
 for file in fuzz/targets/*.rs; do
@@ -26,7 +26,11 @@ for file in fuzz/targets/*.rs; do
         sqlite_file) seeds+=(backends/sqlite/tests/fixtures) ;;
     esac
     # Files take far longer than texts.
-    case $target in *_file | *_row | *_item) count=$((runs / 10)) ;; *) count=$runs ;; esac
+    case $target in
+        sqlite_file) count=$((runs / 100)) ;;
+        *_file | *_row | *_item) count=$((runs / 10)) ;;
+        *) count=$runs ;;
+    esac
     say "$target: $count executions"
     fuzz run "${options[@]}" "$target" "$corpus" "${seeds[@]}" -- \
         -runs="$count" -max_len=32768 -timeout=20 -rss_limit_mb=4096 -print_final_stats=1 2>"$work/fuzz-$target.log" ||

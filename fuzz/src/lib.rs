@@ -79,3 +79,29 @@ pub fn file_keeps_what_it_has(storage: Arc<dyn TokenStorage>) {
         }
     });
 }
+
+/// An HTTP client that gives these answers in turn, whatever is asked; the last one for ever.
+#[cfg(feature = "oauth")]
+pub fn answers(answers: Vec<(u16, Vec<u8>)>) -> token_storage::oauth::HttpClient {
+    token_storage::oauth::HttpClient::with_transport(Arc::new(Answers(std::sync::Mutex::new(answers))))
+}
+
+#[cfg(feature = "oauth")]
+#[derive(Debug)]
+struct Answers(std::sync::Mutex<Vec<(u16, Vec<u8>)>>);
+
+#[cfg(feature = "oauth")]
+#[token_storage::async_trait]
+impl token_storage::oauth::HttpTransport for Answers {
+    async fn send(
+        &self,
+        _request: token_storage::oauth::HttpRequest,
+    ) -> Result<token_storage::oauth::HttpAnswer, token_storage::manager::EndpointError> {
+        let mut answers = self.0.lock().unwrap();
+        let (status, body) = match answers.len() {
+            1 => answers[0].clone(),
+            _ => answers.remove(0),
+        };
+        Ok(token_storage::oauth::HttpAnswer::new(status, body))
+    }
+}
