@@ -44,7 +44,7 @@ pub trait TokenEndpoint: fmt::Debug + Send + Sync {
     /// Revokes a token (RFC 7009). A token that is unknown or revoked already is a success.
     ///
     /// # Errors
-    /// - [`EndpointErrorKind::Unsupported`] if the server cannot revoke; otherwise as for `refresh`.
+    /// - [`Unsupported`](super::EndpointErrorKind::Unsupported) if the server cannot revoke; otherwise as for `refresh`.
     async fn revoke(&self, token: &Secret, kind: TokenKind) -> Result<(), EndpointError>;
 }
 

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use token_storage::{
     StoredResponse, TokenResponse,
+    manager::{InTheWay, StoredLogin},
     oauth::{LoopbackLogin, OAuthClient, PendingLogin},
 };
 use tokio::time::{Instant, timeout, timeout_at};
@@ -164,8 +165,10 @@ impl Login<'_> {
             }
         };
         let Session { manager, tokens, .. } = self.session;
-        match manager.store_login(tokens.namespace(), &named).await {
-            Ok(stored) => {
+        // Whoever is in the way has been asked about.
+        let login = manager.store_login_with(tokens.namespace(), &named, InTheWay::Replace);
+        match login.await {
+            Ok(StoredLogin { records: stored, .. }) => {
                 self.tell(&stored);
                 self.end(replaced, &stored).await;
                 Ok(stored)
