@@ -90,6 +90,14 @@ impl EndpointError {
         Self::new(EndpointErrorKind::ClientRejected, Problem::Said(message.into()))
     }
 
+    /// The answer to a refresh is of another login than the record. Terminal: only a new login says who it is.
+    #[cfg(feature = "oauth")]
+    pub(crate) fn of_another_login(what: &str, server: Option<&str>) -> Self {
+        let server = quote::clean(server.unwrap_or("the authorization server"));
+        let message = format!("{server} answered a refresh with {what}, so nothing of it was stored; log in again");
+        Self::new(EndpointErrorKind::Refused, Problem::Said(message))
+    }
+
     /// The record says something that cannot be sent, so nothing was.
     pub(super) fn senseless(message: &str) -> Self {
         Self::new(EndpointErrorKind::ClientRejected, Problem::Said(message.into()))

@@ -8,9 +8,16 @@ use token_storage_core::{Secret, TokenData, async_trait};
 use tokio::sync::OnceCell;
 use url::Url;
 
-use super::{ClientAuth, HttpClient, LoginError, Provider, http::Answer, keys::KeyCache, leftover};
+use super::{
+    ClientAuth, ClientKey, HttpClient, LoginError, LoginOptions, Provider,
+    assertion::Assertion,
+    credentials::{Credentials, Proof},
+    http::Answer,
+    keys::KeyCache,
+    leftover, renewed,
+};
 use crate::{
-    IssuedBy, TokenPath, TokenResponse,
+    Grant, IssuedBy, Renewal, TokenPath, TokenResponse,
     manager::{EndpointError, RefreshRequest, TokenEndpoint, TokenKind},
 };
 
@@ -22,8 +29,8 @@ pub struct OAuthClient {
     pub(super) http: HttpClient,
     pub(super) provider: Provider,
     pub(super) client_id: String,
-    client_secret: Option<Secret>,
-    client_auth: ClientAuth,
+    pub(super) credentials: Credentials,
+    assertion_audience: Option<String>,
     pub(super) keys: Arc<KeyCache>,
     token_path: Option<TokenPath>,
     /// What the issuer said once an address of its record was gone.
@@ -37,18 +44,34 @@ impl OAuthClient {
             http,
             provider,
             client_id: client_id.into(),
-            client_secret: None,
-            client_auth: ClientAuth::Header,
+            credentials: Credentials::None,
+            assertion_audience: None,
             keys: Arc::default(),
             token_path: None,
             found: Arc::default(),
         }
     }
 
-    /// Makes it a confidential client: a service that can keep a secret.
+    /// Makes it a confidential client: a service that can keep a secret. The empty text is a secret, too, and is sent.
     pub fn with_secret(mut self, secret: impl Into<Secret>, client_auth: ClientAuth) -> Self {
-        self.client_secret = Some(secret.into());
-        self.client_auth = client_auth;
+        self.credentials = Credentials::Secret(secret.into(), client_auth);
+        self
+    }
+
+    /// Makes it a confidential client that signs with a key, whose public part the server knows (`private_key_jwt`, RFC
+    /// 7523 section 2.2, OpenID Connect Core section 9).
+    ///
+    /// Each request has a JWT of its own: `iss` and `sub` are the client's id, `jti` is random, `exp` is 2 minutes away, and
+    /// `aud` is the token endpoint, unless [`with_assertion_audience`](Self::with_assertion_audience) says otherwise.
+    pub fn with_key(mut self, key: ClientKey) -> Self {
+        self.credentials = Credentials::Key(key);
+        self
+    }
+
+    /// What the JWTs that prove who the client is name as their audience, in place of the token endpoint: the issuer, at
+    /// servers that follow FAPI 2.0.
+    pub fn with_assertion_audience(mut self, audience: impl Into<String>) -> Self {
+        self.assertion_audience = Some(audience.into());
         self
     }
 
@@ -77,18 +100,29 @@ impl OAuthClient {
         issued_by
     }
 
-    /// Tokens for the client itself, without a person (RFC 6749 section 4.4).
+    /// Tokens for the client itself, without a person (RFC 6749 section 4.4). See
+    /// [`client_credentials_with`](Self::client_credentials_with).
     ///
     /// # Errors
     /// - [`LoginErrorKind::Server`](super::LoginErrorKind::Server).
     pub async fn client_credentials(&self, scope: &str) -> Result<TokenResponse, LoginError> {
-        let mut form = vec![("grant_type", "client_credentials")];
-        let scopes: Vec<&str> = scope.split_ascii_whitespace().collect();
-        let scope = scopes.join(" ");
-        if !scope.is_empty() {
-            form.push(("scope", &scope));
-        }
-        Ok(self.tokens(form).await?.with_requested_scope(&scope))
+        self.client_credentials_with(&LoginOptions::new(scope)).await
+    }
+
+    /// As [`client_credentials`](Self::client_credentials), with the parameters for token requests of the options.
+    ///
+    /// The response says how it came about ([`Renewal`]), so a [`TokenManager`](crate::manager::TokenManager) that keeps it
+    /// fetches a new token the same way when it expires, once for all processes.
+    ///
+    /// # Errors
+    /// - [`LoginErrorKind::Server`](super::LoginErrorKind::Server).
+    pub async fn client_credentials_with(&self, options: &LoginOptions) -> Result<TokenResponse, LoginError> {
+        let mut renewal = options.renewal(Grant::ClientCredentials);
+        renewal.scope = Some(options.scope().to_owned()).filter(|scope| !scope.is_empty());
+        let now = unix_now();
+        let answer = self.ask(self.token_endpoint(), &renewal, None).await?;
+        let response = self.login_response(&answer, now).await?;
+        Ok(response.with_requested_scope(options.scope()).with_renewal(&renewal))
     }
 
     /// Globus: trades a token that this service was called with for tokens of the services that it calls itself. One
@@ -157,12 +191,18 @@ impl OAuthClient {
 
     /// A form with this client's authentication.
     pub(super) async fn post(&self, url: &Url, mut form: Vec<(&str, &str)>) -> Result<Answer, EndpointError> {
-        let secret = self.client_secret.as_ref().map(Secret::expose);
-        let basic = match (secret, self.client_auth) {
-            (Some(secret), ClientAuth::Header) => Some((self.client_id.as_str(), secret)),
-            (secret, _) => {
+        let token_endpoint = self.token_endpoint().as_str();
+        let assertion = Assertion {
+            client_id: &self.client_id,
+            audience: self.assertion_audience.as_deref().unwrap_or(token_endpoint),
+            now: unix_now(),
+        };
+        let proof = self.credentials.prove(&assertion)?;
+        let basic = match &proof {
+            Proof::Basic(secret) => Some((self.client_id.as_str(), *secret)),
+            Proof::Form(members) => {
                 form.push(("client_id", &self.client_id));
-                form.extend(secret.map(|secret| ("client_secret", secret)));
+                form.extend(members.iter().map(|(name, value)| (*name, value.expose())));
                 None
             }
         };
@@ -191,20 +231,27 @@ impl OAuthClient {
         response
     }
 
-    /// Asks the token endpoint at `url` for what follows a refresh token.
-    pub(super) async fn redeem_at(
+    /// Asks for a token as a record says that it is to be asked for anew.
+    async fn ask(&self, url: &Url, renewal: &Renewal, token: Option<&Secret>) -> Result<Answer, EndpointError> {
+        let mut form = match (renewal.grant, token) {
+            (Grant::ClientCredentials, _) => vec![("grant_type", "client_credentials")],
+            (Grant::RefreshToken, Some(token)) => {
+                vec![("grant_type", "refresh_token"), ("refresh_token", token.expose())]
+            }
+            (Grant::RefreshToken, None) => return Err(EndpointError::client_rejected("no refresh token")),
+        };
+        form.extend(renewal.scope.as_deref().map(|scope| ("scope", scope)));
+        form.extend(pairs(&renewal.parameters));
+        self.post(url, form).await
+    }
+
+    async fn renew(
         &self,
         url: &Url,
+        renewal: &Renewal,
         request: &RefreshRequest<'_>,
     ) -> Result<TokenResponse, EndpointError> {
-        let Some(refresh_token) = &request.data.refresh_token else {
-            return Err(EndpointError::client_rejected("no refresh token"));
-        };
-        let form = vec![
-            ("grant_type", "refresh_token"),
-            ("refresh_token", refresh_token.expose()),
-        ];
-        let answer = self.post(url, form).await?;
+        let answer = self.ask(url, renewal, request.data.refresh_token.as_ref()).await?;
         self.token_response(&answer, request.now)
     }
 
@@ -226,14 +273,24 @@ impl OAuthClient {
 impl TokenEndpoint for OAuthClient {
     async fn refresh(&self, request: RefreshRequest<'_>) -> Result<TokenResponse, EndpointError> {
         self.accepts(request.data)?;
-        let renewed = self.redeem_at(self.token_endpoint(), &request).await;
-        let Some(url) = self
-            .moved(&renewed, self.token_endpoint(), |found| Some(&found.token_endpoint))
-            .await
-        else {
-            return renewed;
-        };
-        self.redeem_at(url, &request).await
+        let renewal = request.renewal()?;
+        let mut renewed = self.renew(self.token_endpoint(), &renewal, &request).await;
+        let moved = self.moved(&renewed, self.token_endpoint(), |found| Some(&found.token_endpoint));
+        if let Some(url) = moved.await {
+            renewed = self.renew(url, &renewal, &request).await;
+        }
+        match renewed::check(self, request.data, renewed?) {
+            Ok(response) => Ok(response),
+            Err((response, error)) => {
+                self.revoke_fresh(&response, request.data).await;
+                Err(error)
+            }
+        }
+    }
+
+    fn renews(&self, data: &TokenData) -> bool {
+        // A grant that cannot be read is for `refresh` to complain about.
+        data.refresh_token.is_some() || Renewal::of(data).is_ok_and(|renewal| renewal.grant == Grant::ClientCredentials)
     }
 
     fn accepts(&self, data: &TokenData) -> Result<(), EndpointError> {
@@ -286,6 +343,11 @@ impl OAuthClient {
     }
 }
 
+/// Parameters as members of a form.
+pub(super) fn pairs(parameters: &[(String, String)]) -> impl Iterator<Item = (&str, &str)> {
+    parameters.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+}
+
 /// Counting from before the request makes an expiry too early by its duration, never too late.
 pub(super) fn unix_now() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -297,7 +359,7 @@ impl fmt::Debug for OAuthClient {
         f.debug_struct("OAuthClient")
             .field("provider", &self.provider)
             .field("client_id", &self.client_id)
-            .field("confidential", &self.client_secret.is_some())
+            .field("confidential", &!matches!(self.credentials, Credentials::None))
             .finish_non_exhaustive()
     }
 }

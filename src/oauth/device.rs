@@ -7,9 +7,12 @@ use token_storage_core::Secret;
 use tokio::time::{Instant, sleep_until};
 use url::Url;
 
-use super::{LoginError, LoginErrorKind, LoginOptions, OAuthClient, client::unix_now};
+use super::{
+    LoginError, LoginErrorKind, LoginOptions, OAuthClient,
+    client::{pairs, unix_now},
+};
 use crate::{
-    TokenResponse,
+    Grant, Renewal, TokenResponse,
     manager::{EndpointError, EndpointErrorKind},
 };
 
@@ -27,6 +30,7 @@ const MAX_LIFETIME: u64 = 24 * 3600;
 pub struct DeviceLogin {
     client: OAuthClient,
     scope: String,
+    renewal: Renewal,
     device_code: Secret,
     user_code: String,
     verification_uri: String,
@@ -48,7 +52,7 @@ struct Authorization {
 }
 
 impl OAuthClient {
-    /// Asks the server for a user code. Of the options only the scopes are sent.
+    /// Asks the server for a user code. With the parameters of the options, too.
     ///
     /// ```no_run
     /// # use token_storage::{TokenResponse, oauth::{LoginError, LoginOptions, OAuthClient}};
@@ -71,6 +75,8 @@ impl OAuthClient {
         if !options.scope().is_empty() {
             form.push(("scope", options.scope()));
         }
+        let sent = options.start_parameters();
+        form.extend(sent.map(|(name, value)| (name.as_str(), value.as_str())));
         let asked = Instant::now();
         let answer = self.post(endpoint, form).await?;
         if !answer.is_success() {
@@ -80,6 +86,7 @@ impl OAuthClient {
         Ok(DeviceLogin {
             client: self.clone(),
             scope: options.scope().to_owned(),
+            renewal: options.renewal(Grant::RefreshToken),
             device_code: Secret::new(found.device_code),
             user_code: shown(found.user_code)?,
             verification_uri: web_address(&found.verification_uri)?,
@@ -152,7 +159,8 @@ impl DeviceLogin {
     /// Those of [`finish`](Self::finish). Start again after any of them.
     pub async fn poll(&mut self) -> Result<Option<TokenResponse>, LoginError> {
         let now = unix_now();
-        let form = vec![("grant_type", DEVICE_GRANT), ("device_code", self.device_code.expose())];
+        let mut form = vec![("grant_type", DEVICE_GRANT), ("device_code", self.device_code.expose())];
+        form.extend(pairs(&self.renewal.parameters));
         let answer = self.client.post(&self.client.provider.token_endpoint, form).await;
         let response = match answer {
             Ok(answer) => self.client.login_response(&answer, now).await,
@@ -160,7 +168,7 @@ impl DeviceLogin {
         };
         match response {
             Ok(response) => {
-                let response = response.with_requested_scope(&self.scope);
+                let response = response.with_requested_scope(&self.scope).with_renewal(&self.renewal);
                 self.client.identified(response, None).await.map(Some)
             }
             Err(error) if error.kind() == EndpointErrorKind::Transient => {

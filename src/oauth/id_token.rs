@@ -7,7 +7,7 @@ use token_storage_core::Secret;
 use super::{
     LoginError, LoginErrorKind, OAuthClient, Provider,
     client::unix_now,
-    keys::{BASE64_URL, Keys},
+    keys::{self, BASE64_URL, Keys},
 };
 use crate::TokenResponse;
 
@@ -36,9 +36,18 @@ struct Claims {
 
 #[derive(Deserialize)]
 #[serde(untagged)]
-enum Audience {
+pub(super) enum Audience {
     One(String),
     Many(Vec<String>),
+}
+
+impl Audience {
+    pub(super) fn names(&self, client_id: &str) -> bool {
+        match self {
+            Self::One(audience) => audience == client_id,
+            Self::Many(audiences) => audiences.iter().any(|audience| audience == client_id),
+        }
+    }
 }
 
 /// What the claims are compared with.
@@ -62,7 +71,11 @@ impl OAuthClient {
         let Some(id_token) = response.id_token() else {
             return Ok(response);
         };
-        if self.provider.issuer.is_none() || self.provider.jwks_uri.is_none() {
+        let parts = Parts::of(id_token.expose());
+        let by_secret = parts
+            .as_ref()
+            .is_some_and(|parts| keys::is_by_secret(&parts.header.alg));
+        if self.provider.issuer.is_none() || (self.provider.jwks_uri.is_none() && !by_secret) {
             return Ok(response);
         }
         let wanted = Wanted {
@@ -71,7 +84,7 @@ impl OAuthClient {
             nonce,
             now: unix_now(),
         };
-        match self.identity(&id_token, &wanted).await {
+        match self.identity(parts, &wanted).await {
             Ok(identity) => Ok(response.with_identity_id(&identity)),
             Err(error) => {
                 self.revoke_response(&response).await;
@@ -80,10 +93,17 @@ impl OAuthClient {
         }
     }
 
-    async fn identity(&self, id_token: &Secret, wanted: &Wanted<'_>) -> Result<String, LoginError> {
-        let parts = Parts::of(id_token.expose()).ok_or_else(|| invalid("it is not a signed JWT"))?;
+    async fn identity(&self, parts: Option<Parts<'_>>, wanted: &Wanted<'_>) -> Result<String, LoginError> {
+        let parts = parts.ok_or_else(|| invalid("it is not a signed JWT"))?;
+        if keys::is_by_secret(&parts.header.alg) {
+            // A public key is no secret: it is never taken for one (RFC 8725 section 2.1).
+            let secret = self.credentials.secret().filter(|secret| !secret.expose().is_empty());
+            let secret =
+                secret.ok_or_else(|| invalid("its id_token is signed with a secret that this client has not"))?;
+            return parts.verified(|parts| Ok(parts.is_authenticated_by(secret)), wanted);
+        }
         let keys = self.keys_for(&parts.header.alg, parts.header.kid.as_deref()).await?;
-        verify(&parts, &keys, wanted)
+        parts.verified(|parts| parts.is_signed_by(&keys), wanted)
     }
 }
 
@@ -111,35 +131,42 @@ impl<'a> Parts<'a> {
             signature: BASE64_URL.decode(signature).ok()?,
         })
     }
-}
 
-/// The identity of a token that one of the keys signed for this client.
-fn verify(parts: &Parts<'_>, keys: &Keys, wanted: &Wanted<'_>) -> Result<String, LoginError> {
-    let Header { alg, kid, crit } = &parts.header;
-    if crit.is_some() {
-        return Err(invalid("its id_token demands extensions that are not known here"));
+    /// The identity of a token whose signature is good and that is for this client.
+    fn verified(
+        &self,
+        is_good: impl FnOnce(&Self) -> Result<bool, LoginError>,
+        wanted: &Wanted<'_>,
+    ) -> Result<String, LoginError> {
+        if self.header.crit.is_some() {
+            return Err(invalid("its id_token demands extensions that are not known here"));
+        }
+        if !is_good(self)? {
+            return Err(invalid("the signature of its id_token is wrong"));
+        }
+        let claims = serde_json::from_slice(&self.claims).map_err(|_| invalid("its id_token cannot be read"))?;
+        check(&claims, wanted)?;
+        Ok(claims.sub)
     }
-    let mut fitting = keys.fitting(alg, kid.as_deref()).peekable();
-    if fitting.peek().is_none() {
-        return Err(invalid("none of the server's keys fits its id_token"));
+
+    fn is_signed_by(&self, keys: &Keys) -> Result<bool, LoginError> {
+        let Header { alg, kid, .. } = &self.header;
+        let mut fitting = keys.fitting(alg, kid.as_deref()).peekable();
+        if fitting.peek().is_none() {
+            return Err(invalid("none of the server's keys fits its id_token"));
+        }
+        Ok(fitting.any(|key| key.verifies(alg, self.signed.as_bytes(), &self.signature)))
     }
-    let message = parts.signed.as_bytes();
-    if !fitting.any(|key| key.verifies(alg, message, &parts.signature)) {
-        return Err(invalid("the signature of its id_token is wrong"));
+
+    fn is_authenticated_by(&self, secret: &Secret) -> bool {
+        keys::authenticates(&self.header.alg, secret, self.signed.as_bytes(), &self.signature)
     }
-    let claims = serde_json::from_slice(&parts.claims).map_err(|_| invalid("its id_token cannot be read"))?;
-    check(&claims, wanted)?;
-    Ok(claims.sub)
 }
 
 fn check(claims: &Claims, wanted: &Wanted<'_>) -> Result<(), LoginError> {
-    let own = |audience: &String| audience == wanted.client_id;
-    let (for_us, several) = match &claims.aud {
-        Audience::One(audience) => (own(audience), false),
-        Audience::Many(audiences) => (audiences.iter().any(own), audiences.len() > 1),
-    };
     let issuer = wanted.provider.issuer_of_tenant(claims.tid.as_deref());
-    let party_fits = claims.azp.as_ref().map_or(!several, own);
+    // Other audiences are no harm where none is said to be the one that asked: the token came from the server itself.
+    let party_fits = claims.azp.as_ref().is_none_or(|party| party == wanted.client_id);
     // Exact: seconds of the present are far below 2^53.
     let now = wanted.now as f64;
     let problems = [
@@ -147,7 +174,10 @@ fn check(claims: &Claims, wanted: &Wanted<'_>) -> Result<(), LoginError> {
             issuer.as_ref() != Some(&claims.iss),
             "its id_token is of another issuer",
         ),
-        (!for_us || !party_fits, "its id_token is for another client"),
+        (
+            !claims.aud.names(wanted.client_id) || !party_fits,
+            "its id_token is for another client",
+        ),
         (
             now >= claims.exp + LEEWAY,
             "its id_token is expired; check the clock of this machine",

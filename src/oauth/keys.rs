@@ -6,8 +6,12 @@ use base64::{
     Engine as _, alphabet,
     engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
 };
-use ring::signature::{self, EcdsaVerificationAlgorithm, RsaParameters, RsaPublicKeyComponents, UnparsedPublicKey};
+use ring::{
+    hmac,
+    signature::{self, EcdsaVerificationAlgorithm, RsaParameters, RsaPublicKeyComponents, UnparsedPublicKey},
+};
 use serde::Deserialize;
+use token_storage_core::Secret;
 
 use super::{LoginError, OAuthClient, id_token::invalid};
 
@@ -95,12 +99,35 @@ impl Keys {
 enum Algorithm {
     Rsa(&'static RsaParameters),
     Ecdsa(&'static EcdsaVerificationAlgorithm),
+    Ed25519,
+}
+
+/// Whether an algorithm signs with what both sides know.
+pub(super) fn is_by_secret(alg: &str) -> bool {
+    secret_algorithm(alg).is_some()
+}
+
+/// Whether a message was authenticated with the client's secret (OpenID Connect Core section 10.1).
+pub(super) fn authenticates(alg: &str, secret: &Secret, message: &[u8], tag: &[u8]) -> bool {
+    secret_algorithm(alg).is_some_and(|algorithm| {
+        let key = hmac::Key::new(algorithm, secret.expose().as_bytes());
+        hmac::verify(&key, message, tag).is_ok()
+    })
+}
+
+fn secret_algorithm(alg: &str) -> Option<hmac::Algorithm> {
+    Some(match alg {
+        "HS256" => hmac::HMAC_SHA256,
+        "HS384" => hmac::HMAC_SHA384,
+        "HS512" => hmac::HMAC_SHA512,
+        _ => return None,
+    })
 }
 
 /// The algorithms of RFC 7518 that there are keys for. It is the key that decides what an algorithm may be: `none`, or
 /// one with a shared secret, goes with no public key.
 fn algorithm(alg: &str, kty: &str, crv: Option<&str>) -> Option<Algorithm> {
-    use Algorithm::{Ecdsa, Rsa};
+    use Algorithm::{Ecdsa, Ed25519, Rsa};
     Some(match (alg, kty, crv) {
         ("RS256", "RSA", None) => Rsa(&signature::RSA_PKCS1_2048_8192_SHA256),
         ("RS384", "RSA", None) => Rsa(&signature::RSA_PKCS1_2048_8192_SHA384),
@@ -110,6 +137,8 @@ fn algorithm(alg: &str, kty: &str, crv: Option<&str>) -> Option<Algorithm> {
         ("PS512", "RSA", None) => Rsa(&signature::RSA_PSS_2048_8192_SHA512),
         ("ES256", "EC", Some("P-256")) => Ecdsa(&signature::ECDSA_P256_SHA256_FIXED),
         ("ES384", "EC", Some("P-384")) => Ecdsa(&signature::ECDSA_P384_SHA384_FIXED),
+        // RFC 8037, and by its newer name RFC 9864.
+        ("EdDSA" | "Ed25519", "OKP", Some("Ed25519")) => Ed25519,
         _ => return None,
     })
 }
@@ -118,7 +147,8 @@ impl Key {
     fn fits(&self, alg: &str, kid: Option<&str>) -> bool {
         let named = kid.is_none() || self.kid.as_deref() == kid;
         let signs = self.usage.as_deref().is_none_or(|usage| usage == "sig");
-        let same = self.alg.as_deref().is_none_or(|own| own == alg);
+        let plain = |alg| if alg == "Ed25519" { "EdDSA" } else { alg };
+        let same = self.alg.as_deref().is_none_or(|own| plain(own) == plain(alg));
         named && signs && same && algorithm(alg, &self.kty, self.crv.as_deref()).is_some()
     }
 
@@ -143,6 +173,11 @@ impl Key {
                 let key = UnparsedPublicKey::new(algorithm, point);
                 key.verify(message, signature).is_ok()
             }
+            Some(Algorithm::Ed25519) => part(&self.x).is_some_and(|x| {
+                UnparsedPublicKey::new(&signature::ED25519, x)
+                    .verify(message, signature)
+                    .is_ok()
+            }),
             None => false,
         }
     }

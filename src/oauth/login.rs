@@ -7,8 +7,8 @@ use token_storage_core::Secret;
 use url::Url;
 use zeroize::Zeroizing;
 
-use super::{LoginError, LoginErrorKind, LoginOptions, OAuthClient, redirect::Expected};
-use crate::{TokenResponse, manager::EndpointError};
+use super::{LoginError, LoginErrorKind, LoginOptions, OAuthClient, client::pairs, redirect::Expected};
+use crate::{Grant, Renewal, TokenResponse, manager::EndpointError};
 
 /// A login that a person has yet to agree to: they visit [`url`](PendingLogin::url), and what comes back finishes it.
 ///
@@ -16,6 +16,7 @@ use crate::{TokenResponse, manager::EndpointError};
 pub struct PendingLogin {
     pub(super) client: OAuthClient,
     pub(super) scope: String,
+    pub(super) renewal: Renewal,
     pub(super) url: Url,
     pub(super) redirect_uri: String,
     pub(super) expected: Expected,
@@ -58,7 +59,7 @@ impl OAuthClient {
         if !options.scope().is_empty() {
             query.append_pair("scope", options.scope());
         }
-        query.extend_pairs(&options.parameters);
+        query.extend_pairs(options.start_parameters());
         if let Some(nonce) = &nonce {
             query.append_pair("nonce", nonce.expose());
         }
@@ -66,6 +67,7 @@ impl OAuthClient {
         Ok(PendingLogin {
             client: self.clone(),
             scope: options.scope().to_owned(),
+            renewal: options.renewal(Grant::RefreshToken),
             url,
             redirect_uri: redirect_uri.to_owned(),
             expected: Expected {
@@ -144,14 +146,15 @@ impl PendingLogin {
     }
 
     pub(super) async fn redeem(self, code: &Secret) -> Result<TokenResponse, LoginError> {
-        let form = vec![
+        let mut form = vec![
             ("grant_type", "authorization_code"),
             ("code", code.expose()),
             ("redirect_uri", &self.redirect_uri),
             ("code_verifier", self.verifier.expose()),
         ];
+        form.extend(pairs(&self.renewal.parameters));
         let response = self.client.tokens(form).await.map_err(EndpointError::of_a_code)?;
-        let response = response.with_requested_scope(&self.scope);
+        let response = response.with_requested_scope(&self.scope).with_renewal(&self.renewal);
         self.client.identified(response, self.nonce.as_ref()).await
     }
 }

@@ -15,7 +15,9 @@
 //!
 //! [`OAuthClient`] is the [`TokenEndpoint`](crate::manager::TokenEndpoint) that a manager works with.
 
+mod assertion;
 mod client;
+mod credentials;
 mod device;
 mod error;
 mod http;
@@ -28,12 +30,15 @@ mod options;
 mod provider;
 mod recorded;
 mod redirect;
+mod renewed;
 mod sealed;
 
+pub use assertion::ClientKey;
 pub use client::OAuthClient;
+pub use credentials::ClientAuth;
 pub use device::DeviceLogin;
 pub use error::{LoginError, LoginErrorKind};
-pub use http::{ClientAuth, HttpAnswer, HttpClient, HttpRequest, HttpTransport};
+pub use http::{HttpAnswer, HttpClient, HttpRequest, HttpTransport};
 pub use login::PendingLogin;
 pub use loopback::LoopbackLogin;
 pub use options::LoginOptions;

@@ -1,4 +1,5 @@
 use super::LoginError;
+use crate::{Grant, Renewal};
 
 /// What a login asks for: scopes, and whatever else the server understands.
 ///
@@ -13,6 +14,7 @@ use super::LoginError;
 pub struct LoginOptions {
     scope: String,
     pub(super) parameters: Vec<(String, String)>,
+    renewal: Renewal,
 }
 
 /// Parameters that protect the login or are part of it; a second one of them would break it.
@@ -35,6 +37,7 @@ impl LoginOptions {
         Self {
             scope: scopes.join(" "),
             parameters: Vec::new(),
+            renewal: Renewal::default(),
         }
     }
 
@@ -47,7 +50,7 @@ impl LoginOptions {
     }
 
     /// One more parameter of the authorization request, such as `access_type`, `prompt` or `login_hint`. Of one name the
-    /// last counts. The device flow sends none of them.
+    /// last counts. The device flow sends them with the request for a code.
     ///
     /// # Errors
     /// - [`LoginErrorKind::Configuration`](super::LoginErrorKind::Configuration) if the login sets this parameter itself.
@@ -59,6 +62,58 @@ impl LoginOptions {
         self.parameters.retain(|(other, _)| other != name);
         self.parameters.push((name.to_owned(), value.to_owned()));
         Ok(self)
+    }
+
+    /// The API that the token is for, by its address (RFC 8707); may be called for several. It is sent at the start of the
+    /// login, with each token request, and, as it is kept with the record ([`Renewal`]), with each refresh.
+    ///
+    /// # Errors
+    /// - [`LoginErrorKind::Configuration`](super::LoginErrorKind::Configuration) if it is no absolute URI without fragment.
+    pub fn with_resource(self, uri: &str) -> Result<Self, LoginError> {
+        match url::Url::parse(uri) {
+            Ok(url) if url.fragment().is_none() => self.with_token_parameter("resource", uri),
+            _ => Err(LoginError::configuration(
+                "a resource is the absolute URI of an API, without fragment (RFC 8707)",
+            )),
+        }
+    }
+
+    /// The audience of the token, as Auth0 and others have it in place of `resource`; may be called for several. It is sent
+    /// and kept as [`with_resource`](Self::with_resource) says.
+    pub fn with_audience(mut self, audience: impl Into<String>) -> Self {
+        self.renewal.parameters.push(("audience".to_owned(), audience.into()));
+        self
+    }
+
+    /// One more parameter of the authorization request, of each token request, and of each refresh, as
+    /// [`with_resource`](Self::with_resource) says. A name may come several times.
+    ///
+    /// # Errors
+    /// - [`LoginErrorKind::Configuration`](super::LoginErrorKind::Configuration) if the login or the grant sets this
+    ///   parameter itself.
+    pub fn with_token_parameter(mut self, name: &str, value: &str) -> Result<Self, LoginError> {
+        let own = || {
+            let message = format!("the parameter {name:?} of a token request is set by the login itself");
+            LoginError::configuration(message)
+        };
+        if name.is_empty() || OURS.contains(&name) {
+            return Err(own());
+        }
+        self.renewal = self.renewal.with_parameter(name, value).map_err(|_| own())?;
+        Ok(self)
+    }
+
+    /// What is to be repeated when the token is asked for anew.
+    pub(super) fn renewal(&self, grant: Grant) -> Renewal {
+        Renewal {
+            grant,
+            ..self.renewal.clone()
+        }
+    }
+
+    /// What goes with the request that starts a login, besides what the login sets itself.
+    pub(super) fn start_parameters(&self) -> impl Iterator<Item = &(String, String)> {
+        self.parameters.iter().chain(&self.renewal.parameters)
     }
 
     /// The scopes, separated by single spaces.

@@ -10,6 +10,7 @@ use url::Url;
 use zeroize::Zeroizing;
 
 use super::{LoginError, LoginErrorKind, OAuthClient, PendingLogin, client::unix_now, redirect::Expected};
+use crate::Renewal;
 
 /// Also the version: another form gets another name.
 const PURPOSE: &[u8] = b"token-storage pending login 1";
@@ -43,6 +44,8 @@ impl fmt::Debug for LoginKey {
 struct Content {
     expires_at: i64,
     scope: String,
+    /// Those of token requests ([`Renewal`]).
+    parameters: Vec<(String, String)>,
     url: String,
     redirect_uri: String,
     state: String,
@@ -64,6 +67,7 @@ impl PendingLogin {
         let content = Content {
             expires_at: unix_now().saturating_add(lifetime_seconds.into()),
             scope: self.scope.clone(),
+            parameters: self.renewal.parameters.clone(),
             url: self.url.to_string(),
             redirect_uri: self.redirect_uri.clone(),
             state: text(&self.expected.state),
@@ -102,6 +106,10 @@ impl OAuthClient {
         Ok(PendingLogin {
             client: self.clone(),
             scope: content.scope,
+            renewal: Renewal {
+                parameters: content.parameters,
+                ..Renewal::default()
+            },
             url: Url::parse(&content.url).map_err(|_| LoginError::configuration("the login's address is not a URL"))?,
             redirect_uri: content.redirect_uri,
             expected: Expected {

@@ -25,6 +25,13 @@ async fn a_flawed_id_token_is_refused_and_its_tokens_revoked() {
 }
 
 #[tokio::test]
+async fn other_audiences_are_no_harm_if_none_of_them_asked() {
+    let (server, client) = world().await;
+    server.script(Endpoint::Token, Fault::IdToken(IdTokenFlaw::NoParty));
+    assert_logged_in(&server, &log_in(&server, &client).await.unwrap());
+}
+
+#[tokio::test]
 async fn a_login_without_a_nonce_in_the_id_token_is_refused() {
     let (server, client) = world().await;
     // The token of a device login has none; shown in answer to a code it would be replayed.

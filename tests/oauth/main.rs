@@ -1,16 +1,21 @@
 //! Logging in, against the strict authorization server.
 
+mod algorithms;
 mod answers;
+mod client_auth;
 mod code;
 mod connection;
 mod device;
 mod discovery;
+mod fake;
 #[cfg(feature = "globus")]
 mod globus;
 mod hostile;
 mod id_token;
 mod loopback;
+mod parameters;
 mod refusals;
+mod renewed;
 mod revocation;
 mod sealed;
 mod secrets;

@@ -13,7 +13,10 @@ pub enum IdTokenFlaw {
     Issuer,
     /// For another client.
     Audience,
-    /// For this client and another, without saying which of them asked.
+    /// For two other clients.
+    Audiences,
+    /// For this client and another, without saying which of them asked. Not in [`ALL`](Self::ALL): OpenID Connect Core
+    /// leaves it to the client whether it trusts the others.
     NoParty,
     /// Asked for by another client.
     Party,
@@ -40,11 +43,11 @@ pub enum IdTokenFlaw {
 }
 
 impl IdTokenFlaw {
-    /// All of them.
+    /// All that every client must refuse.
     pub const ALL: [Self; 14] = [
         Self::Issuer,
         Self::Audience,
-        Self::NoParty,
+        Self::Audiences,
         Self::Party,
         Self::Expired,
         Self::NotYet,
@@ -67,6 +70,7 @@ impl IdTokenFlaw {
         match self {
             Self::Issuer => claims["iss"] = "https://elsewhere.example.org".into(),
             Self::Audience => claims["aud"] = "another-client".into(),
+            Self::Audiences => claims["aud"] = json!(["another-client", "a-third"]),
             Self::NoParty => claims["aud"] = json!([claims["aud"], "another-client"]),
             Self::Party => claims["azp"] = "another-client".into(),
             Self::Expired => claims["exp"] = (now - 3600).into(),

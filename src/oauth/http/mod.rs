@@ -72,16 +72,6 @@ impl Answer {
     }
 }
 
-/// How a client says who it is (RFC 6749 section 2.3).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum ClientAuth {
-    /// An `Authorization: Basic` header where there is a secret; the recommended way.
-    #[default]
-    Header,
-    /// Members of the form.
-    Form,
-}
-
 impl HttpClient {
     /// A client with time-outs of 15 s for connecting and 60 s for a whole request.
     ///

@@ -1,0 +1,205 @@
+//! Clients that sign instead of showing a secret (RFC 7523, OpenID Connect Core section 9).
+//!
+//! The signatures are ring's, which is here for TLS. Of the JWT crates that are kept, `jsonwebtoken` has one provider of
+//! cryptography for a whole process and panics where another crate turns on a second, so a library must not choose one; and
+//! the RSA of the others is that of a crate with an open advisory (RUSTSEC-2023-0071).
+
+use std::{fmt, sync::Arc};
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use ring::{
+    hmac, rand,
+    signature::{
+        self, ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair,
+        RsaEncoding, RsaKeyPair,
+    },
+};
+use rustls::pki_types::{PrivateKeyDer, pem::PemObject as _};
+use token_storage_core::Secret;
+
+use super::LoginError;
+use crate::manager::EndpointError;
+
+/// `client_assertion_type` of RFC 7523 section 2.2.
+pub(super) const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+/// How long an assertion is good for, in seconds: long enough for clocks that differ, and below what any server allows.
+const LIFETIME: i64 = 120;
+
+/// A private key that a client proves with who it is (`private_key_jwt`). Clones share it; `Debug` does not show it.
+#[derive(Clone)]
+pub struct ClientKey {
+    pair: Arc<Pair>,
+    algorithm: &'static str,
+    id: Option<String>,
+}
+
+enum Pair {
+    Rsa(RsaKeyPair),
+    Ecdsa(EcdsaKeyPair),
+    Ed25519(Ed25519KeyPair),
+}
+
+const RSA: [&str; 6] = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512"];
+
+impl ClientKey {
+    /// A key in PEM: PKCS #8 of RSA (2048 bits or more), P-256, P-384 or Ed25519, or PKCS #1 of RSA. It signs with RS256,
+    /// ES256, ES384 or EdDSA.
+    ///
+    /// # Errors
+    /// - [`LoginErrorKind::Configuration`](super::LoginErrorKind::Configuration) if it is none of these.
+    pub fn from_pem(pem: &str) -> Result<Self, LoginError> {
+        let der = PrivateKeyDer::from_pem_slice(pem.as_bytes());
+        let der = der.map_err(|_| LoginError::configuration("the client's key is no private key in PEM"))?;
+        let found = match &der {
+            PrivateKeyDer::Pkcs8(key) => Self::of_pkcs8(key.secret_pkcs8_der()),
+            PrivateKeyDer::Pkcs1(key) => RsaKeyPair::from_der(key.secret_pkcs1_der())
+                .ok()
+                .map(|pair| (Pair::Rsa(pair), RSA[0])),
+            _ => None,
+        };
+        let unusable = || {
+            LoginError::configuration(
+                "the client's key cannot be used: it has to be PKCS #8 of RSA (2048 bits or more), P-256, P-384 or \
+                 Ed25519; `openssl pkcs8 -topk8 -nocrypt` makes it so",
+            )
+        };
+        let (pair, algorithm) = found.ok_or_else(unusable)?;
+        Ok(Self {
+            pair: Arc::new(pair),
+            algorithm,
+            id: None,
+        })
+    }
+
+    fn of_pkcs8(der: &[u8]) -> Option<(Pair, &'static str)> {
+        let rng = rand::SystemRandom::new();
+        let ecdsa = |curve| EcdsaKeyPair::from_pkcs8(curve, der, &rng).ok().map(Pair::Ecdsa);
+        let ed25519 = || Ed25519KeyPair::from_pkcs8_maybe_unchecked(der).ok().map(Pair::Ed25519);
+        let rsa = || RsaKeyPair::from_pkcs8(der).ok().map(Pair::Rsa);
+        let named = |name| move |pair| (pair, name);
+        ecdsa(&ECDSA_P256_SHA256_FIXED_SIGNING)
+            .map(named("ES256"))
+            .or_else(|| ecdsa(&ECDSA_P384_SHA384_FIXED_SIGNING).map(named("ES384")))
+            .or_else(|| ed25519().map(named("EdDSA")))
+            .or_else(|| rsa().map(named(RSA[0])))
+    }
+
+    /// The name that the server knows the key by (`kid`), if it has several of this client.
+    pub fn with_id(mut self, id: impl Into<String>) -> Self {
+        self.id = Some(id.into());
+        self
+    }
+
+    /// Signs with this algorithm of RFC 7518 in place of the key's usual one: `PS256`, for instance.
+    ///
+    /// # Errors
+    /// - [`LoginErrorKind::Configuration`](super::LoginErrorKind::Configuration) if it does not go with the key.
+    pub fn with_algorithm(mut self, name: &str) -> Result<Self, LoginError> {
+        let usual = [self.algorithm];
+        let fitting: &[&'static str] = match &*self.pair {
+            Pair::Rsa(_) => &RSA,
+            Pair::Ecdsa(_) => &usual,
+            Pair::Ed25519(_) => &["EdDSA", "Ed25519"],
+        };
+        let unfit = || {
+            let message = format!(
+                "the client's key cannot sign with {name:?}, but with {}",
+                fitting.join(", ")
+            );
+            LoginError::configuration(message)
+        };
+        self.algorithm = fitting.iter().find(|fits| **fits == name).ok_or_else(unfit)?;
+        Ok(self)
+    }
+
+    /// The algorithm it signs with, by its name of RFC 7518.
+    pub fn algorithm(&self) -> &str {
+        self.algorithm
+    }
+
+    fn sign(&self, message: &[u8]) -> Option<Vec<u8>> {
+        let rng = rand::SystemRandom::new();
+        match &*self.pair {
+            Pair::Rsa(pair) => {
+                let mut signature = vec![0; pair.public().modulus_len()];
+                pair.sign(padding(self.algorithm), &rng, message, &mut signature).ok()?;
+                Some(signature)
+            }
+            Pair::Ecdsa(pair) => Some(pair.sign(&rng, message).ok()?.as_ref().to_vec()),
+            Pair::Ed25519(pair) => Some(pair.sign(message).as_ref().to_vec()),
+        }
+    }
+}
+
+fn padding(algorithm: &str) -> &'static dyn RsaEncoding {
+    match algorithm {
+        "RS384" => &signature::RSA_PKCS1_SHA384,
+        "RS512" => &signature::RSA_PKCS1_SHA512,
+        "PS256" => &signature::RSA_PSS_SHA256,
+        "PS384" => &signature::RSA_PSS_SHA384,
+        "PS512" => &signature::RSA_PSS_SHA512,
+        _ => &signature::RSA_PKCS1_SHA256,
+    }
+}
+
+/// What an assertion says.
+pub(super) struct Assertion<'a> {
+    pub(super) client_id: &'a str,
+    /// The server, by the name that it expects.
+    pub(super) audience: &'a str,
+    /// Seconds since the Unix epoch.
+    pub(super) now: i64,
+}
+
+impl Assertion<'_> {
+    /// Signed by a key (`private_key_jwt`).
+    pub(super) fn signed(&self, key: &ClientKey) -> Result<Secret, EndpointError> {
+        self.jwt(key.algorithm, key.id.as_deref(), |message| key.sign(message))
+    }
+
+    /// Authenticated by the client's secret (`client_secret_jwt`).
+    pub(super) fn authenticated(&self, secret: &Secret) -> Result<Secret, EndpointError> {
+        let key = hmac::Key::new(hmac::HMAC_SHA256, secret.expose().as_bytes());
+        self.jwt("HS256", None, |message| {
+            Some(hmac::sign(&key, message).as_ref().to_vec())
+        })
+    }
+
+    fn jwt(
+        &self,
+        algorithm: &str,
+        key_id: Option<&str>,
+        sign: impl FnOnce(&[u8]) -> Option<Vec<u8>>,
+    ) -> Result<Secret, EndpointError> {
+        let failed =
+            || EndpointError::transient("this machine cannot sign as the client, so nothing was sent").not_done();
+        let once: [u8; 16] = rand::generate(&rand::SystemRandom::new())
+            .map_err(|_| failed())?
+            .expose();
+        let mut header = serde_json::json!({"alg": algorithm, "typ": "JWT"});
+        if let Some(id) = key_id {
+            header["kid"] = id.into();
+        }
+        let claims = serde_json::json!({
+            "iss": self.client_id,
+            "sub": self.client_id,
+            "aud": self.audience,
+            "jti": URL_SAFE_NO_PAD.encode(once),
+            "iat": self.now,
+            "exp": self.now.saturating_add(LIFETIME),
+        });
+        let part = |value: &serde_json::Value| URL_SAFE_NO_PAD.encode(value.to_string());
+        let message = format!("{}.{}", part(&header), part(&claims));
+        let signature = sign(message.as_bytes()).ok_or_else(failed)?;
+        Ok(Secret::new(format!("{message}.{}", URL_SAFE_NO_PAD.encode(signature))))
+    }
+}
+
+impl fmt::Debug for ClientKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientKey")
+            .field("algorithm", &self.algorithm)
+            .field("id", &self.id)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,176 @@
+//! How a client says who it is: each way, with real signatures checked as a server checks them.
+
+use std::collections::HashSet;
+
+use base64::{
+    Engine as _,
+    engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
+};
+use ring::{
+    hmac,
+    rand::SystemRandom,
+    signature::{
+        self, EcdsaKeyPair, Ed25519KeyPair, KeyPair as _, RsaKeyPair, UnparsedPublicKey, VerificationAlgorithm,
+    },
+};
+use serde_json::Value;
+use token_storage::oauth::{ClientAuth, ClientKey, LoginErrorKind, OAuthClient};
+
+use crate::fake::{CLIENT, Fake, ISSUER, values};
+
+const RSA_KEY: &[u8] = include_bytes!("../../conformance/src/auth_server/testdata/signing-key.der");
+
+fn pem(label: &str, der: &[u8]) -> String {
+    format!(
+        "-----BEGIN {label}-----\n{}\n-----END {label}-----\n",
+        STANDARD.encode(der)
+    )
+}
+
+/// A private key in PEM, and its public part.
+fn ecdsa(curve: &'static signature::EcdsaSigningAlgorithm) -> (String, Vec<u8>) {
+    let rng = SystemRandom::new();
+    let der = EcdsaKeyPair::generate_pkcs8(curve, &rng).unwrap();
+    let pair = EcdsaKeyPair::from_pkcs8(curve, der.as_ref(), &rng).unwrap();
+    (pem("PRIVATE KEY", der.as_ref()), pair.public_key().as_ref().to_vec())
+}
+
+fn ed25519() -> (String, Vec<u8>) {
+    let der = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).unwrap();
+    let pair = Ed25519KeyPair::from_pkcs8(der.as_ref()).unwrap();
+    (pem("PRIVATE KEY", der.as_ref()), pair.public_key().as_ref().to_vec())
+}
+
+fn rsa() -> (String, Vec<u8>) {
+    let public = RsaKeyPair::from_der(RSA_KEY).unwrap().public_key().as_ref().to_vec();
+    (pem("RSA PRIVATE KEY", RSA_KEY), public)
+}
+
+struct Sent {
+    header: Value,
+    claims: Value,
+    message: String,
+    signature: Vec<u8>,
+}
+
+/// The assertions of all token requests, each of the right form.
+async fn sent(fake: &Fake, client: &OAuthClient) -> Sent {
+    client.client_credentials("read").await.unwrap();
+    let forms = fake.forms("/token");
+    let form = forms.last().unwrap();
+    assert_eq!(values(form, "client_id"), [CLIENT]);
+    assert_eq!(
+        values(form, "client_assertion_type"),
+        ["urn:ietf:params:oauth:client-assertion-type:jwt-bearer"]
+    );
+    assert!(values(form, "client_secret").is_empty() && fake.header("authorization").is_none());
+    let [jwt] = values(form, "client_assertion")[..] else {
+        panic!("one assertion");
+    };
+    let (message, signature) = jwt.rsplit_once('.').unwrap();
+    let (header, claims) = message.split_once('.').unwrap();
+    let decoded = |part: &str| URL_SAFE_NO_PAD.decode(part).unwrap();
+    Sent {
+        header: serde_json::from_slice(&decoded(header)).unwrap(),
+        claims: serde_json::from_slice(&decoded(claims)).unwrap(),
+        message: message.to_owned(),
+        signature: decoded(signature),
+    }
+}
+
+#[tokio::test]
+async fn a_client_signs_with_its_key() {
+    let p256 = ecdsa(&signature::ECDSA_P256_SHA256_FIXED_SIGNING);
+    let p384 = ecdsa(&signature::ECDSA_P384_SHA384_FIXED_SIGNING);
+    let cases: [(_, _, &'static dyn VerificationAlgorithm); 9] = [
+        (p256, "ES256", &signature::ECDSA_P256_SHA256_FIXED),
+        (p384, "ES384", &signature::ECDSA_P384_SHA384_FIXED),
+        (ed25519(), "EdDSA", &signature::ED25519),
+        (rsa(), "RS256", &signature::RSA_PKCS1_2048_8192_SHA256),
+        (rsa(), "RS384", &signature::RSA_PKCS1_2048_8192_SHA384),
+        (rsa(), "RS512", &signature::RSA_PKCS1_2048_8192_SHA512),
+        (rsa(), "PS256", &signature::RSA_PSS_2048_8192_SHA256),
+        (rsa(), "PS384", &signature::RSA_PSS_2048_8192_SHA384),
+        (rsa(), "PS512", &signature::RSA_PSS_2048_8192_SHA512),
+    ];
+    for ((pem, public), name, algorithm) in cases {
+        let key = ClientKey::from_pem(&pem).unwrap().with_id("key-1");
+        let key = key.with_algorithm(name).unwrap();
+        assert!(!format!("{key:?}").contains(&pem[40..60]));
+        let fake = Fake::new();
+        let sent = sent(&fake, &fake.client().with_key(key)).await;
+        assert_eq!(
+            (&sent.header["alg"], &sent.header["kid"]),
+            (&name.into(), &"key-1".into())
+        );
+        let key = UnparsedPublicKey::new(algorithm, public);
+        key.verify(sent.message.as_bytes(), &sent.signature).expect(name);
+    }
+}
+
+#[tokio::test]
+async fn a_client_proves_that_it_knows_its_secret() {
+    for secret in ["s3cret", "ß: &", ""] {
+        let fake = Fake::new();
+        let sent = sent(&fake, &fake.client().with_secret(secret, ClientAuth::SecretJwt)).await;
+        assert_eq!(sent.header["alg"], "HS256");
+        let key = hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes());
+        hmac::verify(&key, sent.message.as_bytes(), &sent.signature).expect(secret);
+    }
+}
+
+#[tokio::test]
+async fn an_assertion_is_for_one_request_at_one_server() {
+    let fake = Fake::new();
+    let client = fake.client().with_secret("s3cret", ClientAuth::SecretJwt);
+    let mut seen = HashSet::new();
+    for _ in 0..3 {
+        let claims = sent(&fake, &client).await.claims;
+        assert_eq!((&claims["iss"], &claims["sub"]), (&CLIENT.into(), &CLIENT.into()));
+        assert_eq!(claims["aud"], format!("{ISSUER}/token"));
+        assert_eq!(claims["exp"].as_i64().unwrap(), claims["iat"].as_i64().unwrap() + 120);
+        assert!(seen.insert(claims["jti"].as_str().unwrap().to_owned()), "jti twice");
+    }
+    let client = client.with_assertion_audience(ISSUER);
+    assert_eq!(sent(&fake, &client).await.claims["aud"], ISSUER);
+    // Not only token requests: revocation has it too, and names the token endpoint as well.
+    client
+        .revoke_response(&client.client_credentials("").await.unwrap())
+        .await;
+    assert!(!fake.forms("/revoke").is_empty());
+    for form in fake.forms("/revoke") {
+        assert_eq!(values(&form, "client_assertion").len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn the_empty_text_is_a_secret_too() {
+    let fake = Fake::new();
+    let public = fake.client();
+    public.client_credentials("").await.unwrap();
+    assert!(values(&fake.forms("/token")[0], "client_secret").is_empty());
+    let form = public.clone().with_secret("", ClientAuth::Form);
+    form.client_credentials("").await.unwrap();
+    assert_eq!(values(&fake.forms("/token")[1], "client_secret"), [""]);
+    let header = public.with_secret("", ClientAuth::Header);
+    header.client_credentials("").await.unwrap();
+    let expected = format!("Basic {}", STANDARD.encode(format!("{CLIENT}:")));
+    assert_eq!(fake.header("authorization"), Some(expected));
+}
+
+#[test]
+fn a_key_that_cannot_sign_is_a_matter_of_configuration() {
+    let (p256, _) = ecdsa(&signature::ECDSA_P256_SHA256_FIXED_SIGNING);
+    let cut = p256.replace("-----BEGIN PRIVATE KEY-----\nM", "-----BEGIN PRIVATE KEY-----\nA");
+    let wrong = pem("PUBLIC KEY", b"key");
+    let sec1 = pem("EC PRIVATE KEY", b"key");
+    for text in ["", "key", &cut, &wrong, &sec1] {
+        let error = ClientKey::from_pem(text).unwrap_err();
+        assert_eq!(error.kind(), LoginErrorKind::Configuration, "{text}");
+    }
+    let key = ClientKey::from_pem(&p256).unwrap();
+    for name in ["none", "HS256", "RS256", "ES384", ""] {
+        let error = key.clone().with_algorithm(name).unwrap_err();
+        assert_eq!(error.kind(), LoginErrorKind::Configuration, "{name}");
+    }
+}
