@@ -225,6 +225,15 @@ impl LockGuard {
     /// # Errors
     /// Those of the operating system. The work can be done all the same.
     pub fn begin_work(&mut self) -> io::Result<()> {
+        self.begin_work_with(sweep)
+    }
+
+    /// [`begin_work`](Self::begin_work) for a lock that guards more than one file: `sweep` gets the path that the lock was
+    /// made for, and removes what was left behind of all of them.
+    ///
+    /// # Errors
+    /// Those of the operating system, and of `sweep`.
+    pub fn begin_work_with(&mut self, sweep: impl FnOnce(&Path) -> io::Result<()>) -> io::Result<()> {
         let Some(file) = &mut self.file else { return Ok(()) };
         self.work = Work::Begun;
         let mut mark = [0];

@@ -30,17 +30,27 @@ impl Folder {
         self.root.join(file_name(key))
     }
 
-    /// The lock of writers. Before its holder does anything else, it tidies up after one that died.
-    pub(crate) fn lock_for_writing(&self, deadline: Instant, operation: Operation) -> Result<LockGuard> {
+    /// Does a writer's work under the lock. Before it does anything else, it tidies up after one that died, or that failed.
+    pub(crate) fn locked<T>(
+        &self,
+        deadline: Instant,
+        operation: Operation,
+        work: impl FnOnce() -> Result<T>,
+    ) -> Result<T> {
+        let mut lock = self.lock_for_writing(deadline, operation)?;
+        let done = work()?;
+        lock.finish_work();
+        Ok(done)
+    }
+
+    fn lock_for_writing(&self, deadline: Instant, operation: Operation) -> Result<LockGuard> {
         let failed = |error| io_error(operation, self.lock.path(), "lock", error);
         files::create_parents(self.lock.path()).map_err(failed)?;
         self.tighten();
         let Some(mut guard) = self.lock.acquire_until(deadline).map_err(failed)? else {
             return Err(self.busy(operation));
         };
-        if guard.mark_in_use().map_err(failed)? {
-            self.sweep().map_err(failed)?;
-        }
+        guard.begin_work_with(|_| self.sweep()).map_err(failed)?;
         self.finish_batch(operation)?;
         Ok(guard)
     }
@@ -108,9 +118,9 @@ impl Folder {
     /// Puts a new content in the place of the old one, durably and in one step (A1, D1).
     pub(crate) fn replace(path: &Path, text: &str, operation: Operation) -> Result<()> {
         let failed = |error| io_error(operation, path, "write", error);
-        let replacement = files::Replacement::begin(path).map_err(failed)?;
+        let replacement = files::Replacement::begin(path, true).map_err(failed)?;
         io::Write::write_all(&mut replacement.file(), text.as_bytes()).map_err(failed)?;
-        match replacement.commit(true) {
+        match replacement.commit() {
             Ok(_) => Ok(()),
             Err((error, false)) => Err(failed(error)),
             Err((error, true)) => Err(failed(error).with_unknown_outcome()),
@@ -119,14 +129,17 @@ impl Folder {
 
     /// Removes a file durably and says whether it was there.
     pub(crate) fn delete(path: &Path, operation: Operation) -> Result<bool> {
+        let failed = |error| io_error(operation, path, "remove", error);
+        // Opened before anything is done: afterwards it must not be what fails.
+        let directory = files::Directory::of(path).map_err(failed)?;
         match fs::remove_file(path) {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
-            Err(error) => return Err(io_error(operation, path, "remove", error)),
+            Err(error) => return Err(failed(error)),
         }
-        match files::sync_directory(path) {
+        match directory.sync() {
             Ok(()) => Ok(true),
-            Err(error) => Err(io_error(operation, path, "remove", error).with_unknown_outcome()),
+            Err(error) => Err(failed(error).with_unknown_outcome()),
         }
     }
 }

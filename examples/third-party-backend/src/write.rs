@@ -50,7 +50,10 @@ impl Folder {
 
     /// All preconditions are checked before anything is written.
     pub(crate) fn write(&self, changes: Vec<Change>, deadline: Instant, operation: Operation) -> Result<()> {
-        let _lock = self.lock_for_writing(deadline, operation)?;
+        self.locked(deadline, operation, || self.write_locked(changes, operation))
+    }
+
+    fn write_locked(&self, changes: Vec<Change>, operation: Operation) -> Result<()> {
         let mut damaged = Vec::new();
         for change in &changes {
             if self.is_damaged(&change.key, change.precondition, operation)? {
@@ -76,26 +79,29 @@ impl Folder {
         if !self.root.exists() && precondition.holds(None) {
             return Ok(false);
         }
-        let _lock = self.lock_for_writing(deadline, Operation::Remove)?;
-        if precondition != Precondition::None {
-            let current = self.record(key, Operation::Remove)?.map(|record| record.revision);
-            holds(key, precondition, current, Operation::Remove)?;
-        }
-        Self::delete(&self.path(key), Operation::Remove).map_err(|error| error.with_key(key))
+        self.locked(deadline, Operation::Remove, || {
+            if precondition != Precondition::None {
+                let current = self.record(key, Operation::Remove)?.map(|record| record.revision);
+                holds(key, precondition, current, Operation::Remove)?;
+            }
+            Self::delete(&self.path(key), Operation::Remove).map_err(|error| error.with_key(key))
+        })
     }
 
     /// Does what a store does, with as many bytes as the record has and some more, short of putting it in place.
     pub(crate) fn prove_writable(&self, key: &TokenKey, deadline: Instant) -> Result<()> {
         const MORE: u64 = 8 * 1024;
-        let _lock = self.lock_for_writing(deadline, Operation::Lease)?;
         let path = self.path(key);
-        let bytes = fs::metadata(&path).map_or(0, |found| found.len()) + MORE;
         let filled = || {
-            let replacement = Replacement::begin(&path)?;
+            let bytes = fs::metadata(&path).map_or(0, |found| found.len()) + MORE;
+            let replacement = Replacement::begin(&path, true)?;
             io::copy(&mut io::repeat(b' ').take(bytes), &mut replacement.file())?;
-            replacement.file().sync_all()
+            replacement.file().sync_all()?;
+            replacement.discard()
         };
-        filled().map_err(|error| io_error(Operation::Lease, &path, "write", error).with_key(key))
+        self.locked(deadline, Operation::Lease, || {
+            filled().map_err(|error| io_error(Operation::Lease, &path, "write", error).with_key(key))
+        })
     }
 
     /// Whether what is there is damaged; an error if the precondition does not hold. Damage has no revision to compare:
