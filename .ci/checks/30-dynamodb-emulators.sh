@@ -37,20 +37,45 @@ transactions=(
     a5_a_batch_whose_answer_was_lost
     the_policy_in_the_docs_is_what_is_needed
     atomicity::a_batch_is_never_half_replaced
+    batches::a_refusal_far_back_refuses_all
+    batches::a_refusal_leaves_the_revisions
     batches::all_are_stored
     batches::as_many_records_as_declared
+    batches::large_ones_answer_in_order
     batches::namespaces_may_be_mixed
+    batches::of_one_and_a_remove_that_race_one_wins
+    batches::of_one_and_a_store_that_race_one_wins
+    batches::of_refusals_far_apart_the_first_is_named
+    batches::once_acknowledged_all_is_seen
     batches::one_refusal_refuses_all
     batches::other_records_stay
     batches::preconditions_hold_each_for_its_own_record
+    batches::readers_see_nothing_of_a_refused_one
     batches::revisions_come_in_order
     batches::the_refused_key_is_named
+    batches::those_that_overlap_do_not_block_each_other
     cancellation::a_dropped_batch_is_all_or_nothing
+    cancellation::batches_dropped_under_contention_stay_whole
     capability::nothing_but_listing_needs_a_listing
     faults::a_batch_whose_answer_is_lost_is_no_conflict
     handles::another_handle_sees_a_batch
+    keys::any_separator_is_a_character
+    keys::each_length_is_another_key
+    keys::equal_checksums_do_not_collide
+    keys::long_parts_differ_in_any_byte
+    keys::names_that_storages_use_are_keys
+    keys::names_that_storages_use_are_namespaces
+    keys::numbers_are_texts
+    keys::parts_are_not_interchangeable
+    keys::parts_do_not_shift
+    keys::what_a_codec_folds_is_distinct
+    keys::what_a_collation_folds_is_distinct
+    limits::a_batch_of_half_the_declared_size_fits
     model::random_sequences_do_what_the_model_does
     model::random_sequences_through_several_handles
+    network::a_refusal_whose_answer_is_lost_is_no_success
+    network::a_write_whose_requests_are_lost_is_not_acknowledged
+    revisions::of_batches_never_repeat
 )
 # It has neither time to live nor deletion protection.
 options=(every_option_is_set concurrent_first_starts_with_clean_up_all_succeed)
@@ -64,7 +89,12 @@ races=(
     a4_racing_swaps_of_a_foreign_item
     a6_racing_stores_without_precondition_all_succeed
     atomicity::a_batch_is_never_half_replaced
+    batches::of_one_and_a_remove_that_race_one_wins
+    batches::of_one_and_a_store_that_race_one_wins
+    batches::readers_see_nothing_of_a_refused_one
+    batches::those_that_overlap_do_not_block_each_other
     cancellation::a_dropped_batch_is_all_or_nothing
+    cancellation::batches_dropped_under_contention_stay_whole
     concurrency::counting_by_swaps_loses_no_step
     concurrency::of_racing_creations_one_wins
     concurrency::of_racing_handles_one_wins

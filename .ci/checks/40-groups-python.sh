@@ -22,7 +22,7 @@ import json, sys
 print(sum(all(entry[name] == value for name, value in (pair.split("=") for pair in sys.argv[1:])) for entry in json.load(sys.stdin)))' "$@"; }
 
 # alternate PYTHON GENERATION KIND: a login, then each side in turn refreshes and uses what the other one stored. Tokens
-# last for 30 s, which is too short for both sides: Rust refreshes once in each turn, Python for each header.
+# last for 30 s, which is too short for Python: it refreshes for each header. Rust would use them up, and is told to refresh.
 alternate() {
     local python=$1 generation=$2 kind=$3 file=$folder/$RANDOM-$3 names before after
     coproc server { exec "$program" --lifetime 30; }
@@ -31,6 +31,7 @@ alternate() {
     log_in
     for _ in $(seq "$rounds"); do
         before=$(refreshes)
+        "$token_storage" access-token "$groups" --refresh >/dev/null
         "$token_storage" groups >"$folder/rust.csv"
         after=$(refreshes)
         [ "$after" = $((before + 1)) ] || die "$kind: Rust did not refresh once but $((after - before)) times"

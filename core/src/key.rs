@@ -66,3 +66,16 @@ impl fmt::Debug for TokenKey {
             .finish()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_told_on_one_line_whatever_is_in_it() {
+        let key = TokenKey::new("a\nb", "rs\u{1b}[2J");
+        assert_eq!(key.to_string(), r#"resource server "rs\u{1b}[2J" in namespace "a\nb""#);
+        let debug = r#"TokenKey { namespace: "a\nb", resource_server: "rs\u{1b}[2J" }"#;
+        assert_eq!(format!("{key:?}"), debug);
+    }
+}

@@ -70,6 +70,7 @@ mod tests {
         let mark = WriteMark::random().unwrap();
         assert_eq!(WriteMark::parse(&mark.to_string()), Some(mark));
         assert_eq!(WriteMark::from_bytes([0; 16]).to_string(), "0".repeat(32));
+        assert_eq!(format!("{mark:?}"), format!("WriteMark({mark})"));
         for bad in ["", "0", "+0000000000000000000000000000000", &"g".repeat(32)] {
             assert_eq!(WriteMark::parse(bad), None, "{bad}");
         }

@@ -70,3 +70,13 @@ impl fmt::Debug for Revision {
         f.write_str("Revision(..)")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debug_tells_nothing_of_the_bytes() {
+        assert_eq!(format!("{:?}", Revision::from_digest([7; 32])), "Revision(..)");
+    }
+}
