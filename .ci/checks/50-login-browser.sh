@@ -23,10 +23,10 @@ export GLOBUS_SDK_ENVIRONMENT="" GLOBUS_SDK_SERVICE_URL_AUTH=$url GLOBUS_SDK_SER
 export TOKEN_STORAGE_CLIENT_ID=native-client NO_PROXY=127.0.0.1
 export BROWSER=$folder/browser
 
-# The limit on file sizes of one of the tries is not meant for the browser. A new profile each time: nothing remembered.
+# A new profile each time: nothing remembered. WHEN_ASKED is what happens while the person is at it.
 cat >"$BROWSER" <<EOF
 #!/usr/bin/env bash
-ulimit -S -f unlimited
+\$WHEN_ASKED
 chromium --headless --no-sandbox --disable-gpu --disable-quic --disable-dev-shm-usage --no-first-run \\
     --disable-background-networking --disable-component-update --disable-sync --no-proxy-server \\
     --user-data-dir="\$(mktemp -d "$folder/profile.XXXXXX")" --window-size=1000,640 --virtual-time-budget=30000 \\
@@ -61,17 +61,22 @@ for kind in json sqlite; do
     say "$kind: logged in with $(chromium --version 2>/dev/null | cut -d' ' -f1,2)"
 done
 
-# full_disk COMMAND...: none of its files can grow; what it says goes through a pipe.
-full_disk() { (ulimit -S -f 0 && exec "$@") 2>&1 | cat; }
-CHROMIUM_MORE=--blink-settings=preferredColorScheme=0 \
-    browse failed-dark 6 full_disk "$token_storage" --storage "json:$folder/full.json" login
+# A disk that is full is noticed before anybody is asked.
+got=0
+(ulimit -S -f 0 && exec "$token_storage" --storage "json:$folder/full.json" login) 2>&1 | cat >"$folder/out" || got=$?
+[ "$got" = 6 ] || die "the command ended with $got and not with 6 on a full disk"
+grep -qF "nobody was asked to log in" "$folder/out" || { cat "$folder/out" >&2; die "the command does not say that nobody was asked"; }
+[ ! -e "$folder/closed" ] || [ ! -s "$folder/closed" ] || die "the browser was opened all the same"
+
+CHROMIUM_MORE=--blink-settings=preferredColorScheme=0 WHEN_ASKED="mkdir $folder/lost.json" \
+    browse failed-dark 2 "$token_storage" --storage "json:$folder/lost.json" login
 shows "You are not logged in"
 shows "they were revoked"
-grep -qF "they were revoked" "$folder/out" || die "the command does not say what became of the tokens"
+grep -qF "they were revoked" "$folder/err" || die "the command does not say what became of the tokens"
 [ "$(log '"Revoke"')" -ge 4 ] || die "the tokens that could not be stored were not revoked"
 CHROMIUM_MORE=--blink-settings=preferredColorScheme=0 \
     browse dark 0 "$token_storage" --storage "json:$folder/dark.json" login --json
-say "a full disk: revoked, and told in the browser; screenshots in $pictures"
+say "a full disk: nobody is asked; tokens that cannot be stored: revoked, and told in the browser; screenshots in $pictures"
 # The server ends when its standard input does.
 eval "exec ${server[1]}>&-"
 wait "$server_PID"
