@@ -73,7 +73,17 @@ impl fmt::Debug for Revision {
 
 #[cfg(test)]
 mod tests {
+    use std::hash::BuildHasher as _;
+
     use super::*;
+
+    #[test]
+    fn other_bytes_hash_to_something_else() {
+        let hasher = std::hash::RandomState::new();
+        let hashes = [7, 7, 8].map(|byte| hasher.hash_one(Revision::from_digest([byte; 32])));
+        assert_eq!(hashes[0], hashes[1]);
+        assert_ne!(hashes[0], hashes[2]);
+    }
 
     #[test]
     fn debug_tells_nothing_of_the_bytes() {
