@@ -5,6 +5,8 @@
 mod args;
 mod commands;
 mod context;
+#[cfg(unix)]
+mod descriptors;
 mod exit;
 mod failure;
 mod input;
@@ -52,11 +54,14 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: Cli) -> Result<Exit> {
+    // Also because the runtime panics where it may not open a file.
+    #[cfg(unix)]
+    descriptors::check()?;
     // One thread is enough, and starts faster: the local storages bring their own.
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
-        .map_err(|error| Failure::new(Exit::Failure, format!("cannot start: {error}")))?;
+        .map_err(|error| Failure::new(Exit::Unavailable, format!("cannot start: {error}")))?;
     let context = Context::new(cli.global)?;
     runtime.block_on(commands::run(cli.command, &context))
 }
