@@ -163,8 +163,7 @@ fn l6_a_sticky_folder_of_others_costs_no_refresh_token() {
                     .success()
             );
             assert_eq!(server.refresh_requests(), 0);
-            fs::remove_dir_all(path.with_file_name("tokens.json.leases")).unwrap();
-            fs::remove_file(&lock).unwrap();
+            assert!(!lock.exists() && !path.with_file_name("tokens.json.leases").exists());
         }
         // Root can.
         assert_refreshes(&server, &path).await;

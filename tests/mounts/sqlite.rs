@@ -4,10 +4,10 @@ use std::fs;
 
 use token_storage::{
     ErrorKind, Precondition, Severity, TokenData, TokenKey, TokenStorage,
-    sqlite::{SqliteStorage, examine},
+    sqlite::{SqliteStorage, examine, give_back},
 };
 
-use crate::sandbox::{bind, block_on, in_mount_namespace, refusal};
+use crate::sandbox::{bind, block_on, in_mount_namespace, names, refusal, run, skip};
 
 fn key(resource_server: &str) -> TokenKey {
     TokenKey::in_default(resource_server)
@@ -46,9 +46,17 @@ fn writers_on_both_sides_lose_nothing_in_silence() {
                 assert_eq!(stored.is_ok(), found.is_some(), "{name}: {stored:?}");
                 assert_eq!(stored.is_ok(), name.starts_with("outside"), "{name}: {stored:?}");
             }
-            let error = refusal(store(&SqliteStorage::open(&inside).unwrap(), "rs").await);
-            assert_eq!(error.kind(), ErrorKind::Misconfigured, "{error}");
-            assert!(error.to_string().contains("mount the folder"), "{error}");
+            let refused = refused(inside.clone()).await;
+            for error in refused {
+                assert_eq!(error.kind(), ErrorKind::Misconfigured, "{error}");
+                assert!(error.to_string().contains("mount the folder"), "{error}");
+            }
+            assert!(
+                names(inside.parent().unwrap())
+                    .iter()
+                    .all(|name| !name.ends_with(".lock") && !name.ends_with(".leases")),
+                "nothing of ours is made beside it"
+            );
             let told = examine(&inside);
             let told = told
                 .iter()
@@ -57,4 +65,40 @@ fn writers_on_both_sides_lose_nothing_in_silence() {
             assert_eq!(told.severity, Severity::Error);
         });
     });
+}
+
+/// As root can, who may do anything else.
+#[test]
+fn nothing_is_made_beside_a_database_that_cannot_be_written() {
+    const TEST: &str = "sqlite::nothing_is_made_beside_a_database_that_cannot_be_written";
+    in_mount_namespace(TEST, |folder| {
+        let path = folder.join("tokens.db");
+        block_on(async {
+            store(&SqliteStorage::open(&path).unwrap(), "first").await.unwrap();
+            give_back(&path).unwrap();
+            fs::remove_file(folder.join("tokens.db.lock")).unwrap();
+            if !run("chattr", &["+i", path.to_str().unwrap()]).success() {
+                return skip(TEST, "a file system with attributes, and root's rights");
+            }
+            let refused = tokio::spawn(refused(path.clone())).await;
+            let read = SqliteStorage::open(&path).unwrap().get(&key("first")).await;
+            assert!(run("chattr", &["-i", path.to_str().unwrap()]).success());
+            assert!(read.unwrap().is_some());
+            for error in refused.unwrap() {
+                assert_eq!(error.kind(), ErrorKind::PermissionDenied, "{error}");
+            }
+            assert_eq!(names(folder), ["tokens.db"]);
+            store(&SqliteStorage::open(&path).unwrap(), "second").await.unwrap();
+        });
+    });
+}
+
+async fn refused(path: std::path::PathBuf) -> Vec<token_storage::Error> {
+    let storage = SqliteStorage::open(&path).unwrap();
+    vec![
+        refusal(store(&storage, "rs").await),
+        refusal(storage.remove(&key("first"), Precondition::None).await),
+        refusal(storage.lease().unwrap().try_acquire(&key("first")).await),
+        refusal(give_back(&path)),
+    ]
 }

@@ -278,6 +278,10 @@ mod tests {
         async fn prove_writable(&self, _key: &token_storage_core::TokenKey) -> token_storage_core::Result<()> {
             Ok(())
         }
+
+        fn look(&self) -> token_storage_core::Result<()> {
+            Ok(())
+        }
     }
 
     #[tokio::test]

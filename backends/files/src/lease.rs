@@ -29,6 +29,13 @@ pub trait ProveWritable: Send + Sync {
     /// # Errors
     /// - What that store would fail with.
     async fn prove_writable(&self, key: &TokenKey) -> Result<()>;
+
+    /// Refuses what no store may touch, whatever it stores: a file of another program, or one that cannot be written. It
+    /// changes nothing and makes nothing; asked before the first lease file is made beside the storage. May block.
+    ///
+    /// # Errors
+    /// - What every store would fail with.
+    fn look(&self) -> Result<()>;
 }
 
 /// The refresh leases of a file-based storage: for each key an advisory lock of the operating system on
@@ -85,7 +92,11 @@ impl RefreshLease for FileLease {
     async fn try_acquire(&self, key: &TokenKey) -> Result<Acquisition> {
         let path = self.path(key);
         let (opened, directory, target) = (path.clone(), self.directory.clone(), self.target.clone());
+        let prover = Arc::clone(&self.prover);
         let found = on_own_thread(Operation::Lease, move || {
+            if !directory.try_exists().unwrap_or(true) {
+                prover.look()?;
+            }
             check_own_directory(&directory).map_err(|error| io_error(Operation::Lease, &directory, "use", error))?;
             acquire(&opened, &target).map_err(|error| io_error(Operation::Lease, &opened, "lock", error))
         });
@@ -261,6 +272,10 @@ mod tests {
     #[async_trait]
     impl ProveWritable for Always {
         async fn prove_writable(&self, _key: &TokenKey) -> Result<()> {
+            Ok(())
+        }
+
+        fn look(&self) -> Result<()> {
             Ok(())
         }
     }

@@ -72,6 +72,11 @@ impl SidecarLock {
         &self.path
     }
 
+    /// Whether the lock file is there. Where it is not, look whether the work is to be done at all before it is made.
+    pub fn exists(&self) -> bool {
+        self.path.try_exists().unwrap_or(true)
+    }
+
     /// Takes the lock if it is free now. Creates the lock file and the directories above it, owner-only.
     ///
     /// # Errors

@@ -86,6 +86,23 @@ pub fn tighten(path: &Path) -> io::Result<Option<u32>> {
     Ok(None)
 }
 
+/// Whether this user may write to a file, as far as the operating system says without opening it. Elsewhere than on Unix it
+/// is found out by writing.
+#[cfg_attr(not(unix), expect(unused_variables))]
+pub fn may_write(path: &Path) -> bool {
+    #[cfg(unix)]
+    {
+        use rustix::{
+            fs::{Access, AtFlags, CWD, accessat},
+            io::Errno,
+        };
+        let asked = accessat(CWD, path, Access::WRITE_OK, AtFlags::EACCESS);
+        !matches!(asked, Err(Errno::ACCESS | Errno::PERM | Errno::ROFS))
+    }
+    #[cfg(not(unix))]
+    true
+}
+
 /// Gives a new file or directory to the owner of the file it belongs to, if that is somebody else: what root writes in a
 /// user's place must not lock the user out. Only root can; for anybody else, and where there is no such file, it does
 /// nothing. Nor does it for a file whose owner does not own the directory: in `/tmp`, anybody may have put it there.

@@ -5,7 +5,7 @@ use std::{io::Write as _, sync::Arc, time::Instant};
 use token_storage_core::{Durability, Operation, Result, TokenKey, async_trait};
 use token_storage_files::{self as files, FileLease, ProveWritable, Replacement, SidecarLock};
 
-use crate::{document::Document, error, shared::Shared, snapshot::Content};
+use crate::{document::Document, error, shared::Shared, snapshot::Content, writer};
 
 /// The leases of a file.
 pub(crate) fn leases(shared: &Arc<Shared>) -> FileLease {
@@ -19,6 +19,12 @@ impl ProveWritable for Prover {
     async fn prove_writable(&self, _key: &TokenKey) -> Result<()> {
         let shared = Arc::clone(&self.0);
         files::on_own_thread(Operation::Lease, move || prove(&shared)).await
+    }
+
+    /// Over a damaged file a login is stored.
+    fn look(&self) -> Result<()> {
+        let looked = writer::look(&self.0);
+        looked.map(drop).map_err(|error| error.with_operation(Operation::Lease))
     }
 }
 

@@ -6,17 +6,18 @@ use std::{
     time::{Duration, Instant},
 };
 
-use token_storage_core::{Operation, Result};
+use token_storage_core::{Error, Operation, Result};
 use token_storage_files::{self as files, LockGuard, SidecarLock};
 use tokio::sync::oneshot;
 
 use crate::{
     commit::{self, Rewrite},
-    document::Document,
+    document::{Damage, DamageKind, Document},
     error::{self, Failure},
     job::{Applied, Change, Job, Progress},
     queue::{Queue, Worker},
     shared::{Retired, Shared},
+    snapshot::Content,
 };
 
 #[derive(Debug)]
@@ -122,7 +123,7 @@ impl<'a> Rounds<'a> {
         let Some(deadline) = self.queue.peek(|job| job.deadline) else {
             return;
         };
-        if self.finish_removals_of_nothing() {
+        if self.finish_removals_of_nothing() || self.refuse_untouched() {
             return;
         }
         match self.lock.acquire_until(deadline) {
@@ -135,11 +136,7 @@ impl<'a> Rounds<'a> {
                 }
             }
             Err(error) => {
-                let failure = Failure::from(files::io_error(Operation::Store, self.lock.path(), "lock", error));
-                for job in self.queue.take() {
-                    let error = failure.error(job.operation);
-                    job.finish(Err(error));
-                }
+                self.fail(files::io_error(Operation::Store, self.lock.path(), "lock", error));
             }
         }
     }
@@ -165,6 +162,39 @@ impl<'a> Rounds<'a> {
         }
     }
 
+    /// Refuses what cannot be written, or not by these calls, before so much as a lock file is made beside it. Says whether it
+    /// refused anything: whoever comes next is looked at anew.
+    fn refuse_untouched(&self) -> bool {
+        if self.lock.exists() {
+            return false;
+        }
+        match look(self.shared) {
+            Ok(None) => false,
+            Ok(Some(damage)) => {
+                let refused = self.queue.take_while(|job| !job.is_unconditional_store());
+                let any = !refused.is_empty();
+                for job in refused {
+                    let error = error::damage(&self.shared.path, &damage, job.operation);
+                    job.finish(Err(error));
+                }
+                any
+            }
+            Err(error) => {
+                self.fail(error);
+                true
+            }
+        }
+    }
+
+    /// Tells everybody who waits.
+    fn fail(&self, error: Error) {
+        let failure = Failure::from(error);
+        for job in self.queue.take() {
+            let error = failure.error(job.operation);
+            job.finish(Err(error));
+        }
+    }
+
     /// Removing from a storage that does not exist yet creates nothing.
     fn finish_removals_of_nothing(&self) -> bool {
         if self.queue.peek(Job::only_removes) != Some(true) || !commit::is_absent(self.shared) {
@@ -177,6 +207,22 @@ impl<'a> Rounds<'a> {
         }
         true
     }
+}
+
+/// Whether the file may be written, found out without the lock and without touching anything. A damaged one, which is
+/// returned, may be by calls that ask nothing of its content: it is then kept aside.
+pub(crate) fn look(shared: &Shared) -> Result<Option<Damage>> {
+    let (snapshot, _retired) = shared.load()?;
+    let damage = match &snapshot.content {
+        Content::Absent => return Ok(None),
+        Content::Document(_) => None,
+        Content::Damaged(damage) if damage.kind == DamageKind::NotOurs => {
+            return Err(error::damage(&shared.path, damage, Operation::Store));
+        }
+        Content::Damaged(damage) => Some(damage.clone()),
+    };
+    files::prove_replaceable(&shared.path, Operation::Store)?;
+    Ok(damage)
 }
 
 /// Does all jobs with one rewrite at most. One result for each job, and what was known before, to be dropped after they

@@ -100,7 +100,7 @@ async fn d3_only_what_asks_nothing_of_the_lost_content_starts_anew() {
     ];
     corrupt(storage.store_all(&writes).await.unwrap_err());
     assert_eq!(site.text(), "{");
-    assert_eq!(site.names(), ["tokens.json", "tokens.json.lock"]);
+    assert_eq!(site.names(), ["tokens.json"], "what is refused leaves nothing");
 }
 
 #[tokio::test]
@@ -397,10 +397,16 @@ async fn a_file_of_another_kind_is_never_touched() {
         let storage = site.open();
         let error = storage.get(&key("rs")).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Misconfigured, "{content}: {error}");
-        let error = store(&storage, "rs", "at").await.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Misconfigured, "{content}: {error}");
+        let refused = [
+            store(&storage, "rs", "at").await.unwrap_err(),
+            storage.remove(&key("rs"), Precondition::None).await.unwrap_err(),
+            storage.lease().unwrap().try_acquire(&key("rs")).await.unwrap_err(),
+        ];
+        for error in refused {
+            assert_eq!(error.kind(), ErrorKind::Misconfigured, "{content}: {error}");
+        }
         assert_eq!(site.text(), content);
-        assert_eq!(site.names(), ["tokens.json", "tokens.json.lock"]);
+        assert_eq!(site.names(), ["tokens.json"], "nothing is made beside it");
         assert!(
             examine(&site.path)
                 .iter()
@@ -431,6 +437,7 @@ async fn paths_that_are_no_files() {
         store(&storage, "rs", "at").await.unwrap_err().kind(),
         ErrorKind::Misconfigured
     );
+    assert_eq!(site.names(), ["tokens.json"]);
     #[cfg(unix)]
     {
         fs::remove_dir(&site.path).unwrap();

@@ -273,20 +273,30 @@ impl File {
 
     /// Refuses what is not ours to use, before so much as a lock file is made beside it. Whatever else is wrong shows again
     /// with the lock held.
-    fn refuse_untouched(&self) -> Result<(), Fault> {
+    pub(crate) fn refuse_untouched(&self) -> Result<(), Fault> {
+        let path = self.place.path();
         let Ok(Some(epoch)) = self.place.look() else {
             return Ok(());
         };
-        let fault = match look::vet(&self.place, &self.options, epoch) {
-            Ok(()) => return Tightened::begin(&self.place).refuse_wide(),
-            Err(Trouble::Fault(fault)) => fault,
-            Err(Trouble::Sql(error)) => Fault::from_sqlite(&error, self.place.path()),
-        };
-        if fault.kind() == ErrorKind::Misconfigured {
-            Err(fault)
-        } else {
-            Ok(())
+        let is_new = !self.lock.exists();
+        if is_new {
+            look::refuse_other_names(path)?;
         }
+        let fault = match look::vet(&self.place, &self.options, epoch) {
+            Ok(()) => None,
+            Err(Trouble::Fault(fault)) => Some(fault),
+            Err(Trouble::Sql(error)) => Some(Fault::from_sqlite(&error, path)),
+        };
+        match fault.map(|fault| (fault.kind(), fault)) {
+            Some((ErrorKind::Misconfigured, fault)) => return Err(fault),
+            Some((ErrorKind::PermissionDenied, fault)) if is_new => return Err(fault),
+            Some(_) => return Ok(()),
+            None => {}
+        }
+        if is_new {
+            look::refuse_read_only(path)?;
+        }
+        Tightened::begin(&self.place).refuse_wide()
     }
 
     /// Tells the callers. "Busy" is told only to those who have waited long enough; the others wait on.

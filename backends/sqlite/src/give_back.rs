@@ -48,7 +48,10 @@ fn switch(place: &Place) -> std::result::Result<(), Trouble> {
             format!("there is no database {}", path.display()),
         )
     };
-    look::vet(place, &options, look()?.ok_or_else(absent)?)?;
+    let epoch = look()?.ok_or_else(absent)?;
+    look::refuse_other_names(path)?;
+    look::vet(place, &options, epoch)?;
+    look::refuse_read_only(path)?;
     let deadline = Instant::now() + options.busy_timeout;
     let lock = SidecarLock::new(path);
     let held = lock

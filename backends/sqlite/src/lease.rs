@@ -25,6 +25,12 @@ const ROOM_BESIDES: u64 = 64 * 1024;
 /// for a record of twice the size: a server's answer may be longer than the last one.
 #[async_trait]
 impl ProveWritable for SqliteStorage {
+    fn look(&self) -> Result<()> {
+        let Inner::File(handle) = &self.0 else { return Ok(()) };
+        let looked = handle.file.refuse_untouched();
+        looked.map_err(|fault| fault.into_error(Operation::Lease))
+    }
+
     async fn prove_writable(&self, key: &TokenKey) -> Result<()> {
         self.work(Work::Prove).await?;
         let Inner::File(handle) = &self.0 else { return Ok(()) };

@@ -4,6 +4,7 @@ use std::{fs, path::Path, sync::atomic::Ordering, time::Duration};
 
 use rusqlite::{Connection, OpenFlags};
 use token_storage_core::ErrorKind;
+use token_storage_files::Obstacle;
 
 use crate::{
     audit,
@@ -82,6 +83,47 @@ pub(crate) fn vet(place: &Place, options: &Options, epoch: u64) -> Result<(), Tr
         (Err(Trouble::Sql(_)), Access::Shared) => Ok(()),
         (looked, _) => looked.map(drop),
     }
+}
+
+/// The log and the lock are found by the name of the database: by another name there are others. How many names it has, if
+/// more than one.
+pub(crate) fn refuse_other_names(path: &Path) -> Result<Option<u64>, Fault> {
+    let mut several = None;
+    for obstacle in token_storage_files::obstacles(path).unwrap_or_default() {
+        match obstacle {
+            Obstacle::MountPoint | Obstacle::Replaced => {
+                let message = format!(
+                    "{} is itself a mount point; its log and its lock lie beside it, where programs on the other side do \
+                     not find them, and both would damage it; {}",
+                    path.display(),
+                    obstacle.advice()
+                );
+                return Err(Fault::new(ErrorKind::Misconfigured, message));
+            }
+            Obstacle::HardLinks(names) => several = Some(names),
+            // What SQLite does takes no replacing.
+            _ => {}
+        }
+    }
+    Ok(several)
+}
+
+/// Refuses a database that this user may not write to. It is not opened for that: closing it would drop the locks of this
+/// process's connections.
+pub(crate) fn refuse_read_only(path: &Path) -> Result<(), Fault> {
+    if token_storage_files::may_write(path) {
+        Ok(())
+    } else {
+        Err(read_only(path))
+    }
+}
+
+pub(crate) fn read_only(path: &Path) -> Fault {
+    let message = format!(
+        "{} is read-only for this user; check owner and permissions",
+        path.display()
+    );
+    Fault::new(ErrorKind::PermissionDenied, message)
 }
 
 /// Whether the database that is open has its table yet; refuses what is not ours, and what was cut off, unless that was

@@ -12,7 +12,7 @@ use std::{
 
 use rusqlite::{Connection, MAIN_DB, wal::CheckpointMode};
 use token_storage_core::ErrorKind;
-use token_storage_files::{Obstacle, SidecarLock};
+use token_storage_files::SidecarLock;
 
 use crate::{
     audit::{self, Audit},
@@ -207,14 +207,12 @@ impl Writer {
         // Before the first token goes in, but not for good before it is known to be a database.
         let tightened = Tightened::begin(&self.place);
         tightened.refuse_wide()?;
-        self.look_for_other_names()?;
+        if let Some(names) = look::refuse_other_names(path)? {
+            warnings::other_names(path, names);
+        }
         let mut connection = connect(path)?;
         if connection.is_readonly(MAIN_DB)? {
-            let message = format!(
-                "{} is read-only for this user; check owner and permissions",
-                path.display()
-            );
-            return Err(Fault::new(ErrorKind::PermissionDenied, message).into());
+            return Err(look::read_only(path).into());
         }
         let pages = Arc::new(AtomicI32::new(0));
         let reported = pages.clone();
@@ -236,28 +234,6 @@ impl Writer {
             may_switch: self.options.write_ahead_log,
             pages,
         })
-    }
-
-    /// The log and the lock are found by the name of the database: by another name there are others.
-    fn look_for_other_names(&self) -> Result<(), Fault> {
-        let path = self.place.path();
-        for obstacle in token_storage_files::obstacles(path).unwrap_or_default() {
-            match obstacle {
-                Obstacle::MountPoint | Obstacle::Replaced => {
-                    let message = format!(
-                        "{} is itself a mount point; its log and its lock lie beside it, where programs on the other side do \
-                         not find them, and both would damage it; {}",
-                        path.display(),
-                        obstacle.advice()
-                    );
-                    return Err(Fault::new(ErrorKind::Misconfigured, message));
-                }
-                Obstacle::HardLinks(names) => warnings::other_names(path, names),
-                // What SQLite does takes no replacing.
-                _ => {}
-            }
-        }
-        Ok(())
     }
 
     /// Whether the write-ahead log has grown enough since the last time that it should be copied into the database.

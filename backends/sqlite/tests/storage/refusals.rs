@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, fs, os::unix::fs::PermissionsExt as _, path::Path};
 
 use token_storage_core::{Enumerate, ErrorKind, Precondition, Severity, TokenStorage};
-use token_storage_sqlite::{SqliteStorage, examine};
+use token_storage_sqlite::{SqliteStorage, examine, give_back};
 
 use crate::common::{copy_fixture, data, foreign, key, store, token};
 
@@ -111,7 +111,9 @@ async fn what_is_not_ours_is_refused_and_left_as_it_is() {
                 .await
                 .unwrap_err();
             let removed = storage.remove(&key("rs"), Precondition::None).await.unwrap_err();
-            for error in [read, listed, written, removed] {
+            let leased = storage.lease().unwrap().try_acquire(&key("rs")).await.unwrap_err();
+            let given = give_back(&path).unwrap_err();
+            for error in [read, listed, written, removed, leased, given] {
                 assert_eq!(error.kind(), ErrorKind::Misconfigured, "{what}: {error}");
                 assert!(
                     !error.may_have_applied() && error.to_string().contains("name another path"),
