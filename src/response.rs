@@ -70,7 +70,8 @@ impl TokenResponse {
     ///   RFC 3339, an HTTP date) counts as well. The earliest of all is it, because what was cached is older than `now`.
     /// - `scope` may also be an array of strings, as a few servers send it.
     /// - Null and empty strings count as missing, because some servers send `"refresh_token": ""` for "as before".
-    /// - Of duplicate members the last wins, and of two tokens for one resource server too, as in the Globus SDK.
+    /// - Of duplicate members the last wins, with a warning if they differ, and of two tokens for one resource server too,
+    ///   as in the Globus SDK.
     /// - What other programs keep is understood where the standard names are missing: `accessToken`, `token`, `scopes`.
     /// - A stored record, as the command `token-storage get --reveal --json` prints it, can be read as well: of it
     ///   `expires_at_seconds` counts, and its `identity_id` is taken over. Members that start with

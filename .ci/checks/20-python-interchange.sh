@@ -9,7 +9,9 @@ if [ "${TOKEN_STORAGE_SKIP_PYTHON:-0}" = 1 ]; then
     exit 0
 fi
 TOKEN_STORAGE_DRIVER=$(example interchange)
-export TOKEN_STORAGE_DRIVER
+cargo build --quiet "${everything[@]}" --bin token-storage
+TOKEN_STORAGE_COMMAND=${CARGO_TARGET_DIR:-$root/target}/debug/token-storage
+export TOKEN_STORAGE_DRIVER TOKEN_STORAGE_COMMAND
 for version in 4 3; do
     venv=$(python_env "globus-$version" "globus-sdk>=$version,<$((version + 1))")
     "$venv/bin/python" -c 'import globus_sdk; print("python interchange with globus-sdk", globus_sdk.__version__)'

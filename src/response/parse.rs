@@ -1,6 +1,9 @@
 //! From the text of a response to its tokens.
 
-use std::borrow::Cow;
+use std::{
+    borrow::Cow,
+    collections::{BTreeSet, HashMap},
+};
 
 use token_storage_core::{Error, Extra, RESERVED_PREFIX, Result, Secret};
 
@@ -164,6 +167,14 @@ impl std::fmt::Display for Place {
     }
 }
 
+/// The names of members that are there more than once, and do not say the same.
+fn contradicted<'m>(members: &'m [(Cow<'_, str>, &str)]) -> BTreeSet<&'m str> {
+    let mut seen = HashMap::with_capacity(members.len());
+    let differs =
+        |(name, value): &&'m (Cow<'_, str>, &'m str)| seen.insert(&**name, *value).is_some_and(|old| old != *value);
+    members.iter().filter(differs).map(|(name, _)| &**name).collect()
+}
+
 /// The members of one token, from which those that have a meaning are taken one by one. The rest is extra.
 struct Reader<'a, 'w> {
     place: Place,
@@ -184,6 +195,10 @@ impl<'a, 'w> Reader<'a, 'w> {
         if members.len() < count {
             let problem = format!("{place} has a member whose name is not valid Unicode");
             warnings.push(ResponseWarning::absent("", problem));
+        }
+        for name in contradicted(&members) {
+            let problem = format!("{place} has the member {name:?} more than once, with different values");
+            warnings.push(ResponseWarning::new("", problem, "of which the last counts"));
         }
         let is_record = members.iter().any(|(name, _)| name == RECORD_EXPIRY);
         Ok(Self {

@@ -373,9 +373,30 @@ fn dependent_tokens_are_an_array() {
 
 #[test]
 fn scope_may_be_an_array_and_duplicates_end_with_the_last() {
-    let response = parse(r#"{"scope":["a","b"],"access_token":"first","access_token":"last"}"#).unwrap();
+    let response = answered(r#"{"scope":["a","b"],"access_token":"first","access_token":"last"}"#);
     assert_eq!(response.primary().scope.as_deref(), Some("a b"));
     assert_eq!(response.primary().access_token.expose(), "last");
+}
+
+#[test]
+fn duplicates_that_differ_are_told_and_never_with_their_values() {
+    for text in [
+        r#"{"access_token":"canary-1","access_token":"canary-2"}"#,
+        r#"{"access_token":"canary","more":1,"m\u006fre":2,"more":2}"#,
+        r#"{"access_token":"canary","other_tokens":[{"access_token":"canary","scope":"a","scope":"b"}]}"#,
+    ] {
+        let answer = answered(text);
+        assert_eq!(answer.warnings().len(), 1, "{text}");
+        let told = answer.warnings()[0].to_string();
+        assert!(told.contains("more than once") && !told.contains("canary"), "{told}");
+        assert!(answer.strict().is_err(), "{text}");
+    }
+    assert!(
+        parse(r#"{"access_token":"a","access_token":"a"}"#)
+            .unwrap()
+            .warnings()
+            .is_empty()
+    );
 }
 
 #[test]
