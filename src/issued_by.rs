@@ -11,6 +11,15 @@ const TOKEN_ENDPOINT: &str = "token_storage_token_endpoint";
 const CLIENT_ID: &str = "token_storage_client_id";
 const REVOCATION_ENDPOINT: &str = "token_storage_revocation_endpoint";
 const TOKEN_PATH: &str = "token_storage_token_path";
+const CLIENT_AUTH: &str = "token_storage_client_auth";
+const OURS: [&str; 6] = [
+    ISSUER,
+    TOKEN_ENDPOINT,
+    CLIENT_ID,
+    REVOCATION_ENDPOINT,
+    TOKEN_PATH,
+    CLIENT_AUTH,
+];
 
 /// The authorization server that issued a token, and the client that it was issued to, as the record itself says.
 ///
@@ -33,6 +42,10 @@ pub struct IssuedBy {
     pub revocation_endpoint: Option<String>,
     /// Where in its answers the token is ([`TokenPath`](crate::TokenPath)), if it wraps it.
     pub token_path: Option<String>,
+    /// How the client proved who it is, by its name in RFC 7591 section 2 and OpenID Connect Core section 9:
+    /// `client_secret_basic`, `client_secret_post`, `client_secret_jwt` or `private_key_jwt`. `None`: a public client, or not
+    /// known. Never the secret or the key itself, so a refresh has to be given that.
+    pub client_auth: Option<String>,
 }
 
 impl IssuedBy {
@@ -60,6 +73,7 @@ impl IssuedBy {
             client_id: text(extra, CLIENT_ID)?,
             revocation_endpoint: text(extra, REVOCATION_ENDPOINT)?,
             token_path: text(extra, TOKEN_PATH)?,
+            client_auth: text(extra, CLIENT_AUTH)?,
         };
         Ok(found.names_a_server().then_some(found))
     }
@@ -166,6 +180,7 @@ impl IssuedBy {
             (CLIENT_ID, &self.client_id),
             (REVOCATION_ENDPOINT, &self.revocation_endpoint),
             (TOKEN_PATH, &self.token_path),
+            (CLIENT_AUTH, &self.client_auth),
         ] {
             extra.remove(name);
             if let Some(value) = value {
@@ -201,8 +216,7 @@ fn looks_like_globus(_: &TokenData) -> bool {
 
 /// For a merge: the server does not change with a refresh, and an answer must not send the next one elsewhere.
 pub(crate) fn stays(name: &str, stored: &Extra) -> bool {
-    let ours = [ISSUER, TOKEN_ENDPOINT, CLIENT_ID, REVOCATION_ENDPOINT, TOKEN_PATH];
-    ours.contains(&name) && [ISSUER, TOKEN_ENDPOINT].iter().any(|name| stored.get(name).is_some())
+    OURS.contains(&name) && [ISSUER, TOKEN_ENDPOINT].iter().any(|name| stored.get(name).is_some())
 }
 
 fn text(extra: &Extra, name: &str) -> Result<Option<String>> {
@@ -274,11 +288,13 @@ mod tests {
         let mut all = server(Some("https://a.example"), Some("https://a.example/t"), Some("id"));
         all.revocation_endpoint = Some("https://a.example/r".into());
         all.token_path = Some("authed_user".into());
+        all.client_auth = Some("private_key_jwt".into());
         let marked = answer(r#"{"access_token":"at","resource_server":"rs"}"#).with_issued_by(&all);
         let stored = marked.primary().to_data().unwrap();
         assert_eq!(IssuedBy::of(&stored).unwrap(), Some(all.clone()));
         let evil = answer(
-            r#"{"access_token":"new","token_storage_revocation_endpoint":"https://evil","token_storage_token_path":"x"}"#,
+            r#"{"access_token":"new","token_storage_revocation_endpoint":"https://evil","token_storage_token_path":"x",
+                "token_storage_client_auth":"none"}"#,
         );
         assert_eq!(IssuedBy::of(&merge(&stored, evil.primary())).unwrap(), Some(all));
     }

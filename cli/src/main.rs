@@ -38,6 +38,15 @@ use crate::{
 
 /// The client's secret; there is no option for it, because others can see a command line.
 pub(crate) const SECRET_VARIABLE: &str = "TOKEN_STORAGE_CLIENT_SECRET";
+/// The client's private key, in PEM or as JWK.
+pub(crate) const KEY_VARIABLE: &str = "TOKEN_STORAGE_CLIENT_KEY";
+/// What the client proves itself with, and where that is: nothing that this command starts has any business with it.
+pub(crate) const CREDENTIAL_VARIABLES: [&str; 4] = [
+    SECRET_VARIABLE,
+    KEY_VARIABLE,
+    "TOKEN_STORAGE_CLIENT_SECRET_FILE",
+    "TOKEN_STORAGE_CLIENT_KEY_FILE",
+];
 
 fn main() -> ExitCode {
     args::listen();

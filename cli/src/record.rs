@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde::{Serialize, Serializer, ser::SerializeMap};
 use serde_json::value::RawValue;
-use token_storage::{IssuedBy, TokenData, TokenKey};
+use token_storage::{Grant, IssuedBy, Renewal, TokenData, TokenKey};
 
 use crate::{
     exit::Exit,
@@ -51,7 +51,7 @@ impl Serialize for Shown<'_> {
                 map.serialize_entry(name, value)?;
             }
         } else {
-            for (name, json) in data.extra.iter().filter(|(name, _)| is_origin(name)) {
+            for (name, json) in data.extra.iter().filter(|(name, json)| is_open(name, json)) {
                 let value: &RawValue = serde_json::from_str(json).map_err(serde::ser::Error::custom)?;
                 map.serialize_entry(name, value)?;
             }
@@ -70,8 +70,8 @@ impl Shown<'_> {
     fn hidden_names(&self) -> Vec<&str> {
         let mut names = vec!["access_token"];
         names.extend(self.data.refresh_token.is_some().then_some("refresh_token"));
-        let extra = self.data.extra.iter().map(|(name, _)| name);
-        names.extend(extra.filter(|name| !is_origin(name)));
+        let extra = self.data.extra.iter().filter(|(name, json)| !is_open(name, json));
+        names.extend(extra.map(|(name, _)| name));
         names
     }
 
@@ -115,13 +115,33 @@ impl Shown<'_> {
             ("issuer", from.issuer),
             ("token endpoint", from.token_endpoint),
             ("client id", from.client_id),
+            ("client authentication", from.client_auth),
         ] {
             rows.extend(value.map(|value| [label.to_owned(), text::name(&value)]));
         }
-        for (name, json) in data.extra.iter().filter(|(name, _)| !is_origin(name)) {
+        rows.extend(self.renewal_rows());
+        for (name, json) in data.extra.iter().filter(|(name, json)| !is_open(name, json)) {
             rows.push([text::name(name), secret(json)]);
         }
         output::table(None, rows)
+    }
+
+    /// How the token is asked for anew.
+    fn renewal_rows(&self) -> Vec<[String; 2]> {
+        // One that makes no sense is shown with the other members.
+        let renewal = Renewal::of(self.data).unwrap_or_default();
+        let mut rows = Vec::new();
+        if renewal.grant == Grant::ClientCredentials {
+            rows.push(["renewed by".to_owned(), "the client itself".to_owned()]);
+        }
+        rows.extend(
+            renewal
+                .scope
+                .map(|scope| ["asked scope".to_owned(), text::name(&scope)]),
+        );
+        let apis = renewal.parameters.into_iter().filter(|(name, _)| is_api(name));
+        rows.extend(apis.map(|(name, value)| [name, text::name(&value)]));
+        rows
     }
 
     /// For a POSIX shell: `eval "$(token-storage get RS --reveal --format env)"`.
@@ -157,16 +177,29 @@ impl Shown<'_> {
     }
 }
 
-/// Which server issued it, and to which client: no secret.
-fn is_origin(name: &str) -> bool {
+/// What is no secret: which server issued it, to which client, and how it is asked for anew. Parameters of a program's
+/// own may be anything.
+fn is_open(name: &str, json: &str) -> bool {
+    if name == "token_storage_parameters" {
+        let parameters: Vec<(String, String)> = serde_json::from_str(json).unwrap_or_default();
+        return !parameters.is_empty() && parameters.iter().all(|(name, _)| is_api(name));
+    }
     [
         "token_storage_issuer",
         "token_storage_token_endpoint",
         "token_storage_client_id",
         "token_storage_revocation_endpoint",
         "token_storage_token_path",
+        "token_storage_client_auth",
+        "token_storage_grant",
+        "token_storage_request_scope",
     ]
     .contains(&name)
+}
+
+/// Which names an API that the token is for.
+fn is_api(parameter: &str) -> bool {
+    ["resource", "audience"].contains(&parameter)
 }
 
 /// What is told of a record when only its existence matters: nothing secret.

@@ -1,25 +1,23 @@
 //! Which authorization server a command talks to, and as which client.
 
-use std::{fs::File, io::Read as _, path::PathBuf, sync::Arc};
+use std::sync::Arc;
 
-use clap::ValueEnum;
 use token_storage::{
-    IssuedBy, Secret, TokenData, TokenPath, TokenResponse, async_trait,
+    Grant, IssuedBy, Renewal, Secret, TokenData, TokenPath, TokenResponse, async_trait,
     globus::Environment,
     manager::{EndpointError, RefreshRequest, TokenEndpoint, TokenKind},
-    oauth::{ClientAuth, HttpClient, LoginError, LoginErrorKind, OAuthClient, Provider},
+    oauth::{HttpClient, LoginError, LoginErrorKind, OAuthClient, Provider},
 };
 use tokio::sync::OnceCell;
-use zeroize::Zeroizing;
 
-use crate::{Exit, Failure, Result, SECRET_VARIABLE, interrupt};
+use self::credentials::{CredentialArgs, Credentials};
+use crate::{Exit, Failure, Result, interrupt};
 
+mod credentials;
 mod stored;
 
 /// The public client that the Globus documentation shows in its examples.
 const TUTORIAL_CLIENT: &str = "61338d24-54d5-408f-a10d-66c06b59f6d2";
-/// A client secret is a line; something longer is another file.
-const MAX_SECRET: u64 = 64 * 1024;
 
 /// The options that name an authorization server and a client. Without any, it is the one that the record names, or
 /// Globus.
@@ -34,18 +32,8 @@ pub(crate) struct ServerArgs {
     #[arg(long, value_name = "ID", env = "TOKEN_STORAGE_CLIENT_ID", hide_env_values = true)]
     client_id: Option<String>,
 
-    /// A file with the client's secret, if it has one; or set TOKEN_STORAGE_CLIENT_SECRET
-    #[arg(
-        long,
-        value_name = "FILE",
-        env = "TOKEN_STORAGE_CLIENT_SECRET_FILE",
-        hide_env_values = true
-    )]
-    client_secret_file: Option<PathBuf>,
-
-    /// Where in a request the secret goes
-    #[arg(long, value_enum, value_name = "PLACE", default_value_t = SecretIn::Header)]
-    client_secret_in: SecretIn,
+    #[command(flatten)]
+    credentials: CredentialArgs,
 
     /// The token endpoint of a server that does not tell its addresses; nothing is then asked for
     #[arg(long, value_name = "URL")]
@@ -77,21 +65,12 @@ pub(crate) struct ServerArgs {
     token_path: Option<String>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum SecretIn {
-    /// The header `Authorization`, as recommended
-    Header,
-    /// The form, for servers that want it there
-    Form,
-}
-
 /// A server and a client, understood but not yet asked anything.
 #[derive(Clone, Debug)]
 pub(crate) struct Server {
     addresses: Addresses,
     client_id: String,
-    secret: Option<Secret>,
-    client_auth: ClientAuth,
+    credentials: Credentials,
     token_path: Option<TokenPath>,
     /// As far as the record goes, which is enough to refresh and to revoke.
     recorded: Option<Box<Provider>>,
@@ -134,11 +113,7 @@ impl ServerArgs {
         Ok(Server {
             addresses,
             client_id,
-            secret: self.secret()?,
-            client_auth: match self.client_secret_in {
-                SecretIn::Header => ClientAuth::Header,
-                SecretIn::Form => ClientAuth::Form,
-            },
+            credentials: self.credentials.read()?,
             token_path: self.token_path.as_deref().map(TokenPath::parse).transpose()?,
             recorded: None,
         })
@@ -190,21 +165,6 @@ impl ServerArgs {
         }
         Ok(provider)
     }
-
-    fn secret(&self) -> Result<Option<Secret>> {
-        match &self.client_secret_file {
-            Some(path) => read_secret(path).map(Some),
-            None => match std::env::var(SECRET_VARIABLE) {
-                Ok(secret) if secret.is_empty() => Ok(None),
-                Ok(secret) => Ok(Some(secret.into())),
-                Err(std::env::VarError::NotPresent) => Ok(None),
-                Err(std::env::VarError::NotUnicode(_)) => Err(Failure::new(
-                    Exit::Usage,
-                    format!("{SECRET_VARIABLE} is not valid Unicode"),
-                )),
-            },
-        }
-    }
 }
 
 impl Addresses {
@@ -238,24 +198,6 @@ fn checked(option: &str, url: &str) -> Result<Provider> {
     Provider::new(url).map_err(|error| Failure::from(error).at(option))
 }
 
-/// The secret, without the line break that editors put at the end.
-fn read_secret(path: &PathBuf) -> Result<Secret> {
-    let refused = |why: String| Failure::new(Exit::Usage, format!("the file with the client's secret {why}"));
-    let mut text = Zeroizing::new(String::new());
-    let read = File::open(path).and_then(|file| file.take(MAX_SECRET).read_to_string(&mut text));
-    read.map_err(|error| refused(format!("cannot be read: {error}")))?;
-    let secret = text.trim_end_matches(['\r', '\n']);
-    if secret.is_empty() {
-        return Err(refused("is empty".to_owned()));
-    }
-    if secret.contains(['\r', '\n']) {
-        return Err(refused(
-            "has more than one line; it must hold the secret alone".to_owned(),
-        ));
-    }
-    Ok(secret.into())
-}
-
 impl Server {
     /// The client; asks the server for its addresses if they are not known.
     pub(crate) async fn client(&self) -> Result<OAuthClient, LoginError> {
@@ -276,10 +218,8 @@ impl Server {
     }
 
     fn client_of(&self, http: HttpClient, provider: Provider) -> OAuthClient {
-        let mut client = OAuthClient::new(http, provider, self.client_id.as_str());
-        if let Some(secret) = &self.secret {
-            client = client.with_secret(secret.clone(), self.client_auth);
-        }
+        let client = OAuthClient::new(http, provider, self.client_id.as_str());
+        let client = self.credentials.given_to(client);
         match &self.token_path {
             Some(path) => client.with_token_path(path.clone()),
             None => client,
@@ -324,6 +264,20 @@ impl Endpoint {
         }
     }
 
+    /// Whether anything may be sent; else why not.
+    pub(crate) fn usable(&self) -> Result<()> {
+        match &self.server {
+            Ok(_) => Ok(()),
+            Err(why) => Err(Failure::new(Exit::Usage, why.as_str())),
+        }
+    }
+
+    /// Whether the client can prove who it is.
+    pub(crate) fn has_credentials(&self) -> bool {
+        let server = self.server.as_ref();
+        server.is_ok_and(|server| server.credentials.are_there())
+    }
+
     async fn ready(&self) -> Result<&OAuthClient, EndpointError> {
         match &self.server {
             Ok(server) => self.renewing(server).await.map_err(|error| unready(&error)),
@@ -365,6 +319,11 @@ impl TokenEndpoint for Endpoint {
 
     fn issued_by(&self) -> Option<IssuedBy> {
         self.server.as_ref().ok().map(Server::issued_by)
+    }
+
+    fn renews(&self, data: &TokenData) -> bool {
+        // A grant that cannot be read is for `refresh` to complain about.
+        data.refresh_token.is_some() || Renewal::of(data).is_ok_and(|renewal| renewal.grant == Grant::ClientCredentials)
     }
 
     async fn revoke(&self, token: &Secret, kind: TokenKind) -> Result<(), EndpointError> {

@@ -9,12 +9,8 @@ use std::{fmt, sync::Arc};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use ring::{
     hmac, rand,
-    signature::{
-        self, ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair,
-        RsaEncoding, RsaKeyPair,
-    },
+    signature::{self, EcdsaKeyPair, Ed25519KeyPair, RsaEncoding, RsaKeyPair},
 };
-use rustls::pki_types::{PrivateKeyDer, pem::PemObject as _};
 use token_storage_core::Secret;
 
 use super::LoginError;
@@ -33,55 +29,22 @@ pub struct ClientKey {
     id: Option<String>,
 }
 
-enum Pair {
+pub(super) enum Pair {
     Rsa(RsaKeyPair),
     Ecdsa(EcdsaKeyPair),
     Ed25519(Ed25519KeyPair),
 }
 
-const RSA: [&str; 6] = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512"];
+/// What an RSA key signs with, the usual one first.
+pub(super) const RSA: [&str; 6] = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512"];
 
 impl ClientKey {
-    /// A key in PEM: PKCS #8 of RSA (2048 bits or more), P-256, P-384 or Ed25519, or PKCS #1 of RSA. It signs with RS256,
-    /// ES256, ES384 or EdDSA.
-    ///
-    /// # Errors
-    /// - [`LoginErrorKind::Configuration`](super::LoginErrorKind::Configuration) if it is none of these.
-    pub fn from_pem(pem: &str) -> Result<Self, LoginError> {
-        let der = PrivateKeyDer::from_pem_slice(pem.as_bytes());
-        let der = der.map_err(|_| LoginError::configuration("the client's key is no private key in PEM"))?;
-        let found = match &der {
-            PrivateKeyDer::Pkcs8(key) => Self::of_pkcs8(key.secret_pkcs8_der()),
-            PrivateKeyDer::Pkcs1(key) => RsaKeyPair::from_der(key.secret_pkcs1_der())
-                .ok()
-                .map(|pair| (Pair::Rsa(pair), RSA[0])),
-            _ => None,
-        };
-        let unusable = || {
-            LoginError::configuration(
-                "the client's key cannot be used: it has to be PKCS #8 of RSA (2048 bits or more), P-256, P-384 or \
-                 Ed25519; `openssl pkcs8 -topk8 -nocrypt` makes it so",
-            )
-        };
-        let (pair, algorithm) = found.ok_or_else(unusable)?;
-        Ok(Self {
+    pub(super) fn new(pair: Pair, algorithm: &'static str) -> Self {
+        Self {
             pair: Arc::new(pair),
             algorithm,
             id: None,
-        })
-    }
-
-    fn of_pkcs8(der: &[u8]) -> Option<(Pair, &'static str)> {
-        let rng = rand::SystemRandom::new();
-        let ecdsa = |curve| EcdsaKeyPair::from_pkcs8(curve, der, &rng).ok().map(Pair::Ecdsa);
-        let ed25519 = || Ed25519KeyPair::from_pkcs8_maybe_unchecked(der).ok().map(Pair::Ed25519);
-        let rsa = || RsaKeyPair::from_pkcs8(der).ok().map(Pair::Rsa);
-        let named = |name| move |pair| (pair, name);
-        ecdsa(&ECDSA_P256_SHA256_FIXED_SIGNING)
-            .map(named("ES256"))
-            .or_else(|| ecdsa(&ECDSA_P384_SHA384_FIXED_SIGNING).map(named("ES384")))
-            .or_else(|| ed25519().map(named("EdDSA")))
-            .or_else(|| rsa().map(named(RSA[0])))
+        }
     }
 
     /// The name that the server knows the key by (`kid`), if it has several of this client.

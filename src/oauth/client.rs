@@ -97,6 +97,7 @@ impl OAuthClient {
     pub fn issued_by(&self) -> IssuedBy {
         let mut issued_by = self.provider.issued_by(&self.client_id);
         issued_by.token_path = self.token_path.as_ref().map(|path| path.as_str().to_owned());
+        issued_by.client_auth = self.credentials.method().map(str::to_owned);
         issued_by
     }
 

@@ -22,6 +22,34 @@ pub enum ClientAuth {
     SecretJwt,
 }
 
+impl ClientAuth {
+    /// Its name in RFC 7591 section 2 and OpenID Connect Core section 9: `client_secret_basic`, for instance.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Header => "client_secret_basic",
+            Self::Form => "client_secret_post",
+            Self::SecretJwt => "client_secret_jwt",
+        }
+    }
+
+    /// The way of this name; `None` for any other, such as `private_key_jwt`, which shows no secret.
+    ///
+    /// ```
+    /// use token_storage::oauth::ClientAuth;
+    ///
+    /// assert_eq!(ClientAuth::by_name("client_secret_post"), Some(ClientAuth::Form));
+    /// assert_eq!(ClientAuth::by_name("none"), None);
+    /// ```
+    pub fn by_name(name: &str) -> Option<Self> {
+        [Self::Header, Self::Form, Self::SecretJwt]
+            .into_iter()
+            .find(|way| way.name() == name)
+    }
+}
+
+/// The name of authentication by a key.
+const PRIVATE_KEY_JWT: &str = "private_key_jwt";
+
 /// What a client has to prove itself with.
 #[derive(Clone)]
 pub(super) enum Credentials {
@@ -44,6 +72,15 @@ impl Credentials {
         match self {
             Self::Secret(secret, _) => Some(secret),
             Self::None | Self::Key(_) => None,
+        }
+    }
+
+    /// How the client proves itself, by its name in RFC 7591; `None` for a public client.
+    pub(super) fn method(&self) -> Option<&'static str> {
+        match self {
+            Self::None => None,
+            Self::Secret(_, way) => Some(way.name()),
+            Self::Key(_) => Some(PRIVATE_KEY_JWT),
         }
     }
 

@@ -17,6 +17,7 @@
 
 mod assertion;
 mod client;
+mod client_key;
 mod credentials;
 mod device;
 mod error;

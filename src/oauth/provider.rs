@@ -86,6 +86,7 @@ impl Provider {
             client_id: Some(client_id.to_owned()),
             revocation_endpoint: self.revocation_endpoint.as_ref().map(Url::to_string),
             token_path: None,
+            client_auth: None,
         }
     }
 

@@ -174,3 +174,129 @@ fn a_key_that_cannot_sign_is_a_matter_of_configuration() {
         assert_eq!(error.kind(), LoginErrorKind::Configuration, "{name}");
     }
 }
+
+/// The integers of a key in PKCS #1: version, n, e, d, p, q, dp, dq, qi.
+fn integers(der: &[u8]) -> Vec<Vec<u8>> {
+    let length = |at: usize| match der[at] {
+        short @ ..=0x7f => (usize::from(short), at + 1),
+        long => {
+            let bytes = usize::from(long & 0x7f);
+            let value = der[at + 1..=at + bytes]
+                .iter()
+                .fold(0, |sum, byte| sum << 8 | usize::from(*byte));
+            (value, at + 1 + bytes)
+        }
+    };
+    let (_, mut at) = length(1);
+    let mut found = Vec::new();
+    while at < der.len() {
+        assert_eq!(der[at], 2, "an integer");
+        let (size, start) = length(at + 1);
+        let value = &der[start..start + size];
+        found.push(value.strip_prefix(&[0]).unwrap_or(value).to_vec());
+        at = start + size;
+    }
+    found
+}
+
+fn jwk(kty: &str, curve: Option<&str>, members: &[(&str, &[u8])]) -> Value {
+    let mut jwk = serde_json::json!({"kty": kty, "kid": "key-2"});
+    if let Some(curve) = curve {
+        jwk["crv"] = curve.into();
+    }
+    for (name, value) in members {
+        jwk[*name] = URL_SAFE_NO_PAD.encode(value).into();
+    }
+    jwk
+}
+
+#[tokio::test]
+async fn a_key_as_jwk_is_the_same_key() {
+    let rng = SystemRandom::new();
+    let mut keys: Vec<(Value, Vec<u8>, &str, &'static dyn VerificationAlgorithm)> = Vec::new();
+    // Where ring puts the private scalar.
+    for (curve, name, at, size, alg, verify) in [
+        (
+            &signature::ECDSA_P256_SHA256_FIXED_SIGNING,
+            "P-256",
+            36,
+            32,
+            "ES256",
+            &signature::ECDSA_P256_SHA256_FIXED,
+        ),
+        (
+            &signature::ECDSA_P384_SHA384_FIXED_SIGNING,
+            "P-384",
+            35,
+            48,
+            "ES384",
+            &signature::ECDSA_P384_SHA384_FIXED,
+        ),
+    ] {
+        let der = EcdsaKeyPair::generate_pkcs8(curve, &rng).unwrap();
+        let pair = EcdsaKeyPair::from_pkcs8(curve, der.as_ref(), &rng).unwrap();
+        let public = pair.public_key().as_ref().to_vec();
+        let (x, y) = public[1..].split_at(size);
+        let members = [("d", &der.as_ref()[at..at + size]), ("x", x), ("y", y)];
+        keys.push((jwk("EC", Some(name), &members), public.clone(), alg, verify));
+    }
+    let der = Ed25519KeyPair::generate_pkcs8(&rng).unwrap();
+    let public = Ed25519KeyPair::from_pkcs8(der.as_ref())
+        .unwrap()
+        .public_key()
+        .as_ref()
+        .to_vec();
+    let members = [("d", &der.as_ref()[16..48]), ("x", &*public)];
+    keys.push((
+        jwk("OKP", Some("Ed25519"), &members),
+        public.clone(),
+        "EdDSA",
+        &signature::ED25519,
+    ));
+    let numbers = integers(RSA_KEY);
+    let names = ["n", "e", "d", "p", "q", "dp", "dq", "qi"];
+    let members: Vec<(&str, &[u8])> = names.into_iter().zip(numbers[1..].iter().map(Vec::as_slice)).collect();
+    let mut rsa_jwk = jwk("RSA", None, &members);
+    keys.push((
+        rsa_jwk.clone(),
+        rsa().1,
+        "RS256",
+        &signature::RSA_PKCS1_2048_8192_SHA256,
+    ));
+    rsa_jwk["alg"] = "PS512".into();
+    keys.push((rsa_jwk.clone(), rsa().1, "PS512", &signature::RSA_PSS_2048_8192_SHA512));
+    for (jwk, public, alg, verify) in &keys {
+        let key = ClientKey::from_jwk(&jwk.to_string()).unwrap();
+        let fake = Fake::new();
+        let sent = sent(&fake, &fake.client().with_key(key)).await;
+        assert_eq!(
+            (&sent.header["alg"], &sent.header["kid"]),
+            (&(*alg).into(), &"key-2".into())
+        );
+        let key = UnparsedPublicKey::new(*verify, public);
+        key.verify(sent.message.as_bytes(), &sent.signature).expect(alg);
+    }
+    rsa_jwk["alg"] = "RSA-OAEP".into();
+    let mut public = keys[0].0.clone();
+    public.as_object_mut().unwrap().remove("d");
+    let mut other = keys[0].0.clone();
+    other["x"] = keys[1].0["x"].clone();
+    let set = serde_json::json!({"keys": [keys[0].0]});
+    for odd in [rsa_jwk, public, other, set, Value::Null] {
+        let error = ClientKey::from_jwk(&odd.to_string()).unwrap_err();
+        assert_eq!(error.kind(), LoginErrorKind::Configuration, "{error}");
+    }
+}
+
+#[test]
+fn a_record_says_how_the_client_proved_itself() {
+    let fake = Fake::new();
+    let way = |client: OAuthClient| client.issued_by().client_auth;
+    assert_eq!(way(fake.client()), None);
+    for auth in [ClientAuth::Header, ClientAuth::Form, ClientAuth::SecretJwt] {
+        let told = way(fake.client().with_secret("s3cret", auth));
+        assert_eq!(told.as_deref().and_then(ClientAuth::by_name), Some(auth));
+    }
+    let key = ClientKey::from_pem(&ed25519().0).unwrap();
+    assert_eq!(way(fake.client().with_key(key)).as_deref(), Some("private_key_jwt"));
+}

@@ -7,7 +7,7 @@ use std::{
 use token_storage::EnumerateExt as _;
 
 use super::access_token::{self, Wanted};
-use crate::{Context, Exit, Failure, Result, SECRET_VARIABLE, text};
+use crate::{CREDENTIAL_VARIABLES, Context, Exit, Failure, Result, text};
 
 /// Run a command that finds a valid access token in its environment
 ///
@@ -41,11 +41,12 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit> {
         return Err(Failure::new(Exit::Usage, "there is no command to run"));
     };
     let mut command = Command::new(program);
-    command
-        .args(arguments)
-        // It is this command's own, and good for more than the one token.
-        .env_remove(SECRET_VARIABLE)
-        .env(args.env, token.line()?);
+    command.args(arguments);
+    for variable in CREDENTIAL_VARIABLES {
+        // They are this command's own, and good for more than the one token.
+        command.env_remove(variable);
+    }
+    command.env(args.env, token.line()?);
     drop(token);
     replace(&mut command).map_err(|error| not_run(&error))
 }

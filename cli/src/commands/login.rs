@@ -1,9 +1,9 @@
-use token_storage::StorageUrl;
+use token_storage::{Grant, Renewal, StorageUrl};
 
 use crate::{
     Context, Exit, Result,
     commands::{get, store},
-    login::{Ask, AskArgs, log_in},
+    login::{Apis, Ask, AskArgs, log_in},
     manager::Session,
     server::ServerArgs,
 };
@@ -20,9 +20,16 @@ pub(crate) struct Args {
     scope: Vec<String>,
 
     /// Log in as for the stored token of this resource server: at the server that issued it, as the same client, for the
-    /// same scopes
+    /// same scopes and APIs
     #[arg(long, value_name = "RS")]
     again: Option<String>,
+
+    /// Get a token for the client itself, without a person (RFC 6749 section 4.4); it is fetched anew when it expires
+    #[arg(long, conflicts_with_all = ["no_browser", "device", "redirect_uri", "parameters"])]
+    client_credentials: bool,
+
+    #[command(flatten)]
+    apis: Apis,
 
     #[command(flatten)]
     ask: AskArgs,
@@ -34,7 +41,11 @@ pub(crate) struct Args {
 pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit> {
     let url = context.url()?;
     let Some(again) = args.again else {
-        let ask = Ask::new(&args.scope.join(" "), args.ask, &args.server, context)?;
+        let ask = Ask::new(&args.scope.join(" "), args.ask, &args.server, context)?.of(&args.apis)?;
+        let ask = match args.client_credentials {
+            true => ask.without_person(),
+            false => ask,
+        };
         // Whoever logs in should not learn afterwards that there is no storage.
         let session = Session::for_login(context, &args.server).await?;
         return finish(&session, ask, &url, context).await;
@@ -42,12 +53,20 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit> {
     let resource_server = context.resource_server(again)?;
     let data = get::required(&resource_server, context).await?.data;
     let session = Session::for_login_again(context, &args.server, &data).await?;
-    let scope = match args.scope.is_empty() {
-        true => data.scope.clone(),
-        false => args.scope.join(" "),
+    let renewal = Renewal::of(&data)?;
+    let is_of_client = renewal.grant == Grant::ClientCredentials;
+    let scope = match (args.scope.is_empty(), is_of_client) {
+        (false, _) => args.scope.join(" "),
+        // Here it is known what was asked for.
+        (true, true) => renewal.scope.clone().unwrap_or_default(),
+        (true, false) => data.scope.clone(),
     };
     let ask = Ask::new(&scope, args.ask, &args.server.or_of(&data)?, context)?;
-    finish(&session, ask.under(&resource_server), &url, context).await
+    let mut ask = ask.of(&args.apis.or_of(renewal))?.under(&resource_server);
+    if args.client_credentials || is_of_client {
+        ask = ask.without_person();
+    }
+    finish(&session, ask, &url, context).await
 }
 
 async fn finish(session: &Session<'_>, ask: Ask, url: &StorageUrl, context: &Context) -> Result<Exit> {

@@ -1,5 +1,5 @@
 use serde_json::{Map, Value};
-use token_storage::globus::scopes;
+use token_storage::{Grant, IssuedBy, Renewal, TokenData, globus::scopes};
 
 use super::get;
 use crate::{
@@ -13,7 +13,7 @@ use crate::{
 /// Say who logged in
 ///
 /// Asks the server for it with the token, refreshed if need be, if that has the scope `openid`; else it is the identity
-/// that was stored at login.
+/// that was stored at login, or the client, if the token is its own.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The resource server of the token to ask with
@@ -38,8 +38,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit> {
     let claims = if asks && !args.offline {
         ask(&resource_server, &args, context).await?
     } else {
-        let identity = data.identity_id.ok_or_else(unknown)?;
-        Map::from_iter([("sub".to_owned(), identity.into())])
+        stored(&data)?
     };
     if context.json {
         print_json(&claims)?;
@@ -71,6 +70,18 @@ async fn ask(resource_server: &str, args: &Args, context: &Context) -> Result<Ma
     Err(Failure::new(Exit::Unreachable, message))
 }
 
+/// Whose token it is by the record alone: a person's, or the client's own.
+fn stored(data: &TokenData) -> Result<Map<String, Value>> {
+    if let Some(identity) = &data.identity_id {
+        return Ok(Map::from_iter([("sub".to_owned(), identity.as_str().into())]));
+    }
+    let client = IssuedBy::of(data)?.and_then(|issued_by| issued_by.client_id);
+    match (Renewal::of(data)?.grant, client) {
+        (Grant::ClientCredentials, Some(client)) => Ok(Map::from_iter([("client_id".to_owned(), client.into())])),
+        _ => Err(unknown()),
+    }
+}
+
 fn unknown() -> Failure {
     let message = "nobody knows whose token this is: it lacks the scope openid, and no identity was stored at login; \
                    log in with `token-storage login --scope openid`";
@@ -79,7 +90,7 @@ fn unknown() -> Failure {
 
 /// The name to log in with, the name of the person, and what the server calls them.
 fn line(claims: &Map<String, Value>) -> String {
-    let known = ["preferred_username", "name", "sub"]
+    let known = ["preferred_username", "name", "sub", "client_id"]
         .into_iter()
         .filter_map(|name| claims.get(name)?.as_str());
     let known: Vec<String> = known.map(text::name).collect();

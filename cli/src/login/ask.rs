@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use token_storage::{
+    Renewal,
     globus::{login_options, scopes},
     oauth::LoginOptions,
 };
@@ -43,6 +44,38 @@ pub(crate) struct AskArgs {
     revoke_replaced: bool,
 }
 
+/// Which APIs the token is for, where a server has several and scopes do not say it.
+#[derive(Debug, Default, clap::Args)]
+pub(crate) struct Apis {
+    /// The address of an API that the token is for (RFC 8707); may be given several times. A refresh repeats it
+    #[arg(long = "resource", value_name = "URI")]
+    resources: Vec<String>,
+
+    /// The same, as Auth0 and others have it: a name of the API; may be given several times. A refresh repeats it
+    #[arg(long = "audience", value_name = "AUDIENCE")]
+    audiences: Vec<String>,
+
+    /// What a record has besides.
+    #[arg(skip)]
+    others: Vec<(String, String)>,
+}
+
+impl Apis {
+    /// These, and what they do not say from a record.
+    pub(crate) fn or_of(mut self, renewal: Renewal) -> Self {
+        let [no_resources, no_audiences] = [self.resources.is_empty(), self.audiences.is_empty()];
+        for (name, value) in renewal.parameters {
+            match name.as_str() {
+                "resource" if no_resources => self.resources.push(value),
+                "audience" if no_audiences => self.audiences.push(value),
+                "resource" | "audience" => {}
+                _ => self.others.push((name, value)),
+            }
+        }
+        self
+    }
+}
+
 /// What a login is for, and how it goes.
 #[derive(Debug)]
 pub(crate) struct Ask {
@@ -66,6 +99,8 @@ pub(super) enum Way {
     /// A person brings the code.
     Paste,
     Device,
+    /// Nobody is asked: the token is the client's own.
+    Client,
 }
 
 impl Ask {
@@ -99,6 +134,26 @@ impl Ask {
             ask.way = Way::Paste;
         }
         Ok(ask)
+    }
+
+    /// For these APIs.
+    pub(crate) fn of(mut self, apis: &Apis) -> Result<Self> {
+        for resource in &apis.resources {
+            self.options = self.options.with_resource(resource)?;
+        }
+        for audience in &apis.audiences {
+            self.options = self.options.with_audience(audience.as_str());
+        }
+        for (name, value) in &apis.others {
+            self.options = self.options.with_token_parameter(name, value)?;
+        }
+        Ok(self)
+    }
+
+    /// For the client itself.
+    pub(crate) fn without_person(mut self) -> Self {
+        self.way = Way::Client;
+        self
     }
 
     /// The name that a token is stored under whose response names none, unless one was given.

@@ -3,7 +3,7 @@ use std::{env, process::Command, thread};
 use tokio::sync::oneshot;
 use webbrowser::{Browser, BrowserOptions, open_browser_with_options};
 
-use crate::SECRET_VARIABLE;
+use crate::CREDENTIAL_VARIABLES;
 
 /// Whether opening a browser makes sense: on a machine without a screen the usual openers start, and show nothing.
 pub(super) fn can_open() -> bool {
@@ -19,9 +19,10 @@ pub(super) async fn open(url: &str) -> bool {
     let (sender, started) = oneshot::channel();
     let url = url.to_owned();
     thread::spawn(move || {
-        let opened = match env::var_os(SECRET_VARIABLE) {
-            None => open_here(&url),
-            Some(_) => open_without_secret(&url),
+        let has_credentials = CREDENTIAL_VARIABLES.iter().any(|name| env::var_os(name).is_some());
+        let opened = match has_credentials {
+            false => open_here(&url),
+            true => open_without_credentials(&url),
         };
         // Nobody may wait for it any longer.
         let _ = sender.send(opened);
@@ -35,15 +36,16 @@ pub(crate) fn open_here(url: &str) -> bool {
     open_browser_with_options(Browser::Default, url, &options).is_ok()
 }
 
-/// A browser, and what it starts, has no business with the client's secret. A variable cannot be taken out of the
+/// A browser, and what it starts, has no business with the client's secret or key. A variable cannot be taken out of the
 /// environment of this process safely, so another one of it opens the browser.
-fn open_without_secret(url: &str) -> bool {
+fn open_without_credentials(url: &str) -> bool {
     let Ok(program) = env::current_exe() else {
         return false;
     };
-    let status = Command::new(program)
-        .args(["open-browser", url])
-        .env_remove(SECRET_VARIABLE)
-        .status();
-    status.is_ok_and(|status| status.success())
+    let mut command = Command::new(program);
+    command.args(["open-browser", url]);
+    for variable in CREDENTIAL_VARIABLES {
+        command.env_remove(variable);
+    }
+    command.status().is_ok_and(|status| status.success())
 }

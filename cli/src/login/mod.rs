@@ -20,7 +20,7 @@ use self::{
     terminal::{announce, read_line, say},
 };
 pub(crate) use self::{
-    ask::{Ask, AskArgs, usual_scope},
+    ask::{Apis, Ask, AskArgs, usual_scope},
     browser::open_here,
     terminal::is_attended,
 };
@@ -38,6 +38,9 @@ const BROWSER_STARTS: Duration = Duration::from_secs(2);
 ///
 /// Signals that come between sending the code and storing wait: the server may have issued tokens that nobody else knows of.
 pub(crate) async fn log_in(session: &Session<'_>, ask: Ask) -> Result<Vec<StoredResponse>> {
+    if ask.way == Way::Client && !session.endpoint.has_credentials() {
+        return Err(no_credentials(session));
+    }
     let client = timeout(ask.patience, session.endpoint.client()).await;
     let client = client.map_err(|_| out_of_time(ask.patience))??;
     let login = Login { client, session, ask };
@@ -46,9 +49,23 @@ pub(crate) async fn log_in(session: &Session<'_>, ask: Ask) -> Result<Vec<Stored
         Way::Browser => login.with_browser().await,
         Way::Paste => login.with_pasted_code(login.ask.open).await,
         Way::Device => login.with_device().await,
+        Way::Client => login.without_person().await,
     };
     interrupt::release(stored.is_ok());
     stored
+}
+
+/// RFC 6749 section 4.4: only for clients that prove who they are.
+fn no_credentials(session: &Session<'_>) -> Failure {
+    // There may be a better reason.
+    match session.endpoint.usable() {
+        Err(failure) => failure,
+        Ok(()) => {
+            let message = "a token for the client itself is only given to one that proves who it is; give its secret with \
+                           --client-secret-file, or its key with --client-key-file";
+            Failure::new(Exit::Usage, message)
+        }
+    }
 }
 
 struct Login<'a> {
@@ -133,6 +150,12 @@ impl Login<'_> {
             }
             interrupt::release(false);
         }
+    }
+
+    async fn without_person(&self) -> Result<Vec<StoredResponse>> {
+        interrupt::hold();
+        self.keep(self.client.client_credentials_with(&self.ask.options).await?)
+            .await
     }
 
     fn nobody_came(&self) -> Failure {

@@ -7,6 +7,7 @@ use token_storage::{
 
 use super::{
     Login,
+    ask::Way,
     terminal::{is_attended, read_line},
 };
 use crate::{Exit, Failure, Result, text, voice::note};
@@ -167,7 +168,8 @@ impl Login<'_> {
             ));
         }
         let cannot = |one: &&StoredResponse| one.data.expires_at.is_some() && one.data.refresh_token.is_none();
-        if stored.iter().any(|one| cannot(&one)) {
+        // The client needs none, and nobody, for another token.
+        if self.ask.way != Way::Client && stored.iter().any(|one| cannot(&one)) {
             let asked = self
                 .ask
                 .options

@@ -11,8 +11,16 @@ impl ServerArgs {
     /// are still good can be used all the same.
     pub(crate) fn server_of(&self, data: &TokenData) -> Result<Result<Server, String>> {
         match IssuedBy::of(data)? {
-            Some(theirs) if self.names_a_server() => self.confirmed(&theirs).map(Ok),
-            Some(theirs) => self.remembered(&theirs).map(Ok),
+            Some(theirs) => {
+                let server = match self.names_a_server() {
+                    true => self.confirmed(&theirs)?,
+                    false => self.remembered(&theirs)?,
+                };
+                Ok(match server.credentials.lacking(&theirs) {
+                    Some(why) => Err(why),
+                    None => Ok(server),
+                })
+            }
             None if self.names_a_server() || scopes::is_globus(data) => self.server().map(Ok),
             None => Ok(Err(unknown(&data.resource_server))),
         }
@@ -63,10 +71,10 @@ impl ServerArgs {
             }
         };
         let server = self.at(addresses, theirs.client_id.as_deref())?;
-        if server.secret.is_some() && !server.addresses.is_globus() {
+        if server.credentials.are_there() && !server.addresses.is_globus() {
             let message = format!(
-                "the record names the server {}, but a client's secret is only sent to a server that you name; nothing \
-                 was sent. Say --issuer or --token-endpoint",
+                "the record names the server {}, but what a client's secret or key proves is only sent to a server that \
+                 you name; nothing was sent. Say --issuer or --token-endpoint",
                 named(theirs)
             );
             return Err(Failure::new(Exit::Usage, message));
@@ -77,11 +85,12 @@ impl ServerArgs {
     /// A refresh token is good for one client only, and some servers revoke one that another client brings.
     fn of_client(mut server: Server, theirs: &IssuedBy) -> Result<Server> {
         if server.issued_by().is_same_client(theirs) {
+            server.credentials.as_before(theirs);
             if let (None, Some(path)) = (&server.token_path, &theirs.token_path) {
                 server.token_path = Some(TokenPath::parse(path)?);
             }
             // A client's secret goes where the server that was named says, not where a record says.
-            if server.secret.is_none() && matches!(server.addresses, Addresses::Discovered(_)) {
+            if !server.credentials.are_there() && matches!(server.addresses, Addresses::Discovered(_)) {
                 server.recorded = recorded(theirs).map(Box::new);
             }
             return Ok(server);

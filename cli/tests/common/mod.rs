@@ -17,12 +17,19 @@ use tempfile::TempDir;
 pub(crate) const CANARY: &str = "canary";
 
 /// Variables that would change what the command does; an empty one counts as unset.
-const CLEAN: [&str; 6] = [
+const CLEAN: [&str; 13] = [
     "TOKEN_STORAGE_NAMESPACE",
     "TOKEN_STORAGE_ISSUER",
     "TOKEN_STORAGE_CLIENT_ID",
     "TOKEN_STORAGE_CLIENT_SECRET",
     "TOKEN_STORAGE_CLIENT_SECRET_FILE",
+    "TOKEN_STORAGE_CLIENT_SECRET_EMPTY",
+    "TOKEN_STORAGE_CLIENT_SECRET_IN",
+    "TOKEN_STORAGE_CLIENT_KEY",
+    "TOKEN_STORAGE_CLIENT_KEY_FILE",
+    "TOKEN_STORAGE_CLIENT_KEY_ID",
+    "TOKEN_STORAGE_CLIENT_KEY_ALGORITHM",
+    "TOKEN_STORAGE_CLIENT_ASSERTION_AUDIENCE",
     "GLOBUS_SDK_ENVIRONMENT",
 ];
 

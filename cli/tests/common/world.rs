@@ -153,6 +153,9 @@ pub(crate) fn expired(mut response: Value) -> Value {
 
 /// Waits until a request is at the gate.
 pub(crate) fn arrived(gate: &Gate) {
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    runtime.block_on(gate.arrived());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+    // Only so that a command that never asks fails the test rather than stopping it.
+    let most = std::time::Duration::from_secs(120);
+    let arrived = async { tokio::time::timeout(most, gate.arrived()).await };
+    runtime.unwrap().block_on(arrived).expect("a request comes to the gate");
 }

@@ -41,6 +41,7 @@ fn check(shared: &Shared, request: &Request) -> Result<Asked, &'static str> {
     }
     let mut login = Login::offline(client, request.param("scope").unwrap_or_default());
     login.offline = request.param("access_type") != Some("online");
+    login.targets = request.target_names();
     login.nonce = request.param("nonce").map(str::to_owned);
     Ok(Asked {
         login,

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::Profile;
+use super::{AuthServer, Profile};
 
 /// How the server behaves. Start from [`Config::default`] and change fields.
 #[derive(Clone, Debug)]
@@ -24,6 +24,11 @@ pub struct Config {
     pub revocation_spreads: bool,
     /// Whether redirects name the server (RFC 9207), and the metadata say so.
     pub issuer_in_redirects: bool,
+    /// The secret of the confidential client; it may be empty (RFC 6749 section 2.3.1).
+    pub service_secret: String,
+    /// Whether the JWTs that clients authenticate with must name the issuer as their audience, as FAPI 2.0 has it; else the
+    /// token endpoint is as good.
+    pub issuer_as_audience: bool,
     /// The `interval` of the device flow, in seconds.
     pub device_interval: u64,
     /// The `expires_in` of the device flow, in seconds.
@@ -45,6 +50,8 @@ impl Default for Config {
             auto_approve: false,
             revocation_spreads: false,
             issuer_in_redirects: false,
+            service_secret: AuthServer::SERVICE_SECRET.to_owned(),
+            issuer_as_audience: false,
             device_interval: 1,
             device_lifetime: 600,
             profile: Profile::default(),

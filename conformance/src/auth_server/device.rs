@@ -17,7 +17,8 @@ pub(super) fn authorize(shared: &Shared, request: &Request) -> Answer {
     let Some(client) = client.or_else(|| request.param("client_id")) else {
         return Answer::refuse(401, "invalid_client");
     };
-    let login = Login::offline(client, request.param("scope").unwrap_or_default());
+    let mut login = Login::offline(client, request.param("scope").unwrap_or_default());
+    login.targets = request.target_names();
     let digits = random("");
     let user_code = format!("{}-{}", &digits[1..5], &digits[5..9]).to_uppercase();
     let device = Device {

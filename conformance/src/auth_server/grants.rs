@@ -24,6 +24,8 @@ pub(super) struct Login {
     /// Whether refresh tokens are given.
     pub(super) offline: bool,
     pub(super) nonce: Option<String>,
+    /// The APIs that the tokens are for: `resource` (RFC 8707) and `audience`.
+    pub(super) targets: Vec<String>,
 }
 
 impl Login {
@@ -33,6 +35,7 @@ impl Login {
             scope: scope.to_owned(),
             offline: true,
             nonce: None,
+            targets: Vec::new(),
         }
     }
 }
@@ -52,6 +55,7 @@ pub(super) fn issue_in(shared: &Shared, state: &mut State, login: &Login) -> (Va
             client: login.client.clone(),
             scope,
             resource_server,
+            targets: login.targets.clone(),
             revoked: false,
         });
         bodies.push(issue_for(shared, state, grant, login.offline));

@@ -80,9 +80,11 @@ pub(super) struct Request {
     pub(super) endpoint: Endpoint,
     pub(super) path: String,
     pub(super) post: bool,
-    /// Query and form together; a name that comes twice is in `repeated`.
+    /// Query and form together; a name that comes twice, and must not, is told by `repeated`.
     pub(super) params: BTreeMap<String, String>,
     pub(super) repeated: bool,
+    /// The values of `resource` and `audience`, which may come several times.
+    pub(super) targets: Vec<(String, String)>,
     pub(super) basic: Option<(String, String)>,
     pub(super) bearer: Option<String>,
     pub(super) form: bool,
@@ -97,6 +99,7 @@ impl Request {
             post: method == Method::POST,
             params: BTreeMap::new(),
             repeated: false,
+            targets: Vec::new(),
             basic: None,
             bearer: None,
             form: content_type.starts_with("application/x-www-form-urlencoded"),
@@ -120,8 +123,19 @@ impl Request {
 
     fn add_params(&mut self, encoded: &[u8]) {
         for (name, value) in form_urlencoded::parse(encoded) {
-            self.repeated |= self.params.insert(name.into_owned(), value.into_owned()).is_some();
+            let may_repeat = ["resource", "audience"].contains(&&*name);
+            if may_repeat {
+                self.targets
+                    .push((name.clone().into_owned(), value.clone().into_owned()));
+            }
+            let known = self.params.insert(name.into_owned(), value.into_owned());
+            self.repeated |= known.is_some() && !may_repeat;
         }
+    }
+
+    /// The APIs that the tokens are to be for.
+    pub(super) fn target_names(&self) -> Vec<String> {
+        self.targets.iter().map(|(_, value)| value.clone()).collect()
     }
 
     pub(super) fn param(&self, name: &str) -> Option<&str> {

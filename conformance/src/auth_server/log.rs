@@ -32,6 +32,8 @@ pub struct LoggedRequest {
     pub arrived: Instant,
     /// The query and the form, tokens and secrets included.
     pub params: BTreeMap<String, String>,
+    /// `resource` and `audience` with their values, in the order in which they came.
+    pub targets: Vec<(String, String)>,
     /// Whether the client authenticated with an `Authorization: Basic` header.
     pub basic: bool,
     /// What became of it.
@@ -68,6 +70,7 @@ impl Log {
             endpoint: request.endpoint,
             arrived: Instant::now(),
             params: request.params.clone(),
+            targets: request.targets.clone(),
             basic: request.basic.is_some(),
             outcome: Outcome::Pending,
         });

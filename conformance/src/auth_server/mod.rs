@@ -17,6 +17,7 @@
 //! assert_eq!(server.count(Endpoint::Token), 0, "nobody has asked over the network");
 //! ```
 
+mod assertion;
 mod authorize;
 mod config;
 mod control;
@@ -97,8 +98,12 @@ impl AuthServer {
     pub const NATIVE_CLIENT: &'static str = "native-client";
     /// A registered confidential client.
     pub const SERVICE_CLIENT: &'static str = "service-client";
-    /// The secret of [`AuthServer::SERVICE_CLIENT`].
+    /// The secret of [`AuthServer::SERVICE_CLIENT`], unless the [`Config`] has another.
     pub const SERVICE_SECRET: &'static str = "service-secret";
+    /// The key of [`AuthServer::SERVICE_CLIENT`], P-256 in PEM (PKCS #8). It is for tests, and everyone can see it.
+    pub const SERVICE_KEY: &'static str = include_str!("testdata/client-key.pem");
+    /// The name (`kid`) that the server knows [`AuthServer::SERVICE_KEY`] by.
+    pub const SERVICE_KEY_ID: &'static str = "client-key-1";
     /// The `sub` of everyone who logs in.
     pub const IDENTITY: &'static str = "6f4d3a86-0b1c-4d57-9d1e-1f3b54a6f001";
 

@@ -8,7 +8,7 @@ use super::http::Answer;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Profile {
-    /// The only way in which clients may authenticate; `None`: any that RFC 6749 has.
+    /// The only way in which clients may authenticate; `None`: any that there is.
     pub client: Option<Client>,
     /// The HTTP status of an answer with tokens.
     pub status: u16,
@@ -38,6 +38,23 @@ pub enum Client {
     Basic,
     /// Two members of the form: `client_secret_post`.
     Post,
+    /// A JWT that proves that it knows its secret: `client_secret_jwt`.
+    SecretJwt,
+    /// A JWT that is signed with its key: `private_key_jwt`.
+    KeyJwt,
+}
+
+impl Client {
+    /// Its name in RFC 7591 section 2 and OpenID Connect Core section 9.
+    pub fn method(self) -> &'static str {
+        match self {
+            Self::Public => "none",
+            Self::Basic => "client_secret_basic",
+            Self::Post => "client_secret_post",
+            Self::SecretJwt => "client_secret_jwt",
+            Self::KeyJwt => "private_key_jwt",
+        }
+    }
 }
 
 /// How the expiry is told.
@@ -104,10 +121,14 @@ impl Profile {
     /// The only token endpoint authentication, or all, for the metadata.
     pub(super) fn methods(&self) -> Value {
         match self.client {
-            None => json!(["client_secret_basic", "client_secret_post", "none"]),
-            Some(Client::Public) => json!(["none"]),
-            Some(Client::Basic) => json!(["client_secret_basic"]),
-            Some(Client::Post) => json!(["client_secret_post"]),
+            None => json!([
+                "client_secret_basic",
+                "client_secret_post",
+                "client_secret_jwt",
+                "private_key_jwt",
+                "none"
+            ]),
+            Some(client) => json!([client.method()]),
         }
     }
 

@@ -1,5 +1,5 @@
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     time::{Duration, Instant},
 };
 
@@ -11,6 +11,8 @@ pub(super) struct State {
     pub(super) access_tokens: HashMap<String, AccessToken>,
     pub(super) codes: HashMap<String, Code>,
     pub(super) devices: Vec<Device>,
+    /// The `jti` of every assertion that was taken.
+    pub(super) assertions: HashSet<String>,
 }
 
 /// What one login allows one client at one resource server: the family of the tokens that come from it.
@@ -19,6 +21,8 @@ pub(super) struct Grant {
     pub(super) client: String,
     pub(super) scope: String,
     pub(super) resource_server: String,
+    /// The APIs that the login named.
+    pub(super) targets: Vec<String>,
     pub(super) revoked: bool,
 }
 

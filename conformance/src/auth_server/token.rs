@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::{
-    AuthServer, Outcome, Shared,
+    AuthServer, Outcome, Shared, assertion,
     grants::{self, Login},
     http::{Answer, Request},
     profile::Client,
@@ -51,12 +51,15 @@ fn refuse<T>(status: u16, error: &'static str) -> Result<T, Refused> {
 
 /// The client of a well-formed request (RFC 6749 sections 2.3 and 3.2).
 fn checked(shared: &Shared, request: &Request) -> Result<String, Refused> {
-    let in_body = request.param("client_secret").is_some();
+    let by_secret = request.basic.is_some() || request.param("client_secret").is_some();
+    let by_jwt = assertion::is_in(request);
     let allowed = match shared.config.profile.client {
-        None => true,
-        Some(Client::Public) => request.basic.is_none() && !in_body,
-        Some(Client::Basic) => request.basic.is_some() && !in_body,
-        Some(Client::Post) => request.basic.is_none() && in_body,
+        // RFC 6749 section 2.3: not in two ways at once.
+        None => !(by_secret && by_jwt),
+        Some(Client::Public) => !by_secret && !by_jwt,
+        Some(Client::Basic) => request.basic.is_some() && request.param("client_secret").is_none() && !by_jwt,
+        Some(Client::Post) => request.basic.is_none() && request.param("client_secret").is_some() && !by_jwt,
+        Some(Client::SecretJwt | Client::KeyJwt) => by_jwt && !by_secret,
     };
     if !allowed {
         return refuse(401, "invalid_client");
@@ -64,18 +67,23 @@ fn checked(shared: &Shared, request: &Request) -> Result<String, Refused> {
     if !request.post || !request.form || request.repeated {
         return refuse(400, "invalid_request");
     }
+    if by_jwt {
+        return assertion::client(shared, request).map_err(assertion::refused);
+    }
     match &request.basic {
-        Some((id, secret)) if id == AuthServer::SERVICE_CLIENT && secret == AuthServer::SERVICE_SECRET => {
+        Some((id, secret)) if id == AuthServer::SERVICE_CLIENT && *secret == shared.config.service_secret => {
             Ok(id.clone())
         }
         Some(_) => refuse(401, "invalid_client"),
-        None => client_in_body(request),
+        None => client_in_body(shared, request),
     }
 }
 
-fn client_in_body(request: &Request) -> Result<String, Refused> {
+fn client_in_body(shared: &Shared, request: &Request) -> Result<String, Refused> {
     match (request.param("client_id"), request.param("client_secret")) {
-        (Some(AuthServer::SERVICE_CLIENT), Some(AuthServer::SERVICE_SECRET)) => Ok(AuthServer::SERVICE_CLIENT.into()),
+        (Some(AuthServer::SERVICE_CLIENT), Some(secret)) if secret == shared.config.service_secret => {
+            Ok(AuthServer::SERVICE_CLIENT.into())
+        }
         (Some(AuthServer::SERVICE_CLIENT), _) | (_, Some(_)) | (None, _) => refuse(401, "invalid_client"),
         (Some(public), None) => Ok(public.to_owned()),
     }
@@ -85,6 +93,14 @@ fn required<'a>(request: &'a Request, name: &str) -> Result<&'a str, Refused> {
     match request.param(name) {
         Some(value) if !value.is_empty() => Ok(value),
         _ => refuse(400, "invalid_request"),
+    }
+}
+
+/// RFC 8707 section 2.2: a token request names only what the login named.
+fn only_granted(request: &Request, granted: &[String]) -> Result<(), Refused> {
+    match request.target_names().iter().all(|target| granted.contains(target)) {
+        true => Ok(()),
+        false => refuse(400, "invalid_target"),
     }
 }
 
@@ -109,6 +125,7 @@ fn redeem_code(shared: &Shared, request: &Request, client: &str) -> Result<Value
         return refuse(400, "invalid_grant");
     }
     let login = known.login.clone();
+    only_granted(request, &login.targets)?;
     let (body, grants) = grants::issue_in(shared, state, &login);
     if let Some(known) = state.codes.get_mut(code) {
         known.used_for = Some(grants);
@@ -147,6 +164,7 @@ fn refresh(shared: &Shared, request: &Request, client: &str) -> Result<Value, Re
         let answer = Answer::refuse(400, "invalid_grant").with_outcome(Outcome::ReuseDetected);
         return Err(Box::new(answer));
     }
+    only_granted(request, &state.grants[grant].targets)?;
     if shared.config.rotate {
         token.spent.get_or_insert_with(Instant::now);
     }
@@ -164,6 +182,7 @@ fn client_credentials(shared: &Shared, request: &Request, client: &str) -> Resul
     }
     let mut login = Login::offline(client, request.param("scope").unwrap_or_default());
     login.offline = false;
+    login.targets = request.target_names();
     Ok(grants::issue(shared, &login))
 }
 
@@ -188,6 +207,7 @@ fn redeem_device_code(shared: &Shared, request: &Request, client: &str) -> Resul
         Decision::Denied => refuse(400, "access_denied"),
         Decision::Used => refuse(400, "invalid_grant"),
         Decision::Approved => {
+            only_granted(request, &device.login.targets)?;
             device.decision = Decision::Used;
             let login = device.login.clone();
             Ok(grants::issue_in(shared, state, &login).0)
@@ -261,6 +281,9 @@ pub(super) fn introspect(shared: &Shared, request: &Request) -> Answer {
         "scope": grant.scope,
         "client_id": grant.client,
         "sub": AuthServer::IDENTITY,
-        "aud": [grant.resource_server],
+        "aud": match grant.targets.is_empty() {
+            true => vec![&grant.resource_server],
+            false => grant.targets.iter().collect(),
+        },
     }))
 }

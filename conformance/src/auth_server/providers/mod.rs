@@ -53,6 +53,8 @@ impl Habits {
             None | Some(Client::Post) => "form",
             Some(Client::Basic) => "header",
             Some(Client::Public) => "none",
+            Some(Client::SecretJwt) => "JWT by secret",
+            Some(Client::KeyJwt) => "JWT by key",
         };
         let rotates = match (self.rotates, self.grace) {
             (false, _) => "no".to_owned(),
