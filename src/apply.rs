@@ -120,7 +120,9 @@ fn may_be_merged(key: &TokenKey, stored: &TokenData, answer: &ResponseToken) -> 
         (Some(ours), Some(theirs)) if !(ours.is_same_server(&theirs) && ours.is_same_client(&theirs)) => {
             let message = "the stored token was issued by another authorization server, or to another client, than the \
                            response says; store the response under another name";
-            Err(Error::new(ErrorKind::InvalidInput, Operation::StoreAll, message).with_key(key))
+            Err(Error::new(ErrorKind::InvalidInput, message)
+                .with_operation(Operation::StoreAll)
+                .with_key(key))
         }
         _ => Ok(()),
     }
@@ -157,5 +159,7 @@ async fn write<S: TokenStorage + ?Sized>(
 pub(crate) fn contended(key: &TokenKey) -> Error {
     let message =
         format!("other writers changed the record each of {MAX_ATTEMPTS} times that this one tried; try again later");
-    Error::new(ErrorKind::Busy, Operation::StoreAll, message).with_key(key)
+    Error::new(ErrorKind::Busy, message)
+        .with_operation(Operation::StoreAll)
+        .with_key(key)
 }

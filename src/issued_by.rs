@@ -225,7 +225,7 @@ fn text(extra: &Extra, name: &str) -> Result<Option<String>> {
     };
     serde_json::from_str(json).map_err(|_| {
         let message = format!("the member {name} of the record is not text; store the token again, or log in again");
-        Error::new(ErrorKind::Corrupt, Operation::Parse, message)
+        Error::new(ErrorKind::Corrupt, message).with_operation(Operation::Parse)
     })
 }
 

@@ -100,7 +100,7 @@ impl StorageUrl {
             Self::Memory => "default",
         };
         let message = format!("`{feature}:` storages are not compiled in; build with the feature `{feature}`");
-        Error::new(ErrorKind::Misconfigured, Operation::Open, message)
+        Error::new(ErrorKind::Misconfigured, message).with_operation(Operation::Open)
     }
 }
 

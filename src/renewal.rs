@@ -86,7 +86,7 @@ impl Renewal {
         let name = name.into();
         if is_of_protocol(&name) {
             let message = format!("the parameter {name:?} of a token request is not for a record to set");
-            return Err(Error::new(ErrorKind::InvalidInput, Operation::Store, message));
+            return Err(Error::new(ErrorKind::InvalidInput, message).with_operation(Operation::Store));
         }
         self.parameters.push((name, value.into()));
         Ok(self)
@@ -162,7 +162,7 @@ fn member<T: serde::de::DeserializeOwned>(extra: &Extra, name: &str) -> Result<O
 
 fn senseless(name: &str) -> Error {
     let message = format!("the member {name} of the record makes no sense; store the token again, or log in again");
-    Error::new(ErrorKind::Corrupt, Operation::Parse, message)
+    Error::new(ErrorKind::Corrupt, message).with_operation(Operation::Parse)
 }
 
 #[cfg(test)]

@@ -211,5 +211,5 @@ impl ResponseToken {
 }
 
 fn invalid(message: impl Into<String>) -> Error {
-    Error::new(ErrorKind::InvalidInput, Operation::Parse, message)
+    Error::new(ErrorKind::InvalidInput, message).with_operation(Operation::Parse)
 }

@@ -125,5 +125,5 @@ fn split(url: &str) -> Result<(String, &str)> {
 
 fn misconfigured(message: impl AsRef<str>) -> Error {
     let message = format!("the storage URL is not usable: {}", message.as_ref());
-    Error::new(ErrorKind::Misconfigured, Operation::Open, message)
+    Error::new(ErrorKind::Misconfigured, message).with_operation(Operation::Open)
 }

@@ -80,7 +80,7 @@ async fn expect_nothing_in(namespace: &str, storage: &dyn TokenStorage) -> Resul
                 "there are records in the namespace {found:?}, and the suite runs only where nothing is: name \
                  another namespace, or none"
             );
-            Err(Error::new(ErrorKind::InvalidInput, Operation::Manage, message))
+            Err(Error::new(ErrorKind::InvalidInput, message).with_operation(Operation::Manage))
         }
     }
 }

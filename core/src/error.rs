@@ -1,4 +1,4 @@
-use std::{error::Error as StdError, fmt, time::Duration};
+use std::{error::Error as StdError, fmt, sync::Arc, time::Duration};
 
 use crate::{Revision, TokenKey};
 
@@ -7,21 +7,24 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// What went wrong, where, and what to do next.
 ///
-/// Kind, whether a retry may help and whether a write may have happened all the same are separate facts. `Display` does
-/// not repeat the source. No error ever holds stored bytes, so none can show a token (clause S1); backends put in it
-/// only sources that cannot quote what they read or sent.
-pub struct Error(Box<Inner>);
+/// The kind, which also tells whether a retry may help, and whether a write may have happened all the same are separate
+/// facts. `Display` does not repeat the source. No error ever holds stored bytes, so none can show a token (clause S1);
+/// backends put in it only sources that cannot quote what they read or sent.
+///
+/// Cheap to clone: several callers may wait for one write, and each is told the same.
+#[derive(Clone)]
+pub struct Error(Arc<Inner>);
 
+#[derive(Clone)]
 struct Inner {
     kind: ErrorKind,
-    operation: Operation,
+    operation: Option<Operation>,
     message: String,
     key: Option<TokenKey>,
     conflict: Option<Conflict>,
-    retryable: bool,
     retry_after: Option<Duration>,
     may_have_applied: bool,
-    source: Option<Box<dyn StdError + Send + Sync>>,
+    source: Option<Arc<dyn StdError + Send + Sync>>,
 }
 
 /// The kind of an [`Error`]: what a program decides by.
@@ -90,15 +93,14 @@ pub struct Conflict {
 impl Error {
     /// An error with a message that says what happened, where, and what to do next. Never put stored bytes in it.
     ///
-    /// [`Busy`](ErrorKind::Busy) errors start out as retryable, all others not.
-    pub fn new(kind: ErrorKind, operation: Operation, message: impl Into<String>) -> Self {
-        Self(Box::new(Inner {
+    /// Operation and key are named once, where a storage's method begins: see [`Error::with_operation`].
+    pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self(Arc::new(Inner {
             kind,
-            operation,
+            operation: None,
             message: message.into(),
             key: None,
             conflict: None,
-            retryable: kind == ErrorKind::Busy,
             retry_after: None,
             may_have_applied: false,
             source: None,
@@ -106,46 +108,45 @@ impl Error {
     }
 
     /// A precondition that did not hold.
-    pub fn precondition_failed(operation: Operation, key: TokenKey, current: Option<Revision>) -> Self {
+    pub fn precondition_failed(key: TokenKey, current: Option<Revision>) -> Self {
         let message = match current {
             Some(_) => "the stored record is not the one the precondition names; read it again",
             None => "there is no stored record, though the precondition names one",
         };
-        let mut error = Self::new(ErrorKind::Conflict, operation, message).with_key(&key);
-        error.0.conflict = Some(Conflict { key, current });
-        error
+        Self::new(ErrorKind::Conflict, message)
+            .with_key(&key)
+            .change(|inner| inner.conflict = Some(Conflict { key, current }))
+    }
+
+    fn change(mut self, change: impl FnOnce(&mut Inner)) -> Self {
+        change(Arc::make_mut(&mut self.0));
+        self
     }
 
     /// Names the key that was concerned.
-    pub fn with_key(mut self, key: &TokenKey) -> Self {
-        self.0.key = Some(key.clone());
-        self
+    pub fn with_key(self, key: &TokenKey) -> Self {
+        self.change(|inner| inner.key = Some(key.clone()))
     }
 
-    /// Replaces the operation, for helpers that serve several.
-    pub fn with_operation(mut self, operation: Operation) -> Self {
-        self.0.operation = operation;
-        self
+    /// Names what was being done, in place of what was named before: the method that was called knows best.
+    pub fn with_operation(self, operation: Operation) -> Self {
+        self.change(|inner| inner.operation = Some(operation))
     }
 
-    /// Says that the same call may succeed later, and after how long at the earliest, if that is known.
-    pub fn with_retry(mut self, after: Option<Duration>) -> Self {
-        self.0.retryable = true;
-        self.0.retry_after = after;
-        self
+    /// Says after how long a retry is worth while at the earliest, where the service said so.
+    pub fn with_retry_after(self, after: Duration) -> Self {
+        self.change(|inner| inner.retry_after = Some(after))
     }
 
     /// Says that the write may have happened, or may still happen, although the call failed (clause A5).
-    pub fn with_unknown_outcome(mut self) -> Self {
-        self.0.may_have_applied = true;
-        self
+    pub fn with_unknown_outcome(self) -> Self {
+        self.change(|inner| inner.may_have_applied = true)
     }
 
     /// Keeps the cause. It must not be able to quote what was read or sent: no error of a JSON parser, none of an SDK
     /// that holds the request.
-    pub fn with_source(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
-        self.0.source = Some(source.into());
-        self
+    pub fn with_source(self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        self.change(|inner| inner.source = Some(Arc::from(source.into())))
     }
 
     /// The kind.
@@ -153,8 +154,8 @@ impl Error {
         self.0.kind
     }
 
-    /// What was being done.
-    pub fn operation(&self) -> Operation {
+    /// What was being done, where the storage has named it.
+    pub fn operation(&self) -> Option<Operation> {
         self.0.operation
     }
 
@@ -173,9 +174,10 @@ impl Error {
         self.0.conflict.as_ref()
     }
 
-    /// Whether the same call may succeed later without anything being changed.
+    /// Whether the same call may succeed later without anything being changed: what is [`Busy`](ErrorKind::Busy) or
+    /// [`Unavailable`](ErrorKind::Unavailable) may pass, all else needs somebody who acts (clause D6).
     pub fn is_retryable(&self) -> bool {
-        self.0.retryable
+        matches!(self.0.kind, ErrorKind::Busy | ErrorKind::Unavailable)
     }
 
     /// After how long a retry is worth while at the earliest, where the service said so.
@@ -186,6 +188,29 @@ impl Error {
     /// Whether the write may have happened, or may still happen. `false` means that it certainly did not.
     pub fn may_have_applied(&self) -> bool {
         self.0.may_have_applied
+    }
+}
+
+/// Says on the way out what was being done, and with which record: once, where a storage's method begins. What that
+/// method calls makes errors of a kind and a message.
+pub trait ErrorContext {
+    /// Names the operation in the error; see [`Error::with_operation`].
+    fn during(self, operation: Operation) -> Self;
+
+    /// Names the key in the error, unless one is named there: that of a batch, say, that could not be written.
+    fn about(self, key: &TokenKey) -> Self;
+}
+
+impl<T> ErrorContext for Result<T> {
+    fn during(self, operation: Operation) -> Self {
+        self.map_err(|error| error.with_operation(operation))
+    }
+
+    fn about(self, key: &TokenKey) -> Self {
+        self.map_err(|error| match error.key() {
+            Some(_) => error,
+            None => error.with_key(key),
+        })
     }
 }
 
@@ -207,7 +232,7 @@ impl Operation {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.0.operation.attempt())?;
+        f.write_str(self.0.operation.map_or("the storage failed", Operation::attempt))?;
         if let Some(key) = &self.0.key {
             write!(f, " of {key}")?;
         }
@@ -226,7 +251,6 @@ impl fmt::Debug for Error {
             .field("operation", &self.0.operation)
             .field("message", &self.0.message)
             .field("key", &self.0.key)
-            .field("retryable", &self.0.retryable)
             .field("retry_after", &self.0.retry_after)
             .field("may_have_applied", &self.0.may_have_applied)
             .field("source", &self.0.source)

@@ -94,7 +94,7 @@ impl fmt::Debug for Extra {
 }
 
 fn invalid(message: String) -> Error {
-    Error::new(ErrorKind::InvalidInput, Operation::Store, message)
+    Error::new(ErrorKind::InvalidInput, message).with_operation(Operation::Store)
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 use std::{collections::HashSet, fmt, time::Duration};
 
-use crate::{Error, ErrorKind, Operation, Result, TokenKey, Write};
+use crate::{Error, ErrorKind, Result, TokenKey, Write};
 
 /// What a storage says of itself (clause C3). The conformance suite holds it to every word.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -117,18 +117,17 @@ impl Limits {
     /// encoded sizes of the records in bytes.
     ///
     /// # Errors
-    /// - [`ErrorKind::TooLarge`] or [`ErrorKind::InvalidInput`], naming the key and the limit. Their operation is
-    ///   `StoreAll`; a `store` that is a batch of one corrects it with [`Error::with_operation`].
+    /// - [`ErrorKind::TooLarge`] or [`ErrorKind::InvalidInput`], naming the key and the limit.
     pub fn check_batch(&self, writes: &[Write<'_>], sizes: &[usize]) -> Result<()> {
         let mut seen = HashSet::with_capacity(writes.len());
         for (write, size) in writes.iter().zip(sizes) {
-            self.check_key(write.key, Operation::StoreAll)?;
+            self.check_key(write.key)?;
             if *size > self.record_bytes {
                 return Err(too_large("the record", *size, self.record_bytes).with_key(write.key));
             }
             if !seen.insert(write.key) {
                 let message = "the batch holds two records of this key; keep the one that is meant";
-                return Err(Error::new(ErrorKind::InvalidInput, Operation::StoreAll, message).with_key(write.key));
+                return Err(Error::new(ErrorKind::InvalidInput, message).with_key(write.key));
             }
         }
         if writes.len() > self.batch_records {
@@ -137,7 +136,7 @@ impl Limits {
                 self.batch_records,
                 writes.len()
             );
-            return Err(Error::new(ErrorKind::TooLarge, Operation::StoreAll, message));
+            return Err(Error::new(ErrorKind::TooLarge, message));
         }
         let total = sizes.iter().sum();
         if total > self.batch_bytes {
@@ -151,7 +150,7 @@ impl Limits {
     ///
     /// # Errors
     /// - [`ErrorKind::TooLarge`], naming the part and the limit, but not the key: it may be very long.
-    pub fn check_key(&self, key: &TokenKey, operation: Operation) -> Result<()> {
+    pub fn check_key(&self, key: &TokenKey) -> Result<()> {
         let parts = [
             ("the namespace", key.namespace().len(), self.namespace_bytes),
             (
@@ -161,7 +160,7 @@ impl Limits {
             ),
         ];
         match parts.into_iter().find(|(_, size, limit)| size > limit) {
-            Some((part, size, limit)) => Err(too_large(part, size, limit).with_operation(operation)),
+            Some((part, size, limit)) => Err(too_large(part, size, limit)),
             None => Ok(()),
         }
     }
@@ -169,7 +168,7 @@ impl Limits {
 
 fn too_large(what: &str, size: usize, limit: usize) -> Error {
     let message = format!("{what} has {size} bytes; this storage takes at most {limit}");
-    Error::new(ErrorKind::TooLarge, Operation::StoreAll, message)
+    Error::new(ErrorKind::TooLarge, message)
 }
 
 /// What frees a lease whose holder is gone (clause L2).

@@ -39,7 +39,7 @@ mod storage;
 
 pub use data::{Freshness, TokenData};
 pub use enumerate::{Cursor, Enumerate, Page};
-pub use error::{Conflict, Error, ErrorKind, Operation, Result};
+pub use error::{Conflict, Error, ErrorContext, ErrorKind, Operation, Result};
 pub use extra::{Extra, RESERVED_PREFIX};
 pub use finding::{Finding, Severity};
 pub use info::{Durability, LeaseKind, Limits, SharingScope, StorageInfo};

@@ -18,11 +18,8 @@ impl WriteMark {
     pub fn random() -> Result<Self> {
         let mut bytes = [0; 16];
         getrandom::fill(&mut bytes).map_err(|_| {
-            Error::new(
-                ErrorKind::Unavailable,
-                Operation::Store,
-                "the operating system's random source failed",
-            )
+            Error::new(ErrorKind::Unavailable, "the operating system's random source failed")
+                .with_operation(Operation::Store)
         })?;
         Ok(Self(bytes))
     }

@@ -6,8 +6,9 @@ use std::{
 use async_trait::async_trait;
 
 use crate::{
-    Cursor, Enumerate, Error, LeaseKind, Limits, Operation, Page, Precondition, ProcessLeases, RefreshLease, Result,
-    Revision, SharingScope, StorageInfo, StoredToken, TokenData, TokenKey, TokenStorage, Write, WriteMark,
+    Cursor, Enumerate, Error, ErrorContext as _, LeaseKind, Limits, Operation, Page, Precondition, ProcessLeases,
+    RefreshLease, Result, Revision, SharingScope, StorageInfo, StoredToken, TokenData, TokenKey, TokenStorage, Write,
+    WriteMark,
     record::{self, revision_of},
 };
 
@@ -59,15 +60,28 @@ impl MemoryStorage {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    fn write_all(&self, writes: &[Write<'_>]) -> Result<Vec<Revision>> {
+        let prepared = prepare(writes)?;
+        let mut state = self.state();
+        for write in writes {
+            state.check(write.key, write.precondition)?;
+        }
+        let revisions = prepared.iter().map(|stored| stored.revision).collect();
+        state
+            .records
+            .extend(writes.iter().map(|write| write.key.clone()).zip(prepared));
+        Ok(revisions)
+    }
 }
 
 impl State {
-    fn check(&self, key: &TokenKey, precondition: Precondition, operation: Operation) -> Result<()> {
+    fn check(&self, key: &TokenKey, precondition: Precondition) -> Result<()> {
         let current = self.records.get(key).map(|stored| stored.revision);
         if precondition.holds(current) {
             return Ok(());
         }
-        Err(Error::precondition_failed(operation, key.clone(), current))
+        Err(Error::precondition_failed(key.clone(), current))
     }
 }
 
@@ -79,28 +93,17 @@ impl TokenStorage for MemoryStorage {
 
     async fn store(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
         let write = Write::new(key, data, precondition);
-        match self.store_all(&[write]).await {
-            Ok(revisions) => Ok(revisions[0]),
-            Err(error) => Err(error.with_operation(Operation::Store)),
-        }
+        let stored = self.write_all(&[write]).during(Operation::Store)?;
+        Ok(stored[0])
     }
 
     async fn store_all(&self, writes: &[Write<'_>]) -> Result<Vec<Revision>> {
-        let prepared = prepare(writes)?;
-        let mut state = self.state();
-        for write in writes {
-            state.check(write.key, write.precondition, Operation::StoreAll)?;
-        }
-        let revisions = prepared.iter().map(|stored| stored.revision).collect();
-        state
-            .records
-            .extend(writes.iter().map(|write| write.key.clone()).zip(prepared));
-        Ok(revisions)
+        self.write_all(writes).during(Operation::StoreAll)
     }
 
     async fn remove(&self, key: &TokenKey, precondition: Precondition) -> Result<bool> {
         let mut state = self.state();
-        state.check(key, precondition, Operation::Remove)?;
+        state.check(key, precondition).during(Operation::Remove)?;
         Ok(state.records.remove(key).is_some())
     }
 

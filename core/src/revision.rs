@@ -29,7 +29,7 @@ impl Revision {
                 source.len(),
                 Self::MAX_LEN
             );
-            return Err(Error::new(ErrorKind::InvalidInput, Operation::Store, message));
+            return Err(Error::new(ErrorKind::InvalidInput, message).with_operation(Operation::Store));
         }
         let mut bytes = [0; Self::MAX_LEN];
         bytes[..source.len()].copy_from_slice(source);

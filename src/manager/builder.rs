@@ -164,7 +164,7 @@ impl<S: TokenStorage + 'static> ManagerBuilder<S> {
         if lease.is_none() && !self.single_process {
             let message = "this storage has no refresh leases, so two processes could spend one refresh token; \
                            use another storage, or declare that there is a single process";
-            return Err(Error::new(ErrorKind::Misconfigured, Operation::Open, message));
+            return Err(Error::new(ErrorKind::Misconfigured, message).with_operation(Operation::Open));
         }
         settings.request_timeout = settings.request_timeout.min(settings.timeout);
         settings.lease_wait = self.lease_wait.unwrap_or_else(|| default_wait(lease, &settings));

@@ -22,7 +22,7 @@ struct Inner {
 
 #[derive(Clone)]
 enum Cause {
-    Storage(Arc<Error>),
+    Storage(Error),
     Endpoint(EndpointError),
 }
 
@@ -153,7 +153,7 @@ impl ManagerError {
         let inner = Self::blank(kind, key, "the storage failed");
         Self::build(inner, |inner| {
             inner.retry_after = cause.retry_after();
-            inner.source = Some(Cause::Storage(Arc::new(cause)));
+            inner.source = Some(Cause::Storage(cause));
         })
     }
 
@@ -197,7 +197,7 @@ impl ManagerError {
         let inner = Self::blank(ManagerErrorKind::NotStored, key, message);
         Self::build(inner, |inner| {
             inner.token = token;
-            inner.source = Some(Cause::Storage(Arc::new(cause)));
+            inner.source = Some(Cause::Storage(cause));
         })
     }
 
@@ -297,7 +297,7 @@ impl fmt::Debug for ManagerError {
 impl StdError for ManagerError {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         match &self.0.source {
-            Some(Cause::Storage(error)) => Some(&**error),
+            Some(Cause::Storage(error)) => Some(error),
             Some(Cause::Endpoint(error)) => Some(error),
             None => None,
         }

@@ -73,9 +73,9 @@ async fn try_acquire<S: TokenStorage>(inner: &Inner<S>, key: &TokenKey) -> Resul
         // The builder has made sure that there are leases.
         (None, None) => Err(token_storage_core::Error::new(
             token_storage_core::ErrorKind::Misconfigured,
-            token_storage_core::Operation::Lease,
             "the storage no longer has leases",
-        )),
+        )
+        .with_operation(token_storage_core::Operation::Lease)),
     }
 }
 

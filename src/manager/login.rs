@@ -157,5 +157,5 @@ fn is_of_same_login(one: &TokenData, other: &TokenData) -> bool {
 
 fn senseless() -> Error {
     let message = format!("the member {LOGIN} of the record makes no sense; log in again");
-    Error::new(ErrorKind::Corrupt, Operation::Parse, message)
+    Error::new(ErrorKind::Corrupt, message).with_operation(Operation::Parse)
 }

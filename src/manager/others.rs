@@ -75,7 +75,9 @@ async fn renew<S: TokenStorage>(
         }
     }
     let message = "others kept changing the record";
-    Err(Error::new(ErrorKind::Busy, Operation::Store, message).with_key(key))
+    Err(Error::new(ErrorKind::Busy, message)
+        .with_operation(Operation::Store)
+        .with_key(key))
 }
 
 /// Whether the record is of the server that answered, and of the same client. What the answer says of itself does not count:

@@ -284,5 +284,5 @@ fn started_over(error: &Error) -> bool {
 
 fn held_up() -> Error {
     let message = "this process is too slow to redeem the refresh token within its lease; try again later";
-    Error::new(ErrorKind::Busy, Operation::Lease, message)
+    Error::new(ErrorKind::Busy, message).with_operation(Operation::Lease)
 }

@@ -190,7 +190,9 @@ pub(super) async fn store<S: TokenStorage>(
 
 fn restless(key: &TokenKey) -> Error {
     let message = "others kept changing the record while the refreshed token was being stored";
-    Error::new(ErrorKind::Busy, Operation::Store, message).with_key(key)
+    Error::new(ErrorKind::Busy, message)
+        .with_operation(Operation::Store)
+        .with_key(key)
 }
 
 /// The three ways in which a redeemed answer ends (L8).

@@ -15,7 +15,7 @@ pub(super) async fn open(url: &StorageUrl) -> Result<DynamoDbStorage> {
     } = url
     else {
         let message = "the storage URL names no DynamoDB table";
-        return Err(Error::new(ErrorKind::Misconfigured, Operation::Open, message));
+        return Err(Error::new(ErrorKind::Misconfigured, message).with_operation(Operation::Open));
     };
     let mut builder = DynamoDbStorage::builder(table);
     if let Some(region) = region {

@@ -46,7 +46,8 @@ impl ValidationError {
 
     pub(super) fn into_error(self, operation: Operation, key: &TokenKey) -> Error {
         let message = "the record breaks a rule of this program; see what follows";
-        Error::new(ErrorKind::Rejected, operation, message)
+        Error::new(ErrorKind::Rejected, message)
+            .with_operation(operation)
             .with_key(key)
             .with_source(self)
     }

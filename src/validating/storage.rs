@@ -175,5 +175,7 @@ fn lost_only_ours(error: &Error, pinned: &[Write<'_>], asked: &[Write<'_>]) -> b
 
 fn restless(operation: Operation, key: &TokenKey) -> Error {
     let message = "others kept changing the record between looking who logged in and replacing it; try again";
-    Error::new(ErrorKind::Busy, operation, message).with_key(key)
+    Error::new(ErrorKind::Busy, message)
+        .with_operation(operation)
+        .with_key(key)
 }

@@ -102,7 +102,7 @@ fn take(counter: &AtomicUsize) -> bool {
 }
 
 fn unavailable(operation: Operation) -> Error {
-    Error::new(ErrorKind::Unavailable, operation, "the test made it fail")
+    Error::new(ErrorKind::Unavailable, "the test made it fail").with_operation(operation)
 }
 
 #[async_trait]
@@ -210,7 +210,7 @@ impl LeaseGuard for FaultyGuard {
     async fn prove_writable(&mut self) -> Result<()> {
         if self.storage.0.unwritable.load(Ordering::SeqCst) {
             let message = "the test made it read-only";
-            return Err(Error::new(ErrorKind::PermissionDenied, Operation::Lease, message));
+            return Err(Error::new(ErrorKind::PermissionDenied, message).with_operation(Operation::Lease));
         }
         self.guard.prove_writable().await
     }

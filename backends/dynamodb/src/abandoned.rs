@@ -13,7 +13,7 @@ use std::{
     },
 };
 
-use token_storage_core::{Error, ErrorKind, Operation, Result, TokenKey};
+use token_storage_core::{Error, ErrorKind, Result, TokenKey};
 use tokio::sync::watch;
 
 /// The abandoned writes of one storage handle and its clones.
@@ -29,7 +29,6 @@ impl Abandoned {
     pub(crate) async fn run<T: Send + 'static>(
         &self,
         keys: Vec<TokenKey>,
-        operation: Operation,
         write: impl Future<Output = Result<T>> + Send + 'static,
     ) -> Result<T> {
         let (running, ended) = watch::channel(());
@@ -46,7 +45,7 @@ impl Abandoned {
         caller.ended = None;
         result.unwrap_or_else(|_| {
             let message = "the runtime ended while the request was on its way";
-            Err(Error::new(ErrorKind::Unavailable, operation, message).with_unknown_outcome())
+            Err(Error::new(ErrorKind::Unavailable, message).with_unknown_outcome())
         })
     }
 
@@ -110,7 +109,7 @@ mod tests {
             let _ = finished.await;
             Ok(())
         };
-        let mut call = Box::pin(abandoned.run(vec![key.clone()], Operation::Store, write));
+        let mut call = Box::pin(abandoned.run(vec![key.clone()], write));
         assert!(matches!(futures_util::poll!(&mut call), Poll::Pending));
         drop(call);
 

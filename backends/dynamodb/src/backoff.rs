@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use token_storage_core::{Error, ErrorKind, Operation, Result, TokenKey, WriteMark};
+use token_storage_core::{Error, ErrorKind, Result, TokenKey, WriteMark};
 use tokio::time::{Instant, sleep};
 
 const FIRST: Duration = Duration::from_millis(5);
@@ -33,11 +33,11 @@ impl Backoff {
     ///
     /// # Errors
     /// - [`ErrorKind::Busy`] once the limit is reached.
-    pub(crate) async fn wait(&mut self, key: &TokenKey, operation: Operation) -> Result<()> {
+    pub(crate) async fn wait(&mut self, key: &TokenKey) -> Result<()> {
         if Instant::now() >= self.deadline {
             let seconds = self.limit.as_secs_f64();
             let message = format!("other writers kept the item busy for {seconds} s; try again");
-            return Err(Error::new(ErrorKind::Busy, operation, message).with_key(key));
+            return Err(Error::new(ErrorKind::Busy, message).with_key(key));
         }
         sleep(jittered(self.pause)?).await;
         self.pause = (self.pause * 2).min(LONGEST);

@@ -8,7 +8,7 @@ use aws_sdk_dynamodb::{
     types::{CancellationReason, Put, ReturnValuesOnConditionCheckFailure::AllOld, TransactWriteItem},
 };
 use futures_util::future::join_all;
-use token_storage_core::{Error, ErrorKind, Operation, Result, Revision, TokenKey, WriteMark};
+use token_storage_core::{Error, ErrorKind, Result, Revision, TokenKey, WriteMark};
 
 use crate::{
     attempts::{Attempts, quiet},
@@ -21,8 +21,6 @@ use crate::{
     outcome::{Outcome, of_write},
     write::{Prepared, next, with_outcome},
 };
-
-const BATCH: Operation = Operation::StoreAll;
 /// How many records are read at a time to learn what is there.
 const READS: usize = 16;
 
@@ -59,14 +57,14 @@ impl Inner {
                     if backoff.is_first_refusal() {
                         continue;
                     }
-                    backoff.wait(&writes[0].key, BATCH).await?;
+                    backoff.wait(&writes[0].key).await?;
                     for i in refused {
-                        expected[i] = self.look_again(&writes[i].key, writes[i].precondition, BATCH).await?;
+                        expected[i] = self.look_again(&writes[i].key, writes[i].precondition).await?;
                     }
                     continue;
                 }
             }
-            with_outcome(backoff.wait(&writes[0].key, BATCH).await, &attempts)?;
+            with_outcome(backoff.wait(&writes[0].key).await, &attempts)?;
         }
     }
 
@@ -75,15 +73,15 @@ impl Inner {
         for some in writes.chunks(READS) {
             let mut requests = Vec::with_capacity(some.len());
             for write in some {
-                requests.push(self.expected(&write.key, write.precondition, BATCH));
+                requests.push(self.expected(&write.key, write.precondition));
             }
             states.extend(join_all(requests).await);
         }
         let refused = states.iter().position(Result::is_err);
         // Only some preconditions needed a read. The first that does not hold is the one to be named.
         for write in &writes[..refused.unwrap_or(0)] {
-            let now = self.read(&item_key(&write.key), BATCH).await?;
-            next(&write.key, write.precondition, now, BATCH)?;
+            let now = self.read(&item_key(&write.key)).await?;
+            next(&write.key, write.precondition, now)?;
         }
         states.into_iter().collect()
     }
@@ -123,12 +121,12 @@ impl Inner {
                 }
             }
             error if error.code() == Some("TransactionInProgressException") => Answer::Contended,
-            error => Answer::Failed(from_sdk(&error, BATCH, &self.place)),
+            error => Answer::Failed(from_sdk(&error, &self.place)),
         })
     }
 
     fn put_of(&self, write: &Prepared, expected: &Expected) -> Result<TransactWriteItem> {
-        let condition = expected.condition(&write.key, BATCH)?;
+        let condition = expected.condition(&write.key)?;
         let put = Put::builder()
             .table_name(self.table())
             .set_item(Some(write.over(expected)))
@@ -137,7 +135,7 @@ impl Inner {
             .set_expression_attribute_values(condition.values())
             .return_values_on_condition_check_failure(AllOld)
             .build()
-            .map_err(|_| Error::new(ErrorKind::InvalidInput, BATCH, "the transaction could not be built"))?;
+            .map_err(|_| Error::new(ErrorKind::InvalidInput, "the transaction could not be built"))?;
         Ok(TransactWriteItem::builder().put(put).build())
     }
 
@@ -151,7 +149,7 @@ impl Inner {
                 Some("ConditionalCheckFailed") => {
                     let refusal = match reason.item.filter(|attributes| !attributes.is_empty()) {
                         Some(attributes) => Some(Item::new(attributes)),
-                        None => match self.read(&item_key(&writes[i].key), BATCH).await {
+                        None => match self.read(&item_key(&writes[i].key)).await {
                             Ok(item) => item,
                             Err(error) => return Answer::Failed(error),
                         },
@@ -174,15 +172,11 @@ impl Inner {
         let message = |advice: &str| format!("{place} cancelled the transaction with {code}: {advice}");
         let error = match code {
             "ThrottlingError" | "ProvisionedThroughputExceeded" | "RequestLimitExceeded" => {
-                Error::new(ErrorKind::Busy, BATCH, message("it is throttled; try again later"))
+                Error::new(ErrorKind::Busy, message("it is throttled; try again later"))
             }
-            "ItemCollectionSizeLimitExceeded" => Error::new(ErrorKind::StorageFull, BATCH, message("there is no room")),
-            "ValidationError" => Error::new(
-                ErrorKind::Misconfigured,
-                BATCH,
-                message("is it a table made for tokens?"),
-            ),
-            _ => Error::new(ErrorKind::Unavailable, BATCH, message("the service refused it")),
+            "ItemCollectionSizeLimitExceeded" => Error::new(ErrorKind::StorageFull, message("there is no room")),
+            "ValidationError" => Error::new(ErrorKind::Misconfigured, message("is it a table made for tokens?")),
+            _ => Error::new(ErrorKind::Unavailable, message("the service refused it")),
         };
         error.with_key(key)
     }
@@ -198,7 +192,7 @@ impl Inner {
         refusals.sort_by_key(|(i, _)| *i);
         let positions = refusals.iter().map(|(i, _)| *i).collect();
         for (i, now) in refusals {
-            expected[i] = next(&writes[i].key, writes[i].precondition, now, BATCH)?;
+            expected[i] = next(&writes[i].key, writes[i].precondition, now)?;
         }
         Ok(positions)
     }
@@ -214,7 +208,7 @@ impl Inner {
         if !attempts.ambiguous() {
             return Err(error);
         }
-        let outcome = match self.look_after(&item_key(&writes[0].key), BATCH).await {
+        let outcome = match self.look_after(&item_key(&writes[0].key)).await {
             Ok(now) => of_write(&writes[0].mark, &expected[0], now.as_ref()),
             Err(()) => Outcome::Unknown,
         };
@@ -238,7 +232,7 @@ fn outcome(writes: &[Prepared], expected: &[Expected], refusals: &HashMap<usize,
 
 fn unknown(writes: &[Prepared], refusals: &HashMap<usize, Option<Item>>) -> Error {
     let first = refusals.keys().min().copied().unwrap_or_default();
-    unknown_outcome(&writes[first].key, BATCH)
+    unknown_outcome(&writes[first].key)
 }
 
 fn revisions(writes: &[Prepared]) -> Vec<Revision> {

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use token_storage_core::{Error, ErrorKind, Operation, Result, Revision, TokenKey, WriteMark};
+use token_storage_core::{Error, ErrorKind, Result, Revision, TokenKey, WriteMark};
 
 use crate::{
     item::{EXPIRES_AT, Item, KEY, MARK},
@@ -52,7 +52,7 @@ impl Expected {
     }
 
     /// The condition expression with its names and values.
-    pub(crate) fn condition(&self, key: &TokenKey, operation: Operation) -> Result<Condition> {
+    pub(crate) fn condition(&self, key: &TokenKey) -> Result<Condition> {
         match self {
             Self::Absent => Ok(Condition::absent()),
             Self::Marked(mark, expires_at) => Ok(Condition::marked(*mark, *expires_at)),
@@ -61,7 +61,7 @@ impl Expected {
                     "the item was written by another program and has more than {MAX_COMPARED} attributes, more than \
                      one condition can compare; remove some of them"
                 );
-                Err(Error::new(ErrorKind::Corrupt, operation, message).with_key(key))
+                Err(Error::new(ErrorKind::Corrupt, message).with_key(key))
             }
             Self::Exactly(item) => Ok(Condition::exactly(item)),
         }
@@ -139,9 +139,7 @@ mod tests {
             ("scope".to_owned(), AttributeValue::S("s".to_owned())),
             ("name".to_owned(), AttributeValue::S("x".to_owned())),
         ]));
-        let condition = Expected::of(Some(item))
-            .condition(&TokenKey::in_default("rs"), Operation::Store)
-            .unwrap();
+        let condition = Expected::of(Some(item)).condition(&TokenKey::in_default("rs")).unwrap();
         assert!(!condition.expression.contains("name") && !condition.expression.contains("scope"));
         assert_eq!(condition.expression.matches(" = :a").count(), 2);
         assert!(condition.expression.contains("attribute_not_exists(#mark)"));
@@ -153,7 +151,7 @@ mod tests {
             .map(|i| (format!("a{i}"), AttributeValue::Bool(true)))
             .collect();
         let expected = Expected::of(Some(Item::new(attributes)));
-        let error = expected.condition(&TokenKey::in_default("rs"), Operation::Store).err();
+        let error = expected.condition(&TokenKey::in_default("rs")).err();
         assert_eq!(error.unwrap().kind(), ErrorKind::Corrupt);
     }
 }

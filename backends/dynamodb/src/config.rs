@@ -256,7 +256,7 @@ fn is_plain_http(endpoint: &str) -> Result<bool> {
 }
 
 fn misconfigured(message: impl Into<String>) -> Error {
-    Error::new(ErrorKind::Misconfigured, Operation::Open, message)
+    Error::new(ErrorKind::Misconfigured, message).with_operation(Operation::Open)
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use aws_sdk_dynamodb::{
     operation::RequestId,
 };
 use aws_smithy_runtime_api::client::orchestrator::OrchestratorError;
-use token_storage_core::{Error, ErrorKind, Operation};
+use token_storage_core::{Error, ErrorKind};
 
 /// Where a request went, for the messages.
 #[derive(Clone, Debug)]
@@ -39,7 +39,7 @@ impl Place {
 const THROTTLED: Duration = Duration::from_secs(1);
 
 /// The error of a failed request. Whether a write may have happened all the same is for the caller to add.
-pub(crate) fn from_sdk<E>(error: &SdkError<E, HttpResponse>, operation: Operation, place: &Place) -> Error
+pub(crate) fn from_sdk<E>(error: &SdkError<E, HttpResponse>, place: &Place) -> Error
 where
     E: ProvideErrorMetadata + StdError + 'static,
 {
@@ -55,54 +55,48 @@ where
                 error.code().unwrap_or("unknown"),
                 error.message(),
                 status,
-                operation,
                 &place,
                 &request_id,
             )
         }
-        SdkError::TimeoutError(_) => unreachable(operation, format!("{place} did not answer in time; try again")),
+        SdkError::TimeoutError(_) => unreachable(format!("{place} did not answer in time; try again")),
         SdkError::DispatchFailure(failure) if failure.is_timeout() => {
-            unreachable(operation, format!("{place} did not answer in time; try again"))
+            unreachable(format!("{place} did not answer in time; try again"))
         }
-        SdkError::ResponseError(_) => unreachable(operation, format!("the answer of {place} broke off; try again")),
-        SdkError::DispatchFailure(_) | SdkError::ConstructionFailure(_) if is_credentials(error) => {
-            no_credentials(operation)
-        }
+        SdkError::ResponseError(_) => unreachable(format!("the answer of {place} broke off; try again")),
+        SdkError::DispatchFailure(_) | SdkError::ConstructionFailure(_) if is_credentials(error) => no_credentials(),
         SdkError::ConstructionFailure(_) => Error::new(
             ErrorKind::Misconfigured,
-            operation,
             format!("no request to {place} could be made; check region, endpoint and profile"),
         ),
         _ => {
             let cause = io_kind(error).map(|kind| format!(" ({kind})")).unwrap_or_default();
-            unreachable(
-                operation,
-                format!("{place} cannot be reached{cause}; check the network and the endpoint"),
-            )
+            unreachable(format!(
+                "{place} cannot be reached{cause}; check the network and the endpoint"
+            ))
         }
     }
 }
 
-fn unreachable(operation: Operation, message: String) -> Error {
-    Error::new(ErrorKind::Unavailable, operation, message).with_retry(None)
+fn unreachable(message: String) -> Error {
+    Error::new(ErrorKind::Unavailable, message)
 }
 
-fn no_credentials(operation: Operation) -> Error {
+fn no_credentials() -> Error {
     Error::new(
         ErrorKind::PermissionDenied,
-        operation,
         "no AWS credentials could be loaded; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, choose a profile, or \
          log in with the AWS command again if they have expired",
     )
 }
 
-fn from_code(code: &str, message: Option<&str>, status: u16, operation: Operation, place: &str, id: &str) -> Error {
+fn from_code(code: &str, message: Option<&str>, status: u16, place: &str, id: &str) -> Error {
     let (kind, advice) = match code {
         "ResourceNotFoundException" => (
             ErrorKind::Misconfigured,
             "there is no such table; create it with `token-storage create-table`, or check table, region and endpoint",
         ),
-        "ValidationException" => return from_validation(message.unwrap_or_default(), operation, place, id),
+        "ValidationException" => return from_validation(message.unwrap_or_default(), place, id),
         "ExpiredTokenException" | "ExpiredToken" => (
             ErrorKind::PermissionDenied,
             "the AWS credentials have expired; log in to AWS again",
@@ -137,16 +131,16 @@ fn from_code(code: &str, message: Option<&str>, status: u16, operation: Operatio
         _ if status >= 500 => (ErrorKind::Unavailable, "the service failed; try again"),
         _ => (ErrorKind::Unavailable, "the service refused the request"),
     };
-    let error = Error::new(kind, operation, format!("{place} answered {code}{id}: {advice}"));
+    let error = Error::new(kind, format!("{place} answered {code}{id}: {advice}"));
     match kind {
-        ErrorKind::Busy => error.with_retry(Some(THROTTLED)),
-        ErrorKind::Unavailable if status >= 500 => error.with_retry(None),
+        ErrorKind::Busy => error.with_retry_after(THROTTLED),
+        ErrorKind::Unavailable if status >= 500 => error,
         _ => error,
     }
 }
 
 /// A validation error's message may quote values, so only what it is about is told.
-fn from_validation(message: &str, operation: Operation, place: &str, id: &str) -> Error {
+fn from_validation(message: &str, place: &str, id: &str) -> Error {
     let message = message.to_lowercase();
     let (kind, advice) = if message.contains("size") && message.contains("exceeded") {
         (ErrorKind::TooLarge, "the item is too large")
@@ -161,11 +155,7 @@ fn from_validation(message: &str, operation: Operation, place: &str, id: &str) -
             "the service does not accept the request; is it a DynamoDB table made for tokens?",
         )
     };
-    Error::new(
-        kind,
-        operation,
-        format!("{place} answered ValidationException{id}: {advice}"),
-    )
+    Error::new(kind, format!("{place} answered ValidationException{id}: {advice}"))
 }
 
 /// Whether an attempt certainly never reached the service: its connection was refused.

@@ -4,7 +4,9 @@ use std::{fmt, mem, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use aws_sdk_dynamodb::{primitives::Blob, types::AttributeValue};
-use token_storage_core::{Error, ErrorKind, Intent, LeaseGuard, Operation, Result, TokenKey, WriteMark};
+use token_storage_core::{
+    Error, ErrorContext as _, ErrorKind, Intent, LeaseGuard, Operation, Result, TokenKey, WriteMark,
+};
 
 use crate::{
     attempts::Attempts,
@@ -91,7 +93,7 @@ impl TimedLease {
     fn held(&mut self) -> Result<&mut Held> {
         self.held
             .as_mut()
-            .ok_or_else(|| Error::new(ErrorKind::LeaseLost, Operation::Lease, "the lease was released"))
+            .ok_or_else(|| Error::new(ErrorKind::LeaseLost, "the lease was released"))
     }
 
     /// Writes to the item, which starts the time to live anew.
@@ -123,7 +125,7 @@ impl Held {
             Answer::Contended => {
                 self.marks.pop();
                 let message = "a transaction keeps the lease item busy; try again";
-                return Err(Error::new(ErrorKind::Busy, Operation::Lease, message).with_key(&self.key));
+                return Err(Error::new(ErrorKind::Busy, message).with_key(&self.key));
             }
             Answer::Failed(error) => {
                 let error = error.with_key(&self.key);
@@ -139,7 +141,7 @@ impl Held {
 
     fn lost(&self) -> Error {
         let message = "its time ran out and another holder took it over; what this holder read may be outdated";
-        Error::new(ErrorKind::LeaseLost, Operation::Lease, message).with_key(&self.key)
+        Error::new(ErrorKind::LeaseLost, message).with_key(&self.key)
     }
 
     /// Frees the item if it is still this holder's.
@@ -153,11 +155,7 @@ impl Held {
             }
         } else {
             let condition = holds_one_of(&self.marks);
-            match self
-                .inner
-                .send_delete(&self.id, condition, &attempts, Operation::Lease)
-                .await
-            {
+            match self.inner.send_delete(&self.id, condition, &attempts).await {
                 Answer::Failed(error) => Some(error),
                 _ => None,
             }
@@ -176,11 +174,7 @@ impl Held {
         };
         let nobody = WriteMark::random()?.to_string();
         let condition = condition.name("#mark", MARK).value(":mark", string(&nobody));
-        match self
-            .inner
-            .send_put(item, condition, &Attempts::default(), Operation::Lease)
-            .await
-        {
+        match self.inner.send_put(item, condition, &Attempts::default()).await {
             Answer::Failed(error) => Err(error.with_key(&self.key)),
             Answer::Refused(_) | Answer::Contended | Answer::Applied(()) => Ok(()),
         }
@@ -199,28 +193,32 @@ impl LeaseGuard for TimedLease {
     }
 
     async fn renew(&mut self) -> Result<()> {
-        self.write(|change| change).await
+        self.write(|change| change).await.during(Operation::Lease)
     }
 
     async fn prove_writable(&mut self) -> Result<()> {
-        self.held()?.prove_writable().await
+        let proven = match self.held() {
+            Ok(held) => held.prove_writable().await,
+            Err(error) => Err(error),
+        };
+        proven.during(Operation::Lease)
     }
 
     async fn record_intent(&mut self, intent: &Intent) -> Result<()> {
-        self.held()?.keeps_intent = true;
+        self.held().during(Operation::Lease)?.keeps_intent = true;
         let bytes = AttributeValue::B(Blob::new(intent.to_bytes()));
-        self.write(|change| change.intent(bytes)).await
+        self.write(|change| change.intent(bytes)).await.during(Operation::Lease)
     }
 
     async fn clear_intent(&mut self) -> Result<()> {
-        self.write(Change::without_intent).await?;
+        self.write(Change::without_intent).await.during(Operation::Lease)?;
         self.held()?.keeps_intent = false;
         Ok(())
     }
 
     async fn release(mut self: Box<Self>) -> Result<()> {
         match self.held.take() {
-            Some(held) => held.release().await,
+            Some(held) => held.release().await.during(Operation::Lease),
             None => Ok(()),
         }
     }

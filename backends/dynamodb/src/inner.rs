@@ -9,7 +9,7 @@ use aws_sdk_dynamodb::{
     operation::{delete_item::DeleteItemError, put_item::PutItemError, update_item::UpdateItemError},
     types::{AttributeValue, ReturnValuesOnConditionCheckFailure::AllOld},
 };
-use token_storage_core::{Error, ErrorKind, Operation, Result, TokenKey};
+use token_storage_core::{Error, ErrorKind, Result, TokenKey};
 
 use crate::{
     attempts::{Attempts, quiet},
@@ -67,7 +67,7 @@ impl Inner {
     }
 
     /// One consistent read.
-    pub(crate) async fn read(&self, key: &str, operation: Operation) -> Result<Option<Item>> {
+    pub(crate) async fn read(&self, key: &str) -> Result<Option<Item>> {
         let request = self
             .client
             .get_item()
@@ -76,7 +76,7 @@ impl Inner {
             .consistent_read(true);
         match quiet(request.send()).await {
             Ok(output) => Ok(output.item.map(Item::new)),
-            Err(error) => Err(from_sdk(&error, operation, &self.place)),
+            Err(error) => Err(from_sdk(&error, &self.place)),
         }
     }
 
@@ -85,7 +85,6 @@ impl Inner {
         item: HashMap<String, AttributeValue>,
         condition: Condition,
         attempts: &Attempts,
-        operation: Operation,
     ) -> Answer {
         let key = item
             .get(KEY)
@@ -102,16 +101,10 @@ impl Inner {
             .set_expression_attribute_values(condition.values())
             .return_values_on_condition_check_failure(AllOld);
         let result = quiet(request.customize().interceptor(attempts.clone()).send()).await;
-        self.answer(result.map(drop), &key, operation).await
+        self.answer(result.map(drop), &key).await
     }
 
-    pub(crate) async fn send_delete(
-        &self,
-        key: &str,
-        condition: Condition,
-        attempts: &Attempts,
-        operation: Operation,
-    ) -> Answer {
+    pub(crate) async fn send_delete(&self, key: &str, condition: Condition, attempts: &Attempts) -> Answer {
         let request = self
             .client
             .delete_item()
@@ -122,7 +115,7 @@ impl Inner {
             .set_expression_attribute_values(condition.values())
             .return_values_on_condition_check_failure(AllOld);
         let result = quiet(request.customize().interceptor(attempts.clone()).send()).await;
-        self.answer(result.map(drop), key, operation).await
+        self.answer(result.map(drop), key).await
     }
 
     /// Turns the SDK's result into an answer. Where the service does not return the item that refused a write
@@ -131,7 +124,6 @@ impl Inner {
         &self,
         result: Result<T, SdkError<E, HttpResponse>>,
         key: &str,
-        operation: Operation,
     ) -> Answer<T> {
         let error = match result {
             Ok(output) => return Answer::Applied(output),
@@ -140,22 +132,22 @@ impl Inner {
         match error.code() {
             Some("ConditionalCheckFailedException") => {}
             Some("TransactionConflictException") => return Answer::Contended,
-            _ => return Answer::Failed(from_sdk(&error, operation, &self.place)),
+            _ => return Answer::Failed(from_sdk(&error, &self.place)),
         }
         if let SdkError::ServiceError(refusal) = error
             && let Some(attributes) = refusal.into_err().refused_item()
         {
             return Answer::Refused(Some(Item::new(attributes)));
         }
-        match self.read(key, operation).await {
+        match self.read(key).await {
             Ok(item) => Answer::Refused(item),
             Err(error) => Answer::Failed(error),
         }
     }
 
     /// What is there now that the answers of a write are lost for good. `Err`: that cannot be found out either.
-    pub(crate) async fn look_after(&self, key: &str, operation: Operation) -> Result<Option<Item>, ()> {
-        let read = tokio::time::timeout(RESOLVE, self.read(key, operation));
+    pub(crate) async fn look_after(&self, key: &str) -> Result<Option<Item>, ()> {
+        let read = tokio::time::timeout(RESOLVE, self.read(key));
         read.await.map_err(drop)?.map_err(drop)
     }
 
@@ -192,10 +184,10 @@ pub(crate) fn string(text: &str) -> AttributeValue {
 }
 
 /// A write that may have happened, and nothing tells.
-pub(crate) fn unknown_outcome(key: &TokenKey, operation: Operation) -> Error {
+pub(crate) fn unknown_outcome(key: &TokenKey) -> Error {
     let message = "an answer was lost, and the item has been changed since in a way that does not tell whether this \
                    write happened; read it again";
-    Error::new(ErrorKind::Unavailable, operation, message)
+    Error::new(ErrorKind::Unavailable, message)
         .with_key(key)
         .with_unknown_outcome()
 }

@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use token_storage_core::{Error, ErrorKind, Operation, Result, Secret, StoredToken, TokenData, TokenKey, WriteMark};
+use token_storage_core::{Error, ErrorKind, Result, Secret, StoredToken, TokenData, TokenKey, WriteMark};
 use zeroize::Zeroize;
 
 use crate::{extra, key::item_key, revision::revision_of};
@@ -81,7 +81,7 @@ impl Item {
                 "the stored item is damaged: {}; remove it or log in again",
                 problem.describe()
             );
-            Error::new(ErrorKind::Corrupt, Operation::Get, message).with_key(key)
+            Error::new(ErrorKind::Corrupt, message).with_key(key)
         };
         let mark = self.mark();
         self.decode()

@@ -12,7 +12,9 @@ use std::{
 
 use async_trait::async_trait;
 use aws_sdk_dynamodb::types::AttributeValue;
-use token_storage_core::{Acquisition, Error, ErrorKind, Intent, Operation, RefreshLease, Result, TokenKey, WriteMark};
+use token_storage_core::{
+    Acquisition, Error, ErrorContext as _, ErrorKind, Intent, Operation, RefreshLease, Result, TokenKey, WriteMark,
+};
 
 use crate::{
     attempts::Attempts,
@@ -96,7 +98,7 @@ impl Lease {
     fn read(item: &Item, key: &TokenKey, default_ttl: Duration) -> Result<Self> {
         let Some(mark) = item.text(LEASE).and_then(WriteMark::parse) else {
             let message = format!("the lease item {:?} is damaged; remove it", lease_key(key));
-            return Err(Error::new(ErrorKind::Corrupt, Operation::Lease, message).with_key(key));
+            return Err(Error::new(ErrorKind::Corrupt, message).with_key(key));
         };
         let ttl = item
             .number(TTL)
@@ -118,30 +120,29 @@ pub(crate) struct Leases(pub(crate) Arc<Inner>);
 impl RefreshLease for Leases {
     /// In a task of its own: a caller that goes away while the answer is under way must not leave a lease behind that
     /// nobody knows of.
-    async fn try_acquire(&self, key: &TokenKey) -> Result<Acquisition> {
-        let (inner, key) = (self.0.clone(), key.clone());
+    async fn try_acquire(&self, of: &TokenKey) -> Result<Acquisition> {
+        let (inner, key) = (self.0.clone(), of.clone());
         let (sender, receiver) = tokio::sync::oneshot::channel();
         tokio::spawn(async move {
             let result = inner.try_acquire(&key).await;
             // An acquisition that nobody takes is dropped here, which releases it.
             let _ = sender.send(result);
         });
-        receiver.await.unwrap_or_else(|_| {
+        let acquired = receiver.await.unwrap_or_else(|_| {
             let message = "the runtime ended while the lease was being acquired";
-            Err(Error::new(ErrorKind::Unavailable, Operation::Lease, message).with_unknown_outcome())
-        })
+            Err(Error::new(ErrorKind::Unavailable, message).with_unknown_outcome())
+        });
+        acquired.during(Operation::Lease).about(of)
     }
 }
 
 impl Inner {
     async fn try_acquire(self: &Arc<Self>, key: &TokenKey) -> Result<Acquisition> {
-        self.limits().check_key(key, Operation::Lease)?;
+        self.limits().check_key(key)?;
         let id = lease_key(key);
         // Whoever is already waiting looks first: a read costs less than a refused write.
         let seen = if self.observations.has(&id) {
-            self.read(&id, Operation::Lease)
-                .await
-                .map_err(|error| error.with_key(key))?
+            self.read(&id).await.map_err(|error| error.with_key(key))?
         } else {
             None
         };
@@ -164,11 +165,8 @@ impl Inner {
         if let Some(seconds) = self.clean_up_at() {
             item.insert(CLEAN_UP.to_owned(), AttributeValue::N(seconds.to_string()));
         }
-        let condition = Expected::Absent.condition(key, Operation::Lease)?;
-        match self
-            .send_put(item, condition, &Attempts::default(), Operation::Lease)
-            .await
-        {
+        let condition = Expected::Absent.condition(key)?;
+        match self.send_put(item, condition, &Attempts::default()).await {
             Answer::Applied(()) => Ok(self.acquired(key, id, mark, deadline, None)),
             Answer::Contended | Answer::Refused(None) => Ok(held(SHORTEST_PAUSE)),
             Answer::Refused(Some(item)) if item.text(LEASE).and_then(WriteMark::parse) == Some(mark) => {

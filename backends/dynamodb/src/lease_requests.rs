@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure::AllOld};
-use token_storage_core::{Operation, WriteMark};
+use token_storage_core::WriteMark;
 
 use crate::{
     attempts::{Attempts, quiet},
@@ -87,11 +87,7 @@ impl Inner {
         let result: Result<HashMap<_, _>, _> = quiet(request.customize().interceptor(attempts.clone()).send())
             .await
             .map(|output| output.attributes.unwrap_or_default());
-        self.answer(
-            result.map(|attributes| Some(Item::new(attributes))),
-            id,
-            Operation::Lease,
-        )
-        .await
+        self.answer(result.map(|attributes| Some(Item::new(attributes))), id)
+            .await
     }
 }

@@ -3,8 +3,8 @@ use std::{fmt, sync::Arc};
 use async_trait::async_trait;
 use aws_sdk_dynamodb::Client;
 use token_storage_core::{
-    Durability, Enumerate, LeaseKind, Limits, Operation, Precondition, RefreshLease, Result, Revision, SharingScope,
-    StorageInfo, StoredToken, TokenData, TokenKey, TokenStorage, Write, WriteMark,
+    Durability, Enumerate, ErrorContext as _, LeaseKind, Limits, Operation, Precondition, RefreshLease, Result,
+    Revision, SharingScope, StorageInfo, StoredToken, TokenData, TokenKey, TokenStorage, Write, WriteMark,
 };
 
 use crate::{
@@ -82,10 +82,43 @@ impl DynamoDbStorage {
         }
     }
 
+    async fn read(&self, key: &TokenKey) -> Result<Option<StoredToken>> {
+        Self::LIMITS.check_key(key)?;
+        self.abandoned.settle(key).await;
+        let item = self.inner.read(&item_key(key)).await?;
+        item.map(|item| item.into_record(key)).transpose()
+    }
+
+    async fn write(&self, writes: &[Write<'_>]) -> Result<Vec<Revision>> {
+        let prepared = self.prepare(writes)?;
+        for write in writes {
+            self.abandoned.settle(write.key).await;
+        }
+        let inner = self.inner.clone();
+        let task = async move {
+            match prepared.as_slice() {
+                [] => Ok(Vec::new()),
+                // One record needs no transaction, which costs twice as much.
+                [write] => inner.put(write).await.map(|revision| vec![revision]),
+                writes => inner.put_all(writes).await,
+            }
+        };
+        let keys = writes.iter().map(|write| write.key.clone()).collect();
+        self.abandoned.run(keys, task).await
+    }
+
+    async fn delete(&self, key: &TokenKey, precondition: Precondition) -> Result<bool> {
+        Self::LIMITS.check_key(key)?;
+        self.abandoned.settle(key).await;
+        let (inner, id) = (self.inner.clone(), key.clone());
+        let task = async move { inner.delete(&id, precondition).await };
+        self.abandoned.run(vec![key.clone()], task).await
+    }
+
     /// Everything that can be refused before a request is made.
     fn prepare(&self, writes: &[Write<'_>]) -> Result<Vec<Prepared>> {
         for write in writes {
-            Self::LIMITS.check_key(write.key, Operation::StoreAll)?;
+            Self::LIMITS.check_key(write.key)?;
         }
         let clean_up_at = self.inner.clean_up_at();
         let prepared: Vec<Prepared> = writes
@@ -119,53 +152,22 @@ impl Inner {
 #[async_trait]
 impl TokenStorage for DynamoDbStorage {
     async fn get(&self, key: &TokenKey) -> Result<Option<StoredToken>> {
-        Self::LIMITS.check_key(key, Operation::Get)?;
-        self.abandoned.settle(key).await;
-        match self.inner.read(&item_key(key), Operation::Get).await {
-            Ok(Some(item)) => item.into_record(key).map(Some),
-            Ok(None) => Ok(None),
-            Err(error) => Err(error.with_key(key)),
-        }
+        self.read(key).await.during(Operation::Get).about(key)
     }
 
     async fn store(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
-        let operation = Operation::Store;
-        let prepared = self.prepare(&[Write::new(key, data, precondition)]);
-        let mut prepared = prepared.map_err(|error| error.with_operation(operation))?;
-        let write = prepared.remove(0);
-        self.abandoned.settle(key).await;
-        let inner = self.inner.clone();
-        let task = async move { inner.put(&write, operation).await };
-        self.abandoned.run(vec![key.clone()], operation, task).await
+        let write = [Write::new(key, data, precondition)];
+        let stored = self.write(&write).await.during(Operation::Store).about(key)?;
+        Ok(stored[0])
     }
 
     async fn store_all(&self, writes: &[Write<'_>]) -> Result<Vec<Revision>> {
-        let prepared = self.prepare(writes)?;
-        for write in writes {
-            self.abandoned.settle(write.key).await;
-        }
-        let inner = self.inner.clone();
-        let task = async move {
-            match prepared.as_slice() {
-                [] => Ok(Vec::new()),
-                // One record needs no transaction, which costs twice as much.
-                [write] => inner
-                    .put(write, Operation::StoreAll)
-                    .await
-                    .map(|revision| vec![revision]),
-                writes => inner.put_all(writes).await,
-            }
-        };
-        let keys = writes.iter().map(|write| write.key.clone()).collect();
-        self.abandoned.run(keys, Operation::StoreAll, task).await
+        self.write(writes).await.during(Operation::StoreAll)
     }
 
     async fn remove(&self, key: &TokenKey, precondition: Precondition) -> Result<bool> {
-        Self::LIMITS.check_key(key, Operation::Remove)?;
-        self.abandoned.settle(key).await;
-        let (inner, id) = (self.inner.clone(), key.clone());
-        let task = async move { inner.delete(&id, precondition).await };
-        self.abandoned.run(vec![key.clone()], Operation::Remove, task).await
+        let removed = self.delete(key, precondition).await;
+        removed.during(Operation::Remove).about(key)
     }
 
     fn describe(&self) -> StorageInfo {

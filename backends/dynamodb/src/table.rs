@@ -11,7 +11,7 @@ use aws_sdk_dynamodb::{
         TableStatus, TimeToLiveSpecification, TimeToLiveStatus,
     },
 };
-use token_storage_core::{Error, ErrorKind, Operation, Result};
+use token_storage_core::{Error, ErrorContext as _, ErrorKind, Operation, Result};
 
 use self::pauses::Pauses;
 use crate::{
@@ -20,8 +20,6 @@ use crate::{
     inner::Inner,
     item::{CLEAN_UP, KEY},
 };
-
-const MANAGE: Operation = Operation::Manage;
 
 /// How a table is paid for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,11 +103,15 @@ impl DynamoDbStorage {
     /// - [`Misconfigured`](ErrorKind::Misconfigured): there is such a table, with another key schema.
     /// - [`InvalidInput`](ErrorKind::InvalidInput): options that need waiting, without waiting.
     /// - [`Busy`](ErrorKind::Busy): it is still not active after five minutes, or AWS has too many tables in the making.
-    pub async fn create_table(&self, options: &TableOptions, mut progress: impl FnMut(&str)) -> Result<bool> {
+    pub async fn create_table(&self, options: &TableOptions, progress: impl FnMut(&str)) -> Result<bool> {
+        self.create(options, progress).await.during(Operation::Manage)
+    }
+
+    async fn create(&self, options: &TableOptions, mut progress: impl FnMut(&str)) -> Result<bool> {
         if !options.wait && (options.clean_up || options.point_in_time_recovery) {
             let message =
                 "time to live and point-in-time recovery can only be set once the table is active; wait for it";
-            return Err(Error::new(ErrorKind::InvalidInput, MANAGE, message));
+            return Err(Error::new(ErrorKind::InvalidInput, message));
         }
         let created = self.inner.request_table(options).await?;
         if options.wait {
@@ -132,14 +134,20 @@ impl DynamoDbStorage {
     /// # Errors
     /// - [`Misconfigured`](ErrorKind::Misconfigured): there is no such table, or it has another key schema.
     pub async fn describe_table(&self) -> Result<TableDescription> {
-        let Some(table) = self.inner.find_table().await? else {
-            return Err(self.inner.no_table());
+        self.inner.describe_table().await.during(Operation::Manage)
+    }
+}
+
+impl Inner {
+    async fn describe_table(&self) -> Result<TableDescription> {
+        let Some(table) = self.find_table().await? else {
+            return Err(self.no_table());
         };
-        self.inner.check_schema(&table)?;
+        self.check_schema(&table)?;
         Ok(TableDescription {
             status: status(&table).to_owned(),
             billing: billing(&table),
-            time_to_live: self.inner.time_to_live().await?,
+            time_to_live: self.time_to_live().await?,
             deletion_protection: table.deletion_protection_enabled().unwrap_or(false),
             items: table.item_count().unwrap_or(0),
             bytes: table.table_size_bytes().unwrap_or(0),
@@ -147,9 +155,7 @@ impl DynamoDbStorage {
             name: table.table_name.unwrap_or_default(),
         })
     }
-}
 
-impl Inner {
     /// Asks for the table to be made; "it is there" is as good, unless it is about to go.
     async fn request_table(&self, options: &TableOptions) -> Result<bool> {
         let mut pauses = Pauses::new();
@@ -166,7 +172,7 @@ impl Inner {
                 }
                 // Too many tables in the making: others start at the same time.
                 Some("LimitExceededException") if !pauses.are_over() => {}
-                _ => return Err(from_sdk(&error, MANAGE, &self.place)),
+                _ => return Err(from_sdk(&error, &self.place)),
             }
             pauses.wait().await?;
         }
@@ -176,7 +182,7 @@ impl Inner {
         &self,
         options: &TableOptions,
     ) -> Result<aws_sdk_dynamodb::operation::create_table::builders::CreateTableFluentBuilder> {
-        let unbuilt = |_| Error::new(ErrorKind::InvalidInput, MANAGE, "the table options make no request");
+        let unbuilt = |_| Error::new(ErrorKind::InvalidInput, "the table options make no request");
         let key = KeySchemaElement::builder().attribute_name(KEY).key_type(KeyType::Hash);
         let attribute = AttributeDefinition::builder()
             .attribute_name(KEY)
@@ -228,7 +234,7 @@ impl Inner {
                         "{} is not active after {seconds} s; look again later",
                         self.place.describe()
                     );
-                    return Err(Error::new(ErrorKind::Busy, MANAGE, message));
+                    return Err(Error::new(ErrorKind::Busy, message));
                 }
                 _ => pauses.wait().await?,
             }
@@ -239,7 +245,7 @@ impl Inner {
         match self.client.describe_table().table_name(self.table()).send().await {
             Ok(output) => Ok(output.table),
             Err(error) if error.code() == Some("ResourceNotFoundException") => Ok(None),
-            Err(error) => Err(from_sdk(&error, MANAGE, &self.place)),
+            Err(error) => Err(from_sdk(&error, &self.place)),
         }
     }
 
@@ -248,7 +254,7 @@ impl Inner {
             "there is no {}; create it with `token-storage create-table`",
             self.place.describe()
         );
-        Error::new(ErrorKind::Misconfigured, MANAGE, message)
+        Error::new(ErrorKind::Misconfigured, message)
     }
 
     fn check_schema(&self, table: &Description) -> Result<()> {
@@ -264,7 +270,7 @@ impl Inner {
             "{} has another key schema; it needs the hash key `{KEY}` of type S and no range key. Choose another name",
             self.place.describe()
         );
-        Err(Error::new(ErrorKind::Misconfigured, MANAGE, message))
+        Err(Error::new(ErrorKind::Misconfigured, message))
     }
 
     async fn time_to_live(&self) -> Result<Option<String>> {
@@ -283,12 +289,12 @@ impl Inner {
                 ttl.attribute_name.filter(|_| on)
             })),
             Err(error) if error.code() == Some("UnknownOperationException") => Ok(None),
-            Err(error) => Err(from_sdk(&error, MANAGE, &self.place)),
+            Err(error) => Err(from_sdk(&error, &self.place)),
         }
     }
 
     async fn enable_clean_up(&self) -> Result<()> {
-        let unbuilt = |_| Error::new(ErrorKind::InvalidInput, MANAGE, "the time to live makes no request");
+        let unbuilt = |_| Error::new(ErrorKind::InvalidInput, "the time to live makes no request");
         if self.time_to_live().await?.as_deref() == Some(CLEAN_UP) {
             return Ok(());
         }
@@ -309,18 +315,12 @@ impl Inner {
         if self.time_to_live().await?.as_deref() == Some(CLEAN_UP) {
             return Ok(());
         }
-        Err(from_sdk(&error, MANAGE, &self.place))
+        Err(from_sdk(&error, &self.place))
     }
 
     /// Continuous backups are not available in the first moments of a table.
     async fn enable_recovery(&self) -> Result<()> {
-        let unbuilt = |_| {
-            Error::new(
-                ErrorKind::InvalidInput,
-                MANAGE,
-                "point-in-time recovery makes no request",
-            )
-        };
+        let unbuilt = |_| Error::new(ErrorKind::InvalidInput, "point-in-time recovery makes no request");
         let mut pauses = Pauses::new();
         loop {
             let on = PointInTimeRecoverySpecification::builder().point_in_time_recovery_enabled(true);
@@ -335,7 +335,7 @@ impl Inner {
             };
             match error.code() {
                 Some("ContinuousBackupsUnavailableException") if !pauses.are_over() => {}
-                _ => return Err(from_sdk(&error, MANAGE, &self.place)),
+                _ => return Err(from_sdk(&error, &self.place)),
             }
             pauses.wait().await?;
         }

@@ -1,7 +1,7 @@
 //! Storing and removing one record.
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use token_storage_core::{Error, Operation, Precondition, Result, Revision, TokenKey, WriteMark};
+use token_storage_core::{Error, Precondition, Result, Revision, TokenKey, WriteMark};
 
 use crate::{
     attempts::Attempts,
@@ -39,39 +39,36 @@ impl Prepared {
 }
 
 impl Inner {
-    pub(crate) async fn put(&self, write: &Prepared, operation: Operation) -> Result<Revision> {
+    pub(crate) async fn put(&self, write: &Prepared) -> Result<Revision> {
         let attempts = Attempts::default();
         let mut backoff = Backoff::new(self.options.contention);
-        let mut expected = self.expected(&write.key, write.precondition, operation).await?;
+        let mut expected = self.expected(&write.key, write.precondition).await?;
         loop {
-            let condition = expected.condition(&write.key, operation)?;
-            match self
-                .send_put(write.over(&expected), condition, &attempts, operation)
-                .await
-            {
+            let condition = expected.condition(&write.key)?;
+            match self.send_put(write.over(&expected), condition, &attempts).await {
                 Answer::Applied(()) => return Ok(write.revision),
                 Answer::Contended => {}
                 Answer::Failed(error) => {
-                    return self.after_lost_put(error, write, &expected, &attempts, operation).await;
+                    return self.after_lost_put(error, write, &expected, &attempts).await;
                 }
                 Answer::Refused(now) => {
                     match of_write(&write.mark, &expected, now.as_ref()) {
                         Outcome::Happened => return Ok(write.revision),
-                        Outcome::Unknown if attempts.ambiguous() => return Err(unknown_outcome(&write.key, operation)),
+                        Outcome::Unknown if attempts.ambiguous() => return Err(unknown_outcome(&write.key)),
                         Outcome::Unknown | Outcome::Never => attempts.settle(),
                     }
-                    expected = next(&write.key, write.precondition, now, operation)?;
+                    expected = next(&write.key, write.precondition, now)?;
                     // What was just seen is the best guess there is. Later rounds pause, and then look again: after a
                     // pause the guess would be wrong under load, again and again.
                     if backoff.is_first_refusal() {
                         continue;
                     }
-                    backoff.wait(&write.key, operation).await?;
-                    expected = self.look_again(&write.key, write.precondition, operation).await?;
+                    backoff.wait(&write.key).await?;
+                    expected = self.look_again(&write.key, write.precondition).await?;
                     continue;
                 }
             }
-            with_outcome(backoff.wait(&write.key, operation).await, &attempts)?;
+            with_outcome(backoff.wait(&write.key).await, &attempts)?;
         }
     }
 
@@ -82,13 +79,12 @@ impl Inner {
         write: &Prepared,
         expected: &Expected,
         attempts: &Attempts,
-        operation: Operation,
     ) -> Result<Revision> {
         let error = error.with_key(&write.key);
         if !attempts.ambiguous() {
             return Err(error);
         }
-        let outcome = match self.look_after(&item_key(&write.key), operation).await {
+        let outcome = match self.look_after(&item_key(&write.key)).await {
             Ok(now) => of_write(&write.mark, expected, now.as_ref()),
             Err(()) => Outcome::Unknown,
         };
@@ -101,16 +97,19 @@ impl Inner {
 
     /// Removes the record, if the precondition holds.
     pub(crate) async fn delete(&self, key: &TokenKey, precondition: Precondition) -> Result<bool> {
-        const REMOVE: Operation = Operation::Remove;
         let attempts = Attempts::default();
         let mut backoff = Backoff::new(self.options.contention);
-        let mut expected = self.expected(key, precondition, REMOVE).await?;
+        let mut expected = match precondition {
+            // What is removed on condition that it is absent is not removed: there is nothing to expect.
+            Precondition::Absent => self.look_again(key, precondition).await?,
+            _ => self.expected(key, precondition).await?,
+        };
         loop {
             if matches!(expected, Expected::Absent) {
                 return Ok(false);
             }
-            let condition = expected.condition(key, REMOVE)?;
-            match self.send_delete(&item_key(key), condition, &attempts, REMOVE).await {
+            let condition = expected.condition(key)?;
+            match self.send_delete(&item_key(key), condition, &attempts).await {
                 Answer::Applied(()) => return Ok(true),
                 Answer::Contended => {}
                 Answer::Failed(error) => {
@@ -118,7 +117,7 @@ impl Inner {
                     if !attempts.ambiguous() {
                         return Err(error);
                     }
-                    let Ok(now) = self.look_after(&item_key(key), REMOVE).await else {
+                    let Ok(now) = self.look_after(&item_key(key)).await else {
                         return Err(error.with_unknown_outcome());
                     };
                     return match of_removal(&expected, now.as_ref()) {
@@ -130,54 +129,39 @@ impl Inner {
                 Answer::Refused(now) => {
                     if attempts.ambiguous() && of_removal(&expected, now.as_ref()) != Outcome::Never {
                         let removed = counts_as_removed(precondition, &expected, now.as_ref());
-                        return if removed {
-                            Ok(true)
-                        } else {
-                            Err(unknown_outcome(key, REMOVE))
-                        };
+                        return if removed { Ok(true) } else { Err(unknown_outcome(key)) };
                     }
                     attempts.settle();
-                    expected = next(key, precondition, now, REMOVE)?;
+                    expected = next(key, precondition, now)?;
                     if backoff.is_first_refusal() {
                         continue;
                     }
-                    backoff.wait(key, REMOVE).await?;
-                    expected = self.look_again(key, precondition, REMOVE).await?;
+                    backoff.wait(key).await?;
+                    expected = self.look_again(key, precondition).await?;
                     continue;
                 }
             }
-            with_outcome(backoff.wait(key, REMOVE).await, &attempts)?;
+            with_outcome(backoff.wait(key).await, &attempts)?;
         }
     }
 
     /// The state that a first try expects. Costs a request unless the precondition itself names it.
-    pub(crate) async fn expected(
-        &self,
-        key: &TokenKey,
-        precondition: Precondition,
-        operation: Operation,
-    ) -> Result<Expected> {
+    pub(crate) async fn expected(&self, key: &TokenKey, precondition: Precondition) -> Result<Expected> {
         let named = match &precondition {
             Precondition::None => None,
-            Precondition::Absent if operation == Operation::Remove => None,
             Precondition::Absent => Some(Expected::Absent),
             Precondition::Unchanged(revision) => Expected::of_revision(revision),
         };
         match named {
             Some(expected) => Ok(expected),
-            None => self.look_again(key, precondition, operation).await,
+            None => self.look_again(key, precondition).await,
         }
     }
 
     /// The state to expect, from reading it.
-    pub(crate) async fn look_again(
-        &self,
-        key: &TokenKey,
-        precondition: Precondition,
-        operation: Operation,
-    ) -> Result<Expected> {
-        let now = self.read(&item_key(key), operation).await;
-        next(key, precondition, now.map_err(|error| error.with_key(key))?, operation)
+    pub(crate) async fn look_again(&self, key: &TokenKey, precondition: Precondition) -> Result<Expected> {
+        let now = self.read(&item_key(key)).await;
+        next(key, precondition, now.map_err(|error| error.with_key(key))?)
     }
 }
 
@@ -189,29 +173,22 @@ fn counts_as_removed(precondition: Precondition, expected: &Expected, now: Optio
 }
 
 /// The state to expect now that this is there, or the conflict.
-pub(crate) fn next(
-    key: &TokenKey,
-    precondition: Precondition,
-    now: Option<Item>,
-    operation: Operation,
-) -> Result<Expected> {
+pub(crate) fn next(key: &TokenKey, precondition: Precondition, now: Option<Item>) -> Result<Expected> {
     if precondition != Precondition::None {
         let current = match &now {
-            Some(item) => Some(revision(item, key, operation)?),
+            Some(item) => Some(revision(item, key)?),
             None => None,
         };
         if !precondition.holds(current) {
-            return Err(Error::precondition_failed(operation, key.clone(), current));
+            return Err(Error::precondition_failed(key.clone(), current));
         }
     }
     Ok(Expected::of(now))
 }
 
-fn revision(item: &Item, key: &TokenKey, operation: Operation) -> Result<Revision> {
+fn revision(item: &Item, key: &TokenKey) -> Result<Revision> {
     let record = Item::new(item.attributes()).into_record(key);
-    record
-        .map(|stored| stored.revision)
-        .map_err(|error| error.with_operation(operation))
+    record.map(|stored| stored.revision)
 }
 
 /// Giving up after an unanswered attempt must not claim that nothing happened.

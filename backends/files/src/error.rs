@@ -1,11 +1,11 @@
 use std::{io, path::Path};
 
-use token_storage_core::{Error, ErrorKind, Operation};
+use token_storage_core::{Error, ErrorKind};
 
 /// An error of the operating system, in the contract's terms: `cannot {doing} {path}: {error}`.
 ///
 /// The source is kept: an [`io::Error`] from a system call holds a code and no stored bytes.
-pub fn io_error(operation: Operation, path: &Path, doing: &str, error: io::Error) -> Error {
+pub fn io_error(path: &Path, doing: &str, error: io::Error) -> Error {
     let kind = match error.kind() {
         io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => ErrorKind::PermissionDenied,
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
@@ -24,5 +24,5 @@ pub fn io_error(operation: Operation, path: &Path, doing: &str, error: io::Error
         _ => "",
     };
     // Not `{error}`: the source is shown by whoever prints the chain.
-    Error::new(kind, operation, format!("cannot {doing} {}{advice}", path.display())).with_source(error)
+    Error::new(kind, format!("cannot {doing} {}{advice}", path.display())).with_source(error)
 }

@@ -9,7 +9,9 @@ use std::{
 
 use async_trait::async_trait;
 use sha2::{Digest, Sha256};
-use token_storage_core::{Acquisition, Intent, LeaseGuard, Operation, RefreshLease, Result, TokenKey};
+use token_storage_core::{
+    Acquisition, ErrorContext as _, Intent, LeaseGuard, Operation, RefreshLease, Result, TokenKey,
+};
 use tokio::sync::Mutex;
 
 use crate::{
@@ -93,14 +95,14 @@ impl RefreshLease for FileLease {
         let path = self.path(key);
         let (opened, directory, target) = (path.clone(), self.directory.clone(), self.target.clone());
         let prover = Arc::clone(&self.prover);
-        let found = on_own_thread(Operation::Lease, move || {
+        let found = on_own_thread(move || {
             if !directory.try_exists().unwrap_or(true) {
                 prover.look()?;
             }
-            check_own_directory(&directory).map_err(|error| io_error(Operation::Lease, &directory, "use", error))?;
-            acquire(&opened, &target).map_err(|error| io_error(Operation::Lease, &opened, "lock", error))
+            check_own_directory(&directory).map_err(|error| io_error(&directory, "use", error))?;
+            acquire(&opened, &target).map_err(|error| io_error(&opened, "lock", error))
         });
-        let Some((file, intent)) = found.await? else {
+        let Some((file, intent)) = found.await.during(Operation::Lease)? else {
             return Ok(Acquisition::Held {
                 retry_after: RETRY_AFTER,
             });
@@ -116,12 +118,13 @@ impl RefreshLease for FileLease {
 
     async fn may_have_intent(&self, key: &TokenKey) -> Result<bool> {
         let path = self.path(key);
-        on_own_thread(Operation::Lease, move || match std::fs::metadata(&path) {
+        on_own_thread(move || match std::fs::metadata(&path) {
             Ok(found) => Ok(found.len() > 0),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-            Err(error) => Err(io_error(Operation::Lease, &path, "look at", error)),
+            Err(error) => Err(io_error(&path, "look at", error)),
         })
         .await
+        .during(Operation::Lease)
     }
 }
 
@@ -212,11 +215,11 @@ struct FileLeaseGuard {
 impl FileLeaseGuard {
     async fn write(&self, bytes: Vec<u8>) -> Result<()> {
         let (mut file, path) = (Arc::clone(&self.file).lock_owned().await, self.path.clone());
-        on_own_thread(Operation::Lease, move || {
-            write_intent(&mut file.0, &bytes)
-                .map_err(|error| io_error(Operation::Lease, &path, "record the intent in", error))
+        on_own_thread(move || {
+            write_intent(&mut file.0, &bytes).map_err(|error| io_error(&path, "record the intent in", error))
         })
         .await
+        .during(Operation::Lease)
     }
 }
 
@@ -241,7 +244,7 @@ impl LeaseGuard for FileLeaseGuard {
     }
 
     async fn prove_writable(&mut self) -> Result<()> {
-        self.prover.prove_writable(&self.key).await
+        self.prover.prove_writable(&self.key).await.during(Operation::Lease)
     }
 
     async fn record_intent(&mut self, intent: &Intent) -> Result<()> {

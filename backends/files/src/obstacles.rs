@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use token_storage_core::{Error, ErrorKind, Finding, Operation, Result, Severity};
+use token_storage_core::{Error, ErrorKind, Finding, Result, Severity};
 
 use crate::io_error;
 
@@ -67,13 +67,13 @@ impl Obstacle {
     }
 
     /// For what cannot be done because of it.
-    pub fn error(&self, path: &Path, operation: Operation) -> Error {
+    pub fn error(&self, path: &Path) -> Error {
         let kind = match self {
             Self::MountPoint | Self::Replaced | Self::HardLinks(_) => ErrorKind::Misconfigured,
             Self::Protected { .. } | Self::StickyFolder { .. } | Self::Refused => ErrorKind::PermissionDenied,
         };
         let message = format!("cannot replace {}: it {self}; {}", path.display(), self.advice());
-        Error::new(kind, operation, message)
+        Error::new(kind, message)
     }
 }
 
@@ -134,22 +134,22 @@ pub fn obstacles(path: &Path) -> io::Result<Vec<Obstacle>> {
 ///
 /// # Errors
 /// - That of the [`Obstacle`], or of the operating system.
-pub fn prove_replaceable(path: &Path, operation: Operation) -> Result<()> {
-    let failed = |error| io_error(operation, path, "replace", error);
+pub fn prove_replaceable(path: &Path) -> Result<()> {
+    let failed = |error| io_error(path, "replace", error);
     let found = obstacles(path).map_err(failed)?;
     match found.iter().find(|found| found.prevents_replacing()) {
-        Some(found) => Err(found.error(path, operation)),
+        Some(found) => Err(found.error(path)),
         None if platform::may_remove(path).map_err(failed)? => Ok(()),
-        None => Err(Obstacle::Refused.error(path, operation)),
+        None => Err(Obstacle::Refused.error(path)),
     }
 }
 
 /// Why a file could not be replaced: the obstacle if there is one, else what the operating system said.
-pub fn replace_error(path: &Path, operation: Operation, error: io::Error) -> Error {
+pub fn replace_error(path: &Path, error: io::Error) -> Error {
     let found = obstacles(path).unwrap_or_default();
     match found.iter().find(|found| found.prevents_replacing()) {
-        Some(found) => found.error(path, operation).with_source(error),
-        None => io_error(operation, path, "replace", error),
+        Some(found) => found.error(path).with_source(error),
+        None => io_error(path, "replace", error),
     }
 }
 
@@ -285,7 +285,7 @@ mod tests {
         let path = file(&folder);
         let before = fs::metadata(&path).unwrap().modified().unwrap();
         assert_eq!(obstacles(&path).unwrap(), []);
-        prove_replaceable(&path, Operation::Lease).unwrap();
+        prove_replaceable(&path).unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"content");
         assert_eq!(fs::metadata(&path).unwrap().modified().unwrap(), before);
     }
@@ -294,9 +294,9 @@ mod tests {
     fn nothing_is_removed_by_asking() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("tokens.json");
-        prove_replaceable(&path, Operation::Lease).unwrap();
+        prove_replaceable(&path).unwrap();
         fs::create_dir(&path).unwrap();
-        prove_replaceable(&path, Operation::Lease).unwrap();
+        prove_replaceable(&path).unwrap();
         assert!(path.is_dir(), "not even an empty folder");
     }
 
@@ -306,13 +306,13 @@ mod tests {
         let path = file(&folder);
         fs::hard_link(&path, folder.path().join("other")).unwrap();
         assert_eq!(obstacles(&path).unwrap(), [Obstacle::HardLinks(2)]);
-        prove_replaceable(&path, Operation::Lease).unwrap();
+        prove_replaceable(&path).unwrap();
         assert_eq!(Obstacle::HardLinks(2).finding(&path).severity, Severity::Warning);
     }
 
     #[test]
     fn what_is_said_names_the_path_and_what_to_do() {
-        let error = Obstacle::MountPoint.error(Path::new("/data/t.json"), Operation::Lease);
+        let error = Obstacle::MountPoint.error(Path::new("/data/t.json"));
         assert_eq!(error.kind(), ErrorKind::Misconfigured);
         assert!(
             error.to_string().contains("/data/t.json: it is itself a mount point"),

@@ -1,4 +1,4 @@
-use token_storage_core::{Error, ErrorKind, Operation, Result};
+use token_storage_core::{Error, ErrorKind, Result};
 use tokio::sync::oneshot;
 
 /// Runs blocking work on a thread of its own and awaits it, on any executor. For rare work: a thread costs about 30 us.
@@ -6,11 +6,8 @@ use tokio::sync::oneshot;
 ///
 /// # Errors
 /// - [`ErrorKind::Unavailable`] if no thread can be started; otherwise what `work` returns.
-pub async fn on_own_thread<T: Send + 'static>(
-    operation: Operation,
-    work: impl FnOnce() -> Result<T> + Send + 'static,
-) -> Result<T> {
-    let failed = |message: &str| Error::new(ErrorKind::Unavailable, operation, message).with_retry(None);
+pub async fn on_own_thread<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    let failed = |message: &str| Error::new(ErrorKind::Unavailable, message);
     let (answer, answered) = oneshot::channel();
     std::thread::Builder::new()
         .name("token-storage-work".to_owned())

@@ -8,7 +8,7 @@ use std::{
     time::SystemTime,
 };
 
-use token_storage_core::{Durability, Error, Operation, Result};
+use token_storage_core::{Durability, Error, Result};
 use token_storage_files::{self as files, Replacement};
 
 use crate::{
@@ -57,7 +57,7 @@ impl<'a> Rewrite<'a> {
         if let Some(damage) = &self.damage {
             let may_start_anew = damage.kind == DamageKind::Corrupt && job.is_unconditional_store();
             if !may_start_anew {
-                return Err(error::damage(&self.shared.path, damage, job.operation));
+                return Err(error::damage(&self.shared.path, damage));
             }
         }
         let throws_away = job.stores_into(|namespace| self.document.is_damaged(namespace));
@@ -89,7 +89,7 @@ impl<'a> Rewrite<'a> {
             }
             Err((error, false)) => {
                 kept.iter().for_each(|kept| drop(std::fs::remove_file(kept)));
-                Err(files::replace_error(&self.shared.path, Operation::Store, error))
+                Err(files::replace_error(&self.shared.path, error))
             }
         }
     }
@@ -148,7 +148,7 @@ impl<'a> Rewrite<'a> {
     }
 
     fn io(&self, doing: &str, error: io::Error) -> Error {
-        files::io_error(Operation::Store, &self.shared.path, doing, error)
+        files::io_error(&self.shared.path, doing, error)
     }
 }
 

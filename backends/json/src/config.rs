@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use token_storage_core::{Durability, Error, ErrorKind, Operation, Result};
+use token_storage_core::{Durability, Error, ErrorContext as _, ErrorKind, Operation, Result};
 
 use token_storage_files as files;
 
@@ -60,24 +60,28 @@ impl Builder {
     ///   through something that is no directory.
     /// - [`ErrorKind::PermissionDenied`]: a directory on the way cannot be searched.
     pub fn open(self) -> Result<JsonStorage> {
-        let failed = |error| files::io_error(Operation::Open, &self.path, "use", error);
-        if self.path.as_os_str().is_empty() {
-            let message = "the path of the JSON file is empty; name a file";
-            return Err(Error::new(ErrorKind::Misconfigured, Operation::Open, message));
-        }
-        let path = files::resolve(&self.path).map_err(failed)?;
-        match std::fs::metadata(&path) {
-            Ok(metadata) if !metadata.is_file() => {
-                let message = format!("{} is not a file; name the path of a JSON file", path.display());
-                return Err(Error::new(ErrorKind::Misconfigured, Operation::Open, message));
-            }
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(failed(error)),
-            _ => {}
-        }
+        let path = self.checked_path().during(Operation::Open)?;
         let clock = Arc::new(Monotonic::start());
         let shared = Shared::new(path, self.durability, self.busy_timeout, clock);
         shared.warnings.network(&shared.path);
         shared.warnings.obstacles(&shared.path);
         Ok(JsonStorage::new(shared))
+    }
+
+    fn checked_path(&self) -> Result<PathBuf> {
+        let failed = |error| files::io_error(&self.path, "use", error);
+        if self.path.as_os_str().is_empty() {
+            let message = "the path of the JSON file is empty; name a file";
+            return Err(Error::new(ErrorKind::Misconfigured, message));
+        }
+        let path = files::resolve(&self.path).map_err(failed)?;
+        match std::fs::metadata(&path) {
+            Ok(metadata) if !metadata.is_file() => {
+                let message = format!("{} is not a file; name the path of a JSON file", path.display());
+                Err(Error::new(ErrorKind::Misconfigured, message))
+            }
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(failed(error)),
+            _ => Ok(path),
+        }
     }
 }

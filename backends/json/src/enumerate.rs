@@ -1,6 +1,6 @@
 //! Listing keys and namespaces out of one snapshot.
 
-use token_storage_core::{Cursor, Enumerate, Operation, Page, Result, TokenKey, async_trait};
+use token_storage_core::{Cursor, Enumerate, ErrorContext as _, Operation, Page, Result, TokenKey, async_trait};
 
 use crate::{
     JsonStorage,
@@ -13,12 +13,12 @@ const PAGE: usize = 256;
 #[async_trait]
 impl Enumerate for &JsonStorage {
     async fn list_keys(&self, namespace: &str, after: Option<&Cursor>) -> Result<Page<TokenKey>> {
-        let snapshot = self.content(Operation::List).await?;
+        let snapshot = self.content().await.during(Operation::List)?;
         let shared = &self.inner.shared;
-        let document = shared::document(shared, &snapshot, Operation::List)?;
+        let document = shared::document(shared, &snapshot).during(Operation::List)?;
         match document.and_then(|document| document.namespaces().get(namespace)) {
             None => Ok(Page::after(std::iter::empty(), after, PAGE, TokenKey::resource_server)),
-            Some(Namespace::Damaged(_)) => Err(error::namespace(&shared.path, namespace)),
+            Some(Namespace::Damaged(_)) => Err(error::namespace(&shared.path, namespace)).during(Operation::List),
             Some(Namespace::Records(records)) => {
                 let mut page = page(records, after, |name| TokenKey::new(namespace, name));
                 if after.is_none() {
@@ -30,8 +30,8 @@ impl Enumerate for &JsonStorage {
     }
 
     async fn list_namespaces(&self, after: Option<&Cursor>) -> Result<Page<String>> {
-        let snapshot = self.content(Operation::List).await?;
-        let Some(document) = shared::document(&self.inner.shared, &snapshot, Operation::List)? else {
+        let snapshot = self.content().await.during(Operation::List)?;
+        let Some(document) = shared::document(&self.inner.shared, &snapshot).during(Operation::List)? else {
             return Ok(Page::after(std::iter::empty(), after, PAGE, String::as_str));
         };
         let namespaces = document.namespaces();

@@ -131,7 +131,7 @@ impl Findings {
     }
 
     fn damaged_record(&mut self, path: &Path, key: &TokenKey, damage: RecordDamage) {
-        let error = error::record(path, key, damage, token_storage_core::Operation::Get);
+        let error = error::record(path, key, damage);
         self.add(
             Severity::Error,
             key,

@@ -8,7 +8,7 @@ use std::{
     time::Instant,
 };
 
-use token_storage_core::{Error, Operation, Precondition, Result, TokenKey};
+use token_storage_core::{Error, Precondition, Result, TokenKey};
 use tokio::sync::oneshot;
 
 use crate::{document::Document, error, shared::Shared, text::RawText};
@@ -26,7 +26,6 @@ pub(crate) struct Change {
 #[derive(Debug)]
 pub(crate) struct Job {
     pub(crate) changes: Vec<Change>,
-    pub(crate) operation: Operation,
     /// When to give up waiting for others.
     pub(crate) deadline: Instant,
     progress: Progress,
@@ -43,16 +42,11 @@ pub(crate) struct Applied {
 }
 
 impl Job {
-    pub(crate) fn new(
-        changes: Vec<Change>,
-        operation: Operation,
-        deadline: Instant,
-    ) -> (Self, oneshot::Receiver<Result<Applied>>, Progress) {
+    pub(crate) fn new(changes: Vec<Change>, deadline: Instant) -> (Self, oneshot::Receiver<Result<Applied>>, Progress) {
         let (answer, wait) = oneshot::channel();
         let progress = Progress::default();
         let job = Self {
             changes,
-            operation,
             deadline,
             progress: progress.clone(),
             answer,
@@ -120,10 +114,10 @@ impl Job {
     }
 
     fn check(&self, change: &Change, document: &Document, shared: &Shared) -> Result<()> {
-        let damaged = |damage| Err(error::record(&shared.path, &change.key, damage, self.operation));
+        let damaged = |damage| Err(error::record(&shared.path, &change.key, damage));
         match document.revision(&change.key) {
             Ok(current) if change.precondition.holds(current) => Ok(()),
-            Ok(current) => Err(Error::precondition_failed(self.operation, change.key.clone(), current)),
+            Ok(current) => Err(Error::precondition_failed(change.key.clone(), current)),
             // Replacing or removing one damaged record is the way to be rid of it. What a damaged namespace holds is
             // not known, so nothing can be removed from it.
             Err(damage) if change.precondition != Precondition::None => damaged(damage),

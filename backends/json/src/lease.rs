@@ -2,7 +2,7 @@
 
 use std::{io::Write as _, sync::Arc, time::Instant};
 
-use token_storage_core::{Durability, Operation, Result, TokenKey, async_trait};
+use token_storage_core::{Durability, Result, TokenKey, async_trait};
 use token_storage_files::{self as files, FileLease, ProveWritable, Replacement, SidecarLock};
 
 use crate::{document::Document, error, shared::Shared, snapshot::Content, writer};
@@ -18,13 +18,13 @@ struct Prover(Arc<Shared>);
 impl ProveWritable for Prover {
     async fn prove_writable(&self, _key: &TokenKey) -> Result<()> {
         let shared = Arc::clone(&self.0);
-        files::on_own_thread(Operation::Lease, move || prove(&shared)).await
+        files::on_own_thread(move || prove(&shared)).await
     }
 
     /// Over a damaged file a login is stored.
     fn look(&self) -> Result<()> {
         let looked = writer::look(&self.0);
-        looked.map(drop).map_err(|error| error.with_operation(Operation::Lease))
+        looked.map(drop)
     }
 }
 
@@ -34,20 +34,20 @@ const MARGIN: usize = 64 * 1024;
 /// Does what the coming rewrite does, under the same lock, up to the point of no return: the temporary file is created
 /// and filled, and then removed. That it can take the file's place is proven without doing it.
 fn prove(shared: &Shared) -> Result<()> {
-    let failed = |doing: &'static str| move |error| files::io_error(Operation::Lease, &shared.path, doing, error);
+    let failed = |doing: &'static str| move |error| files::io_error(&shared.path, doing, error);
     let lock = SidecarLock::new(&shared.path);
     let deadline = Instant::now() + shared.busy_timeout;
     let Some(mut guard) = lock.acquire_until(deadline).map_err(failed("lock"))? else {
-        return Err(error::busy(shared, Operation::Lease));
+        return Err(error::busy(shared));
     };
     guard.begin_work().map_err(failed("clear up beside"))?;
     let (snapshot, _retired) = shared.load()?;
     let document = match &snapshot.content {
         Content::Absent => Arc::new(Document::empty()),
         Content::Document(document) => Arc::clone(document),
-        Content::Damaged(damage) => return Err(error::damage(&shared.path, damage, Operation::Lease)),
+        Content::Damaged(damage) => return Err(error::damage(&shared.path, damage)),
     };
-    files::prove_replaceable(&shared.path, Operation::Lease)?;
+    files::prove_replaceable(&shared.path)?;
     let durable = shared.durability == Durability::PowerLoss;
     let replacement = Replacement::begin(&shared.path, durable).map_err(failed("create a file beside"))?;
     let mut file = replacement.file();

@@ -2,18 +2,18 @@
 
 use std::sync::Arc;
 
-use token_storage_core::{Operation, Result};
+use token_storage_core::Result;
 use tokio::sync::oneshot;
 
 use crate::{
-    error::{self, Failure},
+    error,
     queue::{Queue, Worker},
     shared::Shared,
     snapshot::Snapshot,
 };
 
 /// Someone who waits for the content.
-type Job = oneshot::Sender<Result<Arc<Snapshot>, Failure>>;
+type Job = oneshot::Sender<Result<Arc<Snapshot>>>;
 
 #[derive(Debug)]
 pub(crate) struct Reader(Worker<Job>);
@@ -24,7 +24,7 @@ impl Reader {
     }
 
     /// The content as it is now or later: at once if it is known, else read by the thread.
-    pub(crate) async fn content(&self, shared: &Arc<Shared>, operation: Operation) -> Result<Arc<Snapshot>> {
+    pub(crate) async fn content(&self, shared: &Arc<Shared>) -> Result<Arc<Snapshot>> {
         if let Some(snapshot) = shared.trusted() {
             return Ok(snapshot);
         }
@@ -33,9 +33,8 @@ impl Reader {
             let shared = Arc::clone(shared);
             Box::new(move |queue| run(&shared, &queue))
         };
-        self.0.give(answer, start).map_err(|_| error::no_thread(operation))?;
-        let answer = wait.await.map_err(|_| error::no_answer(operation))?;
-        answer.map_err(|failure| failure.error(operation))
+        self.0.give(answer, start).map_err(|_| error::no_thread())?;
+        wait.await.unwrap_or_else(|_| Err(error::no_answer()))
     }
 }
 
@@ -45,7 +44,7 @@ fn run(shared: &Shared, queue: &Queue<Job>) {
         let jobs = queue.take();
         let (content, retired) = match shared.load() {
             Ok((content, retired)) => (Ok(content), Some(retired)),
-            Err(error) => (Err(Failure::from(error)), None),
+            Err(error) => (Err(error), None),
         };
         for job in jobs {
             // Who does not wait any more does not matter.

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use token_storage_core::{Durability, Error, Operation};
+use token_storage_core::{Durability, Error};
 
 use crate::{
     clock::Clock,
@@ -151,14 +151,10 @@ impl Drop for Retired {
 }
 
 /// The document of a snapshot; `None`: there is no file.
-pub(crate) fn document<'a>(
-    shared: &Shared,
-    snapshot: &'a Snapshot,
-    operation: Operation,
-) -> Result<Option<&'a Arc<Document>>, Error> {
+pub(crate) fn document<'a>(shared: &Shared, snapshot: &'a Snapshot) -> Result<Option<&'a Arc<Document>>, Error> {
     match &snapshot.content {
         Content::Absent => Ok(None),
         Content::Document(document) => Ok(Some(document)),
-        Content::Damaged(damage) => Err(error::damage(&shared.path, damage, operation)),
+        Content::Damaged(damage) => Err(error::damage(&shared.path, damage)),
     }
 }

@@ -6,8 +6,9 @@ use std::{
 };
 
 use token_storage_core::{
-    Enumerate, Finding, LeaseKind, Limits, MemoryStorage, Operation, Precondition, RefreshLease, Result, Revision,
-    SharingScope, StorageInfo, StoredToken, TokenData, TokenKey, TokenStorage, Write, WriteMark, async_trait, record,
+    Enumerate, ErrorContext as _, Finding, LeaseKind, Limits, MemoryStorage, Operation, Precondition, RefreshLease,
+    Result, Revision, SharingScope, StorageInfo, StoredToken, TokenData, TokenKey, TokenStorage, Write, WriteMark,
+    async_trait, record,
 };
 use token_storage_files as files;
 
@@ -104,49 +105,58 @@ impl JsonStorage {
     /// - Those of listing the directory. A directory that does not exist yet has no such files.
     pub fn kept_files(&self) -> Result<Vec<PathBuf>> {
         let path = self.path();
-        kept::list(path).map_err(|error| files::io_error(Operation::List, path, "list what lies beside", error))
+        kept::list(path)
+            .map_err(|error| files::io_error(path, "list what lies beside", error))
+            .during(Operation::List)
     }
 
-    pub(crate) async fn content(&self, operation: Operation) -> Result<Arc<Snapshot>> {
+    pub(crate) async fn content(&self) -> Result<Arc<Snapshot>> {
         let inner = &*self.inner;
         if inner.shared.has_abandoned() {
-            inner.writer.settle(&inner.shared, operation).await?;
+            inner.writer.settle(&inner.shared).await?;
         }
-        inner.reader.content(&inner.shared, operation).await
+        inner.reader.content(&inner.shared).await
     }
 
-    async fn write(&self, changes: Vec<Change>, operation: Operation) -> Result<crate::job::Applied> {
-        self.inner.writer.write(&self.inner.shared, changes, operation).await
+    async fn read(&self, key: &TokenKey) -> Result<Option<StoredToken>> {
+        let snapshot = self.content().await?;
+        let shared = &self.inner.shared;
+        match shared::document(shared, &snapshot)? {
+            None => Ok(None),
+            Some(document) => match document.get(key) {
+                Ok(stored) => Ok(stored.cloned()),
+                Err(damage) => Err(error::record(&shared.path, key, damage)),
+            },
+        }
+    }
+
+    async fn write_all(&self, writes: &[Write<'_>]) -> Result<Vec<Revision>> {
+        let (changes, revisions) = prepare(writes)?;
+        if !changes.is_empty() {
+            self.write(changes).await?;
+        }
+        Ok(revisions)
+    }
+
+    async fn write(&self, changes: Vec<Change>) -> Result<crate::job::Applied> {
+        self.inner.writer.write(&self.inner.shared, changes).await
     }
 }
 
 #[async_trait]
 impl TokenStorage for JsonStorage {
     async fn get(&self, key: &TokenKey) -> Result<Option<StoredToken>> {
-        let snapshot = self.content(Operation::Get).await?;
-        let shared = &self.inner.shared;
-        match shared::document(shared, &snapshot, Operation::Get)? {
-            None => Ok(None),
-            Some(document) => match document.get(key) {
-                Ok(stored) => Ok(stored.cloned()),
-                Err(damage) => Err(error::record(&shared.path, key, damage, Operation::Get)),
-            },
-        }
+        self.read(key).await.during(Operation::Get)
     }
 
     async fn store(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
-        let (mut changes, revisions) =
-            prepare(&[Write::new(key, data, precondition)]).map_err(|error| error.with_operation(Operation::Store))?;
-        self.write(std::mem::take(&mut changes), Operation::Store).await?;
-        Ok(revisions[0])
+        let write = [Write::new(key, data, precondition)];
+        let stored = self.write_all(&write).await.during(Operation::Store)?;
+        Ok(stored[0])
     }
 
     async fn store_all(&self, writes: &[Write<'_>]) -> Result<Vec<Revision>> {
-        let (changes, revisions) = prepare(writes)?;
-        if !changes.is_empty() {
-            self.write(changes, Operation::StoreAll).await?;
-        }
-        Ok(revisions)
+        self.write_all(writes).await.during(Operation::StoreAll)
     }
 
     async fn remove(&self, key: &TokenKey, precondition: Precondition) -> Result<bool> {
@@ -155,7 +165,8 @@ impl TokenStorage for JsonStorage {
             text: None,
             precondition,
         };
-        Ok(self.write(vec![change], Operation::Remove).await?.removed)
+        let applied = self.write(vec![change]).await.during(Operation::Remove)?;
+        Ok(applied.removed)
     }
 
     fn describe(&self) -> StorageInfo {

@@ -6,14 +6,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use token_storage_core::{Error, Operation, Result};
+use token_storage_core::{Error, Result};
 use token_storage_files::{self as files, LockGuard, SidecarLock};
 use tokio::sync::oneshot;
 
 use crate::{
     commit::{self, Rewrite},
     document::{Damage, DamageKind, Document},
-    error::{self, Failure},
+    error,
     job::{Applied, Change, Job, Progress},
     queue::{Queue, Worker},
     shared::{Retired, Shared},
@@ -30,39 +30,34 @@ impl Writer {
 
     /// Makes all changes or none, durably, after everything that was given before. Dropping the future before the
     /// thread has begun cancels it.
-    pub(crate) async fn write(
-        &self,
-        shared: &Arc<Shared>,
-        changes: Vec<Change>,
-        operation: Operation,
-    ) -> Result<Applied> {
+    pub(crate) async fn write(&self, shared: &Arc<Shared>, changes: Vec<Change>) -> Result<Applied> {
         let deadline = Instant::now() + shared.busy_timeout;
-        let (job, wait, progress) = Job::new(changes, operation, deadline);
-        self.give(shared, job, operation)?;
+        let (job, wait, progress) = Job::new(changes, deadline);
+        self.give(shared, job)?;
         let _abandon = AbandonOnDrop { shared, progress };
-        answer(wait, operation).await
+        answer(wait).await
     }
 
     /// Waits until every write that has begun is done.
-    pub(crate) async fn settle(&self, shared: &Arc<Shared>, operation: Operation) -> Result<()> {
-        let (job, wait, _) = Job::new(Vec::new(), operation, Instant::now());
-        self.give(shared, job, operation)?;
-        answer(wait, operation).await.map(drop)
+    pub(crate) async fn settle(&self, shared: &Arc<Shared>) -> Result<()> {
+        let (job, wait, _) = Job::new(Vec::new(), Instant::now());
+        self.give(shared, job)?;
+        answer(wait).await.map(drop)
     }
 
-    fn give(&self, shared: &Arc<Shared>, job: Job, operation: Operation) -> Result<()> {
+    fn give(&self, shared: &Arc<Shared>, job: Job) -> Result<()> {
         let start = || -> Box<dyn FnOnce(Arc<Queue<Job>>) + Send> {
             let shared = Arc::clone(shared);
             Box::new(move |queue| Rounds::new(&shared, &queue).run())
         };
-        self.0.give(job, start).map_err(|_| error::no_thread(operation))
+        self.0.give(job, start).map_err(|_| error::no_thread())
     }
 }
 
-async fn answer(wait: oneshot::Receiver<Result<Applied>>, operation: Operation) -> Result<Applied> {
+async fn answer(wait: oneshot::Receiver<Result<Applied>>) -> Result<Applied> {
     match wait.await {
         Ok(answer) => answer,
-        Err(_) => Err(error::no_answer(operation).with_unknown_outcome()),
+        Err(_) => Err(error::no_answer().with_unknown_outcome()),
     }
 }
 
@@ -131,12 +126,11 @@ impl<'a> Rounds<'a> {
             Ok(None) => {
                 let now = Instant::now();
                 for job in self.queue.take_while(|job| job.deadline <= now) {
-                    let busy = error::busy(self.shared, job.operation);
-                    job.finish(Err(busy));
+                    job.finish(Err(error::busy(self.shared)));
                 }
             }
             Err(error) => {
-                self.fail(files::io_error(Operation::Store, self.lock.path(), "lock", error));
+                self.fail(files::io_error(self.lock.path(), "lock", error));
             }
         }
     }
@@ -174,7 +168,7 @@ impl<'a> Rounds<'a> {
                 let refused = self.queue.take_while(|job| !job.is_unconditional_store());
                 let any = !refused.is_empty();
                 for job in refused {
-                    let error = error::damage(&self.shared.path, &damage, job.operation);
+                    let error = error::damage(&self.shared.path, &damage);
                     job.finish(Err(error));
                 }
                 any
@@ -188,10 +182,8 @@ impl<'a> Rounds<'a> {
 
     /// Tells everybody who waits.
     fn fail(&self, error: Error) {
-        let failure = Failure::from(error);
         for job in self.queue.take() {
-            let error = failure.error(job.operation);
-            job.finish(Err(error));
+            job.finish(Err(error.clone()));
         }
     }
 
@@ -217,11 +209,11 @@ pub(crate) fn look(shared: &Shared) -> Result<Option<Damage>> {
         Content::Absent => return Ok(None),
         Content::Document(_) => None,
         Content::Damaged(damage) if damage.kind == DamageKind::NotOurs => {
-            return Err(error::damage(&shared.path, damage, Operation::Store));
+            return Err(error::damage(&shared.path, damage));
         }
         Content::Damaged(damage) => Some(damage.clone()),
     };
-    files::prove_replaceable(&shared.path, Operation::Store)?;
+    files::prove_replaceable(&shared.path)?;
     Ok(damage)
 }
 
@@ -231,10 +223,7 @@ fn write(shared: &Shared, jobs: &[Job], mut guard: LockGuard) -> (Vec<Result<App
     let mut retired = Vec::new();
     let results = match try_write(shared, jobs, &mut guard, &mut retired) {
         Ok(results) => results,
-        Err(error) => {
-            let failure = Failure::from(error);
-            jobs.iter().map(|job| Err(failure.error(job.operation))).collect()
-        }
+        Err(error) => jobs.iter().map(|_| Err(error.clone())).collect(),
     };
     drop(guard);
     (results, retired)

@@ -164,7 +164,7 @@ async fn k7_what_is_too_large_is_refused_before_anything_is_written() {
     for (key, data) in [(&long, &data("at")), (&key("rs"), &big)] {
         let error = storage.store(key, data, Precondition::None).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::TooLarge);
-        assert_eq!(error.operation(), token_storage_core::Operation::Store);
+        assert_eq!(error.operation(), Some(token_storage_core::Operation::Store));
     }
     let mut extra = Extra::new();
     let deep = |levels: usize| "[".repeat(levels) + &"]".repeat(levels);

@@ -1,7 +1,7 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use token_storage_core::{Error, ErrorKind, Intent, LeaseGuard, Operation, Result, TokenKey};
+use token_storage_core::{Error, ErrorContext as _, ErrorKind, Intent, LeaseGuard, Operation, Result, TokenKey};
 
 use crate::{clock::Deadline, lease::Inner, value::Value};
 
@@ -32,9 +32,13 @@ impl Guard {
         }
     }
 
+    fn told<T>(&self, result: Result<T>) -> Result<T> {
+        result.during(Operation::Lease).about(&self.key)
+    }
+
     fn lost(&self) -> Error {
         let message = "its time ran out and another holder took it over; what this holder read may be outdated";
-        Error::new(ErrorKind::LeaseLost, Operation::Lease, message).with_key(&self.key)
+        Error::new(ErrorKind::LeaseLost, message)
     }
 
     /// Which of the values is there. Where only one can be, it need not be asked for.
@@ -57,16 +61,14 @@ impl Guard {
             // Known before it is sent: should this call be dropped, either may be there.
             self.values.push(new.clone());
             let put = self.inner.store.put_if(&self.key, Some(&old.bytes), &new.bytes).await;
-            if put.map_err(|error| error.with_key(&self.key))? || self.current().await? == new {
+            if put? || self.current().await? == new {
                 self.values = vec![new];
                 self.deadline = deadline;
                 return Ok(());
             }
         }
         let message = "writes of this holder that were thought lost keep arriving; try again";
-        Err(Error::new(ErrorKind::Busy, Operation::Lease, message)
-            .with_key(&self.key)
-            .with_retry(None))
+        Err(Error::new(ErrorKind::Busy, message))
     }
 }
 
@@ -81,19 +83,22 @@ impl LeaseGuard for Guard {
     }
 
     async fn renew(&mut self) -> Result<()> {
-        self.write(true, None).await
+        let written = self.write(true, None).await;
+        self.told(written)
     }
 
     async fn prove_writable(&mut self) -> Result<()> {
-        self.inner.store.prove_writable(&self.key).await
+        self.told(self.inner.store.prove_writable(&self.key).await)
     }
 
     async fn record_intent(&mut self, intent: &Intent) -> Result<()> {
-        self.write(true, Some(&intent.to_bytes())).await
+        let written = self.write(true, Some(&intent.to_bytes())).await;
+        self.told(written)
     }
 
     async fn clear_intent(&mut self) -> Result<()> {
-        self.write(true, Some(&[])).await
+        let written = self.write(true, Some(&[])).await;
+        self.told(written)
     }
 
     async fn release(mut self: Box<Self>) -> Result<()> {
@@ -105,7 +110,7 @@ impl LeaseGuard for Guard {
         };
         match freed {
             Err(error) if error.kind() == ErrorKind::LeaseLost => Ok(()),
-            other => other,
+            other => self.told(other),
         }
     }
 }

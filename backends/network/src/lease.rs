@@ -6,7 +6,9 @@ use std::{
 };
 
 use async_trait::async_trait;
-use token_storage_core::{Acquisition, Error, ErrorKind, LeaseKind, Operation, RefreshLease, Result, TokenKey};
+use token_storage_core::{
+    Acquisition, Error, ErrorContext as _, ErrorKind, LeaseKind, Operation, RefreshLease, Result, TokenKey,
+};
 
 use crate::{Clock, SystemClock, clock::Deadline, guard::Guard, value::Value};
 
@@ -112,12 +114,12 @@ impl Inner {
     }
 
     pub(crate) async fn read(&self, key: &TokenKey) -> Result<Option<Value>> {
-        let Some(bytes) = self.store.get(key).await.map_err(|error| error.with_key(key))? else {
+        let Some(bytes) = self.store.get(key).await? else {
             return Ok(None);
         };
         let damaged = || {
             let message = "the value of the lease is damaged; remove it";
-            Error::new(ErrorKind::Corrupt, Operation::Lease, message).with_key(key)
+            Error::new(ErrorKind::Corrupt, message)
         };
         Value::read(bytes).map(Some).ok_or_else(damaged)
     }
@@ -131,7 +133,7 @@ impl Inner {
             Err(error) => match self.read(key).await {
                 Ok(there) if there.as_ref() == Some(new) => Ok(true),
                 // It may still come: it is then freed as if its holder had died.
-                _ => Err(error.with_key(key)),
+                _ => Err(error),
             },
         }
     }
@@ -140,23 +142,26 @@ impl Inner {
 #[async_trait]
 impl RefreshLease for TimedLeases {
     async fn try_acquire(&self, key: &TokenKey) -> Result<Acquisition> {
-        let inner = &self.0;
-        let old = inner.read(key).await?;
-        if let Some(value) = old.as_ref().filter(|value| value.is_held()) {
-            let (still, ttl) = (inner.still(key, value), value.ttl());
-            if still < ttl {
-                let retry_after = (ttl - still).clamp(Duration::from_millis(1), PAUSE);
-                return Ok(Acquisition::Held { retry_after });
-            }
-        }
-        let intent = old.as_ref().map_or(&[][..], Value::intent_bytes);
-        let new = Value::new(true, inner.ttl, intent)?;
-        let deadline = Deadline::start(&*inner.clock, inner.ttl);
-        if !inner.take(key, old.as_ref(), &new).await? {
-            return Ok(Acquisition::Held { retry_after: AGAIN });
-        }
-        inner.seen().remove(key);
-        let guard = Guard::new(Arc::clone(inner), key.clone(), new, deadline);
-        Ok(Acquisition::Acquired(Box::new(guard)))
+        try_acquire(&self.0, key).await.during(Operation::Lease).about(key)
     }
+}
+
+async fn try_acquire(inner: &Arc<Inner>, key: &TokenKey) -> Result<Acquisition> {
+    let old = inner.read(key).await?;
+    if let Some(value) = old.as_ref().filter(|value| value.is_held()) {
+        let (still, ttl) = (inner.still(key, value), value.ttl());
+        if still < ttl {
+            let retry_after = (ttl - still).clamp(Duration::from_millis(1), PAUSE);
+            return Ok(Acquisition::Held { retry_after });
+        }
+    }
+    let intent = old.as_ref().map_or(&[][..], Value::intent_bytes);
+    let new = Value::new(true, inner.ttl, intent)?;
+    let deadline = Deadline::start(&*inner.clock, inner.ttl);
+    if !inner.take(key, old.as_ref(), &new).await? {
+        return Ok(Acquisition::Held { retry_after: AGAIN });
+    }
+    inner.seen().remove(key);
+    let guard = Guard::new(Arc::clone(inner), key.clone(), new, deadline);
+    Ok(Acquisition::Acquired(Box::new(guard)))
 }

@@ -4,7 +4,7 @@ use rusqlite::{
     Connection,
     types::{ToSqlOutput, ValueRef},
 };
-use token_storage_core::{Error, ErrorKind, Operation, StoredToken, TokenKey, record, record::RecordError};
+use token_storage_core::{Error, ErrorKind, StoredToken, TokenKey, record, record::RecordError};
 
 use crate::{error, schema};
 
@@ -30,9 +30,9 @@ impl std::fmt::Display for Damage {
 }
 
 impl Damage {
-    pub(crate) fn into_error(self, operation: Operation, key: &TokenKey) -> Error {
+    pub(crate) fn into_error(self, key: &TokenKey) -> Error {
         let message = format!("the stored record is damaged: {self}; remove it or store a new one");
-        Error::new(ErrorKind::Corrupt, operation, message).with_key(key)
+        Error::new(ErrorKind::Corrupt, message).with_key(key)
     }
 }
 

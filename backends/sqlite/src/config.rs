@@ -7,7 +7,7 @@ use std::{
 };
 
 use rusqlite::{Connection, OpenFlags, config::DbConfig};
-use token_storage_core::{Durability, Result};
+use token_storage_core::{Durability, ErrorContext as _, Operation, Result};
 
 use crate::SqliteStorage;
 
@@ -188,6 +188,6 @@ impl Builder {
     /// - [`PermissionDenied`](token_storage_core::ErrorKind::PermissionDenied),
     ///   [`Unavailable`](token_storage_core::ErrorKind::Unavailable): the path cannot be resolved.
     pub fn open(self) -> Result<SqliteStorage> {
-        SqliteStorage::open_with(&self.path, self.options, self.network)
+        SqliteStorage::open_with(&self.path, self.options, self.network).during(Operation::Open)
     }
 }

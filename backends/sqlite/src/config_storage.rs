@@ -1,6 +1,6 @@
 //! The configuration entries of the SDK's legacy `SQLiteAdapter`.
 
-use token_storage_core::{Error, ErrorKind, Operation, Result, Secret};
+use token_storage_core::{Error, ErrorContext as _, ErrorKind, Operation, Result, Secret};
 use zeroize::Zeroizing;
 
 use crate::{
@@ -20,17 +20,19 @@ impl SqliteStorage {
     /// - [`ErrorKind::Corrupt`]: the entry is not a JSON object.
     /// - [`ErrorKind::Busy`], [`ErrorKind::Unavailable`], [`ErrorKind::PermissionDenied`].
     pub async fn read_config(&self, namespace: &str, name: &str) -> Result<Option<Secret>> {
+        self.config(namespace, name).await.during(Operation::Manage)
+    }
+
+    async fn config(&self, namespace: &str, name: &str) -> Result<Option<Secret>> {
         let place = (namespace.to_owned(), name.to_owned());
         let bytes = match &self.0 {
             Inner::File(handle) => {
-                let read = handle.file.read(Operation::Manage, "config_storage", move |reader| {
+                let read = handle.file.read("config_storage", move |reader| {
                     work::select_config(reader.connection(), &place.0, &place.1)
                 });
                 read.await?.flatten()
             }
-            Inner::Memory(memory) => memory.read(Operation::Manage, |connection| {
-                work::select_config(connection, namespace, name)
-            })?,
+            Inner::Memory(memory) => memory.read(|connection| work::select_config(connection, namespace, name))?,
         };
         let Some(bytes) = bytes else { return Ok(None) };
         match std::str::from_utf8(&bytes) {
@@ -40,7 +42,7 @@ impl SqliteStorage {
                     "the configuration entry {name:?} of namespace {namespace:?} is not a JSON object; remove it or store \
                      it anew"
                 );
-                Err(Error::new(ErrorKind::Corrupt, Operation::Manage, message))
+                Err(Error::new(ErrorKind::Corrupt, message))
             }
         }
     }
@@ -52,9 +54,13 @@ impl SqliteStorage {
     /// - [`ErrorKind::TooLarge`]: larger than a record may be.
     /// - [`ErrorKind::Busy`], [`ErrorKind::Unavailable`], [`ErrorKind::PermissionDenied`], [`ErrorKind::StorageFull`].
     pub async fn store_config(&self, namespace: &str, name: &str, json: &str) -> Result<()> {
+        self.write_config(namespace, name, json).await.during(Operation::Manage)
+    }
+
+    async fn write_config(&self, namespace: &str, name: &str, json: &str) -> Result<()> {
         if !is_object(json) {
             let message = format!("the configuration entry {name:?} is not a JSON object");
-            return Err(Error::new(ErrorKind::InvalidInput, Operation::Manage, message));
+            return Err(Error::new(ErrorKind::InvalidInput, message));
         }
         let limits = Self::LIMITS;
         if namespace.len() > limits.namespace_bytes
@@ -62,7 +68,7 @@ impl SqliteStorage {
             || json.len() > limits.record_bytes
         {
             let message = "a configuration entry has the limits of a record; see the storage's description";
-            return Err(Error::new(ErrorKind::TooLarge, Operation::Manage, message));
+            return Err(Error::new(ErrorKind::TooLarge, message));
         }
         let work = Work::StoreConfig {
             namespace: namespace.to_owned(),
@@ -81,7 +87,7 @@ impl SqliteStorage {
             namespace: namespace.to_owned(),
             name: name.to_owned(),
         };
-        self.work(work).await
+        self.work(work).await.during(Operation::Manage)
     }
 }
 

@@ -10,12 +10,12 @@ use std::{
 
 use rusqlite::OpenFlags;
 use tempfile::TempPath;
-use token_storage_core::ErrorKind;
-use token_storage_files::{beside, sync_directory, temporaries_with};
+use token_storage_core::{Error, ErrorKind};
+use token_storage_files::{beside, io_error, sync_directory, temporaries_with};
 
 use crate::{
     config::{Options, open},
-    error::Fault,
+    error,
     place::Place,
     schema, warnings,
 };
@@ -31,17 +31,17 @@ const ASIDE: &str = ".damaged-";
 /// their mode from the database.
 ///
 /// Another program that creates it at the same moment wins: theirs is then used.
-pub(crate) fn create(place: &Place, options: &Options) -> Result<(), Fault> {
+pub(crate) fn create(place: &Place, options: &Options) -> Result<(), Error> {
     let path = place.path();
-    token_storage_files::create_parents(path).map_err(|error| Fault::from_io(error, "create the folder of", path))?;
+    token_storage_files::create_parents(path).map_err(|error| io_error(path, "create the folder of", error))?;
     put_companions_aside(path)?;
-    let unfinished = unfinished(path).map_err(|error| Fault::from_io(error, "create", path))?;
-    fill(&unfinished).map_err(|error| Fault::from_sqlite(&error, path))?;
-    finish(&unfinished, options.write_ahead_log).map_err(|error| Fault::from_io(error, "create", path))?;
+    let unfinished = unfinished(path).map_err(|error| io_error(path, "create", error))?;
+    fill(&unfinished).map_err(|error| error::from_sqlite(&error, path))?;
+    finish(&unfinished, options.write_ahead_log).map_err(|error| io_error(path, "create", error))?;
     match unfinished.persist_noclobber(path) {
         Ok(()) => sync_folder(path),
         Err(failed) if failed.error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        Err(failed) => Err(Fault::from_io(failed.error, "create", path)),
+        Err(failed) => Err(io_error(path, "create", failed.error)),
     }
 }
 
@@ -84,7 +84,7 @@ fn finish(path: &Path, write_ahead_log: bool) -> io::Result<()> {
 
 /// Renames a damaged database, with what belongs to it, so that a new one can be made in its place. The name says what it
 /// is; nothing is changed or lost.
-pub(crate) fn set_aside(place: &Place) -> Result<(), Fault> {
+pub(crate) fn set_aside(place: &Place) -> Result<(), Error> {
     let path = place.path();
     // The log first: should the process die in between, a damaged database stays without log, and not a log without
     // database, which a new database would take for its own.
@@ -98,7 +98,7 @@ pub(crate) fn set_aside(place: &Place) -> Result<(), Fault> {
     sync_folder(path)
 }
 
-fn put_companions_aside(path: &Path) -> Result<PathBuf, Fault> {
+fn put_companions_aside(path: &Path) -> Result<PathBuf, Error> {
     let aside = aside_name(path);
     for companion in COMPANIONS {
         rename(&beside(path, companion), &beside(&aside, companion))?;
@@ -106,9 +106,9 @@ fn put_companions_aside(path: &Path) -> Result<PathBuf, Fault> {
     Ok(aside)
 }
 
-fn rename(from: &Path, to: &Path) -> Result<(), Fault> {
+fn rename(from: &Path, to: &Path) -> Result<(), Error> {
     match fs::rename(from, to) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Fault::from_io(error, "put aside", from)),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(io_error(from, "put aside", error)),
         _ => Ok(()),
     }
 }
@@ -192,7 +192,7 @@ impl<'a> Tightened<'a> {
         self.wide
     }
 
-    pub(crate) fn refuse_wide(&self) -> Result<(), Fault> {
+    pub(crate) fn refuse_wide(&self) -> Result<(), Error> {
         if !self.wide {
             return Ok(());
         }
@@ -201,7 +201,7 @@ impl<'a> Tightened<'a> {
              would be open, too, so nothing was written; name another path",
             self.place.path().display()
         );
-        Err(Fault::new(ErrorKind::PermissionDenied, message))
+        Err(Error::new(ErrorKind::PermissionDenied, message))
     }
 
     /// It holds tokens, or will: so it stays, with everything beside it, and is told.
@@ -234,6 +234,6 @@ fn folder(path: &Path) -> &Path {
 }
 
 /// Makes the new name durable. SQLite has synced the file itself.
-fn sync_folder(path: &Path) -> Result<(), Fault> {
-    sync_directory(path).map_err(|error| Fault::from_io(error, "make durable the name of", path))
+fn sync_folder(path: &Path) -> Result<(), Error> {
+    sync_directory(path).map_err(|error| io_error(path, "make durable the name of", error))
 }

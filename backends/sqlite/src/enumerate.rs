@@ -1,7 +1,7 @@
 //! Listing, by key order, a page at a time, from the index of the primary key.
 
 use rusqlite::{Connection, types::ValueRef};
-use token_storage_core::{Cursor, Enumerate, Operation, Page, Result, TokenKey, async_trait};
+use token_storage_core::{Cursor, Enumerate, ErrorContext as _, Operation, Page, Result, TokenKey, async_trait};
 
 use crate::{SqliteStorage, codec::RawText, storage::Inner};
 
@@ -37,12 +37,10 @@ impl SqliteStorage {
     ) -> Result<Page<T>> {
         let page = match &self.0 {
             Inner::File(handle) => {
-                let read = handle
-                    .file
-                    .read(Operation::List, "token_storage", move |reader| reader.audited(&list));
-                read.await?
+                let read = handle.file.read("token_storage", move |reader| reader.audited(&list));
+                read.await.during(Operation::List)?
             }
-            Inner::Memory(memory) => Some(memory.read(Operation::List, list)?),
+            Inner::Memory(memory) => Some(memory.read(list).during(Operation::List)?),
         };
         Ok(page.unwrap_or_else(|| Builder::new().finish()))
     }

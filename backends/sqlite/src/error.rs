@@ -1,138 +1,78 @@
 //! From SQLite's errors to ours. SQLite's own are never kept as a source and their texts never quoted: only result codes
 //! leave this module, and those hold no stored bytes.
 
-use std::{
-    fs,
-    io::{self, Read as _},
-    path::Path,
-};
+use std::{fs, io::Read as _, path::Path};
 
 use rusqlite::{ErrorCode, ffi};
-use token_storage_core::{Error, ErrorKind, Operation};
+use token_storage_core::{Error, ErrorKind};
 
-/// What kept an operation from happening, in a form that can be told to several callers.
-#[derive(Clone, Debug)]
-pub(crate) struct Fault {
-    kind: ErrorKind,
-    message: String,
-    unknown_outcome: bool,
+/// What an error of SQLite means for the database at `place`.
+pub(crate) fn from_sqlite(error: &rusqlite::Error, place: &Path) -> Error {
+    if error.sqlite_error_code() == Some(ErrorCode::NotADatabase) && is_json(place) {
+        return json(place);
+    }
+    let place = place.display();
+    let Some(cause) = error.sqlite_error() else {
+        let message =
+            format!("the table token_storage of {place} has another shape than the Globus SDK's; name another path");
+        return Error::new(ErrorKind::Misconfigured, message);
+    };
+    let code = format!(
+        "SQLite: {}, code {}",
+        ffi::code_to_str(cause.extended_code),
+        cause.extended_code
+    );
+    if cause.extended_code == ffi::SQLITE_IOERR_SHORT_READ {
+        return Error::new(ErrorKind::Corrupt, damaged(&place, &code));
+    }
+    match cause.code {
+        ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => locked(&place),
+        ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => Error::new(ErrorKind::Corrupt, damaged(&place, &code)),
+        ErrorCode::ReadOnly | ErrorCode::PermissionDenied => denied(&place, &code),
+        ErrorCode::DiskFull => {
+            let message =
+                format!("no room left to write {place}; nothing was changed; make room and try again ({code})");
+            Error::new(ErrorKind::StorageFull, message)
+        }
+        _ if is_without_room_beside(error) => {
+            let message = format!("no room left for the files beside {place}; make room and try again ({code})");
+            Error::new(ErrorKind::StorageFull, message)
+        }
+        ErrorCode::CannotOpen => {
+            let message = format!("{place} or a file beside it cannot be opened; check folder and owner ({code})");
+            Error::new(ErrorKind::PermissionDenied, message)
+        }
+        ErrorCode::TooBig => Error::new(ErrorKind::TooLarge, format!("larger than {place} can hold ({code})")),
+        ErrorCode::Unknown => {
+            let message = format!("{place} is not laid out like the Globus SDK's database; name another path ({code})");
+            Error::new(ErrorKind::Misconfigured, message)
+        }
+        _ if cause.extended_code == ffi::SQLITE_IOERR_WRITE => {
+            // What the file size limit and most failing disks come to; the commit record was not written.
+            let message = format!("{place} cannot be written; nothing was changed ({code})");
+            Error::new(ErrorKind::StorageFull, message)
+        }
+        _ => Error::new(ErrorKind::Unavailable, format!("{place} cannot be used now ({code})")),
+    }
 }
 
-impl Fault {
-    pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self {
-            kind,
-            message: message.into(),
-            unknown_outcome: false,
-        }
-    }
+pub(crate) fn locked(place: &impl std::fmt::Display) -> Error {
+    let message = format!("another program keeps {place} locked for longer than this call may wait; try again");
+    Error::new(ErrorKind::Busy, message)
+}
 
-    pub(crate) fn message(&self) -> &str {
-        &self.message
-    }
+fn json(place: &Path) -> Error {
+    let message = format!(
+        "{} holds JSON and is no database; open it as a JSON file, with `json:` in front of its path, or name another \
+         path; this file is left as it is",
+        place.display()
+    );
+    Error::new(ErrorKind::Misconfigured, message)
+}
 
-    pub(crate) fn kind(&self) -> ErrorKind {
-        self.kind
-    }
-
-    /// The same fault for a write that may have happened all the same.
-    pub(crate) fn outcome_unknown(mut self) -> Self {
-        self.unknown_outcome = true;
-        self
-    }
-
-    pub(crate) fn into_error(self, operation: Operation) -> Error {
-        let retryable = matches!(self.kind, ErrorKind::Busy | ErrorKind::Unavailable);
-        let mut error = Error::new(self.kind, operation, self.message);
-        if retryable {
-            error = error.with_retry(None);
-        }
-        if self.unknown_outcome {
-            error = error.with_unknown_outcome();
-        }
-        error
-    }
-
-    /// What an error of SQLite means for the database at `place`.
-    pub(crate) fn from_sqlite(error: &rusqlite::Error, place: &Path) -> Self {
-        if error.sqlite_error_code() == Some(ErrorCode::NotADatabase) && is_json(place) {
-            return Self::json(place);
-        }
-        let place = place.display();
-        let Some(cause) = error.sqlite_error() else {
-            let message = format!(
-                "the table token_storage of {place} has another shape than the Globus SDK's; name another path"
-            );
-            return Self::new(ErrorKind::Misconfigured, message);
-        };
-        let code = format!(
-            "SQLite: {}, code {}",
-            ffi::code_to_str(cause.extended_code),
-            cause.extended_code
-        );
-        if cause.extended_code == ffi::SQLITE_IOERR_SHORT_READ {
-            return Self::new(ErrorKind::Corrupt, damaged(&place, &code));
-        }
-        match cause.code {
-            ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => Self::busy(&place),
-            ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => {
-                Self::new(ErrorKind::Corrupt, damaged(&place, &code))
-            }
-            ErrorCode::ReadOnly | ErrorCode::PermissionDenied => Self::denied(&place, &code),
-            ErrorCode::DiskFull => {
-                let message =
-                    format!("no room left to write {place}; nothing was changed; make room and try again ({code})");
-                Self::new(ErrorKind::StorageFull, message)
-            }
-            _ if is_without_room_beside(error) => {
-                let message = format!("no room left for the files beside {place}; make room and try again ({code})");
-                Self::new(ErrorKind::StorageFull, message)
-            }
-            ErrorCode::CannotOpen => {
-                let message = format!("{place} or a file beside it cannot be opened; check folder and owner ({code})");
-                Self::new(ErrorKind::PermissionDenied, message)
-            }
-            ErrorCode::TooBig => Self::new(ErrorKind::TooLarge, format!("larger than {place} can hold ({code})")),
-            ErrorCode::Unknown => {
-                let message =
-                    format!("{place} is not laid out like the Globus SDK's database; name another path ({code})");
-                Self::new(ErrorKind::Misconfigured, message)
-            }
-            _ if cause.extended_code == ffi::SQLITE_IOERR_WRITE => {
-                // What the file size limit and most failing disks come to; the commit record was not written.
-                let message = format!("{place} cannot be written; nothing was changed ({code})");
-                Self::new(ErrorKind::StorageFull, message)
-            }
-            _ => Self::new(ErrorKind::Unavailable, format!("{place} cannot be used now ({code})")),
-        }
-    }
-
-    /// From an error of the operating system. Its text is taken over: a fault is told to several callers, a source can be
-    /// given to one.
-    pub(crate) fn from_io(error: io::Error, doing: &str, place: &Path) -> Self {
-        let text = error.to_string();
-        let error = token_storage_files::io_error(Operation::Open, place, doing, error);
-        Self::new(error.kind(), format!("{} ({text})", error.message()))
-    }
-
-    pub(crate) fn busy(place: &impl std::fmt::Display) -> Self {
-        let message = format!("another program keeps {place} locked for longer than this call may wait; try again");
-        Self::new(ErrorKind::Busy, message)
-    }
-
-    fn json(place: &Path) -> Self {
-        let message = format!(
-            "{} holds JSON and is no database; open it as a JSON file, with `json:` in front of its path, or name another \
-             path; this file is left as it is",
-            place.display()
-        );
-        Self::new(ErrorKind::Misconfigured, message)
-    }
-
-    fn denied(place: &impl std::fmt::Display, code: &str) -> Self {
-        let message = format!("{place} or its folder is read-only for this user; check owner and permissions ({code})");
-        Self::new(ErrorKind::PermissionDenied, message)
-    }
+fn denied(place: &impl std::fmt::Display, code: &str) -> Error {
+    let message = format!("{place} or its folder is read-only for this user; check owner and permissions ({code})");
+    Error::new(ErrorKind::PermissionDenied, message)
 }
 
 /// Whether a file that is no database looks like a token file of JSON. That is no damage, but the wrong name for it.
@@ -151,13 +91,13 @@ fn damaged(place: &impl std::fmt::Display, code: &str) -> String {
 
 /// What kept a connection from being opened or used.
 pub(crate) enum Trouble {
-    Fault(Fault),
+    Error(Error),
     Sql(rusqlite::Error),
 }
 
-impl From<Fault> for Trouble {
-    fn from(fault: Fault) -> Self {
-        Self::Fault(fault)
+impl From<Error> for Trouble {
+    fn from(error: Error) -> Self {
+        Self::Error(error)
     }
 }
 
@@ -236,9 +176,8 @@ mod tests {
             (ffi::SQLITE_ERROR, ErrorKind::Misconfigured),
         ] {
             let error = rusqlite::Error::SqliteFailure(ffi::Error::new(code), Some("canary".to_owned()));
-            let fault = Fault::from_sqlite(&error, Path::new("/db"));
-            assert_eq!(fault.kind(), want, "{code}");
-            let error = fault.into_error(Operation::Get);
+            let error = from_sqlite(&error, Path::new("/db"));
+            assert_eq!(error.kind(), want, "{code}");
             assert!(!format!("{error} {error:?}").contains("canary"));
         }
     }

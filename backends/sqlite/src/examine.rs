@@ -3,14 +3,13 @@
 use std::{fs, io, path::Path, time::Duration};
 
 use rusqlite::{Connection, ErrorCode, types::ValueRef};
-use token_storage_core::{ErrorKind, Finding, Operation, Severity, StoredToken, TokenKey, record};
+use token_storage_core::{ErrorKind, Finding, Severity, StoredToken, TokenKey, record};
 use token_storage_files as files;
 
 use crate::{
     audit,
     codec::{self, Damage},
-    create,
-    error::{self, Fault},
+    create, error,
     look::{Access, access, untouched},
     schema,
     shape::{self, Layout},
@@ -147,7 +146,7 @@ impl Findings {
     }
 
     fn failed(&mut self, path: &Path, error: &rusqlite::Error) {
-        let fault = Fault::from_sqlite(error, path).into_error(Operation::Manage);
+        let fault = error::from_sqlite(error, path);
         let advice = if fault.kind() == ErrorKind::Misconfigured {
             "name another path"
         } else if error::is_damage(error) {

@@ -10,14 +10,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use token_storage_core::{ErrorKind, Operation, Result, StoredToken, TokenKey};
-use token_storage_files::{LockGuard, SidecarLock};
+use token_storage_core::{Error, ErrorKind, Result, StoredToken, TokenKey};
+use token_storage_files::{LockGuard, SidecarLock, io_error};
 
 use crate::{
     codec::Row,
     config::Options,
     create::Tightened,
-    error::{Fault, Trouble},
+    error::{self, Trouble},
     look,
     place::Place,
     queue::{Queue, Queued, Ticket},
@@ -71,44 +71,41 @@ impl File {
     }
 
     pub(crate) async fn get(self: &Arc<Self>, key: &TokenKey) -> Result<Option<StoredToken>> {
-        self.settle(Operation::Get).await?;
+        self.settle().await?;
         let row = match self.readers.quick(key) {
             Quick::Done(row) => row,
             Quick::Absent => None,
             Quick::Slow(index) => self.get_slowly(index, key).await?,
         };
-        row.transpose().map_err(|damage| damage.into_error(Operation::Get, key))
+        row.transpose().map_err(|damage| damage.into_error(key))
     }
 
     async fn get_slowly(&self, index: usize, key: &TokenKey) -> Result<Row> {
         let (readers, deadline, owned) = (self.readers.clone(), self.deadline(), key.clone());
         let read = self.workers.run(move || readers.get(index, &owned, deadline)).await;
-        let named = |fault: Fault| fault.into_error(Operation::Get).with_key(key);
-        read.and_then(|row| row).map_err(named)
+        read.and_then(|row| row)
     }
 
     /// Reads from a table on a thread of our own; `None` if there is no such table.
     pub(crate) async fn read<T: Send + 'static>(
         self: &Arc<Self>,
-        operation: Operation,
         table: &'static str,
         read: impl FnMut(&mut Reader) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<Option<T>> {
-        self.settle(operation).await?;
+        self.settle().await?;
         let (readers, deadline) = (self.readers.clone(), self.deadline());
         let read = self.workers.run(move || readers.read(0, deadline, table, read)).await;
         read.and_then(|found| found)
-            .map_err(|fault| fault.into_error(operation))
     }
 
     /// Waits for writes whose callers have gone, so that none of them happens after what comes now (clause A7).
-    async fn settle(self: &Arc<Self>, operation: Operation) -> Result<()> {
+    async fn settle(self: &Arc<Self>) -> Result<()> {
         if !self.queue.has_orphans() {
             return Ok(());
         }
         let ticket = self.enqueue(Work::Barrier);
         match ticket.wait().await {
-            Err(error) if self.queue.has_orphans() => Err(error.with_operation(operation)),
+            Err(error) if self.queue.has_orphans() => Err(error),
             _ => Ok(()),
         }
     }
@@ -186,8 +183,8 @@ impl File {
                     queued.finish(outcome);
                 }
             }
-            Err(Refusal::Fault(fault)) => self.fail(group, &fault),
-            Err(Refusal::WouldWait) => self.fail(group, &Fault::busy(&self.place.path().display())),
+            Err(Refusal::Error(error)) => self.fail(group, &error),
+            Err(Refusal::WouldWait) => self.fail(group, &error::locked(&self.place.path().display())),
         }
     }
 
@@ -253,11 +250,11 @@ impl File {
         let held = match self.lock.acquire_until(deadline) {
             Ok(Some(held)) => held,
             Ok(None) => {
-                self.fail(self.queue.take(usize::MAX), &Fault::busy(&self.lock.path().display()));
+                self.fail(self.queue.take(usize::MAX), &error::locked(&self.lock.path().display()));
                 return 0;
             }
             Err(error) => {
-                let fault = Fault::from_io(error, "lock", self.lock.path());
+                let fault = io_error(self.lock.path(), "lock", error);
                 self.fail(self.queue.take(usize::MAX), &fault);
                 return 0;
             }
@@ -273,7 +270,7 @@ impl File {
 
     /// Refuses what is not ours to use, before so much as a lock file is made beside it. Whatever else is wrong shows again
     /// with the lock held.
-    pub(crate) fn refuse_untouched(&self) -> Result<(), Fault> {
+    pub(crate) fn refuse_untouched(&self) -> Result<(), Error> {
         let path = self.place.path();
         let Ok(Some(epoch)) = self.place.look() else {
             return Ok(());
@@ -284,8 +281,8 @@ impl File {
         }
         let fault = match look::vet(&self.place, &self.options, epoch) {
             Ok(()) => None,
-            Err(Trouble::Fault(fault)) => Some(fault),
-            Err(Trouble::Sql(error)) => Some(Fault::from_sqlite(&error, path)),
+            Err(Trouble::Error(fault)) => Some(fault),
+            Err(Trouble::Sql(error)) => Some(error::from_sqlite(&error, path)),
         };
         match fault.map(|fault| (fault.kind(), fault)) {
             Some((ErrorKind::Misconfigured, fault)) => return Err(fault),
@@ -300,15 +297,14 @@ impl File {
     }
 
     /// Tells the callers. "Busy" is told only to those who have waited long enough; the others wait on.
-    fn fail(&self, writes: Vec<Queued>, fault: &Fault) {
+    fn fail(&self, writes: Vec<Queued>, fault: &Error) {
         let now = Instant::now();
         let mut waiting = Vec::new();
         for (index, queued) in writes.into_iter().enumerate() {
             if fault.kind() == ErrorKind::Busy && index > 0 && queued.deadline > now {
                 waiting.push(queued);
             } else {
-                let operation = queued.work.operation();
-                queued.finish(Err(fault.clone().into_error(operation)));
+                queued.finish(Err(fault.clone()));
             }
         }
         self.queue.put_back(waiting);

@@ -7,12 +7,12 @@ use std::{
 };
 
 use rusqlite::Connection;
-use token_storage_core::{ErrorKind, Operation, Result};
+use token_storage_core::{Error, ErrorContext as _, ErrorKind, Operation, Result};
 use token_storage_files::{SidecarLock, io_error, resolve};
 
 use crate::{
     config::{Options, close_merging, connect},
-    error::{self, Fault, Trouble},
+    error::{self, Trouble},
     look,
     place::Place,
 };
@@ -30,20 +30,22 @@ use crate::{
 /// - [`ErrorKind::Corrupt`], [`ErrorKind::PermissionDenied`], [`ErrorKind::StorageFull`], [`ErrorKind::Unavailable`].
 pub fn give_back(path: impl AsRef<Path>) -> Result<()> {
     let path = path.as_ref();
-    let path = resolve(path).map_err(|error| io_error(Operation::Manage, path, "use", error))?;
+    let path = resolve(path)
+        .map_err(|error| io_error(path, "use", error))
+        .during(Operation::Manage)?;
     let place = Place::new(path);
     let switched = switch(&place).map_err(|trouble| match trouble {
-        Trouble::Fault(fault) => fault,
-        Trouble::Sql(error) => Fault::from_sqlite(&error, place.path()),
+        Trouble::Error(fault) => fault,
+        Trouble::Sql(error) => error::from_sqlite(&error, place.path()),
     });
-    switched.map_err(|fault| fault.into_error(Operation::Manage))
+    switched.during(Operation::Manage)
 }
 
 fn switch(place: &Place) -> std::result::Result<(), Trouble> {
     let (path, options) = (place.path(), Options::default());
-    let look = || place.look().map_err(|error| Fault::from_io(error, "use", path));
+    let look = || place.look().map_err(|error| io_error(path, "use", error));
     let absent = || {
-        Fault::new(
+        Error::new(
             ErrorKind::Misconfigured,
             format!("there is no database {}", path.display()),
         )
@@ -56,15 +58,15 @@ fn switch(place: &Place) -> std::result::Result<(), Trouble> {
     let lock = SidecarLock::new(path);
     let held = lock
         .acquire_until(deadline)
-        .map_err(|error| Fault::from_io(error, "lock", lock.path()))?;
-    let held = held.ok_or_else(|| Fault::busy(&path.display()))?;
+        .map_err(|error| io_error(lock.path(), "lock", error))?;
+    let held = held.ok_or_else(|| error::locked(&path.display()))?;
     let connection = connect(path)?;
     look::has_tokens(&connection, place, &options, look()?.ok_or_else(absent)?)?;
     options.set_up_writer(&connection)?;
     connection.busy_timeout(Duration::ZERO)?;
     while !is_switched(&connection)? {
         if Instant::now() >= deadline {
-            return Err(Fault::busy(&path.display()).into());
+            return Err(error::locked(&path.display()).into());
         }
         thread::sleep(Duration::from_millis(5));
     }

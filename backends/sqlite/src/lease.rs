@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use token_storage_core::{Error, ErrorKind, Operation, RefreshLease, Result, TokenKey, TokenStorage, async_trait};
+use token_storage_core::{Error, ErrorKind, RefreshLease, Result, TokenKey, TokenStorage, async_trait};
 use token_storage_files::{FileLease, ProveWritable};
 
 use crate::{SqliteStorage, cache::size, storage::Inner, work::Work};
@@ -27,8 +27,7 @@ const ROOM_BESIDES: u64 = 64 * 1024;
 impl ProveWritable for SqliteStorage {
     fn look(&self) -> Result<()> {
         let Inner::File(handle) = &self.0 else { return Ok(()) };
-        let looked = handle.file.refuse_untouched();
-        looked.map_err(|fault| fault.into_error(Operation::Lease))
+        handle.file.refuse_untouched()
     }
 
     async fn prove_writable(&self, key: &TokenKey) -> Result<()> {
@@ -44,7 +43,7 @@ impl ProveWritable for SqliteStorage {
                     "{free} bytes of room are left for {}, and a store may take {needed}; make room and try again",
                     path.display()
                 );
-                Err(Error::new(ErrorKind::StorageFull, Operation::Lease, message).with_key(key))
+                Err(Error::new(ErrorKind::StorageFull, message).with_key(key))
             }
             _ => Ok(()),
         }

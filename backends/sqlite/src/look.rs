@@ -3,13 +3,13 @@
 use std::{fs, path::Path, sync::atomic::Ordering, time::Duration};
 
 use rusqlite::{Connection, OpenFlags};
-use token_storage_core::ErrorKind;
+use token_storage_core::{Error, ErrorKind};
 use token_storage_files::Obstacle;
 
 use crate::{
     audit,
     config::{Options, connect, open},
-    error::{Fault, Trouble},
+    error::Trouble,
     place::Place,
     readers::uri,
     schema,
@@ -87,7 +87,7 @@ pub(crate) fn vet(place: &Place, options: &Options, epoch: u64) -> Result<(), Tr
 
 /// The log and the lock are found by the name of the database: by another name there are others. How many names it has, if
 /// more than one.
-pub(crate) fn refuse_other_names(path: &Path) -> Result<Option<u64>, Fault> {
+pub(crate) fn refuse_other_names(path: &Path) -> Result<Option<u64>, Error> {
     let mut several = None;
     for obstacle in token_storage_files::obstacles(path).unwrap_or_default() {
         match obstacle {
@@ -98,7 +98,7 @@ pub(crate) fn refuse_other_names(path: &Path) -> Result<Option<u64>, Fault> {
                     path.display(),
                     obstacle.advice()
                 );
-                return Err(Fault::new(ErrorKind::Misconfigured, message));
+                return Err(Error::new(ErrorKind::Misconfigured, message));
             }
             Obstacle::HardLinks(names) => several = Some(names),
             // What SQLite does takes no replacing.
@@ -110,7 +110,7 @@ pub(crate) fn refuse_other_names(path: &Path) -> Result<Option<u64>, Fault> {
 
 /// Refuses a database that this user may not write to. It is not opened for that: closing it would drop the locks of this
 /// process's connections.
-pub(crate) fn refuse_read_only(path: &Path) -> Result<(), Fault> {
+pub(crate) fn refuse_read_only(path: &Path) -> Result<(), Error> {
     if token_storage_files::may_write(path) {
         Ok(())
     } else {
@@ -118,12 +118,12 @@ pub(crate) fn refuse_read_only(path: &Path) -> Result<(), Fault> {
     }
 }
 
-pub(crate) fn read_only(path: &Path) -> Fault {
+pub(crate) fn read_only(path: &Path) -> Error {
     let message = format!(
         "{} is read-only for this user; check owner and permissions",
         path.display()
     );
-    Fault::new(ErrorKind::PermissionDenied, message)
+    Error::new(ErrorKind::PermissionDenied, message)
 }
 
 /// Whether the database that is open has its table yet; refuses what is not ours, and what was cut off, unless that was
@@ -158,5 +158,5 @@ fn check(connection: &Connection, place: &Place, options: &Options) -> Result<La
             place.path().display()
         ),
     };
-    Err(Fault::new(ErrorKind::Misconfigured, refused).into())
+    Err(Error::new(ErrorKind::Misconfigured, refused).into())
 }

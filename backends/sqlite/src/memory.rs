@@ -6,13 +6,11 @@ use std::{
 };
 
 use rusqlite::Connection;
-use token_storage_core::{MemoryStorage, Operation, Result, StoredToken, TokenKey};
+use token_storage_core::{Error, MemoryStorage, Result, StoredToken, TokenKey};
 
 use crate::{
     audit::Audit,
-    codec,
-    error::Fault,
-    schema,
+    codec, error, schema,
     work::{self, Failure, Outcome, Work},
 };
 
@@ -30,7 +28,7 @@ impl Memory {
             schema::create(&connection)?;
             Ok(connection)
         };
-        let connection = open().map_err(|error| fault(&error).into_error(Operation::Open))?;
+        let connection = open().map_err(|error| fault(&error))?;
         Ok(Self {
             connection: Mutex::new(connection),
             leases: MemoryStorage::new(),
@@ -43,28 +41,23 @@ impl Memory {
     }
 
     pub(crate) fn get(&self, key: &TokenKey) -> Result<Option<StoredToken>> {
-        let row = codec::select(&self.connection(), key).map_err(|error| fault(&error).into_error(Operation::Get))?;
-        row.transpose().map_err(|damage| damage.into_error(Operation::Get, key))
+        let row = codec::select(&self.connection(), key).map_err(|error| fault(&error))?;
+        row.transpose().map_err(|damage| damage.into_error(key))
     }
 
     pub(crate) fn write(&self, work: &Work) -> Outcome {
-        let named = |error: &rusqlite::Error, operation| fault(error).into_error(operation);
-        let outcomes = work::transact(&self.connection(), &mut Audit::default(), std::iter::once(work), named);
+        let outcomes = work::transact(&self.connection(), &mut Audit::default(), std::iter::once(work), fault);
         match outcomes {
             Ok(mut outcomes) => outcomes.pop().unwrap_or(Ok(true)),
-            Err(Failure::Before(error) | Failure::Commit(error)) => Err(named(&error, work.operation())),
+            Err(Failure::Before(error) | Failure::Commit(error)) => Err(fault(&error)),
         }
     }
 
-    pub(crate) fn read<T>(
-        &self,
-        operation: Operation,
-        read: impl FnOnce(&Connection) -> rusqlite::Result<T>,
-    ) -> Result<T> {
-        read(&self.connection()).map_err(|error| fault(&error).into_error(operation))
+    pub(crate) fn read<T>(&self, read: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T> {
+        read(&self.connection()).map_err(|error| fault(&error))
     }
 }
 
-fn fault(error: &rusqlite::Error) -> Fault {
-    Fault::from_sqlite(error, Path::new(":memory:"))
+fn fault(error: &rusqlite::Error) -> Error {
+    error::from_sqlite(error, Path::new(":memory:"))
 }

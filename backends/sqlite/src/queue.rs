@@ -132,7 +132,6 @@ impl Ticket {
             Ok(outcome) => outcome,
             Err(_) => Err(Error::new(
                 ErrorKind::Unavailable,
-                token_storage_core::Operation::Store,
                 "the thread that writes to the database has gone",
             )
             .with_unknown_outcome()),

@@ -13,13 +13,14 @@ use std::{
 };
 
 use rusqlite::{Connection, ErrorCode, OpenFlags};
-use token_storage_core::{ErrorKind, TokenKey};
+use token_storage_core::{Error, ErrorKind, TokenKey};
+use token_storage_files::io_error;
 
 use crate::{
     codec::Row,
     config::{Options, close_merging, connect, open},
     create::Tightened,
-    error::{self, Fault, Trouble},
+    error::{self, Trouble},
     look::{self, Access},
     place::Place,
     reader::Reader,
@@ -87,7 +88,7 @@ impl Readers {
     }
 
     /// As [`Readers::quick`], waiting for whatever is in the way; for threads of our own.
-    pub(crate) fn get(&self, index: usize, key: &TokenKey, deadline: Instant) -> Result<Row, Fault> {
+    pub(crate) fn get(&self, index: usize, key: &TokenKey, deadline: Instant) -> Result<Row, Error> {
         let read = |reader: &mut Reader| {
             let start = Instant::now();
             let row = reader.get(key, false)?;
@@ -104,15 +105,15 @@ impl Readers {
         deadline: Instant,
         table: &str,
         mut read: impl FnMut(&mut Reader) -> rusqlite::Result<T>,
-    ) -> Result<Option<T>, Fault> {
+    ) -> Result<Option<T>, Error> {
         let mut damaged_since = None;
         loop {
             let error = match self.attempt(index, deadline, table, &mut read) {
                 Ok(found) => return Ok(found),
-                Err(Trouble::Fault(fault)) => return Err(fault),
+                Err(Trouble::Error(fault)) => return Err(fault),
                 Err(Trouble::Sql(error)) => error,
             };
-            let fault = Fault::from_sqlite(&error, self.place.path());
+            let fault = error::from_sqlite(&error, self.place.path());
             let now = Instant::now();
             if error::is_damage(&error) {
                 if damaged_since.get_or_insert(now).elapsed() >= DAMAGE_PATIENCE {
@@ -121,7 +122,7 @@ impl Readers {
                 thread::sleep(DAMAGE_PAUSE);
             } else if error::is_busy(&error) || self.has_moved() {
                 if now >= deadline {
-                    return Err(Fault::busy(&self.place.path().display()));
+                    return Err(error::locked(&self.place.path().display()));
                 }
                 thread::sleep(Duration::from_millis(1));
             } else {
@@ -202,7 +203,7 @@ impl Readers {
                  as a user who may write there",
                 log.display()
             );
-            return Err(Trouble::Fault(Fault::new(ErrorKind::PermissionDenied, message)));
+            return Err(Trouble::Error(Error::new(ErrorKind::PermissionDenied, message)));
         }
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
         let connection = open(uri(self.place.path(), "immutable=1"), flags)?;
@@ -240,7 +241,7 @@ impl Readers {
     }
 
     fn cannot_look(&self, error: std::io::Error) -> Trouble {
-        Trouble::Fault(Fault::from_io(error, "use", self.place.path()))
+        Trouble::Error(io_error(self.place.path(), "use", error))
     }
 }
 

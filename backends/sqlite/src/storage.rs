@@ -1,8 +1,9 @@
 use std::{fmt, path::Path, sync::Arc};
 
 use token_storage_core::{
-    Durability, Enumerate, Error, ErrorKind, LeaseKind, Limits, Operation, Precondition, RefreshLease, Result,
-    Revision, SharingScope, StorageInfo, StoredToken, TokenData, TokenKey, TokenStorage, Write, async_trait,
+    Durability, Enumerate, Error, ErrorContext as _, ErrorKind, LeaseKind, Limits, Operation, Precondition,
+    RefreshLease, Result, Revision, SharingScope, StorageInfo, StoredToken, TokenData, TokenKey, TokenStorage, Write,
+    async_trait,
 };
 
 use token_storage_files::{SidecarLock, io_error, network_file_system, resolve};
@@ -74,21 +75,21 @@ impl SqliteStorage {
     /// # Errors
     /// - [`ErrorKind::Unavailable`]: no memory.
     pub fn open_in_memory() -> Result<Self> {
-        Ok(Self(Inner::Memory(Arc::new(Memory::open()?))))
+        Ok(Self(Inner::Memory(Arc::new(Memory::open().during(Operation::Open)?))))
     }
 
     pub(crate) fn open_with(path: &Path, mut options: Options, allow_network: bool) -> Result<Self> {
         if path.as_os_str() == ":memory:" {
             return Self::open_in_memory();
         }
-        let path = resolve(path).map_err(|error| io_error(Operation::Open, path, "use", error))?;
+        let path = resolve(path).map_err(|error| io_error(path, "use", error))?;
         match std::fs::metadata(&path) {
             Ok(found) if !found.is_file() => {
                 let message = format!("{} is not a file; name the path of a database", path.display());
-                return Err(Error::new(ErrorKind::Misconfigured, Operation::Open, message));
+                return Err(Error::new(ErrorKind::Misconfigured, message));
             }
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                return Err(io_error(Operation::Open, &path, "use", error));
+                return Err(io_error(&path, "use", error));
             }
             _ => {}
         }
@@ -98,7 +99,7 @@ impl SqliteStorage {
                     "{} is on a network file system ({kind}), where SQLite's locks cannot be trusted; use a local folder",
                     path.display()
                 );
-                return Err(Error::new(ErrorKind::Misconfigured, Operation::Open, message));
+                return Err(Error::new(ErrorKind::Misconfigured, message));
             }
             options.write_ahead_log = false;
         }
@@ -114,13 +115,13 @@ impl SqliteStorage {
         }
     }
 
-    async fn store_prepared(&self, writes: &[Write<'_>], operation: Operation) -> Result<Vec<Revision>> {
+    async fn write(&self, writes: &[Write<'_>]) -> Result<Vec<Revision>> {
         if writes.is_empty() {
             return Ok(Vec::new());
         }
-        let records = work::prepare(writes, &Self::LIMITS, operation)?;
+        let records = work::prepare(writes, &Self::LIMITS)?;
         let revisions = records.iter().map(|record| record.revision).collect();
-        self.work(Work::Store { records, operation }).await?;
+        self.work(Work::Store { records }).await?;
         Ok(revisions)
     }
 }
@@ -132,23 +133,18 @@ impl TokenStorage for SqliteStorage {
             Inner::File(handle) => handle.file.get(key).await,
             Inner::Memory(memory) => memory.get(key),
         }
+        .during(Operation::Get)
+        .about(key)
     }
 
     async fn store(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
         let writes = [Write::new(key, data, precondition)];
-        let revisions = self.store_prepared(&writes, Operation::Store).await;
-        let named = |error: Error| {
-            if error.key().is_none() {
-                error.with_key(key)
-            } else {
-                error
-            }
-        };
-        revisions.map(|revisions| revisions[0]).map_err(named)
+        let stored = self.write(&writes).await.during(Operation::Store).about(key)?;
+        Ok(stored[0])
     }
 
     async fn store_all(&self, writes: &[Write<'_>]) -> Result<Vec<Revision>> {
-        self.store_prepared(writes, Operation::StoreAll).await
+        self.write(writes).await.during(Operation::StoreAll)
     }
 
     async fn remove(&self, key: &TokenKey, precondition: Precondition) -> Result<bool> {
@@ -156,14 +152,7 @@ impl TokenStorage for SqliteStorage {
             key: key.clone(),
             precondition,
         };
-        let named = |error: Error| {
-            if error.key().is_none() {
-                error.with_key(key)
-            } else {
-                error
-            }
-        };
-        self.work(work).await.map_err(named)
+        self.work(work).await.during(Operation::Remove).about(key)
     }
 
     fn describe(&self) -> StorageInfo {

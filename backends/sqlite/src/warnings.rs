@@ -2,7 +2,9 @@
 
 use std::{path::Path, sync::atomic::Ordering};
 
-use crate::{error::Fault, place::Place};
+use token_storage_core::Error;
+
+use crate::place::Place;
 
 pub(crate) fn tightened(path: &Path, mode: u32) {
     tracing::warn!(
@@ -30,7 +32,7 @@ pub(crate) fn other_names(path: &Path, names: u64) {
     );
 }
 
-pub(crate) fn log_stays(path: &Path, fault: &Fault) {
+pub(crate) fn log_stays(path: &Path, fault: &Error) {
     tracing::warn!(
         "{}: its write-ahead log could not be copied into it and stays beside it; nothing is lost: {}",
         path.display(),

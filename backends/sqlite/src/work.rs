@@ -5,7 +5,7 @@ use rusqlite::{
     types::{FromSqlError, ValueRef},
 };
 use token_storage_core::{
-    Error, Limits, Operation, Precondition, Result, Revision, TokenKey, Write, WriteMark,
+    Error, Limits, Precondition, Result, Revision, TokenKey, Write, WriteMark,
     record::{encode, revision_of},
 };
 use zeroize::Zeroizing;
@@ -19,7 +19,6 @@ use crate::{
 pub(crate) enum Work {
     Store {
         records: Vec<Prepared>,
-        operation: Operation,
     },
     Remove {
         key: TokenKey,
@@ -52,10 +51,10 @@ pub(crate) struct Prepared {
 pub(crate) type Outcome = Result<bool>;
 
 /// Encodes and marks the records of a batch, and refuses what is too large or given twice.
-pub(crate) fn prepare(writes: &[Write<'_>], limits: &Limits, operation: Operation) -> Result<Vec<Prepared>> {
+pub(crate) fn prepare(writes: &[Write<'_>], limits: &Limits) -> Result<Vec<Prepared>> {
     let mut prepared = Vec::with_capacity(writes.len());
     for write in writes {
-        limits.check_key(write.key, operation)?;
+        limits.check_key(write.key)?;
         let mark = WriteMark::random()?;
         prepared.push(Prepared {
             key: write.key.clone(),
@@ -65,28 +64,16 @@ pub(crate) fn prepare(writes: &[Write<'_>], limits: &Limits, operation: Operatio
         });
     }
     let sizes: Vec<usize> = prepared.iter().map(|record| record.json.len()).collect();
-    limits
-        .check_batch(writes, &sizes)
-        .map_err(|error| error.with_operation(operation))?;
+    limits.check_batch(writes, &sizes)?;
     Ok(prepared)
 }
 
 impl Work {
-    pub(crate) fn operation(&self) -> Operation {
-        match self {
-            Self::Store { operation, .. } => *operation,
-            Self::Remove { .. } => Operation::Remove,
-            Self::StoreConfig { .. } | Self::RemoveConfig { .. } => Operation::Manage,
-            Self::Prove => Operation::Lease,
-            Self::Barrier => Operation::Get,
-        }
-    }
-
     /// Does the work in the transaction that is open. Outer errors are SQLite's; inner ones are refusals, after which
     /// nothing of this work has been written.
     pub(crate) fn apply(&self, connection: &Connection, audit: &mut Audit) -> rusqlite::Result<Outcome> {
         match self {
-            Self::Store { records, operation } => store(connection, audit, records, *operation),
+            Self::Store { records } => store(connection, audit, records),
             Self::Remove { key, precondition } => remove(connection, audit, key, *precondition),
             Self::StoreConfig { namespace, name, json } => {
                 connection.execute_batch(schema::CREATE_CONFIG)?;
@@ -128,15 +115,10 @@ impl Work {
     }
 }
 
-fn store(
-    connection: &Connection,
-    audit: &mut Audit,
-    records: &[Prepared],
-    operation: Operation,
-) -> rusqlite::Result<Outcome> {
+fn store(connection: &Connection, audit: &mut Audit, records: &[Prepared]) -> rusqlite::Result<Outcome> {
     // All preconditions first: a refusal then has nothing to undo.
     for record in records {
-        if let Err(refusal) = check(connection, audit, &record.key, record.precondition, operation)? {
+        if let Err(refusal) = check(connection, audit, &record.key, record.precondition)? {
             return Ok(Err(refusal));
         }
     }
@@ -158,7 +140,7 @@ fn remove(
     key: &TokenKey,
     precondition: Precondition,
 ) -> rusqlite::Result<Outcome> {
-    if let Err(refusal) = check(connection, audit, key, precondition, Operation::Remove)? {
+    if let Err(refusal) = check(connection, audit, key, precondition)? {
         return Ok(Err(refusal));
     }
     // Read first: an index that leads elsewhere would delete another's row.
@@ -186,14 +168,13 @@ fn check(
     audit: &mut Audit,
     key: &TokenKey,
     precondition: Precondition,
-    operation: Operation,
 ) -> rusqlite::Result<Result<()>> {
     if precondition == Precondition::None {
         return Ok(Ok(()));
     }
     let current = match codec::select(connection, key)? {
         Some(Ok(record)) => Some(record.revision),
-        Some(Err(damage)) => return Ok(Err(damage.into_error(operation, key))),
+        Some(Err(damage)) => return Ok(Err(damage.into_error(key))),
         None => {
             audit.check(connection)?;
             None
@@ -202,7 +183,7 @@ fn check(
     if precondition.holds(current) {
         return Ok(Ok(()));
     }
-    Ok(Err(Error::precondition_failed(operation, key.clone(), current)))
+    Ok(Err(Error::precondition_failed(key.clone(), current)))
 }
 
 /// Where a transaction failed.
@@ -219,7 +200,7 @@ pub(crate) fn transact<'a>(
     connection: &Connection,
     audit: &mut Audit,
     works: impl Iterator<Item = &'a Work>,
-    fault: impl Fn(&rusqlite::Error, Operation) -> Error,
+    fault: impl Fn(&rusqlite::Error) -> Error,
 ) -> Result<Vec<Outcome>, Failure> {
     connection
         .prepare_cached("BEGIN IMMEDIATE")
@@ -229,7 +210,7 @@ pub(crate) fn transact<'a>(
     for work in works {
         match apply_as_a_whole(connection, audit, work) {
             Ok(outcome) => outcomes.push(outcome),
-            Err(error) if is_its_own(connection, &error) => outcomes.push(Err(fault(&error, work.operation()))),
+            Err(error) if is_its_own(connection, &error) => outcomes.push(Err(fault(&error))),
             Err(error) => {
                 roll_back(connection);
                 return Err(Failure::Before(error));

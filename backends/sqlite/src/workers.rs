@@ -10,8 +10,7 @@ use std::{
 
 use tokio::sync::oneshot;
 
-use crate::error::Fault;
-use token_storage_core::ErrorKind;
+use token_storage_core::{Error, ErrorKind};
 
 type Job = Box<dyn FnOnce() + Send>;
 
@@ -45,19 +44,19 @@ impl Workers {
     }
 
     /// Runs a job on one of the threads and waits for its result. Dropping the future lets the job go on for nobody.
-    pub(crate) async fn run<T: Send + 'static>(&self, job: impl FnOnce() -> T + Send + 'static) -> Result<T, Fault> {
+    pub(crate) async fn run<T: Send + 'static>(&self, job: impl FnOnce() -> T + Send + 'static) -> Result<T, Error> {
         let (sender, receiver) = oneshot::channel();
         self.start(Box::new(move || {
             if !sender.is_closed() {
                 let _ = sender.send(job());
             }
         }))?;
-        let gone = |_| Fault::new(ErrorKind::Unavailable, "the thread that reads the database has gone");
+        let gone = |_| Error::new(ErrorKind::Unavailable, "the thread that reads the database has gone");
         receiver.await.map_err(gone)
     }
 
     /// Hands a job over without waiting for it.
-    pub(crate) fn start(&self, job: Job) -> Result<(), Fault> {
+    pub(crate) fn start(&self, job: Job) -> Result<(), Error> {
         let mut state = self.0.state();
         state.jobs.push_back(job);
         if state.idle >= state.jobs.len() || state.threads >= self.0.limit {
@@ -75,7 +74,7 @@ impl Workers {
             state.threads -= 1;
             if state.threads == 0 {
                 state.jobs.clear();
-                return Err(Fault::new(
+                return Err(Error::new(
                     ErrorKind::Unavailable,
                     format!("cannot start a thread: {error}"),
                 ));

@@ -11,14 +11,14 @@ use std::{
 };
 
 use rusqlite::{Connection, MAIN_DB, wal::CheckpointMode};
-use token_storage_core::ErrorKind;
-use token_storage_files::SidecarLock;
+use token_storage_core::{Error, ErrorKind};
+use token_storage_files::{SidecarLock, io_error};
 
 use crate::{
     audit::{self, Audit},
     config::{Options, close_merging, connect},
     create::{self, Tightened},
-    error::{self, Fault, Trouble},
+    error::{self, Trouble},
     look,
     place::{LOOK_EVERY, Place},
     schema, warnings,
@@ -52,12 +52,12 @@ pub(crate) enum Patience {
 pub(crate) enum Refusal {
     /// It would have to wait or to do something slow.
     WouldWait,
-    Fault(Fault),
+    Error(Error),
 }
 
-impl From<Fault> for Refusal {
-    fn from(fault: Fault) -> Self {
-        Self::Fault(fault)
+impl From<Error> for Refusal {
+    fn from(error: Error) -> Self {
+        Self::Error(error)
     }
 }
 
@@ -84,8 +84,8 @@ enum Attempt {
     Sql(Failure),
 }
 
-impl From<Fault> for Attempt {
-    fn from(fault: Fault) -> Self {
+impl From<Error> for Attempt {
+    fn from(fault: Error) -> Self {
         Self::Refused(fault.into())
     }
 }
@@ -93,7 +93,7 @@ impl From<Fault> for Attempt {
 impl From<Trouble> for Attempt {
     fn from(trouble: Trouble) -> Self {
         match trouble {
-            Trouble::Fault(fault) => fault.into(),
+            Trouble::Error(fault) => fault.into(),
             Trouble::Sql(error) => error.into(),
         }
     }
@@ -178,8 +178,7 @@ impl Writer {
             Patience::Until(deadline) => deadline.saturating_duration_since(Instant::now()),
         };
         open.connection.busy_timeout(timeout)?;
-        let fault =
-            |error: &rusqlite::Error, operation| Fault::from_sqlite(error, self.place.path()).into_error(operation);
+        let fault = |error: &rusqlite::Error| error::from_sqlite(error, self.place.path());
         audit::check_length(&open.connection, self.place.path())?;
         open.audit.quick = matches!(patience, Patience::Now);
         let outcomes =
@@ -199,7 +198,7 @@ impl Writer {
             Some(epoch) => epoch,
             None => {
                 create::create(&self.place, &self.options)?;
-                let vanished = || Fault::new(ErrorKind::Unavailable, format!("{} keeps vanishing", path.display()));
+                let vanished = || Error::new(ErrorKind::Unavailable, format!("{} keeps vanishing", path.display()));
                 look()?.ok_or_else(vanished)?
             }
         };
@@ -263,18 +262,18 @@ impl Writer {
         close_merging(open.connection);
     }
 
-    fn fault(&self, error: &rusqlite::Error) -> Fault {
-        Fault::from_sqlite(error, self.place.path())
+    fn fault(&self, error: &rusqlite::Error) -> Error {
+        error::from_sqlite(error, self.place.path())
     }
 
-    fn cannot_look(&self, error: std::io::Error) -> Fault {
-        Fault::from_io(error, "use", self.place.path())
+    fn cannot_look(&self, error: std::io::Error) -> Error {
+        io_error(self.place.path(), "use", error)
     }
 
-    fn commit_failed(&self, error: &rusqlite::Error) -> Fault {
+    fn commit_failed(&self, error: &rusqlite::Error) -> Error {
         let fault = self.fault(error);
         if error::commit_may_have_happened(error) {
-            fault.outcome_unknown()
+            fault.with_unknown_outcome()
         } else {
             fault
         }
@@ -306,8 +305,8 @@ fn switch_to_wal(connection: &Connection, deadline: Instant) -> rusqlite::Result
 /// The bulk is copied while commits go on. What came meanwhile is copied with the lock file held: only a log that has
 /// been copied whole starts anew, and one that never does is not only long but slow, since each commit then makes the
 /// file longer, which costs an fsync of the file system's own journal.
-pub(crate) fn checkpoint(place: &Place, options: &Options) -> Result<(), Fault> {
-    let fault = |error: rusqlite::Error| Fault::from_sqlite(&error, place.path());
+pub(crate) fn checkpoint(place: &Place, options: &Options) -> Result<(), Error> {
+    let fault = |error: rusqlite::Error| error::from_sqlite(&error, place.path());
     let connection = connect(place.path()).map_err(fault)?;
     options.set_up_writer(&connection).map_err(fault)?;
     connection
@@ -318,7 +317,7 @@ pub(crate) fn checkpoint(place: &Place, options: &Options) -> Result<(), Fault> 
     let deadline = Instant::now() + LOCK_PATIENCE;
     let held = lock
         .acquire_until(deadline)
-        .map_err(|error| Fault::from_io(error, "lock", lock.path()))?;
+        .map_err(|error| io_error(lock.path(), "lock", error))?;
     if held.is_none() {
         // Others write without a pause; the next one tries again.
         return Ok(());

@@ -57,7 +57,7 @@ impl Staged {
 }
 
 fn failure(operation: Operation) -> Error {
-    Error::new(ErrorKind::Unavailable, operation, "the case lets it fail")
+    Error::new(ErrorKind::Unavailable, "the case lets it fail").with_operation(operation)
 }
 
 fn fail_if(flag: &AtomicBool, operation: Operation) -> Result<()> {

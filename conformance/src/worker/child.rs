@@ -226,7 +226,7 @@ impl Served {
 }
 
 fn broken(message: &str) -> Error {
-    Error::new(ErrorKind::InvalidInput, Operation::Manage, message)
+    Error::new(ErrorKind::InvalidInput, message).with_operation(Operation::Manage)
 }
 
 /// Answers with the mask before.

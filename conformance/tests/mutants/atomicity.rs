@@ -202,7 +202,7 @@ flaw!(
             for write in writes {
                 let current = self.0.get(write.key).await?.map(|stored| stored.revision);
                 if !write.precondition.holds(current) {
-                    return Err(Error::precondition_failed(Operation::StoreAll, write.key.clone(), current));
+                    return Err(Error::precondition_failed(write.key.clone(), current).with_operation(Operation::StoreAll));
                 }
             }
             let mut revisions = Vec::new();
@@ -235,7 +235,7 @@ flaw!(
     EmptyBatchFails {
         async fn store_all(&self, writes: &[Write<'_>]) -> Result<Vec<Revision>> {
             if writes.is_empty() {
-                return Err(Error::new(ErrorKind::InvalidInput, Operation::StoreAll, "the batch is empty"));
+                return Err(Error::new(ErrorKind::InvalidInput, "the batch is empty").with_operation(Operation::StoreAll));
             }
             self.0.store_all(writes).await
         }

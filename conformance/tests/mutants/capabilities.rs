@@ -21,19 +21,11 @@ struct Unsupported;
 #[async_trait]
 impl Enumerate for Unsupported {
     async fn list_keys(&self, _: &str, _: Option<&Cursor>) -> Result<Page<TokenKey>> {
-        Err(Error::new(
-            ErrorKind::Misconfigured,
-            Operation::List,
-            "listing is not supported",
-        ))
+        Err(Error::new(ErrorKind::Misconfigured, "listing is not supported").with_operation(Operation::List))
     }
 
     async fn list_namespaces(&self, _: Option<&Cursor>) -> Result<Page<String>> {
-        Err(Error::new(
-            ErrorKind::Misconfigured,
-            Operation::List,
-            "listing is not supported",
-        ))
+        Err(Error::new(ErrorKind::Misconfigured, "listing is not supported").with_operation(Operation::List))
     }
 }
 

@@ -140,7 +140,7 @@ fn refusal(numbers: &Numbers, error: Error) -> Error {
     match error.conflict() {
         Some(conflict) => {
             let current = conflict.current.map(|real| shown(numbers, &conflict.key, real));
-            Error::precondition_failed(Operation::Store, conflict.key.clone(), current)
+            Error::precondition_failed(conflict.key.clone(), current).with_operation(Operation::Store)
         }
         None => error,
     }

@@ -129,7 +129,7 @@ async fn refused_keys(base: &MemoryStorage, writes: &[Write<'_>]) -> Result<Vec<
 }
 
 fn conflict((key, current): (TokenKey, Option<Revision>)) -> Error {
-    Error::precondition_failed(Operation::StoreAll, key, current)
+    Error::precondition_failed(key, current).with_operation(Operation::StoreAll)
 }
 
 batch!(
@@ -278,7 +278,7 @@ flaw!(
                 crate::pause().await;
             }
             let done = match blocked {
-                true => Err(Error::new(ErrorKind::Busy, Operation::StoreAll, "deadlock detected")),
+                true => Err(Error::new(ErrorKind::Busy, "deadlock detected").with_operation(Operation::StoreAll)),
                 false => self.0.store_all(writes).await,
             };
             self.1.lock().unwrap().retain(|key| !mine.contains(key));

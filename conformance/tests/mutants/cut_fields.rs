@@ -193,11 +193,7 @@ written! {
 }
 
 fn too_large() -> Error {
-    Error::new(
-        ErrorKind::TooLarge,
-        Operation::StoreAll,
-        "the record is too large for what holds it",
-    )
+    Error::new(ErrorKind::TooLarge, "the record is too large for what holds it").with_operation(Operation::StoreAll)
 }
 
 macro_rules! refuses {

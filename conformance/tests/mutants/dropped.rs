@@ -93,7 +93,7 @@ flaw!(
         async fn store(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
             let lock = Arc::clone(&self.1);
             if std::mem::replace(&mut *lock.lock().unwrap(), true) {
-                return Err(Error::new(ErrorKind::Busy, Operation::Store, "another call holds the lock"));
+                return Err(Error::new(ErrorKind::Busy, "another call holds the lock").with_operation(Operation::Store));
             }
             yield_now().await;
             *lock.lock().unwrap() = false;

@@ -109,7 +109,7 @@ pub(crate) fn owners_file(path: &Path) -> std::io::Result<File> {
 }
 
 pub(crate) fn error(kind: ErrorKind, message: impl Into<String>) -> Error {
-    Error::new(kind, Operation::Store, message)
+    Error::new(kind, message).with_operation(Operation::Store)
 }
 
 /// The storage that the suite sees.

@@ -21,11 +21,9 @@ impl RefreshLease for Changed<'_> {
     async fn try_acquire(&self, key: &TokenKey) -> Result<Acquisition> {
         let acquired = self.0.try_acquire(key).await?;
         match (self.1, acquired) {
-            (Change::HeldIsAnError, Acquisition::Held { .. }) => Err(Error::new(
-                ErrorKind::Unavailable,
-                Operation::Lease,
-                "the lease cannot be had",
-            )),
+            (Change::HeldIsAnError, Acquisition::Held { .. }) => {
+                Err(Error::new(ErrorKind::Unavailable, "the lease cannot be had").with_operation(Operation::Lease))
+            }
             (Change::DropKeepsIt, Acquisition::Acquired(guard)) => {
                 Ok(Acquisition::Acquired(Box::new(Kept(Some(guard)))))
             }

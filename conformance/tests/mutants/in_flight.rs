@@ -145,7 +145,7 @@ impl Pool {
         {
             let mut pool = pool.lock().unwrap();
             if pool.0 == 16 {
-                return Err(Error::new(ErrorKind::Busy, operation, "all connections are in use").with_retry(None));
+                return Err(Error::new(ErrorKind::Busy, "all connections are in use").with_operation(operation));
             }
             pool.0 += 1;
         }
@@ -180,7 +180,7 @@ flaw!(
     DroppedBatchLeaks with Pool {
         async fn store(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
             if self.1.lock().unwrap().0 == 16 {
-                return Err(Error::new(ErrorKind::Busy, Operation::Store, "all connections are in use"));
+                return Err(Error::new(ErrorKind::Busy, "all connections are in use").with_operation(Operation::Store));
             }
             self.0.store(key, data, precondition).await
         }

@@ -70,7 +70,7 @@ flaw!(
     RefusesEmptyKeys {
         async fn store(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
             if key.resource_server().is_empty() || key.namespace().is_empty() {
-                return Err(Error::new(ErrorKind::InvalidInput, Operation::Store, "a part of the key is empty"));
+                return Err(Error::new(ErrorKind::InvalidInput, "a part of the key is empty").with_operation(Operation::Store));
             }
             self.0.store(key, data, precondition).await
         }

@@ -288,7 +288,8 @@ mod own {
     use crate::flaw::{Flaw, flaw};
 
     fn error() -> token_storage_core::Error {
-        token_storage_core::Error::new(ErrorKind::InvalidInput, Operation::StoreAll, "the name is in use")
+        token_storage_core::Error::new(ErrorKind::InvalidInput, "the name is in use")
+            .with_operation(Operation::StoreAll)
     }
 
     async fn unless(taken: bool, inner: &MemoryStorage, writes: &[Write<'_>]) -> Result<Vec<Revision>> {

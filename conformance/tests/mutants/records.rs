@@ -243,7 +243,7 @@ flaw!(
                 true => Ok(true),
                 false => {
                     let (kind, operation) = (token_storage_core::ErrorKind::InvalidInput, token_storage_core::Operation::Remove);
-                    Err(token_storage_core::Error::new(kind, operation, "there is no such record"))
+                    Err(token_storage_core::Error::new(kind, "there is no such record").with_operation(operation))
                 }
             }
         }
@@ -282,7 +282,7 @@ flaw!(
                 Some(stored) => Ok(Some(stored)),
                 None => {
                     let (kind, operation) = (token_storage_core::ErrorKind::Unavailable, token_storage_core::Operation::Get);
-                    Err(token_storage_core::Error::new(kind, operation, "there is no such record"))
+                    Err(token_storage_core::Error::new(kind, "there is no such record").with_operation(operation))
                 }
             }
         }

@@ -104,7 +104,7 @@ struct Remote<C> {
 }
 
 fn unreachable(operation: Operation) -> Error {
-    Error::new(ErrorKind::Unavailable, operation, "nothing gets through").with_retry(None)
+    Error::new(ErrorKind::Unavailable, "nothing gets through").with_operation(operation)
 }
 
 impl<C: Client> Remote<C> {

@@ -111,7 +111,7 @@ flaw!(
         async fn store(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
             let current = self.0.get(key).await?.map(|stored| stored.revision);
             if !precondition.holds(current) {
-                return Err(Error::precondition_failed(Operation::Store, key.clone(), current));
+                return Err(Error::precondition_failed(key.clone(), current).with_operation(Operation::Store));
             }
             crate::pause().await;
             self.0.store(key, data, Precondition::None).await
@@ -125,7 +125,7 @@ flaw!(
         async fn remove(&self, key: &TokenKey, precondition: Precondition) -> Result<bool> {
             let current = self.0.get(key).await?.map(|stored| stored.revision);
             if !precondition.holds(current) {
-                return Err(Error::precondition_failed(Operation::Remove, key.clone(), current));
+                return Err(Error::precondition_failed(key.clone(), current).with_operation(Operation::Remove));
             }
             crate::pause().await;
             self.0.remove(key, Precondition::None).await?;
@@ -149,7 +149,7 @@ macro_rules! revised {
                 async fn store(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
                     let current = self.get(key).await?.map(|stored| stored.revision);
                     if !precondition.holds(current) {
-                        return Err(Error::precondition_failed(Operation::Store, key.clone(), current));
+                        return Err(Error::precondition_failed(key.clone(), current).with_operation(Operation::Store));
                     }
                     self.0.store(key, data, Precondition::None).await?;
                     let mut writes = self.1.lock().unwrap();
@@ -162,7 +162,7 @@ macro_rules! revised {
                     for write in writes {
                         let current = self.get(write.key).await?.map(|stored| stored.revision);
                         if !write.precondition.holds(current) {
-                            return Err(Error::precondition_failed(Operation::StoreAll, write.key.clone(), current));
+                            return Err(Error::precondition_failed(write.key.clone(), current).with_operation(Operation::StoreAll));
                         }
                     }
                     let bare: Vec<_> = writes.iter().map(|w| Write::new(w.key, w.data, Precondition::None)).collect();
@@ -178,7 +178,7 @@ macro_rules! revised {
                 async fn remove(&self, key: &TokenKey, precondition: Precondition) -> Result<bool> {
                     let current = self.get(key).await?.map(|stored| stored.revision);
                     if !precondition.holds(current) {
-                        return Err(Error::precondition_failed(Operation::Remove, key.clone(), current));
+                        return Err(Error::precondition_failed(key.clone(), current).with_operation(Operation::Remove));
                     }
                     self.1.lock().unwrap().remove(key);
                     self.0.remove(key, Precondition::None).await
@@ -260,7 +260,7 @@ fn distorted(error: Error, key: impl FnOnce(&TokenKey) -> TokenKey, current: Opt
     match error.conflict() {
         Some(conflict) => {
             let current = current.unwrap_or(conflict.current);
-            Error::precondition_failed(error.operation(), key(&conflict.key), current)
+            Error::precondition_failed(key(&conflict.key), current)
         }
         None => error,
     }
@@ -291,7 +291,7 @@ flaw!(
     ConflictAsBusy {
         async fn store(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
             self.0.store(key, data, precondition).await.map_err(|error| match error.conflict() {
-                Some(_) => Error::new(token_storage_core::ErrorKind::Busy, Operation::Store, "somebody else was first"),
+                Some(_) => Error::new(token_storage_core::ErrorKind::Busy, "somebody else was first").with_operation(Operation::Store),
                 None => error,
             })
         }

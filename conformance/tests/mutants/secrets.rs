@@ -41,7 +41,7 @@ flaw!(
             self.0.store(key, data, precondition).await.map_err(|error| match error.kind() {
                 ErrorKind::TooLarge => {
                     let text = format!("the record is too large: {}", data.access_token.expose());
-                    Error::new(ErrorKind::TooLarge, Operation::Store, text)
+                    Error::new(ErrorKind::TooLarge, text).with_operation(Operation::Store)
                 }
                 _ => error,
             })

@@ -118,7 +118,7 @@ flaw!(
 );
 
 fn invalid(text: String) -> Error {
-    Error::new(ErrorKind::InvalidInput, Operation::StoreAll, text)
+    Error::new(ErrorKind::InvalidInput, text).with_operation(Operation::StoreAll)
 }
 
 flaw!(
@@ -168,7 +168,7 @@ flaw!(
             self.0.store(key, data, precondition).await.map_err(|error| match (&data.refresh_token, error.kind()) {
                 (Some(token), ErrorKind::TooLarge) => {
                     let shown: String = token.expose().chars().take(20).collect();
-                    Error::new(ErrorKind::TooLarge, Operation::Store, format!("{shown} is too large"))
+                    Error::new(ErrorKind::TooLarge, format!("{shown} is too large")).with_operation(Operation::Store)
                 }
                 _ => error,
             })

@@ -335,7 +335,9 @@ impl<R: Rules> Guard<R> {
         let ended = R::SERVER_ENDS && entry.has_ended();
         if checked && !free && (entry.holder != Some(self.holder) || ended) {
             let message = "another holder has taken the lease over";
-            return Err(Error::new(ErrorKind::LeaseLost, Operation::Lease, message).with_key(&self.key));
+            return Err(Error::new(ErrorKind::LeaseLost, message)
+                .with_operation(Operation::Lease)
+                .with_key(&self.key));
         }
         change(entry, next);
         Ok(())

@@ -16,8 +16,9 @@ use token_storage_conformance::{
     Suite, Unreliable, WriteRefusing,
 };
 use token_storage_core::{
-    Cursor, Enumerate, Error, ErrorKind, Limits, MemoryStorage, Operation, Page, Precondition, RefreshLease, Result,
-    Revision, StorageInfo, StoredToken, TokenData, TokenKey, TokenStorage, Write, WriteMark, async_trait, record,
+    Cursor, Enumerate, Error, ErrorContext as _, ErrorKind, Limits, MemoryStorage, Operation, Page, Precondition,
+    RefreshLease, Result, Revision, StorageInfo, StoredToken, TokenData, TokenKey, TokenStorage, Write, WriteMark,
+    async_trait, record,
 };
 use token_storage_network::{Clock, LeaseStore, SystemClock, TimedLeases};
 
@@ -420,7 +421,7 @@ const TTL: Duration = Duration::from_millis(700);
 const TRIES: usize = 3;
 
 fn broke(operation: Operation) -> Error {
-    Error::new(ErrorKind::Unavailable, operation, "the connection broke").with_retry(None)
+    Error::new(ErrorKind::Unavailable, "the connection broke").with_operation(operation)
 }
 
 /// The client.
@@ -492,20 +493,20 @@ impl<F: Flaws> Client<F> {
         let Some(bytes) = there else {
             return match precondition.holds(None) {
                 true => Ok(()),
-                false => Err(Error::precondition_failed(op, key.clone(), None)),
+                false => Err(Error::precondition_failed(key.clone(), None).with_operation(op)),
             };
         };
         match read::<F>(key, bytes, op) {
             Err(error) if precondition == Precondition::None && !F::DAMAGE_STAYS => drop(error),
             Err(error) if F::DAMAGE_IS_CONFLICT && precondition != Precondition::None => {
                 drop(error);
-                return Err(Error::precondition_failed(op, key.clone(), None));
+                return Err(Error::precondition_failed(key.clone(), None).with_operation(op));
             }
             Err(error) => return Err(error),
             Ok(stored) => {
                 let revision = stored.map(|stored| stored.revision);
                 if !precondition.holds(revision) {
-                    return Err(Error::precondition_failed(op, key.clone(), revision));
+                    return Err(Error::precondition_failed(key.clone(), revision).with_operation(op));
                 }
             }
         }
@@ -587,7 +588,7 @@ impl<F: Flaws> Client<F> {
                 Ok(Carried::Done) => return Ok(was_there),
                 Ok(Carried::ReadOnly) if F::REFUSED_IS_DONE => return Ok(was_there),
                 Ok(Carried::ReadOnly) if F::REFUSED_IS_CONFLICT => {
-                    return Err(Error::precondition_failed(op, wanted[0].0.clone(), None));
+                    return Err(Error::precondition_failed(wanted[0].0.clone(), None).with_operation(op));
                 }
                 Ok(Carried::ReadOnly) => return Err(read_only(op)),
                 Ok(Carried::Contended) => {}
@@ -622,7 +623,7 @@ impl<F: Flaws> Client<F> {
 }
 
 fn read_only(operation: Operation) -> Error {
-    Error::new(ErrorKind::PermissionDenied, operation, "the server refuses writes")
+    Error::new(ErrorKind::PermissionDenied, "the server refuses writes").with_operation(operation)
 }
 
 fn decode(bytes: &[u8]) -> Result<record::Record, String> {
@@ -641,7 +642,9 @@ fn damage<F: Flaws>(key: &TokenKey, operation: Operation, bytes: &[u8]) -> Error
     } else {
         "".into()
     };
-    Error::new(kind, operation, format!("the record is damaged{quoted}")).with_key(key)
+    Error::new(kind, format!("the record is damaged{quoted}"))
+        .with_operation(operation)
+        .with_key(key)
 }
 
 fn read<F: Flaws>(key: &TokenKey, bytes: &[u8], operation: Operation) -> Result<Option<StoredToken>> {
@@ -677,7 +680,7 @@ impl<F: Flaws> TokenStorage for Client<F> {
     }
 
     async fn remove(&self, key: &TokenKey, precondition: Precondition) -> Result<bool> {
-        LIMITS.check_key(key, Operation::Remove)?;
+        LIMITS.check_key(key).during(Operation::Remove)?;
         if F::DAMAGE_IS_NOT_REMOVED {
             let there = self.bytes(key, Operation::Remove)?;
             if there.is_some_and(|bytes| decode(&bytes).is_err()) && precondition == Precondition::None {
@@ -712,7 +715,7 @@ impl<F: Flaws> Client<F> {
             (records.keys().cloned().collect(), damaged)
         });
         match listed {
-            Ok((_, true)) => Err(Error::new(ErrorKind::Corrupt, Operation::List, "a record is damaged")),
+            Ok((_, true)) => Err(Error::new(ErrorKind::Corrupt, "a record is damaged").with_operation(Operation::List)),
             Ok((keys, false)) => Ok(keys),
             Err(Broke) => Err(broke(Operation::List)),
         }
@@ -767,11 +770,9 @@ impl<F: Flaws> Store<F> {
                 locked(&self.server.leases).insert((self.other, key.clone()), forever);
                 Err(broke(Operation::Lease).with_unknown_outcome())
             }
-            (Err(Broke), LeaseFlaw::LostIsLost) if changes && !releases => Err(Error::new(
-                ErrorKind::LeaseLost,
-                Operation::Lease,
-                "another holder must have it",
-            )),
+            (Err(Broke), LeaseFlaw::LostIsLost) if changes && !releases => {
+                Err(Error::new(ErrorKind::LeaseLost, "another holder must have it").with_operation(Operation::Lease))
+            }
             (Err(Broke), _) => Err(broke(Operation::Lease).with_unknown_outcome()),
         }
     }

@@ -31,7 +31,7 @@ impl MyStorage {
 /// Not `Unavailable`, which would tell the suite that nothing can be known.
 fn not_written(operation: Operation, step: &str) -> Error {
     let message = format!("not written yet; see {step} of docs/writing-a-backend.md");
-    Error::new(ErrorKind::Misconfigured, operation, message)
+    Error::new(ErrorKind::Misconfigured, message).with_operation(operation)
 }
 
 #[async_trait]

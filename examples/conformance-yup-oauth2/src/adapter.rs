@@ -129,7 +129,7 @@ impl YupStorage {
         if precondition.holds(current) {
             return Ok(());
         }
-        Err(Error::precondition_failed(operation, key.clone(), current))
+        Err(Error::precondition_failed(key.clone(), current).with_operation(operation))
     }
 
     async fn write(&self, writes: &[Write<'_>], operation: Operation) -> Result<Vec<Revision>> {
@@ -161,11 +161,11 @@ fn scope(key: &TokenKey) -> String {
 
 /// Without the cause: it might quote what was sent.
 fn failed(operation: Operation) -> Error {
-    Error::new(ErrorKind::Unavailable, operation, "yup-oauth2 reports an error")
+    Error::new(ErrorKind::Unavailable, "yup-oauth2 reports an error").with_operation(operation)
 }
 
 fn corrupt(operation: Operation) -> Error {
-    Error::new(ErrorKind::Corrupt, operation, "tokens.json is damaged")
+    Error::new(ErrorKind::Corrupt, "tokens.json is damaged").with_operation(operation)
 }
 
 #[async_trait]

@@ -4,7 +4,7 @@
 
 use std::path::PathBuf;
 
-use token_storage_core::{ErrorKind, Operation, Result};
+use token_storage_core::{ErrorKind, Result};
 use zeroize::Zeroizing;
 
 use crate::{
@@ -24,38 +24,38 @@ impl Folder {
     }
 
     /// The batch that is stored but not yet in its place; empty if there is none.
-    pub(crate) fn batch(&self, operation: Operation) -> Result<Batch> {
+    pub(crate) fn batch(&self) -> Result<Batch> {
         let path = self.batch_path();
-        match Self::read(&path, operation)? {
+        match Self::read(&path)? {
             None => Ok(Batch::new()),
-            Some(text) => decode(&text).ok_or_else(|| corrupt(&path, operation, "it is not a batch")),
+            Some(text) => decode(&text).ok_or_else(|| corrupt(&path, "it is not a batch")),
         }
     }
 
     /// Stores a batch. The lock is held.
-    pub(crate) fn store_batch(&self, batch: &Batch, operation: Operation) -> Result<()> {
-        Self::replace(&self.batch_path(), &encode(batch), operation)?;
+    pub(crate) fn store_batch(&self, batch: &Batch) -> Result<()> {
+        Self::replace(&self.batch_path(), &encode(batch))?;
         // Stored it is; should this fail, readers still find it, and the next writer goes on.
-        let _ = self.put_in_place(batch, operation);
+        let _ = self.put_in_place(batch);
         Ok(())
     }
 
     /// Finishes what a killed writer began. The lock is held.
-    pub(crate) fn finish_batch(&self, operation: Operation) -> Result<()> {
-        match self.batch(operation) {
+    pub(crate) fn finish_batch(&self) -> Result<()> {
+        match self.batch() {
             Ok(batch) if batch.is_empty() => Ok(()),
-            Ok(batch) => self.put_in_place(&batch, operation),
-            Err(error) if error.kind() == ErrorKind::Corrupt => keep_aside(&self.batch_path(), operation),
+            Ok(batch) => self.put_in_place(&batch),
+            Err(error) if error.kind() == ErrorKind::Corrupt => keep_aside(&self.batch_path()),
             Err(error) => Err(error),
         }
     }
 
     /// The batch is deleted, durably, before anything else is written: after a power loss it would undo a later write.
-    fn put_in_place(&self, batch: &Batch, operation: Operation) -> Result<()> {
+    fn put_in_place(&self, batch: &Batch) -> Result<()> {
         for (name, text) in batch {
-            Self::replace(&self.root.join(name), text, operation)?;
+            Self::replace(&self.root.join(name), text)?;
         }
-        Self::delete(&self.batch_path(), operation)?;
+        Self::delete(&self.batch_path())?;
         Ok(())
     }
 }
@@ -112,7 +112,7 @@ mod tests {
         storage.store(&a, &old, Precondition::None).await.unwrap();
         let folder = Folder::new(place.path().to_owned());
         let batch = vec![content(&a, "new"), content(&b, "new")];
-        Folder::replace(&folder.batch_path(), &encode(&batch), Operation::StoreAll).unwrap();
+        Folder::replace(&folder.batch_path(), &encode(&batch)).unwrap();
 
         assert_eq!(stored(&storage, &a).await, "new");
         assert_eq!(stored(&storage, &b).await, "new");

@@ -2,20 +2,20 @@
 
 use std::{fs, path::Path};
 
-use token_storage_core::{Error, ErrorKind, Operation, Result, WriteMark};
+use token_storage_core::{Error, ErrorKind, Result, WriteMark};
 use token_storage_files::{beside, io_error, sync_directory};
 
-pub(crate) fn corrupt(path: &Path, operation: Operation, what: impl std::fmt::Display) -> Error {
+pub(crate) fn corrupt(path: &Path, what: impl std::fmt::Display) -> Error {
     let message = format!(
         "{} is damaged: {what}; restore it, or log in again: the next login keeps it aside",
         path.display()
     );
-    Error::new(ErrorKind::Corrupt, operation, message)
+    Error::new(ErrorKind::Corrupt, message)
 }
 
 /// Moves a damaged file out of the way of what is about to be written. Its name is no record's any more.
-pub(crate) fn keep_aside(path: &Path, operation: Operation) -> Result<()> {
+pub(crate) fn keep_aside(path: &Path) -> Result<()> {
     let kept = beside(path, &format!(".damaged-{}", WriteMark::random()?));
-    fs::rename(path, &kept).map_err(|error| io_error(operation, path, "keep aside", error))?;
-    sync_directory(path).map_err(|error| io_error(operation, path, "keep aside", error).with_unknown_outcome())
+    fs::rename(path, &kept).map_err(|error| io_error(path, "keep aside", error))?;
+    sync_directory(path).map_err(|error| io_error(path, "keep aside", error).with_unknown_outcome())
 }

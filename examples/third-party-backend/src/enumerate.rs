@@ -1,6 +1,6 @@
 use std::{collections::BTreeMap, fs, io, path::Path, time::Instant};
 
-use token_storage_core::{Cursor, Enumerate, Operation, Page, Result, TokenKey, async_trait};
+use token_storage_core::{Cursor, Enumerate, ErrorContext as _, Operation, Page, Result, TokenKey, async_trait};
 use token_storage_files::io_error;
 
 use crate::{FolderStorage, folder::Folder, record};
@@ -13,7 +13,7 @@ type Keys = BTreeMap<String, Option<TokenKey>>;
 impl Folder {
     fn keys(&self, deadline: Instant) -> Result<Keys> {
         let _lock = self.lock_for_listing(deadline)?;
-        let failed = |error| io_error(Operation::List, &self.root, "list", error);
+        let failed = |error| io_error(&self.root, "list", error);
         let entries = match fs::read_dir(&self.root) {
             Ok(entries) => entries,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Keys::new()),
@@ -28,7 +28,7 @@ impl Folder {
             }
         }
         // What is stored but not yet in its place.
-        for (name, text) in self.batch(Operation::List)? {
+        for (name, text) in self.batch()? {
             keys.insert(name, record::split(&text).map(|(key, _)| key));
         }
         Ok(keys)
@@ -36,7 +36,7 @@ impl Folder {
 }
 
 fn key_in(path: &Path) -> Result<Option<TokenKey>> {
-    match Folder::read(path, Operation::List) {
+    match Folder::read(path) {
         Ok(text) => Ok(text.and_then(|text| record::split(&text).map(|(key, _)| key))),
         Err(error) if error.kind() == token_storage_core::ErrorKind::Corrupt => Ok(None),
         Err(error) => Err(error),
@@ -51,8 +51,9 @@ impl FolderStorage {
         name: impl Fn(&T) -> &str,
     ) -> Result<Page<T>> {
         let keys = self
-            .exclusively(Operation::List, |folder, deadline| folder.keys(deadline))
-            .await?;
+            .exclusively(|folder, deadline| folder.keys(deadline))
+            .await
+            .during(Operation::List)?;
         // Nobody knows whose they are: they are counted once, on the first page.
         let unnameable = keys.values().filter(|key| key.is_none()).count();
         let mut items: Vec<T> = keys.into_values().flatten().filter_map(item).collect();

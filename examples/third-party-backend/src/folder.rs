@@ -4,7 +4,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use token_storage_core::{Error, ErrorKind, Operation, Result, TokenKey};
+use token_storage_core::{Error, ErrorKind, Result, TokenKey};
 use token_storage_files::{self as files, LockGuard, SidecarLock, io_error};
 use zeroize::Zeroizing;
 
@@ -31,27 +31,22 @@ impl Folder {
     }
 
     /// Does a writer's work under the lock. Before it does anything else, it tidies up after one that died, or that failed.
-    pub(crate) fn locked<T>(
-        &self,
-        deadline: Instant,
-        operation: Operation,
-        work: impl FnOnce() -> Result<T>,
-    ) -> Result<T> {
-        let mut lock = self.lock_for_writing(deadline, operation)?;
+    pub(crate) fn locked<T>(&self, deadline: Instant, work: impl FnOnce() -> Result<T>) -> Result<T> {
+        let mut lock = self.lock_for_writing(deadline)?;
         let done = work()?;
         lock.finish_work();
         Ok(done)
     }
 
-    fn lock_for_writing(&self, deadline: Instant, operation: Operation) -> Result<LockGuard> {
-        let failed = |error| io_error(operation, self.lock.path(), "lock", error);
+    fn lock_for_writing(&self, deadline: Instant) -> Result<LockGuard> {
+        let failed = |error| io_error(self.lock.path(), "lock", error);
         files::create_parents(self.lock.path()).map_err(failed)?;
         self.tighten();
         let Some(mut guard) = self.lock.acquire_until(deadline).map_err(failed)? else {
-            return Err(self.busy(operation));
+            return Err(self.busy());
         };
         guard.begin_work_with(|_| self.sweep()).map_err(failed)?;
-        self.finish_batch(operation)?;
+        self.finish_batch()?;
         Ok(guard)
     }
 
@@ -63,19 +58,19 @@ impl Folder {
         }
         match self.lock.acquire_until(deadline) {
             Ok(Some(guard)) => Ok(Some(guard)),
-            Ok(None) => Err(self.busy(Operation::List)),
+            Ok(None) => Err(self.busy()),
             Err(error) if error.kind() == io::ErrorKind::ReadOnlyFilesystem => Ok(None),
-            Err(error) => Err(io_error(Operation::List, self.lock.path(), "lock", error)),
+            Err(error) => Err(io_error(self.lock.path(), "lock", error)),
         }
     }
 
-    fn busy(&self, operation: Operation) -> Error {
+    fn busy(&self) -> Error {
         let message = format!(
             "other processes have held {} for {} s; try again",
             self.lock.path().display(),
             WAIT.as_secs()
         );
-        Error::new(ErrorKind::Busy, operation, message)
+        Error::new(ErrorKind::Busy, message)
     }
 
     /// A folder that others may enter is made owner-only, and said to have been open (D4).
@@ -100,24 +95,24 @@ impl Folder {
     }
 
     /// The file's text; `None` if there is no such file. The error keeps no bytes that it found (S1).
-    pub(crate) fn read(path: &Path, operation: Operation) -> Result<Option<Zeroizing<String>>> {
+    pub(crate) fn read(path: &Path) -> Result<Option<Zeroizing<String>>> {
         let bytes = match fs::read(path) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(io_error(operation, path, "read", error)),
+            Err(error) => return Err(io_error(path, "read", error)),
         };
         match String::from_utf8(bytes) {
             Ok(text) => Ok(Some(Zeroizing::new(text))),
             Err(error) => {
                 drop(Zeroizing::new(error.into_bytes()));
-                Err(crate::damage::corrupt(path, operation, "it is not UTF-8"))
+                Err(crate::damage::corrupt(path, "it is not UTF-8"))
             }
         }
     }
 
     /// Puts a new content in the place of the old one, durably and in one step (A1, D1).
-    pub(crate) fn replace(path: &Path, text: &str, operation: Operation) -> Result<()> {
-        let failed = |error| io_error(operation, path, "write", error);
+    pub(crate) fn replace(path: &Path, text: &str) -> Result<()> {
+        let failed = |error| io_error(path, "write", error);
         let replacement = files::Replacement::begin(path, true).map_err(failed)?;
         io::Write::write_all(&mut replacement.file(), text.as_bytes()).map_err(failed)?;
         match replacement.commit() {
@@ -128,8 +123,8 @@ impl Folder {
     }
 
     /// Removes a file durably and says whether it was there.
-    pub(crate) fn delete(path: &Path, operation: Operation) -> Result<bool> {
-        let failed = |error| io_error(operation, path, "remove", error);
+    pub(crate) fn delete(path: &Path) -> Result<bool> {
+        let failed = |error| io_error(path, "remove", error);
         // Opened before anything is done: afterwards it must not be what fails.
         let directory = files::Directory::of(path).map_err(failed)?;
         match fs::remove_file(path) {

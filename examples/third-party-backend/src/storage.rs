@@ -8,9 +8,9 @@ use std::{
 };
 
 use token_storage_core::{
-    Durability, Enumerate, Error, ErrorKind, LeaseKind, Limits, Operation, Precondition, RefreshLease, Result,
-    Revision, SharingScope, StorageInfo, StoredToken, TokenData, TokenKey, TokenStorage, Write, WriteMark, async_trait,
-    record as json,
+    Durability, Enumerate, Error, ErrorContext as _, ErrorKind, LeaseKind, Limits, Operation, Precondition,
+    RefreshLease, Result, Revision, SharingScope, StorageInfo, StoredToken, TokenData, TokenKey, TokenStorage, Write,
+    WriteMark, async_trait, record as json,
 };
 use token_storage_files::{FileLease, ProveWritable, io_error, on_own_thread};
 use tokio::sync::Mutex;
@@ -76,13 +76,13 @@ impl FolderStorage {
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         // A later change of the working directory must not move the storage.
-        let root = std::path::absolute(path).map_err(|error| io_error(Operation::Open, path, "use", error))?;
+        let root = std::path::absolute(path).map_err(|error| io_error(path, "use", error))?;
         if root.exists() && !root.is_dir() {
             let message = format!(
                 "{} is not a folder; name one, or a path where none is yet",
                 path.display()
             );
-            return Err(Error::new(ErrorKind::Misconfigured, Operation::Open, message));
+            return Err(Error::new(ErrorKind::Misconfigured, message));
         }
         let folder = Arc::new(Folder::new(root));
         let turn = Arc::default();
@@ -97,20 +97,17 @@ impl FolderStorage {
     /// Runs what needs the lock, one at a time, on a thread of its own; gives it the end of its patience.
     pub(crate) async fn exclusively<T: Send + 'static>(
         &self,
-        operation: Operation,
         work: impl FnOnce(&Folder, Instant) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        exclusively(&self.folder, &self.turn, operation, work).await
+        exclusively(&self.folder, &self.turn, work).await
     }
 
-    async fn write(&self, writes: &[Write<'_>], operation: Operation) -> Result<Vec<Revision>> {
-        let changes = encode(writes).map_err(|error| error.with_operation(operation))?;
+    async fn write(&self, writes: &[Write<'_>]) -> Result<Vec<Revision>> {
+        let changes = encode(writes)?;
         let revisions = changes.iter().map(|change| change.revision).collect();
         if !changes.is_empty() {
-            self.exclusively(operation, move |folder, deadline| {
-                folder.write(changes, deadline, operation)
-            })
-            .await?;
+            self.exclusively(move |folder, deadline| folder.write(changes, deadline))
+                .await?;
         }
         Ok(revisions)
     }
@@ -119,7 +116,6 @@ impl FolderStorage {
 async fn exclusively<T: Send + 'static>(
     folder: &Arc<Folder>,
     turn: &Turn,
-    operation: Operation,
     work: impl FnOnce(&Folder, Instant) -> Result<T> + Send + 'static,
 ) -> Result<T> {
     // Counted from here, so that a queue of callers waits together and not one after another.
@@ -127,7 +123,7 @@ async fn exclusively<T: Send + 'static>(
     let folder = Arc::clone(folder);
     let held = Arc::clone(&turn.lock).lock_owned().await;
     let caller = Caller(turn);
-    let done = on_own_thread(operation, move || {
+    let done = on_own_thread(move || {
         let result = work(&folder, deadline);
         drop(held);
         result
@@ -161,8 +157,8 @@ impl TokenStorage for FolderStorage {
     async fn get(&self, key: &TokenKey) -> Result<Option<StoredToken>> {
         self.turn.settle().await;
         let (folder, key) = (Arc::clone(&self.folder), key.clone());
-        let read = on_own_thread(Operation::Get, move || folder.record(&key, Operation::Get));
-        Ok(read.await?.map(|record| StoredToken {
+        let read = on_own_thread(move || folder.record(&key));
+        Ok(read.await.during(Operation::Get)?.map(|record| StoredToken {
             data: record.data,
             revision: record.revision,
         }))
@@ -170,19 +166,18 @@ impl TokenStorage for FolderStorage {
 
     async fn store(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
         let write = Write::new(key, data, precondition);
-        Ok(self.write(&[write], Operation::Store).await?[0])
+        Ok(self.write(&[write]).await.during(Operation::Store)?[0])
     }
 
     async fn store_all(&self, writes: &[Write<'_>]) -> Result<Vec<Revision>> {
-        self.write(writes, Operation::StoreAll).await
+        self.write(writes).await.during(Operation::StoreAll)
     }
 
     async fn remove(&self, key: &TokenKey, precondition: Precondition) -> Result<bool> {
         let key = key.clone();
-        self.exclusively(Operation::Remove, move |folder, deadline| {
-            folder.remove(&key, precondition, deadline)
-        })
-        .await
+        self.exclusively(move |folder, deadline| folder.remove(&key, precondition, deadline))
+            .await
+            .during(Operation::Remove)
     }
 
     fn describe(&self) -> StorageInfo {
@@ -212,7 +207,7 @@ struct Prover {
 impl ProveWritable for Prover {
     async fn prove_writable(&self, key: &TokenKey) -> Result<()> {
         let key = key.clone();
-        exclusively(&self.folder, &self.turn, Operation::Lease, move |folder, deadline| {
+        exclusively(&self.folder, &self.turn, move |folder, deadline| {
             folder.prove_writable(&key, deadline)
         })
         .await

@@ -6,7 +6,7 @@ use std::{
     time::Instant,
 };
 
-use token_storage_core::{Error, ErrorKind, Operation, Precondition, Result, Revision, TokenKey, record::Record};
+use token_storage_core::{Error, ErrorKind, Precondition, Result, Revision, TokenKey, record::Record};
 use token_storage_files::{Replacement, io_error};
 use zeroize::Zeroizing;
 
@@ -28,16 +28,16 @@ pub(crate) struct Change {
 
 impl Folder {
     /// The record of a key, and never one that another key's file holds.
-    pub(crate) fn record(&self, key: &TokenKey, operation: Operation) -> Result<Option<Record>> {
+    pub(crate) fn record(&self, key: &TokenKey) -> Result<Option<Record>> {
         let (name, path) = (record::file_name(key), self.path(key));
-        let batch = self.batch(operation)?;
+        let batch = self.batch()?;
         let stored = batch.into_iter().find(|(stored, _)| *stored == name);
         let text = match stored {
             Some((_, text)) => Some(text),
-            None => Self::read(&path, operation).map_err(|error| error.with_key(key))?,
+            None => Self::read(&path).map_err(|error| error.with_key(key))?,
         };
         let Some(text) = text else { return Ok(None) };
-        let damaged = |what: &dyn std::fmt::Display| corrupt(&path, operation, what).with_key(key);
+        let damaged = |what: &dyn std::fmt::Display| corrupt(&path, what).with_key(key);
         match record::split(&text) {
             Some((found, json)) if found == *key => match token_storage_core::record::decode(json) {
                 Ok(record) => Ok(Some(record)),
@@ -49,29 +49,28 @@ impl Folder {
     }
 
     /// All preconditions are checked before anything is written.
-    pub(crate) fn write(&self, changes: Vec<Change>, deadline: Instant, operation: Operation) -> Result<()> {
-        self.locked(deadline, operation, || self.write_locked(changes, operation))
+    pub(crate) fn write(&self, changes: Vec<Change>, deadline: Instant) -> Result<()> {
+        self.locked(deadline, || self.write_locked(changes))
     }
 
-    fn write_locked(&self, changes: Vec<Change>, operation: Operation) -> Result<()> {
+    fn write_locked(&self, changes: Vec<Change>) -> Result<()> {
         let mut damaged = Vec::new();
         for change in &changes {
-            if self.is_damaged(&change.key, change.precondition, operation)? {
+            if self.is_damaged(&change.key, change.precondition)? {
                 damaged.push(self.path(&change.key));
             }
         }
         for path in damaged {
-            keep_aside(&path, operation)?;
+            keep_aside(&path)?;
         }
         if let [change] = &changes[..] {
-            return Self::replace(&self.path(&change.key), &change.text, operation)
-                .map_err(|error| error.with_key(&change.key));
+            return Self::replace(&self.path(&change.key), &change.text).map_err(|error| error.with_key(&change.key));
         }
         let batch: Batch = changes
             .into_iter()
             .map(|change| (record::file_name(&change.key), change.text))
             .collect();
-        self.store_batch(&batch, operation)
+        self.store_batch(&batch)
     }
 
     pub(crate) fn remove(&self, key: &TokenKey, precondition: Precondition, deadline: Instant) -> Result<bool> {
@@ -79,12 +78,12 @@ impl Folder {
         if !self.root.exists() && precondition.holds(None) {
             return Ok(false);
         }
-        self.locked(deadline, Operation::Remove, || {
+        self.locked(deadline, || {
             if precondition != Precondition::None {
-                let current = self.record(key, Operation::Remove)?.map(|record| record.revision);
-                holds(key, precondition, current, Operation::Remove)?;
+                let current = self.record(key)?.map(|record| record.revision);
+                holds(key, precondition, current)?;
             }
-            Self::delete(&self.path(key), Operation::Remove).map_err(|error| error.with_key(key))
+            Self::delete(&self.path(key)).map_err(|error| error.with_key(key))
         })
     }
 
@@ -99,25 +98,25 @@ impl Folder {
             replacement.file().sync_all()?;
             replacement.discard()
         };
-        self.locked(deadline, Operation::Lease, || {
-            filled().map_err(|error| io_error(Operation::Lease, &path, "write", error).with_key(key))
+        self.locked(deadline, || {
+            filled().map_err(|error| io_error(&path, "write", error).with_key(key))
         })
     }
 
     /// Whether what is there is damaged; an error if the precondition does not hold. Damage has no revision to compare:
     /// only a write without precondition replaces it.
-    fn is_damaged(&self, key: &TokenKey, precondition: Precondition, operation: Operation) -> Result<bool> {
-        match self.record(key, operation) {
-            Ok(record) => holds(key, precondition, record.map(|record| record.revision), operation).map(|()| false),
+    fn is_damaged(&self, key: &TokenKey, precondition: Precondition) -> Result<bool> {
+        match self.record(key) {
+            Ok(record) => holds(key, precondition, record.map(|record| record.revision)).map(|()| false),
             Err(error) if error.kind() == ErrorKind::Corrupt && precondition == Precondition::None => Ok(true),
             Err(error) => Err(error),
         }
     }
 }
 
-fn holds(key: &TokenKey, precondition: Precondition, current: Option<Revision>, operation: Operation) -> Result<()> {
+fn holds(key: &TokenKey, precondition: Precondition, current: Option<Revision>) -> Result<()> {
     if precondition.holds(current) {
         return Ok(());
     }
-    Err(Error::precondition_failed(operation, key.clone(), current))
+    Err(Error::precondition_failed(key.clone(), current))
 }

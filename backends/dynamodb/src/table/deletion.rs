@@ -2,9 +2,9 @@ use aws_sdk_dynamodb::{
     error::ProvideErrorMetadata,
     types::{TableDescription, TableStatus},
 };
-use token_storage_core::{Error, ErrorKind, Result};
+use token_storage_core::{Error, ErrorContext as _, ErrorKind, Operation, Result};
 
-use super::{MANAGE, Pauses};
+use super::Pauses;
 use crate::{DynamoDbStorage, error::from_sdk, inner::Inner};
 
 impl DynamoDbStorage {
@@ -17,24 +17,27 @@ impl DynamoDbStorage {
     /// - [`Busy`](ErrorKind::Busy): it is just being created or changed, or is still there after five minutes.
     /// - [`Unavailable`](ErrorKind::Unavailable): among others, if it is protected against deletion.
     pub async fn delete_table(&self) -> Result<bool> {
-        let inner = &self.inner;
-        if let Err(error) = inner.client.delete_table().table_name(inner.table()).send().await {
-            match error.code() {
-                Some("ResourceNotFoundException") => return Ok(false),
-                Some("ResourceInUseException") if inner.is_being_deleted().await? => {}
-                Some("ResourceInUseException") => {
-                    let message = format!("{} is being created or changed; try again", inner.place.describe());
-                    return Err(Error::new(ErrorKind::Busy, MANAGE, message));
-                }
-                _ => return Err(from_sdk(&error, MANAGE, &inner.place).with_unknown_outcome()),
-            }
-        }
-        inner.wait_until_gone().await?;
-        Ok(true)
+        self.inner.delete_table().await.during(Operation::Manage)
     }
 }
 
 impl Inner {
+    async fn delete_table(&self) -> Result<bool> {
+        if let Err(error) = self.client.delete_table().table_name(self.table()).send().await {
+            match error.code() {
+                Some("ResourceNotFoundException") => return Ok(false),
+                Some("ResourceInUseException") if self.is_being_deleted().await? => {}
+                Some("ResourceInUseException") => {
+                    let message = format!("{} is being created or changed; try again", self.place.describe());
+                    return Err(Error::new(ErrorKind::Busy, message));
+                }
+                _ => return Err(from_sdk(&error, &self.place).with_unknown_outcome()),
+            }
+        }
+        self.wait_until_gone().await?;
+        Ok(true)
+    }
+
     pub(super) async fn is_being_deleted(&self) -> Result<bool> {
         let table = self.find_table().await?;
         Ok(table.as_ref().is_none_or(is_being_deleted))
@@ -47,7 +50,7 @@ impl Inner {
             if pauses.are_over() {
                 let (place, seconds) = (self.place.describe(), pauses.limit());
                 let message = format!("{place} is still being deleted after {seconds} s; look again later");
-                return Err(Error::new(ErrorKind::Busy, MANAGE, message));
+                return Err(Error::new(ErrorKind::Busy, message));
             }
             pauses.wait().await?;
         }

@@ -40,7 +40,7 @@ impl RecordDamaging for DynamoDb {
             .table_name(&table.name)
             .item("token_data_id", id)
             .item("access_token", AttributeValue::B(Blob::new(bytes)));
-        let failed = |error| Error::new(ErrorKind::Unavailable, Operation::Manage, format!("{error:?}"));
+        let failed = |error| Error::new(ErrorKind::Unavailable, format!("{error:?}")).with_operation(Operation::Manage);
         put.send().await.map(drop).map_err(failed)
     }
 }
