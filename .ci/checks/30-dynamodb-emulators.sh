@@ -70,11 +70,15 @@ transactions=(
     keys::parts_do_not_shift
     keys::what_a_codec_folds_is_distinct
     keys::what_a_collation_folds_is_distinct
+    kills::a_batch_is_whole
     limits::a_batch_of_half_the_declared_size_fits
     model::random_sequences_do_what_the_model_does
     model::random_sequences_through_several_handles
     network::a_refusal_whose_answer_is_lost_is_no_success
     network::a_write_whose_requests_are_lost_is_not_acknowledged
+    processes::batches_that_overlap_do_not_block_each_other
+    processes::of_racing_batches_one_wins
+    processes::waiting_for_a_stopped_writer_is_bounded
     revisions::of_batches_never_repeat
 )
 # It has neither time to live nor deletion protection.
@@ -103,7 +107,11 @@ races=(
     concurrency::of_racing_swaps_one_wins
     histories::calls_of_one_handle_are_linearizable
     histories::calls_of_several_handles_are_linearizable
+    kills::a_batch_is_whole
     lease::of_racing_tasks_one_gets_it
+    processes::batches_that_overlap_do_not_block_each_other
+    processes::of_racing_batches_one_wins
+    processes::of_racing_removes_one_finds_it
 )
 # Its limit for an item is 405 KB in place of 400 KiB.
 sizes=(k7_the_largest_record_is_stored)

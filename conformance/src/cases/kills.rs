@@ -1,6 +1,6 @@
 use std::{collections::BTreeSet, time::Duration};
 
-use token_storage_core::Precondition;
+use token_storage_core::{Precondition, TokenKey};
 
 use crate::{
     Case, Level, Need,
@@ -35,6 +35,10 @@ pub(super) const CASES: &[Case] = &[
         |cx| Box::pin(a_killed_writer_blocks_nobody(cx)),
     )
     .needs(NEEDS),
+    Case::new(Level::Durable, "kills::a_batch_is_whole", &["A2", "D1"], |cx| {
+        Box::pin(a_batch_is_whole(cx))
+    })
+    .needs(NEEDS),
     Case::new(Level::Durable, "kills::nothing_is_left_behind", &["D2"], |cx| {
         Box::pin(nothing_is_left_behind(cx))
     })
@@ -62,10 +66,7 @@ async fn flood_and_kill(cx: &Cx, distinct: bool, rng: &mut Rng) -> Check<usize> 
     worker.send(&flood).await?;
     let mut last = 0;
     for _ in 0..=rng.below(7) {
-        match worker.receive().await? {
-            Reply::Acknowledged { number } => last = number,
-            reply => return fail("D1", "a worker stores", format!("{reply:?}"), "acknowledged writes"),
-        }
+        last = acknowledged(worker.receive().await?)?;
     }
     tokio::time::sleep(moment(rng)).await;
     for reply in worker.kill().await? {
@@ -107,6 +108,51 @@ async fn all_acknowledged_records_survive(cx: Cx) -> Check {
         cx.touch(&cx.key(&format!("flood{}", last + 1)));
     }
     Ok(())
+}
+
+/// A batch in whose middle its writer was killed is there as a whole, or not at all; one that was acknowledged is there.
+async fn a_batch_is_whole(cx: Cx) -> Check {
+    let mut rng = cx.rng();
+    let keys: Vec<TokenKey> = (0..12).map(|index| cx.key(&format!("batch{index}"))).collect();
+    keys.iter().for_each(|key| cx.touch(key));
+    for _ in 0..rounds() {
+        let mut worker = Worker::start(&cx)?;
+        let request = Request::FloodBatches {
+            keys: keys.iter().map(Into::into).collect(),
+        };
+        worker.send(&request).await?;
+        let mut last = 0;
+        for _ in 0..=rng.below(5) {
+            last = acknowledged(worker.receive().await?)?;
+        }
+        tokio::time::sleep(moment(&mut rng)).await;
+        for reply in worker.kill().await? {
+            last = last.max(acknowledged(reply)?);
+        }
+        cx.note(format!("killed after batch {last} was acknowledged"));
+        let storage = cx.open().await?;
+        let first = storage.get(&keys[0]).await?;
+        let whole = [last, last + 1].map(|number| full(&number.to_string()));
+        let Some(first) = first.filter(|first| whole.contains(&first.data)) else {
+            return fail(
+                "D1",
+                "an acknowledged batch is there",
+                "it is not",
+                "its records, or the next ones",
+            );
+        };
+        for key in &keys[1..] {
+            stored("A2", &storage.get(key).await?, &first.data)?;
+        }
+    }
+    Ok(())
+}
+
+fn acknowledged(reply: Reply) -> Check<usize> {
+    match reply {
+        Reply::Acknowledged { number } => Ok(number),
+        reply => fail("D1", "a worker stores", format!("{reply:?}"), "acknowledged writes"),
+    }
 }
 
 async fn a_killed_writer_blocks_nobody(cx: Cx) -> Check {

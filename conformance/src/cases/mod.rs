@@ -31,6 +31,7 @@ mod network_leases;
 mod paging;
 mod preconditions;
 mod process_leases;
+mod process_writes;
 mod processes;
 mod record_damage;
 mod records;
@@ -39,6 +40,7 @@ mod removal;
 mod revisions;
 mod second_way;
 mod secrets;
+mod stopped_writers;
 mod talk;
 mod timed_leases;
 
@@ -79,6 +81,8 @@ pub fn cases() -> &'static [Case] {
             handles::CASES,
             concurrency::CASES,
             processes::CASES,
+            process_writes::CASES,
+            stopped_writers::CASES,
             lease_processes::CASES,
             kills::CASES,
             files::CASES,

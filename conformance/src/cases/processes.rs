@@ -3,7 +3,7 @@ use std::time::Duration;
 use token_storage_core::{Precondition, Revision, TokenKey};
 use tokio::time::Instant;
 
-use super::{kills::moment, secrets::clean};
+use super::secrets::clean;
 use crate::{
     Case, Level, Need,
     check::{Check, fail, same, stored},
@@ -44,20 +44,13 @@ pub(super) const CASES: &[Case] = &[
         |cx| Box::pin(a_new_place_can_be_opened_by_all_at_once(cx)),
     )
     .needs(NEEDS),
-    Case::new(
-        Level::Shared,
-        "processes::a_stopped_writer_does_not_stop_readers",
-        &["A1", "D4"],
-        |cx| Box::pin(a_stopped_writer_does_not_stop_readers(cx)),
-    )
-    .needs(NEEDS),
     Case::new(Level::Shared, "secrets::logs_show_none", &["S1"], |cx| {
         Box::pin(logs_show_none(cx))
     })
     .needs(NEEDS),
 ];
 
-async fn start(cx: &Cx, count: usize) -> Check<Vec<Worker>> {
+pub(super) async fn start(cx: &Cx, count: usize) -> Check<Vec<Worker>> {
     let mut workers = Vec::new();
     for _ in 0..count {
         workers.push(Worker::start(cx)?);
@@ -223,36 +216,6 @@ async fn a_new_place_can_be_opened_by_all_at_once(cx: Cx) -> Check {
         )?;
     }
     Ok(())
-}
-
-async fn a_stopped_writer_does_not_stop_readers(cx: Cx) -> Check {
-    let (storage, key) = (cx.open().await?, cx.key("flood"));
-    storage.store(&key, &full("first"), Precondition::None).await?;
-    let mut worker = start(&cx, 1).await?.remove(0);
-    let flood = Request::Flood {
-        namespace: cx.namespace().to_owned(),
-        distinct: false,
-    };
-    worker.send(&flood).await?;
-    // Where in a write it is stopped is left to chance, so it is done a few times.
-    let mut rng = cx.rng();
-    for _ in 0..if soak() { 200 } else { 12 } {
-        worker.receive().await?;
-        tokio::time::sleep(moment(&mut rng)).await;
-        worker.stop().await?;
-        for handle in [&storage, &cx.open().await?] {
-            if handle.get(&key).await?.is_none() {
-                return fail(
-                    "A1",
-                    "a record that is being replaced is there",
-                    "no record",
-                    "the old or the new one",
-                );
-            }
-        }
-        worker.go_on()?;
-    }
-    worker.kill().await.map(drop)
 }
 
 async fn logs_show_none(cx: Cx) -> Check {

@@ -3,11 +3,14 @@
 use std::{io::Write as _, process::ExitCode, sync::Arc, time::Instant};
 
 use token_storage_core::{
-    Acquisition, Error, ErrorKind, LeaseGuard, Operation, Precondition, Result, Revision, TokenKey, TokenStorage,
+    Acquisition, Error, ErrorKind, LeaseGuard, Operation, Precondition, Result, Revision, TokenKey, TokenStorage, Write,
 };
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 
-use super::{PLAN, Reply, Request, SPEC, logs};
+use super::{
+    PLAN, Reply, Request, SPEC, logs,
+    protocol::{Condition, Key},
+};
 use crate::{
     cases::{intent, talk_keys, use_all},
     data::{counted, counting, full, plain},
@@ -114,6 +117,14 @@ impl Served {
                 count,
             } => self.store_many(&namespace, &prefix, count).await,
             Request::Flood { namespace, distinct } => self.flood(&namespace, distinct).await,
+            Request::StoreAll { keys, tag, conditions } => self.store_all(&keys, &tag, &conditions).await,
+            Request::FloodBatches { keys } => self.flood_batches(&keys).await,
+            Request::Remove { key, condition } => {
+                let storage = self.storage().await?;
+                let there = storage.remove(&(&key).into(), condition.precondition()?).await?;
+                Ok(Reply::Removed { there })
+            }
+            Request::List { namespace } => self.list(&namespace).await,
             Request::CountUnderLease { key, count } => self.count_under_lease(&(&key).into(), count).await,
             Request::LogCanaries { key } => self.log_canaries(&(&key).into()).await,
             Request::Umask { mask } => set_umask(mask).map(|_| Reply::Done),
@@ -187,6 +198,39 @@ impl Served {
             say(&Reply::Acknowledged { number });
         }
         Ok(Reply::Done)
+    }
+
+    async fn store_all(&mut self, keys: &[Key], tag: &str, conditions: &[Condition]) -> Result<Reply> {
+        let (keys, data): (Vec<TokenKey>, _) = (keys.iter().map(TokenKey::from).collect(), full(tag));
+        let mut writes = Vec::new();
+        for (key, condition) in keys.iter().zip(conditions) {
+            writes.push(Write::new(key, &data, condition.precondition()?));
+        }
+        self.storage().await?.store_all(&writes).await?;
+        Ok(Reply::Done)
+    }
+
+    async fn flood_batches(&mut self, keys: &[Key]) -> Result<Reply> {
+        let conditions = vec![Condition::None; keys.len()];
+        for number in 0..usize::MAX {
+            self.store_all(keys, &number.to_string(), &conditions).await?;
+            say(&Reply::Acknowledged { number });
+        }
+        Ok(Reply::Done)
+    }
+
+    async fn list(&mut self, namespace: &str) -> Result<Reply> {
+        let storage = self.storage().await?;
+        let listing = storage.enumerate().ok_or_else(|| broken("the storage cannot list"))?;
+        let (mut names, mut after) = (Vec::new(), None);
+        loop {
+            let page = listing.list_keys(namespace, after.as_ref()).await?;
+            names.extend(page.items.iter().map(|key| key.resource_server().to_owned()));
+            after = page.next;
+            if after.is_none() {
+                return Ok(Reply::Listed { names });
+            }
+        }
     }
 
     async fn count_under_lease(&mut self, key: &TokenKey, count: usize) -> Result<Reply> {

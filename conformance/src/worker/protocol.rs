@@ -27,6 +27,24 @@ pub(crate) enum Request {
         prefix: String,
         count: usize,
     },
+    /// Stores such a record under each of the keys, in one batch.
+    StoreAll {
+        keys: Vec<Key>,
+        tag: String,
+        conditions: Vec<Condition>,
+    },
+    Remove {
+        key: Key,
+        condition: Condition,
+    },
+    /// Lists all keys of a namespace.
+    List {
+        namespace: String,
+    },
+    /// As `Flood`, batch after batch of these keys.
+    FloodBatches {
+        keys: Vec<Key>,
+    },
     /// Stores tag after tag until it is killed, and acknowledges each: all under one key, or each under its own.
     Flood {
         namespace: String,
@@ -66,6 +84,12 @@ pub(crate) enum Reply {
     },
     Got {
         access_token: Option<String>,
+    },
+    Removed {
+        there: bool,
+    },
+    Listed {
+        names: Vec<String>,
     },
     /// The number of the write that was acknowledged.
     Acknowledged {
@@ -137,6 +161,22 @@ impl Condition {
 }
 
 impl Request {
+    /// A batch of these keys, each with its condition.
+    pub(crate) fn batch(keys: &[TokenKey], tag: impl Into<String>, conditions: &[Precondition]) -> Self {
+        Self::StoreAll {
+            keys: keys.iter().map(Key::from).collect(),
+            tag: tag.into(),
+            conditions: conditions.iter().map(|condition| Condition::from(*condition)).collect(),
+        }
+    }
+
+    pub(crate) fn remove(key: &TokenKey, precondition: Precondition) -> Self {
+        Self::Remove {
+            key: key.into(),
+            condition: precondition.into(),
+        }
+    }
+
     pub(crate) fn store(key: &TokenKey, tag: impl Into<String>, precondition: Precondition) -> Self {
         Self::Store {
             key: key.into(),

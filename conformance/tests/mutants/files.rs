@@ -31,6 +31,10 @@ pub(crate) trait Around: Sized + Send + Sync + 'static {
         change.apply(&broken.inner).await
     }
 
+    fn enumerate(broken: &Broken<Self>) -> Option<Box<dyn Enumerate + '_>> {
+        broken.inner.enumerate()
+    }
+
     fn lease(broken: &Broken<Self>) -> Option<Box<dyn RefreshLease + '_>> {
         broken.inner.lease()
     }
@@ -168,7 +172,7 @@ impl<A: Around> TokenStorage for Broken<A> {
     }
 
     fn enumerate(&self) -> Option<Box<dyn Enumerate + '_>> {
-        self.inner.enumerate()
+        A::enumerate(self)
     }
 
     fn lease(&self) -> Option<Box<dyn RefreshLease + '_>> {

@@ -6,6 +6,7 @@ use crate::{
     Mutant, atomicity as a, capabilities as c, disk as d, dropped as y, dropped_leases as dl, file_leases as l, files,
     flaw::{self, Flaw, flaw},
     held as h, in_flight as i, keys as k, records as r, remote as n, revisions as v, secrets as s, shared as p,
+    shared_writes as pw, stopped as st,
     timed::{self as t, Timed},
     wire as w,
 };
@@ -574,6 +575,44 @@ fn shared() -> Vec<Mutant> {
         ),
         file::<p::CachesAcrossProcesses>("caches across processes", "processes::each_sees_what_the_other_stores"),
         file::<p::LogsTokens>("logs tokens", "secrets::logs_show_none"),
+        file::<pw::RemovedIsKnown>(
+            "what others remove is still known",
+            "processes::each_sees_what_the_other_removes",
+        ),
+        file::<pw::ChecksThenRemoves>(
+            "processes check, then remove",
+            "processes::of_racing_removes_one_finds_it",
+        ),
+        file::<pw::ChecksThenWritesBatches>(
+            "processes check, then write a batch",
+            "processes::of_racing_batches_one_wins",
+        ),
+        file::<pw::LocksRecordByRecord>(
+            "a batch locks record by record",
+            "processes::batches_that_overlap_do_not_block_each_other",
+        ),
+        file::<pw::ListsWhatItKnows>(
+            "lists what this process knows",
+            "processes::each_lists_what_the_other_writes",
+        ),
+        file::<pw::BatchesAreLoops>("a batch is a loop under a lock", "kills::a_batch_is_whole"),
+        file::<st::ListingsWaitForWriters>(
+            "listings wait for writers",
+            "processes::a_stopped_writer_does_not_stop_readers",
+        ),
+        file::<st::WaitsForEver>("waits for ever", "processes::waiting_for_a_stopped_writer_is_bounded"),
+        file::<st::BusyIsOutOfReach>(
+            "a busy storage is out of reach",
+            "processes::waiting_for_a_stopped_writer_is_bounded",
+        ),
+        file::<st::BusyIsDone>(
+            "busy, and written all the same",
+            "processes::waiting_for_a_stopped_writer_is_bounded",
+        ),
+        file::<st::HoldersLockWriters>(
+            "the holder of a lease stops writers",
+            "lease::a_stopped_holder_does_not_stop_writers",
+        ),
     ]
 }
 

@@ -14,7 +14,7 @@ use token_storage_core::{ErrorKind, Precondition, Result, StoredToken, TokenKey,
 use crate::files::{Broken, Change, Done, Private, around, beside, error, owners_file};
 
 /// Waits for a lock of its own; what it guards is up to the flaw.
-async fn exclusive(path: &Path) -> Result<File> {
+pub(crate) async fn exclusive(path: &Path) -> Result<File> {
     let file = owners_file(path).map_err(|_| error(ErrorKind::Unavailable, "no lock file can be made"))?;
     // Everybody waits with the file open.
     crate::pause().await;
@@ -25,7 +25,7 @@ async fn exclusive(path: &Path) -> Result<File> {
 }
 
 /// Changes a copy of the file and puts it in place, without the lock of the correct storage.
-async fn replace(path: &Path, change: Change<'_>) -> Result<Done> {
+pub(crate) async fn replace(path: &Path, change: Change<'_>) -> Result<Done> {
     let copy = Private::of(path)?;
     let done = change.apply(&copy.storage).await?;
     copy.put_in_place(path);
