@@ -75,10 +75,16 @@ impl Cx {
 
     /// A handle that was opened in another way; only for cases that need a second way.
     pub(crate) async fn open_otherwise(&self) -> Check<Handle> {
-        match self.0.place.reopen_otherwise().await {
-            Some(opened) => Ok(self.record(opened?)),
-            None => ignore(Need::SecondWay.missing()),
+        let (Some(opened), Some([way, other])) = (self.0.place.reopen_otherwise().await, self.0.place.ways()) else {
+            return ignore(Need::SecondWay.missing());
+        };
+        let (one, two) = (self.0.place.reopen().await?, opened?);
+        if way == other || Arc::ptr_eq(&one, &two) {
+            let got = format!("the harness opened the same way twice: {way:?} and {other:?}");
+            return fail("none", "a second way to a place", got, "another path, name or address");
         }
+        self.note(format!("opened as {other:?}, and else as {way:?}"));
+        Ok(self.record(two))
     }
 
     /// A new handle, and the way to its data; only for cases that need an unreliable network.

@@ -104,6 +104,10 @@ pub trait FaultInjector: Send + Sync {
 
     /// Everything gets through again.
     fn reconnect(&self);
+
+    /// How many requests have got lost so far, how many answers, and how many did not get through, together. A case in
+    /// which it does not grow, although something was to go wrong, fails: it would have proven nothing.
+    fn struck(&self) -> usize;
 }
 
 /// For storages with timed leases that look at a wall clock: how another machine, whose clock is wrong, opens them.

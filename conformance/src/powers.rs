@@ -39,6 +39,10 @@ pub trait SecondWay: Harness {
     /// # Errors
     /// - What opening fails with.
     async fn reopen_otherwise(&self, place: &Self::Place) -> Result<Arc<dyn TokenStorage>>;
+
+    /// The names of the place that [`Harness::reopen`] and [`reopen_otherwise`](SecondWay::reopen_otherwise) use: two paths,
+    /// two addresses. Where they are the same, the cases fail.
+    fn ways(&self, place: &Self::Place) -> [String; 2];
 }
 
 /// For storages that are reached by requests: how the suite loses, delays and duplicates them, one, several or all.
@@ -89,6 +93,10 @@ pub trait Network: Send + Sync {
 
     /// Carries out what is held back, in its order, and returns when that is done.
     async fn deliver(&self);
+
+    /// How many requests have suffered a mishap so far; one that is held back counts once more when it is delivered. A case
+    /// in which it does not grow, although a mishap was planned, fails: it would have proven nothing.
+    fn struck(&self) -> usize;
 }
 
 /// For timed leases: a machine whose clocks jump while it holds a lease.

@@ -65,11 +65,13 @@ type OverwriteOf<H> = for<'a> fn(&'a H, &'a <H as Harness>::Place, &'a TokenKey,
 type RefuseOf<H> = for<'a> fn(&'a H, &'a <H as Harness>::Place, bool) -> Done<'a, String>;
 type OpeningOf<H, T = Arc<dyn TokenStorage>> = for<'a> fn(&'a H, &'a <H as Harness>::Place) -> Opening<'a, T>;
 
+type WaysOf<H> = fn(&H, &<H as Harness>::Place) -> [String; 2];
+
 /// The traits of [`powers`](crate::powers) as values.
 struct Powers<H: Harness> {
     overwrite: Option<OverwriteOf<H>>,
     refuse_writes: Option<RefuseOf<H>>,
-    otherwise: Option<OpeningOf<H>>,
+    otherwise: Option<(OpeningOf<H>, WaysOf<H>)>,
     unreliable: Option<OpeningOf<H, OverNetwork>>,
     jumping: Option<OpeningOf<H, WithClocks>>,
 }
@@ -225,7 +227,7 @@ impl<H: Harness> Suite<H> {
     where
         H: SecondWay,
     {
-        self.powers.otherwise = Some(|harness, place| harness.reopen_otherwise(place));
+        self.powers.otherwise = Some((|harness, place| harness.reopen_otherwise(place), H::ways));
         self
     }
 
@@ -382,6 +384,7 @@ pub(crate) trait AnyPlace: Send + Sync {
     async fn overwrite(&self, key: &TokenKey, bytes: &[u8]) -> Option<Result<()>>;
     async fn refuse_writes(&self, refuse: bool) -> Option<Result<(), String>>;
     async fn reopen_otherwise(&self) -> Option<Result<Arc<dyn TokenStorage>>>;
+    fn ways(&self) -> Option<[String; 2]>;
     async fn reopen_unreliable(&self) -> Option<Result<OverNetwork>>;
     async fn reopen_jumping(&self) -> Option<Result<WithClocks>>;
     fn exclusive(&self) -> bool;
@@ -481,8 +484,13 @@ impl<H: Harness> AnyPlace for PlaceOf<H> {
     }
 
     async fn reopen_otherwise(&self) -> Option<Result<Arc<dyn TokenStorage>>> {
-        let open = self.suite.powers.otherwise?;
+        let (open, _) = self.suite.powers.otherwise?;
         Some(open(&self.suite.harness, &self.place).await)
+    }
+
+    fn ways(&self) -> Option<[String; 2]> {
+        let (_, ways) = self.suite.powers.otherwise?;
+        Some(ways(&self.suite.harness, &self.place))
     }
 
     async fn reopen_unreliable(&self) -> Option<Result<OverNetwork>> {

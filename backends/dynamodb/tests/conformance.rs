@@ -139,6 +139,10 @@ impl FaultInjector for Network {
     fn reconnect(&self) {
         self.0.cut(false);
     }
+
+    fn struck(&self) -> usize {
+        self.0.struck()
+    }
 }
 
 #[async_trait]

@@ -77,12 +77,19 @@ impl WriteRefusing for Json {
     }
 }
 
+/// Through a symlink, beside the folder.
+const OTHERWISE: &str = "link/../link/./tokens.json";
+
 #[async_trait]
 impl SecondWay for Json {
     async fn reopen_otherwise(&self, place: &TempDir) -> Result<Arc<dyn TokenStorage>> {
         // There already, if it is opened more than once.
         let _ = std::os::unix::fs::symlink("tokens", place.path().join("link"));
-        open(&place.path().join("link/../link/./tokens.json"))
+        open(&place.path().join(OTHERWISE))
+    }
+
+    fn ways(&self, place: &TempDir) -> [String; 2] {
+        [self.file(place), place.path().join(OTHERWISE)].map(|path| path.display().to_string())
     }
 }
 

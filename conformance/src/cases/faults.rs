@@ -1,9 +1,8 @@
 //! Lost requests, lost answers, nothing getting through: what a network does.
 
-use std::future::Future;
-
 use token_storage_core::{Error, ErrorKind, Precondition, Result, Revision, TokenData, TokenKey, Write};
 
+use super::powerless::struck;
 use crate::{
     Case, FaultInjector, Level, Need,
     check::{Check, absent, fail, holds, same, stored},
@@ -86,10 +85,9 @@ async fn a_store_whose_answer_is_lost_is_no_conflict(cx: Cx) -> Check {
     for turn in ["1", "2", "3"] {
         let data = full(turn);
         faults.lose_next_answer();
-        let written = owns_up(
-            "a store whose answer was lost",
-            faulty.store(&key, &data, condition).await,
-        )?;
+        let what = "a store whose answer was lost";
+        let written = struck(&*faults, what, faulty.store(&key, &data, condition)).await?;
+        let written = owns_up(what, written)?;
         let there = witness.get(&key).await?;
         stored("A5", &there, &data)?;
         let revision = there.map(|there| there.revision);
@@ -118,7 +116,8 @@ async fn a_batch_whose_answer_is_lost_is_no_conflict(cx: Cx) -> Check {
         Write::new(&b, &two, Precondition::Absent),
     ];
     faults.lose_next_answer();
-    owns_up("a batch whose answer was lost", faulty.store_all(&writes).await)?;
+    let what = "a batch whose answer was lost";
+    owns_up(what, struck(&*faults, what, faulty.store_all(&writes)).await?)?;
     stored("A2", &witness.get(&a).await?, &one)?;
     stored("A2", &witness.get(&b).await?, &two)
 }
@@ -134,7 +133,8 @@ async fn a_remove_whose_answer_is_lost_has_removed(cx: Cx) -> Check {
             Precondition::None
         };
         faults.lose_next_answer();
-        let removed = owns_up("a remove whose answer was lost", faulty.remove(&key, condition).await)?;
+        let what = "a remove whose answer was lost";
+        let removed = owns_up(what, struck(&*faults, what, faulty.remove(&key, condition)).await?)?;
         if let Some(removed) = removed {
             same(
                 "K3",
@@ -154,11 +154,13 @@ async fn a_request_that_is_lost_is_not_acknowledged(cx: Cx) -> Check {
     let (old, new) = (full("1"), full("2"));
     let revision = witness.store(&key, &old, Precondition::None).await?;
     faults.lose_next_request();
-    let written = faulty.store(&key, &new, Precondition::Unchanged(revision)).await;
+    let store = faulty.store(&key, &new, Precondition::Unchanged(revision));
+    let written = struck(&*faults, "a store whose request is lost", store).await?;
     settled(&written, &witness, &key, &old, &new).await?;
     let there = witness.get(&key).await?;
     faults.lose_next_request();
-    let removed = faulty.remove(&key, Precondition::None).await;
+    let remove = faulty.remove(&key, Precondition::None);
+    let removed = struck(&*faults, "a remove whose request is lost", remove).await?;
     match (removed, witness.get(&key).await?) {
         (Ok(removed), left) => {
             same("K3", "a remove says that something was there", &removed, &true)?;
@@ -194,7 +196,8 @@ async fn out_of_reach_is_an_error_and_not_absent(cx: Cx) -> Check {
     let (old, new) = (full("1"), full("2"));
     witness.store(&key, &old, Precondition::None).await?;
     faults.disconnect();
-    unreachable("K1", "a get out of reach", faulty.get(&key)).await?;
+    let got = struck(&*faults, "a get out of reach", faulty.get(&key)).await?;
+    unreachable("K1", "a get out of reach", got)?;
     let written = faulty.store(&key, &new, Precondition::None).await;
     holds("A3", "a store out of reach is not acknowledged", written.is_err())?;
     let removed = faulty.remove(&key, Precondition::None).await;
@@ -206,9 +209,9 @@ async fn out_of_reach_is_an_error_and_not_absent(cx: Cx) -> Check {
     stored("A3", &witness.get(&key).await?, &new)
 }
 
-pub(super) async fn unreachable<T>(clause: &str, expectation: &str, call: impl Future<Output = Result<T>>) -> Check {
+pub(super) fn unreachable<T>(clause: &str, expectation: &str, answer: Result<T>) -> Check {
     let want = "Unavailable, which may be tried again";
-    match call.await {
+    match answer {
         Err(error) if error.kind() == ErrorKind::Unavailable && error.is_retryable() => Ok(()),
         Err(error) => fail(clause, expectation, told(&error), want),
         Ok(_) => fail(clause, expectation, "Ok", want),
@@ -220,7 +223,8 @@ async fn a_lease_out_of_reach_is_not_held(cx: Cx) -> Check {
     let (faulty, faults): (Handle, Box<dyn FaultInjector>) = cx.open_faulty().await?;
     faults.disconnect();
     let lease = leases(&faulty)?;
-    unreachable("L4", "a lease out of reach", lease.try_acquire(&key)).await?;
+    let tried = struck(&*faults, "a lease out of reach", lease.try_acquire(&key)).await?;
+    unreachable("L4", "a lease out of reach", tried)?;
     faults.reconnect();
     super::leases::acquire(&faulty, &key).await?.release().await?;
     Ok(())

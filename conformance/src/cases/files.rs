@@ -367,7 +367,8 @@ async fn a_failed_write_leaves_the_old_data(cx: Cx) -> Check {
             Reply::Failed { kind, .. } if kind == "StorageFull" || kind == "Unavailable" => {}
             reply => {
                 let what = "a write beyond the limit of file sizes fails";
-                return fail("D2", what, format!("{reply:?}"), "StorageFull or Unavailable");
+                let got = format!("{reply:?}: the storage says so, or this system limits nothing");
+                return fail("D2", what, got, "StorageFull or Unavailable");
             }
         }
         for handle in [&storage, &cx.open().await?] {

@@ -29,6 +29,7 @@ mod model;
 mod network;
 mod network_leases;
 mod paging;
+mod powerless;
 mod preconditions;
 mod process_leases;
 mod process_writes;

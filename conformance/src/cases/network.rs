@@ -2,9 +2,12 @@
 
 use token_storage_core::{ErrorKind, Precondition, Result, StoredToken, TokenData, Write};
 
-use super::faults::{owns_up, told};
+use super::{
+    faults::{owns_up, told},
+    powerless::{injected_nothing, loses_answers, struck},
+};
 use crate::{
-    Case, Level, Mishap, Need, Network, Requests,
+    Case, Level, Mishap, Need, Requests,
     check::{Check, absent, fail, same, stored},
     cx::{Cx, Handle},
     data::full,
@@ -131,16 +134,18 @@ impl Round {
 }
 
 async fn a_write_whose_answers_are_all_lost_may_have_happened(cx: Cx) -> Check {
+    loses_answers(&cx).await?;
     let witness = cx.open().await?;
     for call in CALLS {
         let (storage, network) = cx.open_unreliable().await?;
         let round = Round::begin(&cx, &witness, &format!("{call:?}")).await?;
         network.plan(Requests::Writes, Mishap::AnswerLost, None);
-        let answer = round.call(&storage, call).await;
+        let what = format!("{call:?}, all of whose answers were lost");
+        let answer = struck(&*network, &what, round.call(&storage, call)).await?;
         network.heal();
         let there = witness.get(&round.key).await?;
         if round.done(call, &there) {
-            owns_up(&format!("{call:?}, all of whose answers were lost"), answer)?;
+            owns_up(&what, answer)?;
         } else if let Ok(true) = answer {
             return fail(
                 "A3",
@@ -160,11 +165,13 @@ async fn a_write_whose_requests_are_lost_is_not_acknowledged(cx: Cx) -> Check {
             let (storage, network) = cx.open_unreliable().await?;
             let round = Round::begin(&cx, &witness, &format!("{call:?}-{count:?}")).await?;
             network.plan(Requests::Writes, Mishap::RequestLost, count);
-            let answer = round.call(&storage, call).await;
+            let what = format!("{call:?} whose requests are lost");
+            let answer = struck(&*network, &what, round.call(&storage, call)).await?;
             network.heal();
             let done = round.done(call, &witness.get(&round.key).await?);
-            let what = format!("{call:?} whose requests are lost");
             match answer {
+                // Not one request got through.
+                Ok(_) if count.is_none() && done => return injected_nothing(&what),
                 Ok(there) => {
                     same("K3", &what, &there, &true)?;
                     same("A3", &format!("{what} and that was acknowledged"), &done, &true)?;
@@ -178,15 +185,16 @@ async fn a_write_whose_requests_are_lost_is_not_acknowledged(cx: Cx) -> Check {
 }
 
 async fn a_write_whose_answers_are_lost_at_first_is_no_conflict(cx: Cx) -> Check {
+    loses_answers(&cx).await?;
     let witness = cx.open().await?;
     for count in [1, 2, 3] {
         for call in CALLS {
             let (storage, network) = cx.open_unreliable().await?;
             let round = Round::begin(&cx, &witness, &format!("{call:?}-{count}")).await?;
             network.plan(Requests::Writes, Mishap::AnswerLost, Some(count));
-            let answer = round.call(&storage, call).await;
-            network.heal();
             let what = format!("{call:?} whose first {count} answers were lost");
+            let answer = struck(&*network, &what, round.call(&storage, call)).await?;
+            network.heal();
             if let Some(there) = owns_up(&what, answer)? {
                 same("K3", &what, &there, &true)?;
                 let there = witness.get(&round.key).await?;
@@ -211,7 +219,8 @@ async fn late(cx: Cx, mishap: Mishap) -> Check {
             let (storage, network) = cx.open_unreliable().await?;
             let round = Round::begin(&cx, &witness, &format!("{call:?}-{removed}")).await?;
             network.plan(Requests::Writes, mishap, Some(1));
-            let answer = round.call(&storage, call).await;
+            let what = format!("{call:?} whose first request is {mishap:?}");
+            let answer = struck(&*network, &what, round.call(&storage, call)).await?;
             cx.note(match &answer {
                 Ok(_) => "acknowledged".to_owned(),
                 Err(error) => told(error),
@@ -221,7 +230,8 @@ async fn late(cx: Cx, mishap: Mishap) -> Check {
             if removed {
                 witness.remove(&round.key, Precondition::None).await?;
             }
-            deliver(&*network).await;
+            network.heal();
+            struck(&*network, &format!("{what}, delivered"), network.deliver()).await?;
             cx.note("the request that was held back has arrived");
             let there = witness.get(&round.key).await?;
             match removed {
@@ -233,12 +243,9 @@ async fn late(cx: Cx, mishap: Mishap) -> Check {
     Ok(())
 }
 
-async fn deliver(network: &dyn Network) {
-    network.heal();
-    network.deliver().await;
-}
-
 async fn a_refusal_whose_answer_is_lost_is_no_success(cx: Cx) -> Check {
+    // Whether a refusal is a request at all is the storage's affair.
+    loses_answers(&cx).await?;
     let witness = cx.open().await?;
     for count in [Some(1), None] {
         for call in [Call::StoreIfUnchanged, Call::Batch, Call::RemoveIfUnchanged] {
@@ -273,9 +280,11 @@ async fn a_read_whose_answer_is_lost_is_not_absent(cx: Cx) -> Check {
         for count in [Some(1), None] {
             let (storage, network) = cx.open_unreliable().await?;
             network.plan(Requests::Reads, mishap, count);
-            let got = storage.get(&key).await;
+            let what = format!("a read under {mishap:?}");
+            let got = struck(&*network, &what, storage.get(&key)).await?;
             network.heal();
             match got {
+                Ok(Some(_)) if count.is_none() => return injected_nothing(&what),
                 Ok(there) => stored("K1", &there, &full("1"))?,
                 Err(error) if error.kind() == ErrorKind::Unavailable && error.is_retryable() => {}
                 Err(error) => {

@@ -8,6 +8,7 @@ use super::{
     faults::{told, unreachable},
     intents::{intent, same_intent},
     leases::{PATIENCE, acquire, wait_for},
+    powerless::{injected_nothing, struck},
 };
 use crate::{
     Case, Level, Mishap, Need, Requests,
@@ -63,6 +64,10 @@ pub(super) const CASES: &[Case] = &[
     .needs(&[Need::Faults, Need::Enumeration]),
 ];
 
+fn is_timed(storage: &Handle) -> bool {
+    matches!(storage.describe().lease, Some(LeaseKind::Timed { .. }))
+}
+
 fn limit(storage: &Handle) -> Check<Duration> {
     Ok(match storage.describe().lease {
         Some(LeaseKind::Timed { .. }) => super::timed_leases::ttl(storage)? + PATIENCE,
@@ -88,9 +93,14 @@ async fn a_lease_whose_answer_is_lost_can_be_had_in_the_end(cx: Cx) -> Check {
         let (storage, network) = cx.open_unreliable().await?;
         let key = cx.key(&format!("rs{number}"));
         network.plan(Requests::Leases, mishap, count);
-        let answer = leases(&storage)?.try_acquire(&key).await;
+        let what = format!("a lease under {mishap:?}");
+        let answer = {
+            let lease = leases(&storage)?;
+            struck(&*network, &what, lease.try_acquire(&key)).await?
+        };
         network.heal();
         match answer {
+            Ok(Acquisition::Acquired(_)) if count.is_none() => return injected_nothing(&what),
             Ok(Acquisition::Acquired(guard)) => guard.release().await?,
             Ok(Acquisition::Held { .. }) if count.is_none() => {
                 return fail("L4", "a lease nobody has, out of reach", "Held", "an error");
@@ -128,8 +138,16 @@ async fn a_holder_whose_answers_are_lost_is_still_the_holder(cx: Cx) -> Check {
         let key = cx.key(&format!("rs{number}"));
         let mut guard = acquire(&storage, &key).await?;
         network.plan(Requests::Leases, mishap, count);
-        let renewed = guard.renew().await;
+        let what = format!("a renewal under {mishap:?}");
+        let renewed = match is_timed(&storage) {
+            true => struck(&*network, &what, guard.renew()).await?,
+            // A lease of a process has nothing to renew.
+            false => guard.renew().await,
+        };
         network.heal();
+        if renewed.is_ok() && count.is_none() && is_timed(&storage) {
+            return injected_nothing(&what);
+        }
         if let Err(error) = renewed
             && !error.is_retryable()
         {
@@ -156,7 +174,8 @@ async fn an_intent_that_was_acknowledged_is_there(cx: Cx) -> Check {
         let (key, revision) = (cx.key(&format!("rs{number}")), Revision::from_bytes(&[3; 32])?);
         let mut guard = acquire(&storage, &key).await?;
         network.plan(Requests::Leases, mishap, count);
-        let recorded = guard.record_intent(&intent(revision)).await;
+        let (what, wanted) = (format!("an intent under {mishap:?}"), intent(revision));
+        let recorded = struck(&*network, &what, guard.record_intent(&wanted)).await?;
         network.heal();
         match recorded {
             Ok(()) => {}
@@ -192,8 +211,13 @@ async fn a_release_whose_answer_is_lost_frees_it_in_the_end(cx: Cx) -> Check {
         let key = cx.key(&format!("rs{number}"));
         let guard = acquire(&storage, &key).await?;
         network.plan(Requests::Leases, mishap, count);
+        let what = format!("a release under {mishap:?}");
         // Whether it says so or not.
-        drop(guard.release().await);
+        drop(match is_timed(&storage) {
+            true => struck(&*network, &what, guard.release()).await?,
+            // The system frees a lease of a process, without a request.
+            false => guard.release().await,
+        });
         network.heal();
         if let Acquisition::Acquired(guard) = leases(&witness)?.try_acquire(&key).await? {
             guard.release().await?;
@@ -213,16 +237,17 @@ async fn a_guard_out_of_reach_promises_nothing(cx: Cx) -> Check {
     let (storage, faults) = cx.open_faulty().await?;
     storage.store(&key, &full("1"), Precondition::None).await?;
     let before = storage.get(&key).await?;
-    let timed = matches!(storage.describe().lease, Some(LeaseKind::Timed { .. }));
+    let timed = is_timed(&storage);
     let mut guard = acquire(&storage, &key).await?;
     let idle = acquire(&storage, &cx.key("idle")).await?;
     faults.disconnect();
-    unreachable("L6", "a proof out of reach", guard.prove_writable()).await?;
+    let proof = struck(&*faults, "a proof out of reach", guard.prove_writable()).await?;
+    unreachable("L6", "a proof out of reach", proof)?;
     let wanted = intent(Revision::from_bytes(&[3; 32])?);
-    unreachable("L5", "an intent out of reach", guard.record_intent(&wanted)).await?;
+    unreachable("L5", "an intent out of reach", guard.record_intent(&wanted).await)?;
     if timed {
-        unreachable("L4", "a renewal out of reach", guard.renew()).await?;
-        unreachable("L4", "a release out of reach", idle.release()).await?;
+        unreachable("L4", "a renewal out of reach", guard.renew().await)?;
+        unreachable("L4", "a release out of reach", idle.release().await)?;
     } else {
         drop(guard.release().await);
     }
@@ -237,13 +262,14 @@ async fn a_listing_out_of_reach_is_not_empty(cx: Cx) -> Check {
     storage.store(&cx.key("rs"), &full("1"), Precondition::None).await?;
     faults.disconnect();
     let keys = listing(&storage)?;
+    let what = "a listing of keys out of reach";
+    let listed = struck(&*faults, what, keys.list_keys(cx.namespace(), None)).await?;
+    unreachable("C5", what, listed)?;
     unreachable(
         "C5",
-        "a listing of keys out of reach",
-        keys.list_keys(cx.namespace(), None),
-    )
-    .await?;
-    unreachable("C5", "a listing of namespaces out of reach", keys.list_namespaces(None)).await?;
+        "a listing of namespaces out of reach",
+        keys.list_namespaces(None).await,
+    )?;
     faults.reconnect();
     let listed = keys.list_keys(cx.namespace(), None).await?.items;
     same("C5", "a listing that is in reach again", &listed, &vec![cx.key("rs")])

@@ -2,7 +2,7 @@
 
 use token_storage_core::{ErrorKind, Precondition, Revision, Write};
 
-use super::secrets::clean_error;
+use super::{powerless, secrets::clean_error};
 use crate::{
     Case, Level, Need,
     canary::ACCESS,
@@ -69,7 +69,7 @@ async fn a_damaged_record_is_corrupt_and_not_absent(cx: Cx) -> Check {
     let (storage, key) = (cx.open().await?, cx.key("rs"));
     for damage in damages() {
         storage.store(&key, &full("1"), Precondition::None).await?;
-        cx.overwrite(&key, &damage).await?;
+        powerless::damage(&cx, &key, &damage, &full("1")).await?;
         for handle in [&storage, &cx.open().await?] {
             for _ in 0..2 {
                 let got = handle.get(&key).await;
@@ -91,7 +91,7 @@ async fn a_damaged_record_hides_no_other(cx: Cx) -> Check {
         for key in [&a, &bad, &z] {
             storage.store(key, &full("1"), Precondition::None).await?;
         }
-        cx.overwrite(&bad, &damage).await?;
+        powerless::damage(&cx, &bad, &damage, &full("1")).await?;
         for handle in [&storage, &cx.open().await?] {
             for key in [&a, &z] {
                 stored("D3", &handle.get(key).await?, &full("1"))?;
@@ -117,7 +117,7 @@ async fn a_damaged_record_has_no_revision_to_compare(cx: Cx) -> Check {
     let (storage, key) = (cx.open().await?, cx.key("rs"));
     for damage in damages() {
         let revision = storage.store(&key, &full("1"), Precondition::None).await?;
-        cx.overwrite(&key, &damage).await?;
+        powerless::damage(&cx, &key, &damage, &full("1")).await?;
         for condition in [Precondition::Absent, Precondition::Unchanged(revision)] {
             corrupt(&storage, &key, condition).await?;
         }
@@ -155,7 +155,7 @@ async fn a_damaged_record_can_be_replaced(cx: Cx) -> Check {
     let (storage, key) = (cx.open().await?, cx.key("rs"));
     for (round, damage) in damages().into_iter().enumerate() {
         storage.store(&key, &full("1"), Precondition::None).await?;
-        cx.overwrite(&key, &damage).await?;
+        powerless::damage(&cx, &key, &damage, &full("1")).await?;
         let storage = if round % 2 == 0 {
             Handle::clone(&storage)
         } else {
@@ -164,7 +164,7 @@ async fn a_damaged_record_can_be_replaced(cx: Cx) -> Check {
         let new = full(&format!("new-{round}"));
         storage.store(&key, &new, Precondition::None).await?;
         stored("D3", &storage.get(&key).await?, &new)?;
-        cx.overwrite(&key, &damage).await?;
+        powerless::damage(&cx, &key, &damage, &new).await?;
         same(
             "K3",
             "a damaged record was there",
@@ -185,7 +185,7 @@ async fn errors_of_damaged_records_show_no_token(cx: Cx) -> Check {
         ACCESS.to_owned(),
     ] {
         storage.store(&key, &full("1"), Precondition::None).await?;
-        cx.overwrite(&key, damage.as_bytes()).await?;
+        powerless::damage(&cx, &key, damage.as_bytes(), &full("1")).await?;
         let errors = [
             storage.get(&key).await.err(),
             storage.store(&key, &full("2"), Precondition::Absent).await.err(),

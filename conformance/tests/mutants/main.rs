@@ -22,6 +22,7 @@ mod in_flight;
 mod keys;
 mod long_keys;
 mod lost_leases;
+mod powerless;
 mod records;
 mod registry;
 mod remote;
@@ -75,6 +76,7 @@ fn main() -> ExitCode {
     trials.push(Trial::test("every_mutant_has_a_name_of_its_own", || {
         distinct(&registry::mutants())
     }));
+    trials.push(Trial::test("a_powerless_harness_is_named", powerless::each_is_named));
     for plan in correct {
         let name = format!("correct::{}", plan.name());
         trials.push(Trial::test(name, move || passes_repeatedly(&plan)));

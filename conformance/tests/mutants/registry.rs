@@ -83,6 +83,7 @@ pub(crate) fn mutants() -> Vec<Mutant> {
         leases(),
         remotes(),
         wires(),
+        crate::powerless::mutants(),
         disk(),
         shared(),
         file_leases(),

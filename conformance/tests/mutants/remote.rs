@@ -4,7 +4,7 @@ use std::{
     marker::PhantomData,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -67,11 +67,17 @@ struct Network {
     loses_answer: AtomicBool,
     loses_request: AtomicBool,
     is_down: AtomicBool,
+    struck: AtomicUsize,
 }
 
 impl Network {
     fn is_down(&self) -> bool {
-        self.is_down.load(Ordering::SeqCst)
+        self.strikes(self.is_down.load(Ordering::SeqCst))
+    }
+
+    fn strikes(&self, strikes: bool) -> bool {
+        self.struck.fetch_add(usize::from(strikes), Ordering::SeqCst);
+        strikes
     }
 }
 
@@ -92,6 +98,10 @@ impl FaultInjector for Injector {
 
     fn reconnect(&self) {
         self.0.is_down.store(false, Ordering::SeqCst);
+    }
+
+    fn struck(&self) -> usize {
+        self.0.struck.load(Ordering::SeqCst)
     }
 }
 
@@ -118,11 +128,13 @@ impl<C: Client> Remote<C> {
 
     /// Whether the request got lost. It is then sent once more.
     fn lost_request(&self) -> bool {
-        self.network.loses_request.swap(false, Ordering::SeqCst)
+        self.network
+            .strikes(self.network.loses_request.swap(false, Ordering::SeqCst))
     }
 
     fn lost_answer(&self) -> bool {
-        self.network.loses_answer.swap(false, Ordering::SeqCst)
+        self.network
+            .strikes(self.network.loses_answer.swap(false, Ordering::SeqCst))
     }
 
     async fn revisions(&self, writes: &[Write<'_>]) -> Result<Vec<Revision>> {

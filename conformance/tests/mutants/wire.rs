@@ -6,7 +6,7 @@ use std::{
     marker::PhantomData,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -278,6 +278,7 @@ pub(crate) struct Way {
     planned: Mutex<Vec<(Requests, Mishap, Option<usize>)>>,
     held_back: Mutex<Vec<HeldBack>>,
     down: AtomicBool,
+    struck: AtomicUsize,
 }
 
 /// The connection broke.
@@ -293,6 +294,7 @@ impl Way {
         if let Some(count) = count {
             *count -= 1;
         }
+        self.struck.fetch_add(1, Ordering::SeqCst);
         Some(*mishap)
     }
 
@@ -303,6 +305,7 @@ impl Way {
         request: impl Fn(&Server) -> T + Send + 'static,
     ) -> Result<T, Broke> {
         if self.down.load(Ordering::SeqCst) {
+            self.struck.fetch_add(1, Ordering::SeqCst);
             return Err(Broke);
         }
         match self.mishap(requests) {
@@ -342,7 +345,12 @@ impl Network for Control {
     async fn deliver(&self) {
         for request in std::mem::take(&mut *locked(&self.0.held_back)) {
             request(&self.1);
+            self.0.struck.fetch_add(1, Ordering::SeqCst);
         }
+    }
+
+    fn struck(&self) -> usize {
+        self.0.struck.load(Ordering::SeqCst)
     }
 }
 
@@ -361,6 +369,10 @@ impl FaultInjector for Control {
 
     fn reconnect(&self) {
         self.0.down.store(false, Ordering::SeqCst);
+    }
+
+    fn struck(&self) -> usize {
+        Network::struck(self)
     }
 }
 
@@ -826,6 +838,12 @@ impl<F: Flaws> LeaseStore for Store<F> {
 /// Opens them.
 pub(crate) struct Wired<F>(PhantomData<fn() -> F>);
 
+impl<F> Wired<F> {
+    pub(crate) fn new() -> Self {
+        Self(PhantomData)
+    }
+}
+
 fn clock<F: Flaws>() -> Arc<Jumping> {
     let flaw = (F::CLOCK != ClockFlaw::Both).then_some(F::CLOCK);
     Arc::new(Jumping {
@@ -884,6 +902,10 @@ impl<F: Flaws> SecondWay for Wired<F> {
     async fn reopen_otherwise(&self, place: &Arc<Server>) -> Result<Arc<dyn TokenStorage>> {
         Ok(Client::<F>::open(place, true, clock::<F>()).0)
     }
+
+    fn ways(&self, _: &Arc<Server>) -> [String; 2] {
+        ["one", "other"].map(str::to_owned)
+    }
 }
 
 #[async_trait]
@@ -897,7 +919,7 @@ impl<F: Flaws> ClockJumping for Wired<F> {
 
 /// The suite over a client, everything declared that the correct one has.
 pub(crate) fn suite<F: Flaws>(name: &str) -> Suite<Wired<F>> {
-    Suite::new(name, Wired::<F>(PhantomData))
+    Suite::new(name, Wired::<F>::new())
         .enumerates()
         .timed_leases()
         .faults()

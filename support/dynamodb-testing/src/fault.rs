@@ -7,7 +7,7 @@ use std::{
     pin::Pin,
     sync::{
         Arc, Mutex, OnceLock, PoisonError,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -111,6 +111,7 @@ pub struct Faults {
     late: Arc<Notify>,
     unanswered: Arc<Notify>,
     cut: Arc<AtomicBool>,
+    struck: Arc<AtomicUsize>,
 }
 
 /// An action and what happens to its next attempts.
@@ -147,7 +148,10 @@ impl Faults {
                 .unwrap_or_else(PoisonError::into_inner)
                 .pop_front();
             match next {
-                Some(arrival) => arrival.await,
+                Some(arrival) => {
+                    arrival.await;
+                    self.struck.fetch_add(1, Ordering::SeqCst);
+                }
                 None => return,
             }
         }
@@ -174,6 +178,11 @@ impl Faults {
     /// How many planned faults have not happened yet.
     pub fn left(&self) -> usize {
         self.planned().iter().map(|(_, faults)| faults.len()).sum()
+    }
+
+    /// How many attempts something has happened to, those included that were held back and have arrived.
+    pub fn struck(&self) -> usize {
+        self.struck.load(Ordering::SeqCst)
     }
 
     /// Waits until a late attempt has arrived and was answered.
@@ -271,7 +280,11 @@ struct FaultyConnector {
 impl HttpConnector for FaultyConnector {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         let connector = self.connector.clone();
-        match self.faults.next(&request) {
+        let fault = self.faults.next(&request);
+        if !matches!(fault, Fault::Pass) {
+            self.faults.struck.fetch_add(1, Ordering::SeqCst);
+        }
+        match fault {
             Fault::Pass => connector.call(request),
             Fault::Refuse(status, code) => HttpConnectorFuture::ready(Ok(answer(status, code))),
             Fault::DropBefore => HttpConnectorFuture::ready(Err(broken())),

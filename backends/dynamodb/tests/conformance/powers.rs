@@ -56,11 +56,14 @@ impl WriteRefusing for DynamoDb {
 #[async_trait]
 impl SecondWay for DynamoDb {
     async fn reopen_otherwise(&self, table: &Table) -> Result<Arc<dyn TokenStorage>> {
-        let other_name = table.endpoint.replacen("//127.0.0.1", "//localhost", 1);
-        let client = ClientBuilder::new(&format!("{other_name}/"))
-            .recorder(&self.recorder)
-            .build();
+        let [_, other] = self.ways(table);
+        let client = ClientBuilder::new(&other).recorder(&self.recorder).build();
         Ok(self.over(&table.name, client))
+    }
+
+    fn ways(&self, table: &Table) -> [String; 2] {
+        let other = table.endpoint.replacen("//127.0.0.1", "//localhost", 1);
+        [table.endpoint.clone(), format!("{other}/")]
     }
 }
 
@@ -116,6 +119,10 @@ impl Network for Way {
 
     async fn deliver(&self) {
         self.faults.deliver().await;
+    }
+
+    fn struck(&self) -> usize {
+        self.faults.struck()
     }
 }
 
