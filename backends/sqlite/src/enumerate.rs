@@ -1,15 +1,29 @@
 //! Listing, by key order, a page at a time, from the index of the primary key.
 
-use rusqlite::{Connection, types::ValueRef};
-use token_storage_core::{Cursor, Enumerate, ErrorContext as _, Operation, Page, Result, TokenKey, async_trait};
+use rusqlite::{Connection, Statement, types::ValueRef};
+use token_storage_core::{
+    Cursor, Enumerate, ErrorContext as _, Operation, Page, Result, StoredToken, TokenKey, TokenStorage as _,
+    async_trait,
+};
 
-use crate::{SqliteStorage, codec::RawText, storage::Inner};
+use crate::{
+    SqliteStorage,
+    cache::size,
+    codec::{self, Damage, RawText},
+    error,
+    storage::Inner,
+};
 
 const PAGE: usize = 256;
+/// A page of records ends behind the one with which it takes more memory than this.
+const PAGE_BYTES: usize = 4 << 20;
 
-const KEYS_FROM_START: &str = "SELECT resource_server FROM token_storage WHERE namespace = ?1 ORDER BY resource_server";
-const KEYS_AFTER: &str = "SELECT resource_server FROM token_storage WHERE namespace = ?1 AND resource_server > ?2 \
+const KEYS_FROM_START: &str =
+    "SELECT resource_server, rowid FROM token_storage WHERE namespace = ?1 ORDER BY resource_server";
+const KEYS_AFTER: &str = "SELECT resource_server, rowid FROM token_storage WHERE namespace = ?1 AND resource_server > ?2 \
      ORDER BY resource_server";
+/// From the table's row, so that an index that leads elsewhere is noticed, as in [`schema::SELECT`](crate::schema::SELECT).
+const ROW: &str = "SELECT token_data_json, namespace, resource_server FROM token_storage WHERE rowid = ?1";
 /// One step from a namespace to the next one: the index finds it at once, however many records a namespace has.
 /// `SELECT DISTINCT` would walk over every record.
 const FIRST_NAMESPACE: &str = "SELECT min(namespace) FROM token_storage WHERE namespace >= ''";
@@ -31,6 +45,43 @@ impl Enumerate for &SqliteStorage {
 }
 
 impl SqliteStorage {
+    /// The records of one namespace with their keys, a page at a time, as [`Enumerate::list_keys`] lists the keys; `after` is
+    /// the [`Page::next`] of the page before. A page is one state of the database, is read in one transaction, which costs a
+    /// fraction of a `get` for each key, and holds about 4 MiB at most, or a single larger record.
+    ///
+    /// A record that is damaged is an error in its place, as `get` says it.
+    ///
+    /// # Errors
+    /// As [`Enumerate::list_keys`].
+    pub async fn list_records(
+        &self,
+        namespace: &str,
+        after: Option<&Cursor>,
+    ) -> Result<Page<(TokenKey, Result<StoredToken>)>> {
+        let (owned, after) = (namespace.to_owned(), after.cloned());
+        let page = self
+            .list(move |connection| records(connection, &owned, after.as_ref()))
+            .await?;
+        let mut items = Vec::with_capacity(page.items.len());
+        for (key, read) in page.items {
+            let record = match read {
+                Read::Record(record) => Ok(record),
+                Read::Damaged(damage) => Err(damage.into_error(&key)).during(Operation::List),
+                Read::Unreadable => match self.get(&key).await.transpose() {
+                    Some(record) => record,
+                    // Removed meanwhile.
+                    None => continue,
+                },
+            };
+            items.push((key, record));
+        }
+        Ok(Page {
+            items,
+            next: page.next,
+            unnameable: page.unnameable,
+        })
+    }
+
     async fn list<T: Send + 'static>(
         &self,
         list: impl Fn(&Connection) -> rusqlite::Result<Page<T>> + Send + 'static,
@@ -47,6 +98,62 @@ impl SqliteStorage {
 }
 
 fn keys(connection: &Connection, namespace: &str, after: Option<&Cursor>) -> rusqlite::Result<Page<TokenKey>> {
+    walk(connection, namespace, after, |name, _| {
+        Ok((TokenKey::new(namespace, name), 0))
+    })
+}
+
+/// What a row of a page turned out to be.
+enum Read {
+    Record(StoredToken),
+    Damaged(Damage),
+    /// Something is wrong with the database there. Whoever reads that key alone finds out what.
+    Unreadable,
+}
+
+fn records(
+    connection: &Connection,
+    namespace: &str,
+    after: Option<&Cursor>,
+) -> rusqlite::Result<Page<(TokenKey, Read)>> {
+    let mut row = connection.prepare_cached(ROW)?;
+    walk(connection, namespace, after, |name, rowid| {
+        let key = TokenKey::new(namespace, name);
+        let read = match record(&mut row, &key, rowid) {
+            Err(error) if error::is_damage(&error) => Read::Unreadable,
+            read => read?,
+        };
+        let bytes = match &read {
+            Read::Record(record) => size(&key, record),
+            Read::Damaged(_) | Read::Unreadable => 0,
+        };
+        Ok(((key, read), bytes))
+    })
+}
+
+fn record(row: &mut Statement<'_>, key: &TokenKey, rowid: i64) -> rusqlite::Result<Read> {
+    let mut rows = row.query([rowid])?;
+    let Some(row) = rows.next()? else {
+        return Ok(Read::Unreadable);
+    };
+    let is_text =
+        |column, text: &str| Ok::<_, rusqlite::Error>(row.get_ref(column)? == ValueRef::Text(text.as_bytes()));
+    if !is_text(1, key.namespace())? || !is_text(2, key.resource_server())? {
+        return Ok(Read::Unreadable);
+    }
+    Ok(match codec::decode(row.get_ref(0)?) {
+        Ok(record) => Read::Record(record),
+        Err(damage) => Read::Damaged(damage),
+    })
+}
+
+/// One page of the keys of a namespace; `read` makes an entry of a key and its row's number, and says how large it is.
+fn walk<T>(
+    connection: &Connection,
+    namespace: &str,
+    after: Option<&Cursor>,
+    mut read: impl FnMut(&str, i64) -> rusqlite::Result<(T, usize)>,
+) -> rusqlite::Result<Page<T>> {
     let mut page = Builder::new();
     let mut statement;
     let mut rows = match after {
@@ -59,14 +166,19 @@ fn keys(connection: &Connection, namespace: &str, after: Option<&Cursor>) -> rus
             statement.query([namespace, after.as_str()])?
         }
     };
+    let mut bytes = 0;
     while let Some(row) = rows.next()? {
-        let full = match text(row.get_ref(0)?) {
-            Some(name) => page.add(name, || TokenKey::new(namespace, name)),
-            None => page.add_unnameable(),
+        let Some(name) = text(row.get_ref(0)?) else {
+            page.add_unnameable();
+            continue;
         };
-        if full {
+        if page.is_full() || bytes > PAGE_BYTES {
+            page.go_on_later();
             break;
         }
+        let (item, size) = read(name, row.get(1)?)?;
+        bytes += size;
+        page.add(name, item);
     }
     Ok(page.finish())
 }
@@ -87,11 +199,15 @@ fn namespaces(connection: &Connection, after: Option<&Cursor>) -> rusqlite::Resu
             }
         };
         let Some(row) = rows.next()? else { break };
-        let full = match row.get_ref(0)? {
+        match row.get_ref(0)? {
             ValueRef::Text(bytes) => {
                 last = Some(bytes.to_vec());
                 match std::str::from_utf8(bytes) {
-                    Ok(name) => page.add(name, || name.to_owned()),
+                    Ok(_) if page.is_full() => {
+                        page.go_on_later();
+                        break;
+                    }
+                    Ok(name) => page.add(name, name.to_owned()),
                     Err(_) => page.add_unnameable(),
                 }
             }
@@ -101,9 +217,6 @@ fn namespaces(connection: &Connection, after: Option<&Cursor>) -> rusqlite::Resu
                 break;
             }
             _ => break,
-        };
-        if full {
-            break;
         }
     }
     Ok(page.finish())
@@ -137,21 +250,23 @@ impl<T> Builder<T> {
         }
     }
 
-    /// Says whether the page was full already.
-    fn add(&mut self, name: &str, item: impl FnOnce() -> T) -> bool {
-        if self.page.items.len() == PAGE {
-            self.page.next = Some(Cursor::new(self.last.as_str()));
-            return true;
-        }
-        self.page.unnameable += std::mem::take(&mut self.unnameable);
-        self.page.items.push(item());
-        name.clone_into(&mut self.last);
-        false
+    fn is_full(&self) -> bool {
+        self.page.items.len() == PAGE
     }
 
-    fn add_unnameable(&mut self) -> bool {
+    /// There is more behind the last entry.
+    fn go_on_later(&mut self) {
+        self.page.next = Some(Cursor::new(self.last.as_str()));
+    }
+
+    fn add(&mut self, name: &str, item: T) {
+        self.page.unnameable += std::mem::take(&mut self.unnameable);
+        self.page.items.push(item);
+        name.clone_into(&mut self.last);
+    }
+
+    fn add_unnameable(&mut self) {
         self.unnameable += 1;
-        false
     }
 
     fn finish(mut self) -> Page<T> {

@@ -1,5 +1,7 @@
 use serde_json::{Value, json};
 use token_storage::{Enumerate, ErrorKind, IssuedBy, StoredToken, TokenKey, TokenStorage};
+#[cfg(feature = "sqlite")]
+use token_storage::{StorageUrl, sqlite::SqliteStorage};
 
 use crate::{
     Context, Exit, Failure, Result,
@@ -22,10 +24,18 @@ pub(crate) struct Args {
 
 /// A page after the other, so that a storage of any size is listed in the memory of one page.
 pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit> {
-    let storage = context.open().await?;
+    let url = context.url()?;
+    #[cfg(feature = "sqlite")]
+    let sqlite = match &url {
+        StorageUrl::Sqlite(path) if args.long => Some(SqliteStorage::open(path)?),
+        _ => None,
+    };
+    let storage = url.open().await?;
     let enumerate = storage.enumerate().ok_or_else(|| cannot_list(&storage))?;
     let mut list = List {
         storage: &storage,
+        #[cfg(feature = "sqlite")]
+        sqlite,
         out: match (context.json, args.long) {
             (true, _) => Out::Json(Elements::start("tokens")?),
             (false, true) => Out::Table(Rows::new([
@@ -52,6 +62,9 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit> {
 
 struct List<'a> {
     storage: &'a dyn TokenStorage,
+    /// The same storage, where it can hand out records by the page.
+    #[cfg(feature = "sqlite")]
+    sqlite: Option<SqliteStorage>,
     out: Out,
     args: &'a Args,
     listed: u64,
@@ -81,11 +94,27 @@ impl List<'_> {
     }
 
     async fn namespace(&mut self, enumerate: &dyn Enumerate, namespace: &str) -> Result<()> {
+        #[cfg(feature = "sqlite")]
+        if let Some(sqlite) = self.sqlite.clone() {
+            return self.records(&sqlite, namespace).await;
+        }
         let mut after = None;
         loop {
             let page = enumerate.list_keys(namespace, after.as_ref()).await?;
             self.unnameable += page.unnameable;
-            self.page(&page.items).await?;
+            let mut rows = Vec::with_capacity(page.items.len());
+            for key in page.items {
+                let record = match self.args.long {
+                    true => self.storage.get(&key).await.map(Some),
+                    false => Ok(None),
+                };
+                match record {
+                    // Removed since it was listed.
+                    Ok(Some(None)) => {}
+                    record => rows.push((key, unless_damaged(record)?.map(Option::flatten))),
+                }
+            }
+            self.print(rows)?;
             after = page.next;
             if after.is_none() {
                 return Ok(());
@@ -93,32 +122,34 @@ impl List<'_> {
         }
     }
 
-    async fn page(&mut self, keys: &[TokenKey]) -> Result<()> {
-        let mut rows = Vec::with_capacity(keys.len());
-        for key in keys {
-            let record = match self.args.long {
-                true => self.storage.get(key).await.map(Some),
-                false => Ok(None),
-            };
-            let record = match record {
-                // Removed since it was listed.
-                Ok(Some(None)) => continue,
-                Ok(record) => Ok(record.flatten()),
-                Err(error) if error.kind() == ErrorKind::Corrupt => Err(()),
-                Err(error) => return Err(error.into()),
-            };
-            self.listed += 1;
-            rows.push((key, record));
+    #[cfg(feature = "sqlite")]
+    async fn records(&mut self, sqlite: &SqliteStorage, namespace: &str) -> Result<()> {
+        let mut after = None;
+        loop {
+            let page = sqlite.list_records(namespace, after.as_ref()).await?;
+            self.unnameable += page.unnameable;
+            let rows = page
+                .items
+                .into_iter()
+                .map(|(key, record)| Ok((key, unless_damaged(record)?.map(Some))));
+            self.print(rows.collect::<Result<_>>()?)?;
+            after = page.next;
+            if after.is_none() {
+                return Ok(());
+            }
         }
+    }
+
+    fn print(&mut self, rows: Vec<Row>) -> Result<()> {
+        self.listed += rows.len() as u64;
+        let args = self.args;
         match &mut self.out {
-            Out::Json(out) => out.add(rows.into_iter().map(|(key, record)| as_json(key, record))),
-            Out::Table(out) => out.add(rows.into_iter().map(|(key, record)| row(key, record, self.args))),
-            Out::Lines => crate::output::print(
-                &rows
-                    .into_iter()
-                    .map(|(key, _)| line(key, self.args))
-                    .collect::<String>(),
-            ),
+            Out::Json(out) => out.add(rows.into_iter().map(|(key, record)| as_json(&key, record))),
+            Out::Table(out) => out.add(rows.into_iter().map(|(key, record)| row(&key, record, args))),
+            Out::Lines => {
+                let lines = rows.iter().map(|(key, _)| line(key, args));
+                crate::output::print(&lines.collect::<String>())
+            }
         }
     }
 
@@ -139,6 +170,18 @@ impl List<'_> {
             });
         }
         Ok(Exit::Success)
+    }
+}
+
+/// A key and its record, if that was asked for; `Err`: it is damaged.
+type Row = (TokenKey, Result<Option<StoredToken>, ()>);
+
+/// What is damaged is told in its place; anything else ends the listing.
+fn unless_damaged<T>(record: token_storage::Result<T>) -> Result<Result<T, ()>> {
+    match record {
+        Ok(record) => Ok(Ok(record)),
+        Err(error) if error.kind() == ErrorKind::Corrupt => Ok(Err(())),
+        Err(error) => Err(error.into()),
     }
 }
 

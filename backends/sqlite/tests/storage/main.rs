@@ -9,4 +9,5 @@ mod creating;
 mod foreign;
 mod keys;
 #[cfg(unix)]
+mod records;
 mod refusals;
