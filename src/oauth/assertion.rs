@@ -1,8 +1,6 @@
 //! Clients that sign instead of showing a secret (RFC 7523, OpenID Connect Core section 9).
 //!
-//! The signatures are ring's, which is here for TLS. Of the JWT crates that are kept, `jsonwebtoken` has one provider of
-//! cryptography for a whole process and panics where another crate turns on a second, so a library must not choose one; and
-//! the RSA of the others is that of a crate with an open advisory (RUSTSEC-2023-0071).
+//! The signatures are ring's, which is here for TLS. Why no JWT crate is used: `docs/login.md`, "What is by hand, and why".
 
 use std::{fmt, sync::Arc};
 

@@ -102,6 +102,9 @@ impl OAuthClient {
                 secret.ok_or_else(|| invalid("its id_token is signed with a secret that this client has not"))?;
             return parts.verified(|parts| Ok(parts.is_authenticated_by(secret)), wanted);
         }
+        if let Some(why) = keys::unknown(&parts.header.alg) {
+            return Err(invalid(&why));
+        }
         let keys = self.keys_for(&parts.header.alg, parts.header.kid.as_deref()).await?;
         parts.verified(|parts| parts.is_signed_by(&keys), wanted)
     }

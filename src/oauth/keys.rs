@@ -100,6 +100,38 @@ enum Algorithm {
     Rsa(&'static RsaParameters),
     Ecdsa(&'static EcdsaVerificationAlgorithm),
     Ed25519,
+    #[cfg(feature = "es512")]
+    P521,
+}
+
+/// Why nothing signed with this algorithm can be checked, if that is so; a name is repeated only if it looks like one.
+pub(super) fn unknown(alg: &str) -> Option<String> {
+    let known = [
+        "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "EdDSA", "Ed25519",
+    ];
+    if known.contains(&alg) || (cfg!(feature = "es512") && alg == "ES512") {
+        return None;
+    }
+    let is_name = alg.len() <= 16 && alg.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    let named = if is_name { alg } else { "something else" };
+    let mut why = format!(
+        "its id_token is signed with {named}, which is not checked here; let the server sign with RS256 \
+                           or ES256 for this client (id_token_signed_response_alg)"
+    );
+    if alg == "ES512" {
+        why += ", or build with the feature es512";
+    }
+    Some(why)
+}
+
+#[cfg(feature = "es512")]
+fn verifies_p521(point: &[u8], message: &[u8], signature: &[u8]) -> bool {
+    use p521::ecdsa::{Signature, VerifyingKey, signature::Verifier as _};
+
+    let (Ok(key), Ok(signature)) = (VerifyingKey::from_sec1_bytes(point), Signature::from_slice(signature)) else {
+        return false;
+    };
+    key.verify(message, &signature).is_ok()
 }
 
 /// Whether an algorithm signs with what both sides know.
@@ -137,6 +169,8 @@ fn algorithm(alg: &str, kty: &str, crv: Option<&str>) -> Option<Algorithm> {
         ("PS512", "RSA", None) => Rsa(&signature::RSA_PSS_2048_8192_SHA512),
         ("ES256", "EC", Some("P-256")) => Ecdsa(&signature::ECDSA_P256_SHA256_FIXED),
         ("ES384", "EC", Some("P-384")) => Ecdsa(&signature::ECDSA_P384_SHA384_FIXED),
+        #[cfg(feature = "es512")]
+        ("ES512", "EC", Some("P-521")) => Algorithm::P521,
         // RFC 8037, and by its newer name RFC 9864.
         ("EdDSA" | "Ed25519", "OKP", Some("Ed25519")) => Ed25519,
         _ => return None,
@@ -178,7 +212,50 @@ impl Key {
                     .verify(message, signature)
                     .is_ok()
             }),
+            #[cfg(feature = "es512")]
+            Some(Algorithm::P521) => match (part(&self.x), part(&self.y)) {
+                (Some(x), Some(y)) => verifies_p521(&[&[4][..], &x, &y].concat(), message, signature),
+                _ => false,
+            },
             None => false,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// RFC 7515 appendix A.4, which another hand made.
+    #[cfg(feature = "es512")]
+    #[test]
+    fn the_example_of_the_rfc_is_good() {
+        let keys = Keys::parse(
+            br#"{"keys":[{"kty":"EC","crv":"P-521",
+                "x":"AekpBQ8ST8a8VcfVOTNl353vSrDCLLJXmPk06wTjxrrjcBpXp5EOnYG_NjFZ6OvLFV1jSfS9tsz4qUxcWceqwQGk",
+                "y":"ADSmRA43Z1DSNx_RvcLI87cdL07l6jQyyBXMoxVg_l2Th-x3S1WDhjDly79ajL4Kkd0AZMaZmh9ubmf63e3kyMj2"}]}"#,
+        );
+        let keys = keys.unwrap();
+        let message = b"eyJhbGciOiJFUzUxMiJ9.UGF5bG9hZA";
+        let signature = BASE64_URL
+            .decode(concat!(
+                "AdwMgeerwtHoh-l192l60hp9wAHZFVJbLfD_UxMi70cwnZOYaRI1bKPWROc-mZZqwqT2SI-KGDKB34XO0aw_7Xdt",
+                "AG8GaSwFKdCAPZgoXD2YBJZCPEX3xKpRwcdOO8KpEHwJjyqOgzDO7iKvU8vcnwNrmxYbSW9ERBXukOXolLzeO_Jn",
+            ))
+            .unwrap();
+        let key = keys.fitting("ES512", None).next().expect("the key fits");
+        assert!(key.verifies("ES512", message, &signature));
+        assert!(!key.verifies("ES512", &message[1..], &signature));
+        assert!(!key.verifies("ES512", message, &signature[1..]));
+        assert!(keys.fitting("ES256", None).next().is_none());
+    }
+
+    #[test]
+    fn what_is_not_checked_is_told_and_nothing_else_is() {
+        assert!(unknown("RS256").is_none() && unknown("EdDSA").is_none());
+        assert_eq!(unknown("ES512").is_none(), cfg!(feature = "es512"));
+        assert!(unknown("none").unwrap().contains("signed with none,"));
+        let long = unknown("eyJhbGciOiJub25lIn0.secret").unwrap();
+        assert!(!long.contains("secret"), "{long}");
     }
 }

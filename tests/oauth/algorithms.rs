@@ -76,6 +76,29 @@ async fn ed25519_and_the_curves_are_known() {
     }
 }
 
+#[cfg(feature = "es512")]
+#[tokio::test]
+async fn p521_is_known_with_the_feature() {
+    use p521::ecdsa::{Signature, SigningKey, signature::Signer as _};
+
+    // Any scalar that is not too large.
+    let mut scalar = [7; 66];
+    scalar[0] = 0;
+    let pair = SigningKey::from_slice(&scalar).unwrap();
+    let point = pair.verifying_key().to_sec1_point(false);
+    let (x, y) = point.as_bytes()[1..].split_at(66);
+    let key = json!({"kty": "EC", "crv": "P-521", "x": part(x), "y": part(y)});
+    let sign = |message: &[u8]| {
+        let signature: Signature = pair.sign(message);
+        signature.to_bytes().to_vec()
+    };
+    assert_eq!(as_str(&by_key(&key, &jwt("ES512", sign)).await), ADA);
+    assert_eq!(as_str(&by_key(&key, &spoiled(&jwt("ES512", sign))).await), REFUSED);
+    assert_eq!(as_str(&by_key(&key, &jwt("ES384", sign)).await), REFUSED);
+    let other = json!({"kty": "EC", "crv": "P-521", "x": part(y), "y": part(x)});
+    assert_eq!(as_str(&by_key(&other, &jwt("ES512", sign)).await), REFUSED);
+}
+
 #[tokio::test]
 async fn the_clients_secret_is_known_to_both() {
     for (alg, algorithm) in [
