@@ -34,6 +34,7 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod apply;
+mod bearer;
 mod ext;
 #[cfg(feature = "globus")]
 pub mod globus;
@@ -51,6 +52,7 @@ mod url;
 pub mod validating;
 
 pub use apply::{StoredResponse, merge};
+pub use bearer::is_bearer;
 pub use ext::{EnumerateExt, TokenStorageExt};
 pub use issued_by::IssuedBy;
 pub use namespaced::{Listing, Namespaced};

@@ -6,9 +6,9 @@ use std::{sync::Arc, time::Duration};
 use token_storage::{
     MemoryStorage, Precondition, TokenKey, TokenPath, TokenStorage, TokenStorageExt,
     manager::{Logout, ManagerErrorKind, TokenManager},
-    oauth::{ClientAuth, HttpClient, LoginOptions, OAuthClient, Provider},
+    oauth::{ClientAuth, ClientKey, HttpClient, LoginOptions, OAuthClient, Provider},
 };
-use token_storage_conformance::auth_server::{AuthServer, Endpoint, Habits, profile, provider_habits};
+use token_storage_conformance::auth_server::{AuthServer, Endpoint, Fault, Habits, profile, provider_habits};
 
 const NAME: &str = "resource.example.org";
 
@@ -26,6 +26,11 @@ impl Row {
         let provider = Provider::discover(&http, &server.url()).await.unwrap();
         let client = match habits.profile.client {
             Some(profile::Client::Public) => OAuthClient::new(http, provider, AuthServer::NATIVE_CLIENT),
+            Some(profile::Client::KeyJwt) => {
+                let key = ClientKey::from_pem(AuthServer::SERVICE_KEY).unwrap();
+                let key = key.with_id(AuthServer::SERVICE_KEY_ID);
+                OAuthClient::new(http, provider, AuthServer::SERVICE_CLIENT).with_key(key)
+            }
             method => {
                 let by = match method {
                     Some(profile::Client::Basic) => ClientAuth::Header,
@@ -48,7 +53,15 @@ impl Row {
     }
 
     async fn log_in(&self) {
-        let asked = LoginOptions::new("read write");
+        let asked = LoginOptions::new("read write").with_audience("https://api.example.org");
+        if self.habits.own {
+            let response = self.client.client_credentials_with(&asked).await.unwrap();
+            let response = response.with_resource_server(NAME).unwrap();
+            self.storage.store_response("DEFAULT", &response).await.unwrap();
+            let stored = self.storage.get(&self.key).await.unwrap().unwrap().data;
+            assert!(stored.refresh_token.is_none(), "there is none for a client itself");
+            return;
+        }
         let login = self.client.begin_login(&asked, "http://127.0.0.1:1/back").unwrap();
         let target = self.server.decide(login.url().as_str(), true);
         let response = login.finish_with_redirect(&target).await.unwrap();
@@ -78,6 +91,14 @@ impl Row {
         for token in futures_util::future::join_all(calls).await {
             assert!(self.server.is_active(token.unwrap().expose()), "a good token");
         }
+        if self.habits.own {
+            let grants = self.server.requests();
+            let own = grants
+                .iter()
+                .filter(|request| request.grant_type() == Some("client_credentials"));
+            assert_eq!(own.count(), 2, "one request at the login, and one at expiry");
+            return;
+        }
         assert_eq!(self.server.refresh_requests(), 1, "one request");
         assert_eq!(self.server.reuse_detections(), 0);
     }
@@ -85,8 +106,17 @@ impl Row {
     async fn be_refused(&self) {
         self.expire().await;
         self.server.revoke_everything();
+        if let (true, Some(refusal)) = (self.habits.own, self.habits.profile.refusal) {
+            let fault = Fault::Answer {
+                status: refusal.status,
+                content_type: "application/json",
+                body: refusal.body,
+            };
+            self.server.script(Endpoint::Token, fault);
+        }
         let error = self.manager().access_token(&self.key).await.unwrap_err();
-        assert!(error.needs_login(), "{error:?}");
+        let is_clients = self.habits.own && error.kind() == ManagerErrorKind::ClientRejected;
+        assert!(error.needs_login() || is_clients, "{error:?}");
         assert!(
             !self.server.shows_token(&format!("{error:?} {error}")),
             "no token is shown"

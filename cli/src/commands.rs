@@ -4,7 +4,7 @@ use clap::Subcommand;
 
 use crate::{Context, Exit, Result};
 
-mod access_token;
+pub(crate) mod access_token;
 mod completions;
 #[cfg(feature = "conformance")]
 mod conformance;

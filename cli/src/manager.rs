@@ -13,6 +13,7 @@ use token_storage::{
 
 use crate::{
     Context, Exit, Failure, Result,
+    commands::access_token::not_bearer,
     failure::chain,
     input, interrupt,
     server::{Endpoint, Server, ServerArgs},
@@ -199,6 +200,9 @@ impl<'a> Session<'a> {
         let authorizer = self.manager.authorizer(&self.tokens.key(resource_server));
         let send = |token: AccessToken| async move {
             interrupt::release(true);
+            if !token.is_bearer() {
+                return Err(NotSent::Other(not_bearer("")));
+            }
             let client = self.endpoint.client().await.map_err(NotSent::Other)?;
             Ok::<_, NotSent>(client.get_resource(url, token.secret()).await)
         };

@@ -4,7 +4,7 @@ use token_storage_core::{Secret, TokenData};
 use zeroize::Zeroizing;
 
 use super::{ManagerError, ManagerErrorKind, ReauthReason};
-use crate::lifetime;
+use crate::{bearer::is_bearer_type, lifetime};
 
 /// An access token that was good when it was handed out. Cheap to clone; `Debug` shows no secret.
 ///
@@ -66,11 +66,9 @@ impl AccessToken {
         reason == Some(ManagerErrorKind::ReauthRequired(ReauthReason::UnknownOutcome))
     }
 
-    /// Whether it goes into a header as a bearer token (RFC 6750). A server that names no type means that, and some name
-    /// the kind of the token's owner instead.
+    /// Whether it goes into a header as a bearer token (RFC 6750), as [`is_bearer`](crate::is_bearer) says.
     pub fn is_bearer(&self) -> bool {
-        let plain = |scheme: &str| BEARER.iter().any(|known| scheme.eq_ignore_ascii_case(known));
-        self.token_type().is_none_or(plain)
+        is_bearer_type(self.token_type())
     }
 
     /// The token itself.
@@ -115,9 +113,6 @@ impl AccessToken {
         }
     }
 }
-
-/// `bot` and `user` are Slack's.
-const BEARER: [&str; 4] = ["", "bearer", "bot", "user"];
 
 /// The token is not a bearer token; see [`AccessToken::header_value`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

@@ -148,7 +148,8 @@ impl OAuthClient {
         Ok(self.tokens(form).await?)
     }
 
-    /// What `/userinfo` says about the owner of an access token, as JSON (OpenID Connect Core section 5.3).
+    /// What `/userinfo` says about the owner of an access token, as JSON (OpenID Connect Core section 5.3). The token has to be
+    /// a bearer token.
     ///
     /// # Errors
     /// - [`LoginErrorKind::Configuration`](super::LoginErrorKind::Configuration) if the server has no such address, [`LoginErrorKind::Server`](super::LoginErrorKind::Server).
@@ -158,7 +159,8 @@ impl OAuthClient {
         self.get_resource(url.as_str(), token).await
     }
 
-    /// The body of a protected resource, asked for with an access token. A helper for small JSON answers.
+    /// The body of a protected resource, asked for with an access token. A helper for small JSON answers. The token is sent
+    /// as a bearer token, so it has to be one ([`is_bearer`](crate::is_bearer)).
     ///
     /// # Errors
     /// - [`LoginErrorKind::Server`](super::LoginErrorKind::Server); the token was refused if its code is `invalid_token` or its status 401.

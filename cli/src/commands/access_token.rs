@@ -57,6 +57,9 @@ pub(crate) struct Wanted {
 /// A token to hand out.
 pub(super) struct Token {
     pub(super) secret: Secret,
+    pub(super) token_type: Option<String>,
+    /// Whether it may be sent as a bearer token.
+    pub(super) is_bearer: bool,
     pub(super) expires_at: Option<i64>,
     /// Whether it is probably dead although it has not expired.
     pub(super) doubtful: bool,
@@ -67,8 +70,12 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit> {
     let token = obtain(&resource_server, &args.wanted, context).await?;
     if context.json {
         let secret = token.secret.expose();
-        let (expires_at, doubtful) = (token.expires_at, token.doubtful);
-        print_json(&json!({"access_token": secret, "expires_at_seconds": expires_at, "doubtful": doubtful}))?;
+        print_json(&json!({
+            "access_token": secret,
+            "token_type": token.token_type,
+            "expires_at_seconds": token.expires_at,
+            "doubtful": token.doubtful,
+        }))?;
     } else {
         print(&Zeroizing::new(format!("{}\n", token.line()?)))?;
     }
@@ -77,8 +84,11 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit> {
 
 impl Token {
     /// For `$(...)` and variables, where a line break or NUL would make another token of it, and with which a header
-    /// could be forged.
+    /// could be forged. Whoever finds it there sends it as a bearer token, so it has to be one.
     pub(super) fn line(&self) -> Result<&str> {
+        if !self.is_bearer {
+            return Err(not_bearer("; `access-token --json` gives it together with its type"));
+        }
         let secret = self.secret.expose();
         if secret.contains(['\n', '\r', '\0']) {
             let message = "the token contains a line break or NUL, so it is not one for `$(...)`; \
@@ -87,6 +97,15 @@ impl Token {
         }
         Ok(secret)
     }
+}
+
+/// A token of another type than bearer is of no use without a proof of possession.
+pub(crate) fn not_bearer(hint: &str) -> Failure {
+    let message = format!(
+        "the token is not a bearer token (its token_type says so), so it is of no use without a proof that this command \
+         does not make, and is not sent or handed out as one{hint}"
+    );
+    Failure::new(Exit::Failure, message)
 }
 
 /// The token, refreshed if need be and if that is wanted.
@@ -105,6 +124,8 @@ pub(super) async fn obtain(resource_server: &str, wanted: &Wanted, context: &Con
 async fn stored(resource_server: &str, context: &Context) -> Result<Token> {
     let data = get::required(resource_server, context).await?.data;
     Ok(Token {
+        is_bearer: token_storage::is_bearer(&data),
+        token_type: data.token_type,
         secret: data.access_token,
         expires_at: data.expires_at,
         doubtful: false,
@@ -134,6 +155,8 @@ async fn refreshed(resource_server: &str, wanted: &Wanted, context: &Context) ->
             Some(why) if wanted.refuse_doubtful && token.is_doubtful() => Err(session.failed(why)),
             _ => Ok(Token {
                 secret: token.secret().clone(),
+                token_type: token.token_type().map(str::to_owned),
+                is_bearer: token.is_bearer(),
                 expires_at: token.expires_at(),
                 doubtful: token.is_doubtful(),
             }),

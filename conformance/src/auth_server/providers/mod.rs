@@ -19,6 +19,8 @@ use super::{
 pub struct Habits {
     /// Its name.
     pub provider: &'static str,
+    /// Whether the token is the client's own (RFC 6749 section 4.4): no person, and no refresh token.
+    pub own: bool,
     /// Whether a refresh brings a new refresh token and ends the old one.
     pub rotates: bool,
     /// For how long the old one may come again all the same, in seconds.
@@ -56,7 +58,12 @@ impl Habits {
             Some(Client::SecretJwt) => "JWT by secret",
             Some(Client::KeyJwt) => "JWT by key",
         };
+        let client = match self.own {
+            true => format!("{client}; own token"),
+            false => client.to_owned(),
+        };
         let rotates = match (self.rotates, self.grace) {
+            _ if self.own => "no refresh token".to_owned(),
             (false, _) => "no".to_owned(),
             (true, 0) => "yes".to_owned(),
             (true, seconds) => format!("yes, {seconds} s grace"),

@@ -199,6 +199,24 @@ const ALL: &[Sources] = &[
         &["keycloak/keycloak#39266", "marcospereirampj/python-keycloak#53"],
         "",
     ),
+    sources(
+        "Keycloak, signed JWT",
+        "Confidential client credentials (Server Administration Guide)",
+        &["keycloak/keycloak#39266"],
+        "a refusal with this kind of client in particular; of the JWT: keycloak/keycloak#39944",
+    ),
+    sources(
+        "Okta service apps",
+        "Implement OAuth for Okta with a service app",
+        &["okta/okta-sdk-python#289"],
+        "",
+    ),
+    sources(
+        "Auth0 machine to machine",
+        "Client Credentials Flow",
+        &["auth0/node-auth0#428", "auth0/node-auth0#682"],
+        "the refusal's HTTP status; revocation of access tokens",
+    ),
     sources("Globus", "Globus Auth API Reference", &[], "the refusal"),
     sources(
         "Supabase",

@@ -29,14 +29,24 @@ const fn refusal(status: u16, body: &'static str) -> Option<Refusal> {
 const FORM: Profile = spoken(Client::Post);
 const HEADER: Profile = spoken(Client::Basic);
 const PUBLIC: Profile = spoken(Client::Public);
+const BY_KEY: Profile = spoken(Client::KeyJwt);
 
 const fn habits(provider: &'static str, rotates: bool, grace: u64, profile: Profile, advice: &'static str) -> Habits {
     Habits {
         provider,
+        own: false,
         rotates,
         grace,
         profile,
         advice,
+    }
+}
+
+/// A token for the client itself. What is refused is the client's request.
+const fn own(provider: &'static str, profile: Profile, advice: &'static str) -> Habits {
+    Habits {
+        own: true,
+        ..habits(provider, false, 0, profile, advice)
     }
 }
 
@@ -335,6 +345,39 @@ pub(super) const ALL: &[Habits] = &[
             ..FORM
         },
         "the issuer is that of the realm; the old refresh token ends, and reuse is noticed, where \"revoke refresh token\" is on",
+    ),
+    habits(
+        "Keycloak, signed JWT",
+        true,
+        0,
+        Profile {
+            refusal: refusal(
+                400,
+                r#"{"error":"invalid_grant","error_description":"Token is not active"}"#,
+            ),
+            ..BY_KEY
+        },
+        "`--client-key-file`, and where the client's setting wants it `--client-key-algorithm`; the JWT is good once and for a minute, so clocks must agree",
+    ),
+    own(
+        "Okta service apps",
+        Profile {
+            refusal: refusal(
+                401,
+                r#"{"error":"invalid_client","error_description":"The client_assertion JWT kid is invalid."}"#,
+            ),
+            ..BY_KEY
+        },
+        "`login --client-credentials` with `--client-key-file`, and `--client-key-id` where the app has several keys; for Okta's own scopes there is no other way",
+    ),
+    own(
+        "Auth0 machine to machine",
+        Profile {
+            revokes: false,
+            refusal: refusal(401, r#"{"error":"access_denied","error_description":"Unauthorized"}"#),
+            ..FORM
+        },
+        "`login --client-credentials --audience https://api.example.org`: without an audience there is no token for an API",
     ),
     habits(
         "Globus",
