@@ -15,6 +15,7 @@
 //! | to do this | use |
 //! |---|---|
 //! | open a storage that a user names | [`open`], [`StorageUrl`] |
+//! | open storages of backends that are not built in | [`Schemes`], [`backend`] |
 //! | keep one user's, application's or tenant's tokens | [`Namespaced`] |
 //! | store what an authorization server answered | [`TokenResponse`], [`TokenStorageExt`] |
 //! | write code for any backend, or a backend | [`TokenStorage`] |
@@ -34,6 +35,7 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod apply;
+mod backends;
 mod bearer;
 mod ext;
 #[cfg(feature = "globus")]
@@ -48,10 +50,17 @@ pub mod oauth;
 mod open;
 mod renewal;
 mod response;
+mod schemes;
 mod url;
 pub mod validating;
 
 pub use apply::{StoredResponse, merge};
+#[allow(
+    unused_imports,
+    unreachable_pub,
+    reason = "without a backend's feature there is nothing in it"
+)]
+pub use backends::modules::*;
 pub use bearer::is_bearer;
 pub use ext::{EnumerateExt, TokenStorageExt};
 pub use issued_by::IssuedBy;
@@ -59,15 +68,9 @@ pub use namespaced::{Listing, Namespaced};
 pub use open::{examine, open};
 pub use renewal::{Grant, Renewal};
 pub use response::{MAX_EXPIRES_IN, ResponseToken, ResponseWarning, TokenPath, TokenResponse};
+pub use schemes::Schemes;
 pub use token_storage_core::*;
 pub use url::StorageUrl;
-
-#[cfg(feature = "dynamodb")]
-pub use token_storage_dynamodb as dynamodb;
-#[cfg(feature = "json")]
-pub use token_storage_json as json;
-#[cfg(feature = "sqlite")]
-pub use token_storage_sqlite as sqlite;
 
 /// The README's example, compiled with the tests.
 #[cfg(doctest)]

@@ -1,83 +1,99 @@
 //! The URLs that name a storage.
 
-use std::{fmt, path::PathBuf, str::FromStr};
+use std::{fmt, str::FromStr, sync::Arc};
 
-use token_storage_core::{Error, ErrorKind, Operation, Result};
+use token_storage_core::{
+    Error, Finding, Result,
+    backend::{Action, Location, Opened, Scheme, SchemeInfo},
+};
 
-mod path;
-mod query;
-#[cfg(test)]
-mod tests;
+use crate::Schemes;
 
 /// Where a storage is: a parsed storage URL.
 ///
-/// | URL | storage |
-/// |---|---|
-/// | `memory:` | the process's memory, gone with it |
-/// | `json:PATH` | a JSON file |
-/// | `sqlite:PATH` | a SQLite database |
-/// | `sqlite::memory:` | a SQLite database in memory, gone with the process |
-/// | `dynamodb:TABLE?region=R&endpoint=URL&profile=P` | an Amazon DynamoDB table; all parameters may be left out |
+/// | URL | storage | feature |
+/// |---|---|---|
+/// | `memory:` | the process's memory, gone with it | |
+/// | `json:PATH` | a JSON file | `json` |
+/// | `sqlite:PATH` | a SQLite database | `sqlite` |
+/// | `sqlite::memory:` | a SQLite database in memory, gone with the process | `sqlite` |
+/// | `dynamodb:TABLE?region=R&endpoint=URL&profile=P` | an Amazon DynamoDB table; all parameters may be left out | `dynamodb` |
 ///
-/// `PATH` is taken literally, to the end: relative or absolute, a bare file name, `C:\dir\file`, with `%`, `?` and `#` as
-/// they are. So a path needs no escaping, and `json:` in front of any path names it. The form with two slashes,
-/// `json:///PATH` or `json://localhost/PATH`, is a URL: there the path is absolute and `%XX` are decoded (which can also
-/// express a path that is not Unicode). A path that starts with `~` is refused, since only shells expand it.
+/// Each backend has its own; [`Schemes::describe`] says which there are, [`Schemes::with`] adds others. What is
+/// understood of a `PATH` is told at [`parse_path`](crate::backend::parse_path): it is taken literally, and so `json:` in
+/// front of any path names it. Parameters are told at [`Named`](crate::backend::Named). Schemes do not depend on case.
 ///
-/// Schemes do not depend on case. Parsing knows all of them, whichever features are compiled in.
+/// Its text is a storage URL again, without loss. There is no secret in it. Two are equal if their texts are.
 ///
 /// ```
+/// # #[cfg(feature = "json")] {
 /// use token_storage::StorageUrl;
 ///
-/// let url: StorageUrl = "json:///home/ada/my%20tokens.json".parse()?;
-/// assert_eq!(url, StorageUrl::Json("/home/ada/my tokens.json".into()));
-/// assert_eq!(StorageUrl::parse("sqlite:tokens.db")?, StorageUrl::Sqlite("tokens.db".into()));
+/// let url: StorageUrl = "JSON:///home/ada/my%20tokens.json".parse()?;
+/// assert_eq!(url.to_string(), "json:/home/ada/my tokens.json");
+/// assert_eq!(url, StorageUrl::parse("json:/home/ada/my tokens.json")?);
 /// assert!(StorageUrl::parse("postgres:tokens").is_err());
+/// # }
 /// # Ok::<(), token_storage::Error>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum StorageUrl {
-    /// The process's memory.
-    Memory,
-    /// A JSON file.
-    Json(PathBuf),
-    /// A SQLite database file.
-    Sqlite(PathBuf),
-    /// A SQLite database in memory.
-    SqliteInMemory,
-    /// An Amazon DynamoDB table.
-    DynamoDb {
-        /// The table's name.
-        table: String,
-        /// The AWS region; `None`: as the environment says.
-        region: Option<String>,
-        /// Another endpoint than Amazon's, for an emulator.
-        endpoint: Option<String>,
-        /// The profile of the AWS configuration files.
-        profile: Option<String>,
-    },
+#[derive(Clone)]
+pub struct StorageUrl {
+    scheme: Arc<dyn Scheme>,
+    location: Arc<dyn Location>,
 }
 
 impl StorageUrl {
-    /// Reads a storage URL.
+    pub(crate) fn new(scheme: Arc<dyn Scheme>, location: Arc<dyn Location>) -> Self {
+        Self { scheme, location }
+    }
+
+    /// Reads a storage URL of a built-in scheme; for others there is [`Schemes::parse`].
     ///
     /// # Errors
-    /// - [`ErrorKind::Misconfigured`]: no scheme, an unknown one, or something that the scheme does not take. The message
-    ///   says what would be right and quotes only the scheme, since anything else might be a secret pasted by mistake.
+    /// Those of [`Schemes::parse`].
     pub fn parse(url: &str) -> Result<Self> {
-        let (scheme, rest) = split(url)?;
-        match scheme.as_str() {
-            "memory" => match rest {
-                "" | "//" => Ok(Self::Memory),
-                _ => Err(misconfigured("`memory:` takes nothing behind the colon")),
-            },
-            "json" => path::parse("json", rest).map(Self::Json),
-            "sqlite" if rest == ":memory:" => Ok(Self::SqliteInMemory),
-            "sqlite" => path::parse("sqlite", rest).map(Self::Sqlite),
-            "dynamodb" => query::dynamodb(rest),
-            _ => Err(misconfigured(format!("the scheme `{scheme}:` is unknown; {KNOWN}"))),
-        }
+        Schemes::builtin().parse(url)
+    }
+
+    /// What kind of storage it names.
+    pub fn scheme(&self) -> SchemeInfo {
+        self.scheme.describe()
+    }
+
+    /// Opens the storage: with its warnings, and with a way to what only this kind of storage can do
+    /// ([`Opened::downcast`]).
+    ///
+    /// ```
+    /// # #[cfg(feature = "json")]
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> token_storage::Result<()> {
+    /// use token_storage::{StorageUrl, json::JsonStorage};
+    ///
+    /// let opened = StorageUrl::parse("json:tokens.json")?.open().await?;
+    /// opened.warnings().listen(|finding| eprintln!("{}: {}", finding.place, finding.message));
+    /// let json = opened.downcast::<JsonStorage>().expect("it is one");
+    /// assert!(json.kept_files()?.is_empty());
+    /// # Ok(()) }
+    /// # #[cfg(not(feature = "json"))] fn main() {}
+    /// ```
+    ///
+    /// # Errors
+    /// Those of [`open`](crate::open).
+    pub async fn open(&self) -> Result<Opened> {
+        self.location.open().await
+    }
+
+    /// Examines the storage; see [`examine`](crate::examine).
+    ///
+    /// # Errors
+    /// What keeps the backend from looking.
+    pub async fn examine(&self) -> Result<Vec<Finding>> {
+        self.location.examine().await
+    }
+
+    /// Something that can be done to the storage as a whole, if it can be done to this one: making its table, for example.
+    /// [`scheme`](StorageUrl::scheme) says what there is.
+    pub fn action(&self, name: &str) -> Option<Box<dyn Action>> {
+        self.location.action(name)
     }
 }
 
@@ -89,41 +105,23 @@ impl FromStr for StorageUrl {
     }
 }
 
-/// The URL again, for people; a path that is not Unicode is shown lossily.
+/// The URL again. (Of a relative path that is not Unicode, which no URL names, it is the nearest text.)
 impl fmt::Display for StorageUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Memory => f.write_str("memory:"),
-            Self::Json(path) => write!(f, "json:{}", path.display()),
-            Self::Sqlite(path) => write!(f, "sqlite:{}", path.display()),
-            Self::SqliteInMemory => f.write_str("sqlite::memory:"),
-            Self::DynamoDb { table, .. } => write!(f, "dynamodb:{table}"),
-        }
+        write!(f, "{}:{}", self.scheme.describe().name, self.location.rest())
     }
 }
 
-const KNOWN: &str = "known are `memory:`, `json:PATH`, `sqlite:PATH` and `dynamodb:TABLE`";
-
-/// The scheme in lower case, and what follows the colon.
-fn split(url: &str) -> Result<(String, &str)> {
-    let no_scheme = || {
-        misconfigured(format!(
-            "it has no scheme; for a file write `sqlite:` or `json:` in front of the path ({KNOWN})"
-        ))
-    };
-    let (scheme, rest) = url.split_once(':').ok_or_else(no_scheme)?;
-    let mut bytes = scheme.bytes();
-    let starts_well = bytes.next().is_some_and(|byte| byte.is_ascii_alphabetic());
-    let goes_on_well = bytes.all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte));
-    // One letter is a Windows drive; what is longer than any scheme might be a token.
-    if starts_well && goes_on_well && (2..=16).contains(&scheme.len()) {
-        Ok((scheme.to_ascii_lowercase(), rest))
-    } else {
-        Err(no_scheme())
+impl fmt::Debug for StorageUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("StorageUrl").field(&self.to_string()).finish()
     }
 }
 
-fn misconfigured(message: impl AsRef<str>) -> Error {
-    let message = format!("the storage URL is not usable: {}", message.as_ref());
-    Error::new(ErrorKind::Misconfigured, message).with_operation(Operation::Open)
+impl PartialEq for StorageUrl {
+    fn eq(&self, other: &Self) -> bool {
+        self.to_string() == other.to_string()
+    }
 }
+
+impl Eq for StorageUrl {}

@@ -1,15 +1,16 @@
 //! The command line.
 
-use std::{env, process::ExitCode};
+use std::{env, fmt::Write as _, process::ExitCode};
 
 use clap::{
     Arg, Args, CommandFactory as _, FromArgMatches as _, Parser,
     builder::Resettable,
     error::{ContextKind, ContextValue, ErrorKind},
 };
+use token_storage::{Schemes, backend::ActionInfo};
 
 use crate::{
-    commands::Command,
+    commands::{Command, action},
     exit::{self, Exit},
     failure::Failure,
     voice,
@@ -18,20 +19,24 @@ use crate::{
 /// Stores OAuth tokens, hands them out, lists and removes them.
 #[derive(Debug, Parser)]
 #[command(name = "token-storage", version, after_help = exit::HELP, arg_required_else_help = true)]
-pub(crate) struct Cli {
+struct Cli {
     #[command(flatten)]
-    pub(crate) global: Global,
+    _global: Global,
     #[command(subcommand)]
+    _command: Command,
+}
+
+/// A command line, understood.
+#[derive(Debug)]
+pub(crate) struct Parsed {
+    pub(crate) global: Global,
     pub(crate) command: Command,
 }
 
 /// What every command takes.
 #[derive(Debug, Args)]
 pub(crate) struct Global {
-    /// Where the tokens are: `sqlite:PATH`, `json:PATH`, `dynamodb:TABLE?region=R` or `memory:`
-    ///
-    /// Without it: a SQLite file in the platform's folder for application data. PATH is taken literally; see the URLs in
-    /// the documentation for more.
+    // What it says is made of the schemes, see `storage_help`.
     #[arg(
         long,
         global = true,
@@ -71,9 +76,68 @@ pub(crate) struct Global {
     pub(crate) quoted: bool,
 }
 
-pub(crate) fn parse() -> Result<Cli, clap::Error> {
-    let command = without_empty_variables(Cli::command());
-    Cli::from_arg_matches(&command.try_get_matches()?)
+/// The command line with everything that these storages have.
+pub(crate) fn command(schemes: &Schemes) -> clap::Command {
+    let (usual, all) = storage_help(schemes);
+    let command = Cli::command().mut_arg("storage", |arg| arg.help(usual).long_help(all));
+    let actions = actions(schemes);
+    command.subcommands(actions.iter().map(action::command))
+}
+
+/// What can be done to the storages of any scheme; if several have one of that name, with the options of all. Ours come
+/// first.
+fn actions(schemes: &Schemes) -> Vec<ActionInfo> {
+    let own = Cli::command();
+    let mut actions: Vec<ActionInfo> = Vec::new();
+    for info in schemes.describe().into_iter().flat_map(|scheme| scheme.actions) {
+        if own.find_subcommand(info.name).is_some() {
+            continue;
+        }
+        match actions.iter_mut().find(|known| known.name == info.name) {
+            Some(known) => {
+                for option in info.options {
+                    if known.options.iter().all(|known| known.name != option.name) {
+                        known.options.push(option);
+                    }
+                }
+                known.destroys = known.destroys.or(info.destroys);
+            }
+            None => actions.push(info),
+        }
+    }
+    actions
+}
+
+/// What `--storage` takes: in a line, and in full.
+fn storage_help(schemes: &Schemes) -> (String, String) {
+    let forms: Vec<_> = schemes.describe().into_iter().flat_map(|scheme| scheme.forms).collect();
+    let short: Vec<String> = forms
+        .iter()
+        .map(|form| format!("`{}`", form.form.split('?').next().unwrap_or(form.form)))
+        .collect();
+    let usual = format!("Where the tokens are: {}", short.join(", "));
+    let mut all = "Where the tokens are\n\n".to_owned();
+    for form in &forms {
+        let _ = writeln!(all, "- {}: {}", form.form, form.meaning);
+    }
+    all += "\nWithout it: a SQLite file in the platform's folder for application data. PATH is taken literally; see the URLs in \
+            the documentation for more.";
+    (usual, all)
+}
+
+pub(crate) fn parse(schemes: &Schemes) -> Result<Parsed, clap::Error> {
+    let matches = without_empty_variables(command(schemes)).try_get_matches()?;
+    let action = matches.subcommand().and_then(|(name, given)| {
+        let info = actions(schemes).into_iter().find(|info| info.name == name)?;
+        Some(action::Args::new(info, given))
+    });
+    Ok(Parsed {
+        global: Global::from_arg_matches(&matches)?,
+        command: match action {
+            Some(args) => Command::Action(args),
+            None => Command::from_arg_matches(&matches)?,
+        },
+    })
 }
 
 /// An empty variable counts as unset, as usual; on the command line an empty value is meant.
@@ -95,14 +159,20 @@ fn without_empty_variables(command: clap::Command) -> clap::Command {
 }
 
 /// From here on no value of the command line is repeated in a message, unless it is known what it names.
-pub(crate) fn listen() {
-    let mut command = Cli::command();
+pub(crate) fn listen(schemes: &Schemes) {
+    let mut command = command(schemes);
     command.build();
     let names = names(&command);
     let arguments = env::args_os()
         .skip(1)
         .map(|argument| argument.to_string_lossy().into_owned());
-    voice::listen(arguments, |word| names.iter().any(|name| name == word));
+    let schemes: Vec<String> = schemes
+        .describe()
+        .iter()
+        .map(|scheme| format!("{}:", scheme.name))
+        .collect();
+    let is_storage = |value: &str| schemes.iter().any(|scheme| value.starts_with(scheme));
+    voice::listen(arguments, |word| names.iter().any(|name| name == word), is_storage);
 }
 
 /// Every word that means something to the command line itself.

@@ -5,20 +5,13 @@ use clap::Subcommand;
 use crate::{Context, Exit, Result};
 
 pub(crate) mod access_token;
+pub(crate) mod action;
 mod completions;
 #[cfg(feature = "conformance")]
 mod conformance;
-#[cfg(feature = "dynamodb")]
-mod create_table;
-#[cfg(feature = "dynamodb")]
-mod delete_table;
-#[cfg(feature = "dynamodb")]
-mod describe_table;
 mod doctor;
 mod exec;
 mod get;
-#[cfg(feature = "sqlite")]
-mod give_back;
 #[cfg(feature = "oauth")]
 mod groups;
 mod info;
@@ -56,17 +49,11 @@ pub(crate) enum Command {
     Remove(remove::Args),
     Info(info::Args),
     Doctor(doctor::Args),
-    #[cfg(feature = "sqlite")]
-    GiveBack(give_back::Args),
     #[cfg(feature = "conformance")]
     Conformance(conformance::Args),
-    #[cfg(feature = "dynamodb")]
-    CreateTable(create_table::Args),
-    #[cfg(feature = "dynamodb")]
-    #[command(visible_alias = "describe")]
-    DescribeTable(describe_table::Args),
-    #[cfg(feature = "dynamodb")]
-    DeleteTable(delete_table::Args),
+    /// What only some storages have; it is not known before there are schemes.
+    #[command(skip)]
+    Action(action::Args),
     #[cfg(feature = "oauth")]
     #[command(hide = true)]
     OpenBrowser(open_browser::Args),
@@ -93,19 +80,12 @@ pub(crate) async fn run(command: Command, context: &Context) -> Result<Exit> {
         Command::Remove(args) => remove::run(args, context).await,
         Command::Info(args) => info::run(args, context).await,
         Command::Doctor(args) => doctor::run(args, context).await,
-        #[cfg(feature = "sqlite")]
-        Command::GiveBack(args) => give_back::run(args, context).await,
         #[cfg(feature = "conformance")]
         Command::Conformance(args) => conformance::run(args, context).await,
-        #[cfg(feature = "dynamodb")]
-        Command::CreateTable(args) => create_table::run(args, context).await,
-        #[cfg(feature = "dynamodb")]
-        Command::DescribeTable(args) => describe_table::run(args, context).await,
-        #[cfg(feature = "dynamodb")]
-        Command::DeleteTable(args) => delete_table::run(args, context).await,
+        Command::Action(args) => action::run(args, context).await,
         #[cfg(feature = "oauth")]
         Command::OpenBrowser(args) => open_browser::run(&args),
-        Command::Completions(args) => completions::run(&args),
-        Command::Man(args) => man::run(&args),
+        Command::Completions(args) => completions::run(&args, context),
+        Command::Man(args) => man::run(&args, context),
     }
 }

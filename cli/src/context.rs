@@ -1,22 +1,29 @@
 //! What every command works with.
 
-use std::sync::Arc;
 #[cfg(feature = "oauth")]
 use std::time::Duration;
+use std::{path::PathBuf, sync::Arc};
 
 use etcetera::{BaseStrategy as _, choose_base_strategy};
-use token_storage::{DEFAULT_NAMESPACE, Namespaced, StorageUrl, TokenStorage};
+use token_storage::{
+    DEFAULT_NAMESPACE, Finding, Namespaced, Schemes, StorageUrl, TokenStorage,
+    backend::{Opened, Warnings, format_path},
+};
 
 use crate::{
     args::Global,
     exit::Exit,
     failure::{Failure, Result},
+    voice,
 };
 
 /// The global options, understood.
 #[derive(Debug)]
 pub(crate) struct Context {
+    /// The kinds of storages that there are.
+    pub(crate) schemes: Schemes,
     storage: Option<String>,
+    told: Told,
     /// The namespace that the command works in.
     pub(crate) namespace: String,
     #[cfg(feature = "conformance")]
@@ -30,9 +37,11 @@ pub(crate) struct Context {
 }
 
 impl Context {
-    pub(crate) fn new(global: Global) -> Result<Self> {
+    pub(crate) fn new(global: Global, schemes: Schemes) -> Result<Self> {
         let mut context = Self {
+            schemes,
             storage: global.storage,
+            told: Told::default(),
             namespace: DEFAULT_NAMESPACE.to_owned(),
             #[cfg(feature = "conformance")]
             namespace_given: global.namespace.is_some(),
@@ -90,14 +99,34 @@ impl Context {
     /// The storage that is named, or the platform's default.
     pub(crate) fn url(&self) -> Result<StorageUrl> {
         match &self.storage {
-            Some(url) => Ok(StorageUrl::parse(url)?),
-            None => default_url(),
+            Some(url) => Ok(self.schemes.parse(url)?),
+            None => self.default_url(),
         }
     }
 
     /// Opens the storage.
     pub(crate) async fn open(&self) -> Result<Arc<dyn TokenStorage>> {
-        Ok(self.url()?.open().await?)
+        Ok(self.opened().await?.into_storage())
+    }
+
+    /// Opens the storage, with the way to what only its kind can do.
+    pub(crate) async fn opened(&self) -> Result<Opened> {
+        let opened = self.url()?.open().await?;
+        self.told.listen(&opened);
+        Ok(opened)
+    }
+
+    /// Tells what the storages that this command opened warn of.
+    pub(crate) fn told(&self) -> &Told {
+        &self.told
+    }
+
+    fn default_url(&self) -> Result<StorageUrl> {
+        let path = format_path(&default_path()?);
+        let url = self.schemes.parse(&format!("sqlite:{path}"));
+        url.map_err(|error| {
+            Failure::from(error).with_advice("or say where the tokens are with --storage or TOKEN_STORAGE_URL")
+        })
     }
 
     /// Opens the storage, bound to the namespace.
@@ -106,13 +135,44 @@ impl Context {
     }
 }
 
-fn default_url() -> Result<StorageUrl> {
+/// What has been told of the warnings of storages: each once, in the moment it comes.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Told(Warnings);
+
+impl Told {
+    pub(crate) fn listen(&self, opened: &Opened) {
+        let told = self.0.clone();
+        opened.warnings().listen(move |finding| {
+            if told.add(finding.clone()) {
+                voice::note(&warning(finding));
+            }
+        });
+    }
+
+    /// Whether a storage has warned of that by itself.
+    pub(crate) fn has(&self, finding: &Finding) -> bool {
+        let same = |told: &Finding| (&told.place, &told.message) == (&finding.place, &finding.message);
+        self.0.all().iter().any(same)
+    }
+}
+
+fn warning(finding: &Finding) -> String {
+    let Finding {
+        place, message, advice, ..
+    } = finding;
+    let advice = if advice.is_empty() {
+        String::new()
+    } else {
+        format!("; {advice}")
+    };
+    format!("warning: {place}: {message}{advice}")
+}
+
+fn default_path() -> Result<PathBuf> {
     let strategy = choose_base_strategy().map_err(|_| {
         let message = "no home directory is known, so there is no default storage; \
                        say where the tokens are with --storage or TOKEN_STORAGE_URL";
         Failure::new(Exit::Usage, message)
     })?;
-    Ok(StorageUrl::Sqlite(
-        strategy.data_dir().join("token-storage").join("tokens.db"),
-    ))
+    Ok(strategy.data_dir().join("token-storage").join("tokens.db"))
 }

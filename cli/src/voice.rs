@@ -28,7 +28,11 @@ const SHORTEST_WORD: usize = 8;
 
 /// Takes note of the command line. Where storages and files are, and servers, has to be told in messages; a token is
 /// neither.
-pub(crate) fn listen(arguments: impl Iterator<Item = String>, is_name: impl Fn(&str) -> bool) {
+pub(crate) fn listen(
+    arguments: impl Iterator<Item = String>,
+    is_name: impl Fn(&str) -> bool,
+    is_storage: impl Fn(&str) -> bool,
+) {
     let mut voice = VOICE.write().unwrap_or_else(PoisonError::into_inner);
     for argument in arguments {
         voice.json |= argument == "--json";
@@ -41,13 +45,15 @@ pub(crate) fn listen(arguments: impl Iterator<Item = String>, is_name: impl Fn(&
         voice.unproven.extend(plain);
         voice.unproven.push(value.to_owned());
     }
-    voice.unproven.retain(|value| !value.is_empty() && !is_place(value));
+    voice
+        .unproven
+        .retain(|value| !value.is_empty() && !is_storage(value) && !is_place(value));
     voice.unproven.sort_by_key(|value| std::cmp::Reverse(value.len()));
 }
 
 fn is_place(value: &str) -> bool {
-    let schemes = ["sqlite:", "json:", "dynamodb:", "memory:", "http://", "https://"];
-    schemes.iter().any(|scheme| value.starts_with(scheme)) || std::path::Path::new(value).exists()
+    let is_server = ["http://", "https://"].iter().any(|scheme| value.starts_with(scheme));
+    is_server || std::path::Path::new(value).exists()
 }
 
 /// A value of the command line turned out to be the name of something that is there.

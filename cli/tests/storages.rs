@@ -8,20 +8,13 @@ use std::{
     process::{Command, Stdio},
 };
 
-use common::{CANARY, Cli, Ran};
-
-const SCHEMES: &[&str] = &[
-    #[cfg(feature = "json")]
-    "json",
-    #[cfg(feature = "sqlite")]
-    "sqlite",
-];
+use common::{CANARY, Cli, Ran, in_files};
 
 const RESPONSE: &str = r#"{"access_token":"canary-at","refresh_token":"canary-rt","id_token":"canary-id",
     "token_type":"Bearer","expires_in":3600,"scope":"read write","resource_server":"rs"}"#;
 
 fn on_each(test: impl Fn(&Cli)) {
-    for scheme in SCHEMES {
+    for scheme in in_files() {
         test(&Cli::new(scheme));
     }
 }
@@ -299,7 +292,7 @@ fn doctor_and_info_on_a_healthy_storage() {
 
 #[test]
 fn a_folder_as_path_is_an_error() {
-    for scheme in SCHEMES {
+    for scheme in in_files() {
         let mut cli = Cli::new(scheme);
         cli.url = format!("{scheme}:{}", cli.folder().display());
         let ran = cli.run(&["get", "rs"]);
@@ -312,7 +305,7 @@ fn a_folder_as_path_is_an_error() {
 
 #[test]
 fn bare_names_and_relative_paths_work() {
-    for scheme in SCHEMES {
+    for scheme in in_files() {
         let mut cli = Cli::new(scheme);
         for path in ["bare.file", "./dot.file", "100%25 ?#.file"] {
             cli.url = format!("{scheme}:{path}");
@@ -512,8 +505,5 @@ fn a_database_is_given_back_without_its_log() {
     assert!(!has_log(&cli), "reading changes nothing");
     let given = cli.run(&["give-back", "--json"]).succeeded().json();
     assert_eq!(given["given_back"], cli.file().display().to_string());
-    Cli::new("memory")
-        .run(&["give-back"])
-        .ended(2)
-        .says("only a SQLite database");
+    Cli::new("memory").run(&["give-back"]).ended(2).says("`sqlite:PATH`");
 }

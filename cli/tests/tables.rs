@@ -143,5 +143,5 @@ fn wrong_options_are_explained() {
         .says("5:5");
     run(&cli, &["create-table", "--no-wait", "--clean-up"]).ended(2);
     let elsewhere = Cli::new("json");
-    run(&elsewhere, &["create-table"]).ended(2).says("no DynamoDB table");
+    run(&elsewhere, &["create-table"]).ended(2).says("dynamodb:TABLE");
 }

@@ -54,7 +54,7 @@ fn a_storage_that_is_not_usable_says_what_would_be() {
     let mut cli = Cli::new("memory");
     for (url, part) in [
         ("postgres:x", "`postgres:` is unknown"),
-        ("tokens.db", "`sqlite:`"),
+        ("tokens.db", "`sqlite:PATH`"),
         ("json:", "`json:PATH`"),
     ] {
         cli.url = url.to_owned();

@@ -62,7 +62,7 @@ impl<T> Page<T> {
 /// While others write, everything that is there throughout the listing is listed exactly once (C5).
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot list its keys",
-    note = "a key-value store such as DynamoDB cannot; name the keys, or keep a list of them elsewhere",
+    note = "a key-value store cannot; name the keys, or keep a list of them elsewhere",
     note = "behind `dyn TokenStorage`, ask `enumerate()`, which is `None` for such a storage"
 )]
 #[async_trait]

@@ -6,7 +6,7 @@ use crate::{Error, ErrorKind, Result, TokenKey, Write};
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct StorageInfo {
-    /// The backend's name, lower case: `memory`, `json`, `sqlite`, `dynamodb`.
+    /// The backend's name, lower case, as the scheme of its URLs: `memory`.
     pub backend: String,
     /// Where the data is, for people: a path, a table. No credentials.
     pub location: String,

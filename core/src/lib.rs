@@ -13,9 +13,11 @@
 //! | the storage itself | [`TokenStorage`], [`Enumerate`], [`RefreshLease`], [`StorageInfo`] |
 //! | concurrency | [`Precondition`], [`Revision`], [`WriteMark`], [`LeaseGuard`], [`Intent`] |
 //! | how a record looks as JSON | [`record`] |
+//! | how a storage is named by a URL, opened and administered | [`backend`] |
 //! | what can go wrong | [`Error`], [`ErrorKind`] |
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+pub mod backend;
 mod canonical;
 mod data;
 mod enumerate;

@@ -7,7 +7,8 @@ use token_storage::StorageUrl;
 fuzz_target!(|text: &str| {
     match StorageUrl::parse(text) {
         Ok(url) => {
-            let _ = url.to_string();
+            // Its text names the same place again.
+            assert_eq!(StorageUrl::parse(&url.to_string()).unwrap(), url);
         }
         Err(error) => assert!(!error.to_string().is_empty()),
     }

@@ -63,33 +63,6 @@ impl DynamoDbBuilder {
         }
     }
 
-    /// The settings of a URL, see [`DynamoDbStorage::open`].
-    pub(crate) fn from_url(text: &str) -> Result<Self> {
-        let url = Url::parse(text)
-            .ok()
-            .filter(|url| url.scheme() == "dynamodb" && url.cannot_be_a_base());
-        let Some(url) = url else {
-            return Err(misconfigured(
-                "it is not a URL like `dynamodb:TABLE?region=..&endpoint=..&profile=..`",
-            ));
-        };
-        let mut builder = Self::new(url.path());
-        for (name, value) in url.query_pairs() {
-            let value = Some(value.into_owned());
-            match &*name {
-                "region" => builder.region = value,
-                "endpoint" => builder.endpoint = value,
-                "profile" => builder.profile = value,
-                _ => {
-                    return Err(misconfigured(
-                        "the URL has an unknown parameter; known are region, endpoint and profile",
-                    ));
-                }
-            }
-        }
-        Ok(builder)
-    }
-
     /// The AWS region, for example `eu-central-1`.
     pub fn region(mut self, region: impl Into<String>) -> Self {
         self.region = Some(region.into());
@@ -231,7 +204,7 @@ fn timeouts() -> TimeoutConfig {
 }
 
 /// Names have 3 to 255 letters, digits and `_.-`; an ARN is left to the service to judge.
-fn check_table(table: &str) -> Result<()> {
+pub(crate) fn check_table(table: &str) -> Result<()> {
     let plain = table.bytes().all(|b| b.is_ascii_alphanumeric() || b"_.-".contains(&b));
     if table.starts_with("arn:") || (plain && (3..=255).contains(&table.len())) {
         return Ok(());
@@ -241,7 +214,8 @@ fn check_table(table: &str) -> Result<()> {
     ))
 }
 
-fn is_plain_http(endpoint: &str) -> Result<bool> {
+/// Whether it is `http://`.
+pub(crate) fn is_plain_http(endpoint: &str) -> Result<bool> {
     match Url::parse(endpoint) {
         // They would be shown wherever the endpoint is, and never be used.
         Ok(url) if !url.username().is_empty() || url.password().is_some() => Err(misconfigured(
@@ -262,27 +236,6 @@ fn misconfigured(message: impl Into<String>) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn urls() {
-        let builder =
-            DynamoDbBuilder::from_url("dynamodb:my.tokens?region=eu-central-1&endpoint=http://127.0.0.1:1/x").unwrap();
-        assert_eq!(builder.table, "my.tokens");
-        assert_eq!(builder.region.as_deref(), Some("eu-central-1"));
-        assert_eq!(builder.endpoint.as_deref(), Some("http://127.0.0.1:1/x"));
-        assert_eq!(builder.profile, None);
-        for bad in [
-            "",
-            "tokens",
-            "dynamodb:t?regoin=x",
-            "dynamodb://tokens",
-            "sqlite:tokens",
-            "http://x",
-        ] {
-            let error = DynamoDbBuilder::from_url(bad).unwrap_err();
-            assert_eq!(error.kind(), ErrorKind::Misconfigured, "{bad}");
-        }
-    }
 
     #[test]
     fn table_names() {

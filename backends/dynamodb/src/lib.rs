@@ -17,6 +17,7 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod abandoned;
+mod actions;
 mod attempts;
 mod backoff;
 mod batch;
@@ -33,12 +34,14 @@ mod lease;
 mod lease_requests;
 mod outcome;
 mod revision;
+mod scheme;
 mod storage;
 mod table;
 mod write;
 
 pub use clock::Clock;
 pub use config::DynamoDbBuilder;
+pub use scheme::DynamoDbScheme;
 pub use storage::DynamoDbStorage;
 pub use table::{Billing, TableDescription, TableOptions};
 

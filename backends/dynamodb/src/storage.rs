@@ -15,6 +15,7 @@ use crate::{
     key::item_key,
     lease::Leases,
     revision::revision_of,
+    scheme::Table,
     write::Prepared,
 };
 
@@ -55,14 +56,15 @@ impl DynamoDbStorage {
         batch_bytes: 4 * 1024 * 1024,
     };
 
-    /// Opens a table by URL: `dynamodb:TABLE?region=..&endpoint=..&profile=..`. What is left out comes from AWS's
+    /// Opens a table by URL: `dynamodb:TABLE?region=..&endpoint=..&profile=..`, as [`DynamoDbScheme`](crate::DynamoDbScheme)
+    /// understands it. What is left out comes from AWS's
     /// standard places: environment, shared configuration files, container and instance metadata. No request is sent to
     /// the table.
     ///
     /// # Errors
     /// - [`Misconfigured`](token_storage_core::ErrorKind::Misconfigured): not such a URL, or no region is known.
     pub async fn open(url: &str) -> Result<Self> {
-        DynamoDbBuilder::from_url(url)?.open().await
+        Table::of_url(url)?.builder().open().await
     }
 
     /// Settings for a table of this name, or with this ARN.

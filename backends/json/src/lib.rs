@@ -1,7 +1,8 @@
 //! OAuth tokens in one JSON file, in the format 2.0 of the Globus Python SDK: durable, shared between processes, and
 //! readable by the SDK.
 //!
-//! [`JsonStorage`] is the storage, [`Builder`] its options, [`examine`] a look at the file that changes nothing.
+//! [`JsonStorage`] is the storage, [`Builder`] its options, [`examine`] a look at the file that changes nothing,
+//! [`JsonScheme`] its URLs.
 //! The layout of the file, what is read and who else can read it stand in `docs/formats.md` of the repository; what the
 //! storage promises, in `docs/contract.md`.
 //!
@@ -26,6 +27,7 @@ mod queue;
 mod reader;
 #[cfg(test)]
 mod revalidation_tests;
+mod scheme;
 mod shared;
 mod snapshot;
 mod stamp;
@@ -38,4 +40,5 @@ mod writer_tests;
 
 pub use config::Builder;
 pub use examine::examine;
+pub use scheme::JsonScheme;
 pub use storage::JsonStorage;

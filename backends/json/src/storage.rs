@@ -94,7 +94,7 @@ impl JsonStorage {
     /// What a person should know although every call went well: modes that were tightened, files that were kept aside,
     /// copies that still hold tokens. Collected since this storage was opened, each kept once.
     pub fn warnings(&self) -> Vec<Finding> {
-        self.inner.shared.warnings.all()
+        self.inner.shared.warnings.0.all()
     }
 
     /// The files beside this one that were kept because a write would have thrown something away: the original of an

@@ -1,29 +1,22 @@
 //! What a person should know although everything went well.
 
-use std::{
-    path::Path,
-    sync::{Mutex, PoisonError},
-};
+use std::path::Path;
 
-use token_storage_core::{Finding, Severity};
+use token_storage_core::{Finding, Severity, backend};
 use token_storage_files::{self as files, Obstacle};
 
 /// Logged, and collected until somebody asks; each once.
 #[derive(Debug, Default)]
-pub(crate) struct Warnings(Mutex<Vec<Finding>>);
-
-/// A storage that is never asked must not collect for ever.
-const AT_MOST: usize = 100;
+pub(crate) struct Warnings(pub(crate) backend::Warnings);
 
 impl Warnings {
     pub(crate) fn add(&self, finding: Finding) {
-        let mut findings = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if !findings.contains(&finding) && findings.len() < AT_MOST {
-            let Finding {
-                place, message, advice, ..
-            } = &finding;
-            tracing::warn!("{place}: {message}; {advice}");
-            findings.push(finding);
+        let Finding {
+            place, message, advice, ..
+        } = &finding;
+        let line = format!("{place}: {message}; {advice}");
+        if self.0.add(finding) {
+            tracing::warn!("{line}");
         }
     }
 
@@ -69,9 +62,5 @@ impl Warnings {
                 "move it to a local disk",
             ));
         }
-    }
-
-    pub(crate) fn all(&self) -> Vec<Finding> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }

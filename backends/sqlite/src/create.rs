@@ -94,7 +94,7 @@ pub(crate) fn set_aside(place: &Place) -> Result<(), Error> {
         // It may hold tokens. Its content is what must not change, and what cannot be tightened is kept all the same.
         let _ = token_storage_files::tighten(&beside(&aside, companion));
     }
-    warnings::set_aside(path, &aside);
+    warnings::set_aside(place, &aside);
     sync_folder(path)
 }
 
@@ -207,12 +207,12 @@ impl<'a> Tightened<'a> {
     /// It holds tokens, or will: so it stays, with everything beside it, and is told.
     pub(crate) fn keep(mut self) {
         if let Some(mode) = self.before.take() {
-            warnings::tightened(self.place.path(), mode);
+            warnings::tightened(self.place, self.place.path(), mode);
         }
         for companion in COMPANIONS {
             let path = self.place.beside(companion);
             if let Ok(Some(mode)) = token_storage_files::tighten(&path) {
-                warnings::tightened(&path, mode);
+                warnings::tightened(self.place, &path, mode);
             }
         }
     }

@@ -5,10 +5,12 @@ use std::{
     path::{Path, PathBuf},
     sync::{
         Mutex, PoisonError,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
+
+use crate::warnings::Warnings;
 
 /// How long readers may go on before they look whether the path still names the file they have open.
 ///
@@ -27,8 +29,7 @@ pub(crate) struct Place {
     identity: Mutex<Option<Identity>>,
     /// The epoch of the file that was found to be ours to use; 0: none.
     pub(crate) vetted: AtomicU64,
-    /// Whether it was said already that the database is open to others and another user's.
-    pub(crate) said_wide: AtomicBool,
+    pub(crate) warnings: Warnings,
 }
 
 /// Tells files apart while at least one of them is open (or else the number could be used again).
@@ -44,7 +45,7 @@ impl Place {
             epoch: AtomicU64::new(0),
             identity: Mutex::new(None),
             vetted: AtomicU64::new(0),
-            said_wide: AtomicBool::new(false),
+            warnings: Warnings::default(),
         }
     }
 

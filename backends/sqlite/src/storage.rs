@@ -1,9 +1,9 @@
 use std::{fmt, path::Path, sync::Arc};
 
 use token_storage_core::{
-    Durability, Enumerate, Error, ErrorContext as _, ErrorKind, LeaseKind, Limits, Operation, Precondition,
+    Durability, Enumerate, Error, ErrorContext as _, ErrorKind, Finding, LeaseKind, Limits, Operation, Precondition,
     RefreshLease, Result, Revision, SharingScope, StorageInfo, StoredToken, TokenData, TokenKey, TokenStorage, Write,
-    async_trait,
+    async_trait, backend::Warnings,
 };
 
 use token_storage_files::{SidecarLock, io_error, network_file_system, resolve};
@@ -106,6 +106,19 @@ impl SqliteStorage {
         let lock = SidecarLock::new(&path);
         let file = File::new(Place::new(path), options, lock);
         Ok(Self(Inner::File(Arc::new(Handle { file }))))
+    }
+
+    /// What a person should know although every call went well: modes that were tightened, a damaged database that was kept
+    /// aside. Collected since this storage was opened, each kept once.
+    pub fn warnings(&self) -> Vec<Finding> {
+        self.collected().all()
+    }
+
+    pub(crate) fn collected(&self) -> Warnings {
+        match &self.0 {
+            Inner::File(handle) => handle.file.place.warnings.0.clone(),
+            Inner::Memory(_) => Warnings::default(),
+        }
     }
 
     pub(crate) async fn work(&self, work: Work) -> Outcome {

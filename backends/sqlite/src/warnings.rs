@@ -1,49 +1,63 @@
-//! What a person should know although nothing failed.
+//! What a person should know although nothing failed: logged, and collected until somebody asks; each once.
 
-use std::{path::Path, sync::atomic::Ordering};
+use std::path::Path;
 
-use token_storage_core::Error;
+use token_storage_core::{Error, Finding, Severity, backend};
 
 use crate::place::Place;
 
-pub(crate) fn tightened(path: &Path, mode: u32) {
-    tracing::warn!(
-        "{}: others could use it (mode {mode:04o}); it is owner-only now; if they should not have seen the tokens in it, \
-         log in again",
-        path.display()
-    );
-}
+#[derive(Debug, Default)]
+pub(crate) struct Warnings(pub(crate) backend::Warnings);
 
-/// Once for each handle.
-pub(crate) fn wide(place: &Place) {
-    if !place.said_wide.swap(true, Ordering::Relaxed) {
-        tracing::warn!(
-            "{}: others can use it, and it belongs to another user, who alone can change that: do not trust the tokens in it",
-            place.path().display()
-        );
+impl Warnings {
+    fn add(&self, path: &Path, message: impl Into<String>, advice: &str) {
+        let finding = Finding::new(Severity::Warning, path.display().to_string(), message, advice);
+        let line = format!("{}: {}; {}", finding.place, finding.message, finding.advice);
+        if self.0.add(finding) {
+            tracing::warn!("{line}");
+        }
     }
 }
 
-pub(crate) fn other_names(path: &Path, names: u64) {
-    tracing::warn!(
-        "{}: it has {names} names (hard links); a program that opens it by another name has another log and another lock, \
-         and damages it; give it one name",
-        path.display()
+pub(crate) fn tightened(place: &Place, path: &Path, mode: u32) {
+    place.warnings.add(
+        path,
+        format!("others could use it (mode {mode:04o}); it is owner-only now"),
+        "if they should not have seen the tokens in it, log in again",
     );
 }
 
-pub(crate) fn log_stays(path: &Path, fault: &Error) {
-    tracing::warn!(
-        "{}: its write-ahead log could not be copied into it and stays beside it; nothing is lost: {}",
-        path.display(),
+pub(crate) fn wide(place: &Place) {
+    place.warnings.add(
+        place.path(),
+        "others can use it, and it belongs to another user, who alone can change that",
+        "do not trust the tokens in it",
+    );
+}
+
+pub(crate) fn other_names(place: &Place, names: u64) {
+    place.warnings.add(
+        place.path(),
+        format!(
+            "it has {names} names (hard links); a program that opens it by another name has another log and another lock, \
+             and damages it"
+        ),
+        "give it one name",
+    );
+}
+
+pub(crate) fn log_stays(place: &Place, fault: &Error) {
+    let message = format!(
+        "its write-ahead log could not be copied into it and stays beside it: {}",
         fault.message()
     );
+    place.warnings.add(place.path(), message, "nothing is lost");
 }
 
-pub(crate) fn set_aside(path: &Path, aside: &Path) {
-    tracing::warn!(
-        "{}: the database was damaged and is kept as {}; a new one is in its place; log in again",
-        path.display(),
+pub(crate) fn set_aside(place: &Place, aside: &Path) {
+    let message = format!(
+        "the database was damaged and is kept as {}; a new one is in its place",
         aside.display()
     );
+    place.warnings.add(place.path(), message, "log in again");
 }

@@ -207,7 +207,7 @@ impl Writer {
         let tightened = Tightened::begin(&self.place);
         tightened.refuse_wide()?;
         if let Some(names) = look::refuse_other_names(path)? {
-            warnings::other_names(path, names);
+            warnings::other_names(&self.place, names);
         }
         let mut connection = connect(path)?;
         if connection.is_readonly(MAIN_DB)? {
@@ -256,7 +256,7 @@ impl Writer {
             .connection
             .wal_checkpoint_v2(Some(MAIN_DB), CheckpointMode::PASSIVE)
         {
-            Err(error) if !error::is_busy(&error) => warnings::log_stays(self.place.path(), &self.fault(&error)),
+            Err(error) if !error::is_busy(&error) => warnings::log_stays(&self.place, &self.fault(&error)),
             _ => {}
         }
         close_merging(open.connection);

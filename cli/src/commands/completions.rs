@@ -1,7 +1,6 @@
-use clap::CommandFactory as _;
 use clap_complete::Shell;
 
-use crate::{Exit, Failure, Result, args::Cli, output::print};
+use crate::{Context, Exit, Failure, Result, args, output::print};
 
 /// Print the completions for a shell
 #[derive(Debug, clap::Args)]
@@ -10,10 +9,15 @@ pub(crate) struct Args {
     shell: Shell,
 }
 
-pub(crate) fn run(args: &Args) -> Result<Exit> {
+pub(crate) fn run(args: &Args, context: &Context) -> Result<Exit> {
     // Into a buffer first: the generator panics if its writer fails, as a closed pipe does.
     let mut script = Vec::new();
-    clap_complete::generate(args.shell, &mut Cli::command(), "token-storage", &mut script);
+    clap_complete::generate(
+        args.shell,
+        &mut args::command(&context.schemes),
+        "token-storage",
+        &mut script,
+    );
     let script = String::from_utf8(script).map_err(|_| Failure::new(Exit::Failure, "the completions are not UTF-8"))?;
     print(&script)?;
     Ok(Exit::Success)

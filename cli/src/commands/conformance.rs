@@ -2,11 +2,12 @@ use std::{io::IsTerminal as _, path::PathBuf, sync::Arc};
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use indicatif::{ProgressBar, ProgressStyle};
-use token_storage::{StorageUrl, TokenStorage};
+use token_storage::{Durability, StorageUrl, TokenStorage};
 use token_storage_conformance::{Level, Live, Opener, Plan, Report, Results, Selection, Verdict, cases};
 
 use crate::{
     Context, Exit, Failure, Result,
+    context::Told,
     output::{print, print_json},
     voice,
 };
@@ -67,9 +68,14 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit> {
     let Some(url) = args.url else {
         return summary::list(&selection, context);
     };
-    let url = StorageUrl::parse(&url)?;
+    let url = context.schemes.parse(&url)?;
     let page = args.html.map(page::Page::create).transpose()?;
-    let suite = Live::suite(url.to_string(), context.given_namespace(), opener(&url).await?).await?;
+    let suite = Live::suite(
+        url.to_string(),
+        context.given_namespace(),
+        opener(&url, context.told().clone()).await?,
+    )
+    .await?;
     let plan = suite.plan();
     let results = run_stoppable(&plan, selection, selected, context).await?;
     if let Some(page) = page {
@@ -84,9 +90,9 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit> {
 }
 
 /// Each handle is opened anew, as another program would. A storage that is gone with its handle is opened once.
-async fn opener(url: &StorageUrl) -> Result<Opener> {
-    if matches!(url, StorageUrl::Memory | StorageUrl::SqliteInMemory) {
-        let storage = url.open().await?;
+async fn opener(url: &StorageUrl, told: Told) -> Result<Opener> {
+    let storage = open(url, &told).await?;
+    if storage.describe().durability == Durability::Volatile {
         return Ok(Box::new(move || {
             let storage: Arc<dyn TokenStorage> = Arc::clone(&storage);
             Box::pin(async move { Ok(storage) })
@@ -94,9 +100,15 @@ async fn opener(url: &StorageUrl) -> Result<Opener> {
     }
     let url = url.clone();
     Ok(Box::new(move || {
-        let url = url.clone();
-        Box::pin(async move { url.open().await })
+        let (url, told) = (url.clone(), told.clone());
+        Box::pin(async move { open(&url, &told).await })
     }))
+}
+
+async fn open(url: &StorageUrl, told: &Told) -> token_storage::Result<Arc<dyn TokenStorage>> {
+    let opened = url.open().await?;
+    told.listen(&opened);
+    Ok(opened.into_storage())
 }
 
 /// Runs the cases on threads of their own, and listens for signals meanwhile.

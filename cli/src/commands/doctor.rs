@@ -46,13 +46,12 @@ const MOST_RECORDS: usize = 10_000;
 /// What is known of refreshes that failed. What cannot be found out, `examine` has said.
 #[cfg(feature = "oauth")]
 async fn failed_refreshes(context: &Context) -> Vec<Finding> {
-    use token_storage::{LeaseKind, StorageUrl};
+    use token_storage::LeaseKind;
 
     let mut findings = Vec::new();
-    let Ok(url @ (StorageUrl::Json(_) | StorageUrl::Sqlite(_))) = context.url() else {
+    let Ok(storage) = context.open().await else {
         return findings;
     };
-    let Ok(storage) = url.open().await else { return findings };
     let Some(enumerate) = storage
         .enumerate()
         .filter(|_| storage.describe().lease == Some(LeaseKind::Process))

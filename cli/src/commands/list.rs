@@ -1,7 +1,9 @@
 use serde_json::{Value, json};
-use token_storage::{Enumerate, ErrorKind, IssuedBy, StoredToken, TokenKey, TokenStorage};
 #[cfg(feature = "sqlite")]
-use token_storage::{StorageUrl, sqlite::SqliteStorage};
+use std::sync::Arc;
+#[cfg(feature = "sqlite")]
+use token_storage::sqlite::SqliteStorage;
+use token_storage::{Enumerate, ErrorKind, IssuedBy, StoredToken, TokenKey, TokenStorage};
 
 use crate::{
     Context, Exit, Failure, Result,
@@ -24,18 +26,13 @@ pub(crate) struct Args {
 
 /// A page after the other, so that a storage of any size is listed in the memory of one page.
 pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit> {
-    let url = context.url()?;
-    #[cfg(feature = "sqlite")]
-    let sqlite = match &url {
-        StorageUrl::Sqlite(path) if args.long => Some(SqliteStorage::open(path)?),
-        _ => None,
-    };
-    let storage = url.open().await?;
-    let enumerate = storage.enumerate().ok_or_else(|| cannot_list(&storage))?;
+    let opened = context.opened().await?;
+    let storage = opened.storage();
+    let enumerate = storage.enumerate().ok_or_else(|| cannot_list(storage, context))?;
     let mut list = List {
-        storage: &storage,
+        storage,
         #[cfg(feature = "sqlite")]
-        sqlite,
+        sqlite: opened.downcast().filter(|_| args.long),
         out: match (context.json, args.long) {
             (true, _) => Out::Json(Elements::start("tokens")?),
             (false, true) => Out::Table(Rows::new([
@@ -64,7 +61,7 @@ struct List<'a> {
     storage: &'a dyn TokenStorage,
     /// The same storage, where it can hand out records by the page.
     #[cfg(feature = "sqlite")]
-    sqlite: Option<SqliteStorage>,
+    sqlite: Option<Arc<SqliteStorage>>,
     out: Out,
     args: &'a Args,
     listed: u64,
@@ -186,11 +183,13 @@ fn unless_damaged<T>(record: token_storage::Result<T>) -> Result<Result<T, ()>> 
 }
 
 /// Why there is no listing, and what to do instead.
-pub(super) fn cannot_list(storage: &dyn TokenStorage) -> Failure {
+pub(super) fn cannot_list(storage: &dyn TokenStorage, context: &Context) -> Failure {
     let backend = storage.describe().backend;
+    let why = context.url().ok().and_then(|url| url.scheme().cannot_list);
+    let why = why.map_or_else(String::new, |why| format!(": {why}, so it is not offered"));
     let message = format!(
-        "a {backend} storage cannot list what is in it: finding all keys would mean reading the whole table, so it is \
-         not offered. Ask for a token by name, `token-storage get RESOURCE_SERVER`, or keep the names where you need them"
+        "a {backend} storage cannot list what is in it{why}. Ask for a token by name, `token-storage get RESOURCE_SERVER`, \
+         or keep the names where you need them"
     );
     Failure::new(Exit::Usage, message)
 }

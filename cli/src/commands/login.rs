@@ -1,4 +1,4 @@
-use token_storage::{Grant, Renewal, StorageUrl};
+use token_storage::{Grant, Renewal};
 
 use crate::{
     Context, Exit, Result,
@@ -39,7 +39,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit> {
-    let url = context.url()?;
+    context.url()?;
     let Some(again) = args.again else {
         let ask = Ask::new(&args.scope.join(" "), args.ask, &args.server, context)?.of(&args.apis)?;
         let ask = match args.client_credentials {
@@ -48,7 +48,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit> {
         };
         // Whoever logs in should not learn afterwards that there is no storage.
         let session = Session::for_login(context, &args.server).await?;
-        return finish(&session, ask, &url, context).await;
+        return finish(&session, ask, context).await;
     };
     let resource_server = context.resource_server(again)?;
     let data = get::required(&resource_server, context).await?.data;
@@ -66,12 +66,12 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit> {
     if args.client_credentials || is_of_client {
         ask = ask.without_person();
     }
-    finish(&session, ask, &url, context).await
+    finish(&session, ask, context).await
 }
 
-async fn finish(session: &Session<'_>, ask: Ask, url: &StorageUrl, context: &Context) -> Result<Exit> {
+async fn finish(session: &Session<'_>, ask: Ask, context: &Context) -> Result<Exit> {
     let stored = log_in(session, ask).await?;
     store::report(&stored, context)?;
-    store::warn_of_memory(url);
+    store::warn_of_memory(session.tokens.storage(), context)?;
     Ok(Exit::Success)
 }

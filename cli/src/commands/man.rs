@@ -1,7 +1,6 @@
-use clap::CommandFactory as _;
 use clap_mangen::Man;
 
-use crate::{Exit, Failure, Result, args::Cli, output::print};
+use crate::{Context, Exit, Failure, Result, args, output::print};
 
 /// Print the manual page, of the whole or of one command
 ///
@@ -12,8 +11,8 @@ pub(crate) struct Args {
     command: Option<String>,
 }
 
-pub(crate) fn run(args: &Args) -> Result<Exit> {
-    let mut command = Cli::command();
+pub(crate) fn run(args: &Args, context: &Context) -> Result<Exit> {
+    let mut command = args::command(&context.schemes);
     // Spreads the global options and full names to the subcommands.
     command.build();
     if let Some(name) = &args.command {

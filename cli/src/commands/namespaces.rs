@@ -14,7 +14,7 @@ pub(crate) struct Args {}
 
 pub(crate) async fn run(_args: Args, context: &Context) -> Result<Exit> {
     let storage = context.open().await?;
-    let enumerate = storage.enumerate().ok_or_else(|| cannot_list(&storage))?;
+    let enumerate = storage.enumerate().ok_or_else(|| cannot_list(&storage, context))?;
     let page = enumerate.all_namespaces().await?;
     if page.unnameable > 0 {
         let count = page.unnameable;

@@ -2,7 +2,7 @@ use serde_json::json;
 use token_storage::{EnumerateExt as _, Precondition, Severity, TokenStorage};
 
 use super::{doctor, get::not_found};
-use crate::{Context, Exit, Result, output::print_done, text, voice, warnings};
+use crate::{Context, Exit, Result, output::print_done, text, voice};
 
 /// Remove a stored token; it is not revoked, see `logout`
 #[derive(Debug, clap::Args)]
@@ -46,7 +46,7 @@ async fn is_empty(storage: &dyn TokenStorage) -> bool {
 async fn tell_leftovers(context: &Context) {
     let Ok(url) = context.url() else { return };
     for finding in url.examine().await.unwrap_or_default() {
-        if finding.severity >= Severity::Warning && !warnings::told(&finding) {
+        if finding.severity >= Severity::Warning && !context.told().has(&finding) {
             voice::note(&doctor::line(&finding));
         }
     }

@@ -1,5 +1,5 @@
 use serde_json::json;
-use token_storage::{StorageUrl, StoredResponse, TokenPath, TokenResponse};
+use token_storage::{Durability, StoredResponse, TokenPath, TokenResponse, TokenStorage};
 
 use crate::{Context, Exit, Failure, Result, input, output::print_done, record::Summary, text, time, voice};
 
@@ -31,7 +31,8 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit> {
-    let url = context.url()?;
+    // Before anything is read.
+    context.url()?;
     let (place, bytes) = input::read(&args.file, "the token response")?;
     let response = understand(&bytes, &args, context).map_err(|failure| failure.at(&place))?;
     let tokens = context.tokens().await?;
@@ -41,7 +42,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit> {
         tokens.store_response(&response).await?
     };
     report(&stored, context)?;
-    warn_of_memory(&url);
+    warn_of_memory(tokens.storage(), context)?;
     Ok(Exit::Success)
 }
 
@@ -71,10 +72,12 @@ fn understand(bytes: &[u8], args: &Args, context: &Context) -> Result<TokenRespo
 }
 
 /// Nobody stores tokens to lose them at once.
-pub(super) fn warn_of_memory(url: &StorageUrl) {
-    if matches!(url, StorageUrl::Memory | StorageUrl::SqliteInMemory) {
+pub(super) fn warn_of_memory(storage: &dyn TokenStorage, context: &Context) -> Result<()> {
+    if storage.describe().durability == Durability::Volatile {
+        let url = context.url()?;
         voice::note(&format!("{url} is gone when this command ends; nothing is kept"));
     }
+    Ok(())
 }
 
 /// Says what was stored, never the tokens.

@@ -172,7 +172,7 @@ impl Words {
         if text.contains(|c: char| c.is_whitespace() || c == '<') {
             return;
         }
-        for (name, value) in url::form_urlencoded::parse(text.as_bytes()) {
+        for (name, value) in form_urlencoded::parse(text.as_bytes()) {
             match &*name {
                 "error" => {
                     self.refuses |= !value.is_empty();

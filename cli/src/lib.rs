@@ -1,0 +1,127 @@
+//! The command `token-storage`: stores, hands out, lists and removes OAuth tokens.
+//!
+//! It is a library so that a program can have it with backends of its own, all commands on all of them:
+//!
+//! ```no_run
+//! use std::process::ExitCode;
+//!
+//! // In place of `MemoryScheme` the one of your backend; `docs/writing-a-backend.md` of the repository leads there.
+//! use token_storage::backend::MemoryScheme;
+//!
+//! fn main() -> ExitCode {
+//!     token_storage_cli::Command::new().scheme(MemoryScheme).run()
+//! }
+//! ```
+//!
+//! Results go to standard output, everything else to standard error; what the exit codes mean is shown by `--help`.
+//!
+//! # Features
+//! `json`, `sqlite`, `dynamodb`: the backends of that name. `oauth`: everything that talks to an authorization server.
+//! `conformance`: the command of that name, for authors and operators of storages. On by default are `json`, `sqlite` and
+//! `oauth`.
+
+mod args;
+mod commands;
+mod context;
+#[cfg(unix)]
+mod descriptors;
+mod exit;
+mod failure;
+mod input;
+#[cfg(feature = "oauth")]
+mod interrupt;
+#[cfg(feature = "oauth")]
+mod login;
+#[cfg(feature = "oauth")]
+mod manager;
+mod output;
+mod record;
+#[cfg(feature = "oauth")]
+mod server;
+#[cfg(feature = "oauth")]
+mod status;
+mod text;
+mod time;
+mod voice;
+
+use std::process::ExitCode;
+
+use token_storage::{Schemes, backend::Scheme};
+
+use crate::{
+    args::Parsed,
+    context::Context,
+    exit::Exit,
+    failure::{Failure, Result},
+};
+
+/// The client's secret; there is no option for it, because others can see a command line.
+pub(crate) const SECRET_VARIABLE: &str = "TOKEN_STORAGE_CLIENT_SECRET";
+/// The client's private key, in PEM or as JWK.
+pub(crate) const KEY_VARIABLE: &str = "TOKEN_STORAGE_CLIENT_KEY";
+/// What the client proves itself with, and where that is: nothing that this command starts has any business with it.
+pub(crate) const CREDENTIAL_VARIABLES: [&str; 4] = [
+    SECRET_VARIABLE,
+    KEY_VARIABLE,
+    "TOKEN_STORAGE_CLIENT_SECRET_FILE",
+    "TOKEN_STORAGE_CLIENT_KEY_FILE",
+];
+
+/// The command, with the storages that it knows.
+#[derive(Clone, Debug, Default)]
+pub struct Command {
+    schemes: Schemes,
+}
+
+impl Command {
+    /// With the backends that are built in.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// And with this one: its URLs are understood and stand in the help, its actions are commands.
+    #[must_use]
+    pub fn scheme(mut self, scheme: impl Scheme + 'static) -> Self {
+        self.schemes = self.schemes.with(scheme);
+        self
+    }
+
+    /// Does what the command line of this process says, and returns the code to end with. To be called once, from `main`:
+    /// it reads the environment, and a signal that comes while a refresh is under way waits for it.
+    pub fn run(self) -> ExitCode {
+        args::listen(&self.schemes);
+        let cli = match args::parse(&self.schemes) {
+            Ok(cli) => cli,
+            Err(error) => return args::report(error),
+        };
+        survive_file_size_limit();
+        match run(cli, self.schemes) {
+            Ok(exit) => exit.into(),
+            Err(failure) => failure.report(),
+        }
+    }
+}
+
+fn run(cli: Parsed, schemes: Schemes) -> Result<Exit> {
+    // Also because the runtime panics where it may not open a file.
+    #[cfg(unix)]
+    descriptors::check()?;
+    // One thread is enough, and starts faster: the local storages bring their own.
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::new(Exit::Unavailable, format!("cannot start: {error}")))?;
+    let context = Context::new(cli.global, schemes)?;
+    runtime.block_on(commands::run(cli.command, &context))
+}
+
+/// A file size limit must end in an error that says so, not in the death of the process with a half-written file: once
+/// the signal is caught, the write itself fails.
+fn survive_file_size_limit() {
+    #[cfg(unix)]
+    {
+        let caught = std::sync::Arc::default();
+        // If it cannot be caught, things are as they would be without this.
+        let _ = signal_hook::flag::register(signal_hook::consts::SIGXFSZ, caught);
+    }
+}

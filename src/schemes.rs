@@ -1,0 +1,142 @@
+//! The kinds of storages that URLs can name.
+
+use std::sync::Arc;
+
+use token_storage_core::{
+    Finding, Result, TokenStorage,
+    backend::{Scheme, SchemeInfo, split, unusable},
+};
+
+use crate::{
+    StorageUrl,
+    backends::{FEATURES, compiled_in},
+};
+
+/// The schemes of storage URLs that a program knows: the built-in ones, and those that it adds.
+///
+/// ```
+/// use token_storage::{Schemes, TokenStorage, backend::MemoryScheme};
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> token_storage::Result<()> {
+/// // In place of `MemoryScheme` the one of a backend in a crate of its own.
+/// let schemes = Schemes::builtin().with(MemoryScheme);
+/// let storage = schemes.open("memory:").await?;
+/// assert_eq!(storage.describe().backend, "memory");
+/// # Ok(()) }
+/// ```
+#[derive(Clone, Debug)]
+pub struct Schemes(Vec<Arc<dyn Scheme>>);
+
+/// The built-in ones.
+impl Default for Schemes {
+    fn default() -> Self {
+        Self::builtin()
+    }
+}
+
+impl Schemes {
+    /// `memory:`, and one for each backend whose feature is on.
+    pub fn builtin() -> Self {
+        Self(compiled_in())
+    }
+
+    /// And this one; it replaces one of the same name.
+    #[must_use]
+    pub fn with(mut self, scheme: impl Scheme + 'static) -> Self {
+        let name = scheme.describe().name;
+        self.0.retain(|known| known.describe().name != name);
+        self.0.push(Arc::new(scheme));
+        self
+    }
+
+    /// What each is called and can do.
+    pub fn describe(&self) -> Vec<SchemeInfo> {
+        self.0.iter().map(|scheme| scheme.describe()).collect()
+    }
+
+    /// Reads a storage URL.
+    ///
+    /// # Errors
+    /// - [`Misconfigured`](crate::ErrorKind::Misconfigured): no scheme, an unknown one, or something that the scheme does not
+    ///   take. The message says what would be right, names the feature of a backend that is not compiled in, and quotes at
+    ///   most the scheme, since anything else might be a secret pasted by mistake.
+    pub fn parse(&self, url: &str) -> Result<StorageUrl> {
+        let (name, rest) = split(url).ok_or_else(|| unusable(self.no_scheme()))?;
+        match self.0.iter().find(|scheme| scheme.describe().name == name) {
+            Some(scheme) => Ok(StorageUrl::new(scheme.clone(), scheme.parse(rest)?)),
+            None => Err(unusable(self.unknown(&name))),
+        }
+    }
+
+    /// Opens the storage that a URL names; see [`open`](crate::open), which does so for the built-in schemes.
+    /// [`StorageUrl::open`] yields its warnings, too.
+    ///
+    /// # Errors
+    /// - Those of [`Schemes::parse`], and those of the backend's own `open`.
+    pub async fn open(&self, url: &str) -> Result<Arc<dyn TokenStorage>> {
+        Ok(self.parse(url)?.open().await?.into_storage())
+    }
+
+    /// Examines the storage that a URL names; see [`examine`](crate::examine).
+    ///
+    /// # Errors
+    /// - Those of [`Schemes::parse`], and what keeps the backend from looking.
+    pub async fn examine(&self, url: &str) -> Result<Vec<Finding>> {
+        self.parse(url)?.examine().await
+    }
+
+    fn no_scheme(&self) -> String {
+        let is_file = |form: &&str| form.ends_with(":PATH");
+        let files = listed(self.forms().iter().copied().filter(is_file), "or");
+        let advice = match &*files {
+            "" => String::new(),
+            files => format!("for a file write {files}; "),
+        };
+        format!("it has no scheme in front; {advice}{}", self.known())
+    }
+
+    fn unknown(&self, name: &str) -> String {
+        if FEATURES.contains(&name) {
+            return format!("`{name}:` storages are not compiled in; build with the feature `{name}`");
+        }
+        let off = FEATURES
+            .iter()
+            .filter(|feature| !self.has(feature))
+            .map(|feature| format!("`{feature}:`"));
+        let off: Vec<String> = off.collect();
+        let features = match off.is_empty() {
+            true => String::new(),
+            false => format!("{} with the feature of that name, ", off.join(" and ")),
+        };
+        format!(
+            "the scheme `{name}:` is unknown; {}, and others come {features}with a crate whose scheme the program adds",
+            self.known()
+        )
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.0.iter().any(|scheme| scheme.describe().name == name)
+    }
+
+    fn known(&self) -> String {
+        format!("known are {}", listed(self.forms().into_iter(), "and"))
+    }
+
+    /// The usual form of each.
+    fn forms(&self) -> Vec<&'static str> {
+        let usual = |info: SchemeInfo| info.forms.first().map(|form| form.form);
+        self.describe().into_iter().filter_map(usual).collect()
+    }
+}
+
+/// Without the parameters, each in quotes.
+fn listed<'a>(forms: impl Iterator<Item = &'a str>, and: &str) -> String {
+    let quoted: Vec<String> = forms
+        .map(|form| format!("`{}`", form.split('?').next().unwrap_or(form)))
+        .collect();
+    match quoted.split_last() {
+        Some((last, [])) => last.clone(),
+        Some((last, others)) => format!("{} {and} {last}", others.join(", ")),
+        None => String::new(),
+    }
+}
