@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# What strangers are given works: the third-party backend is green in the suite, the template compiles and is red with a
-# next step, the program on docs/writing-a-backend.md is green, and docs/conformance-findings.md says what is found. With
-# --update the figures there are replaced.
+# What strangers are given works: the third-party backend is green in the suite, and every command works on it; the template
+# compiles and is red with a next step, the program on docs/writing-a-backend.md is green, and docs/conformance-findings.md
+# says what is found. With --update the figures there are replaced.
 set -euo pipefail
 source "$(dirname "$0")/../lib.sh"
 cd "$root"
@@ -20,12 +20,12 @@ locked() {
 third=examples/third-party-backend template=examples/backend-template yup=examples/conformance-yup-oauth2
 for folder in "$third" "$template" "$yup"; do
     locked "$folder"
-    cargo fmt --manifest-path "$folder/Cargo.toml" --check
-    cargo clippy --quiet --locked --manifest-path "$folder/Cargo.toml" --all-targets -- -D warnings
+    cargo fmt --all --manifest-path "$folder/Cargo.toml" --check
+    cargo clippy --quiet --locked --workspace --manifest-path "$folder/Cargo.toml" --all-targets -- -D warnings
 done
 
-say "the third-party backend"
-cargo test --quiet --locked --manifest-path "$third/Cargo.toml" | tee "$out"
+say "the third-party backend, and every command on it"
+cargo test --quiet --locked --workspace --manifest-path "$third/Cargo.toml" | tee "$out"
 for level in core enumerate lease durable shared hostile; do
     grep -Eq "^  $level +[1-9][0-9]* +0 " "$out" || die "the third-party backend passed no case of the level $level"
 done

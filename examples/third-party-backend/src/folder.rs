@@ -4,7 +4,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use token_storage_core::{Error, ErrorKind, Result, TokenKey};
+use token_storage_core::{Error, ErrorKind, Finding, Result, Severity, TokenKey, backend::Warnings};
 use token_storage_files::{self as files, LockGuard, SidecarLock, io_error};
 use zeroize::Zeroizing;
 
@@ -15,6 +15,7 @@ use crate::record::file_name;
 pub(crate) struct Folder {
     pub(crate) root: PathBuf,
     lock: SidecarLock,
+    pub(crate) warnings: Warnings,
 }
 
 /// How long a call waits while other processes hold the lock (D6).
@@ -23,7 +24,11 @@ pub(crate) const WAIT: Duration = Duration::from_secs(10);
 impl Folder {
     pub(crate) fn new(root: PathBuf) -> Self {
         let lock = SidecarLock::new(&root.join(crate::batch::NAME));
-        Self { root, lock }
+        Self {
+            root,
+            lock,
+            warnings: Warnings::default(),
+        }
     }
 
     pub(crate) fn path(&self, key: &TokenKey) -> PathBuf {
@@ -76,8 +81,11 @@ impl Folder {
     /// A folder that others may enter is made owner-only, and said to have been open (D4).
     fn tighten(&self) {
         if let Ok(Some(mode)) = files::tighten(&self.root) {
-            let root = self.root.display();
-            tracing::warn!("{root}: others could use it (mode {mode:04o}); it is owner-only now");
+            let message = format!("others could use it (mode {mode:04o}); it is owner-only now");
+            let advice = "if they should not have seen the tokens in it, log in again";
+            let root = self.root.display().to_string();
+            self.warnings
+                .add(Finding::new(Severity::Warning, root, message, advice));
         }
     }
 

@@ -14,7 +14,9 @@ mod damage;
 mod enumerate;
 mod folder;
 mod record;
+mod scheme;
 mod storage;
 mod write;
 
+pub use scheme::FolderScheme;
 pub use storage::FolderStorage;

@@ -10,7 +10,7 @@ use std::{
 use token_storage_core::{
     Durability, Enumerate, Error, ErrorContext as _, ErrorKind, LeaseKind, Limits, Operation, Precondition,
     RefreshLease, Result, Revision, SharingScope, StorageInfo, StoredToken, TokenData, TokenKey, TokenStorage, Write,
-    WriteMark, async_trait, record as json,
+    WriteMark, async_trait, backend::Warnings, record as json,
 };
 use token_storage_files::{FileLease, ProveWritable, io_error, on_own_thread};
 use tokio::sync::Mutex;
@@ -92,6 +92,11 @@ impl FolderStorage {
         };
         let lease = FileLease::new(&folder.root.join(crate::batch::NAME), Arc::new(prover));
         Ok(Self { folder, turn, lease })
+    }
+
+    /// What a person should know although every call went well; later calls add to it.
+    pub fn warnings(&self) -> Warnings {
+        self.folder.warnings.clone()
     }
 
     /// Runs what needs the lock, one at a time, on a thread of its own; gives it the end of its patience.
