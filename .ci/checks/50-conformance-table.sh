@@ -13,9 +13,14 @@ if [ -z "$reports" ]; then
 fi
 
 python3 - "$reports" "${1:-}" <<'PYTHON'
-import json, pathlib, sys
+import json, pathlib, sys, tomllib
 
-BACKENDS = {"memory": "memory", "json": "JSON", "sqlite": "SQLite", "dynamodb": "DynamoDB"}
+# Memory, and the members in backends/ that have a suite. Each says in its Cargo.toml how it is written here.
+BACKENDS = {"memory": "memory"}
+for member in tomllib.loads(pathlib.Path("Cargo.toml").read_text())["workspace"]["members"]:
+    manifest = tomllib.loads(pathlib.Path(member, "Cargo.toml").read_text())
+    if member.startswith("backends/") and any(test["name"] == "conformance" for test in manifest.get("test", [])):
+        BACKENDS[member.removeprefix("backends/")] = manifest["package"]["metadata"]["token-storage"]["title"]
 LEVELS = {
     "core": "what every storage does",
     "enumerate": "listing",

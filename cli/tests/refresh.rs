@@ -4,17 +4,10 @@
 mod common;
 
 use common::{
-    Cli, Ran,
+    Cli, Ran, in_files,
     world::{GROUPS, GROUPS_SCOPE, World, arrived, expired},
 };
 use token_storage_conformance::auth_server::{AuthServer, Config, Endpoint, Fault, Gate};
-
-const SCHEMES: &[&str] = &[
-    #[cfg(feature = "json")]
-    "json",
-    #[cfg(feature = "sqlite")]
-    "sqlite",
-];
 
 /// What stands on standard output and standard error is checked by the caller.
 fn token(ran: &Ran) -> &str {
@@ -23,7 +16,7 @@ fn token(ran: &Ran) -> &str {
 
 #[test]
 fn a_good_token_costs_no_request() {
-    for scheme in SCHEMES {
+    for scheme in in_files() {
         let world = World::new(scheme);
         let ran = world.run(&["access-token", GROUPS]).succeeded();
         assert!(world.server.is_active(token(&ran)));
@@ -33,7 +26,7 @@ fn a_good_token_costs_no_request() {
 
 #[test]
 fn of_eight_processes_one_refreshes() {
-    for scheme in SCHEMES {
+    for scheme in in_files() {
         let world = World::expired(scheme);
         let children: Vec<_> = (0..8).map(|_| world.spawn(&["access-token", GROUPS])).collect();
         let ended = children.into_iter().map(|child| child.wait_with_output().unwrap());
@@ -48,7 +41,7 @@ fn of_eight_processes_one_refreshes() {
 
 #[test]
 fn the_old_behaviour_is_no_refresh() {
-    let world = World::expired(SCHEMES[0]);
+    let world = World::expired(in_files()[0]);
     let ran = world.run(&["access-token", GROUPS, "--no-refresh"]).ended(4);
     assert_eq!(ran.says("(expired").stdout, "");
     assert_eq!(world.server.requests().len(), 0);
@@ -56,12 +49,12 @@ fn the_old_behaviour_is_no_refresh() {
 
 #[test]
 fn valid_for_refreshes_a_token_that_is_good_for_less() {
-    let world = World::new(SCHEMES[0]);
+    let world = World::new(in_files()[0]);
     let first = world.run(&["access-token", GROUPS, "--valid-for", "3000"]).succeeded();
     assert_eq!(world.server.refresh_requests(), 0);
     let mut config = Config::default();
     config.access_token_lifetime = Some(600);
-    let short = World::empty(Cli::new(SCHEMES[0]), config);
+    let short = World::empty(Cli::new(in_files()[0]), config);
     short.log_in(GROUPS_SCOPE);
     let ran = short.run(&["access-token", GROUPS, "--valid-for", "3000"]).ended(4);
     assert_eq!(
@@ -91,7 +84,7 @@ fn what_cannot_be_refreshed_has_an_exit_code_each() {
             "`token-storage login --again groups.api.globus.org`",
         ),
     ] {
-        let world = World::expired(SCHEMES[0]);
+        let world = World::expired(in_files()[0]);
         let before = world.record(GROUPS);
         world.server.script(Endpoint::Token, fault);
         let ran = world.run(&["access-token", GROUPS, "--json"]).ended(code).says(part);
@@ -105,7 +98,7 @@ fn what_cannot_be_refreshed_has_an_exit_code_each() {
 
 #[test]
 fn a_record_without_refresh_token_says_log_in() {
-    let world = World::expired(SCHEMES[0]);
+    let world = World::expired(in_files()[0]);
     let mut response = expired(world.issue(GROUPS_SCOPE));
     response.as_object_mut().unwrap().remove("refresh_token");
     world.store(&response.to_string());
@@ -118,7 +111,7 @@ fn a_record_without_refresh_token_says_log_in() {
 
 #[test]
 fn the_server_is_named_by_options_too() {
-    let world = World::expired(SCHEMES[0]);
+    let world = World::expired(in_files()[0]);
     let url = world.server.token_url();
     let arguments = ["access-token", GROUPS, "--token-endpoint", &url];
     let ran = world.run(&arguments).succeeded();
@@ -137,7 +130,7 @@ fn the_server_is_named_by_options_too() {
 /// Without an option it is Globus, at the address that the SDK's variable names.
 #[test]
 fn globus_is_the_default() {
-    let world = World::expired(SCHEMES[0]);
+    let world = World::expired(in_files()[0]);
     let mut command = world.cli.command(&["access-token", GROUPS]);
     command.env("GLOBUS_SDK_SERVICE_URL_AUTH", world.server.url() + "/");
     Ran::of(command.output().unwrap()).ended(4).says("refuses");
@@ -152,7 +145,7 @@ fn globus_is_the_default() {
 
 #[test]
 fn a_client_secret_comes_from_a_variable_or_a_file() {
-    let world = World::empty(Cli::new(SCHEMES[0]), Config::default());
+    let world = World::empty(Cli::new(in_files()[0]), Config::default());
     let log_in = || {
         let response = world.server.issue(AuthServer::SERVICE_CLIENT, GROUPS_SCOPE);
         world.store(&expired(serde_json::from_str(&response).unwrap()).to_string());
@@ -193,7 +186,7 @@ fn a_signal_waits_until_the_new_token_is_stored() {
     use std::os::unix::process::ExitStatusExt as _;
 
     for (name, number) in [("-INT", 2), ("-TERM", 15), ("-HUP", 1)] {
-        let world = World::expired(SCHEMES[0]);
+        let world = World::expired(in_files()[0]);
         let (child, gate) = refresh_held(&world);
         signal(name, &child);
         gate.open();
@@ -210,7 +203,7 @@ fn a_signal_waits_until_the_new_token_is_stored() {
 fn a_second_signal_is_obeyed_at_once() {
     use std::os::unix::process::ExitStatusExt as _;
 
-    let world = World::expired(SCHEMES[0]);
+    let world = World::expired(in_files()[0]);
     let (mut child, gate) = refresh_held(&world);
     while child.try_wait().unwrap().is_none() {
         // The answer is held all the while, so only a signal can end it.
@@ -225,7 +218,7 @@ fn a_second_signal_is_obeyed_at_once() {
 #[cfg(target_os = "linux")]
 #[test]
 fn an_ignored_signal_stays_ignored() {
-    let world = World::expired(SCHEMES[0]);
+    let world = World::expired(in_files()[0]);
     let gate = Gate::new();
     world.server.script(Endpoint::Token, Fault::GateAfter(gate.clone()));
     let script = format!("trap '' HUP; exec \"$0\" access-token {GROUPS}");
@@ -268,7 +261,7 @@ fn signal(name: &str, child: &std::process::Child) {
 /// Many at once, again and again: each expiry costs one request, however short the tokens live.
 #[test]
 fn a_stampede_costs_one_request_an_expiry() {
-    for (lifetime, scheme) in [3, 30, 59].into_iter().zip(SCHEMES.iter().cycle()) {
+    for (lifetime, scheme) in [3, 30, 59].into_iter().zip(in_files().iter().cycle()) {
         let mut config = Config::default();
         config.access_token_lifetime = Some(lifetime);
         let world = World::empty(Cli::new(scheme), config);
@@ -294,7 +287,7 @@ fn a_stampede_costs_one_request_an_expiry() {
 /// A refusal is remembered for all of them, and told by the commands that only look.
 #[test]
 fn a_stampede_at_a_server_that_refuses_is_one_request() {
-    for scheme in SCHEMES {
+    for scheme in in_files() {
         let world = World::expired(scheme);
         world.run(&["get", GROUPS, "--json"]).succeeded();
         world.server.revoke_everything();
@@ -343,7 +336,7 @@ fn a_stampede_at_a_server_that_refuses_is_one_request() {
 /// A pause is for everybody, and its length is told.
 #[test]
 fn a_stampede_at_a_server_that_wants_a_pause_is_one_request() {
-    let world = World::expired(SCHEMES[0]);
+    let world = World::expired(in_files()[0]);
     let pause = Fault::Status {
         status: 429,
         retry_after: Some(500),

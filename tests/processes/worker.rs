@@ -99,7 +99,7 @@ type Manager = TokenManager<Arc<dyn token_storage::TokenStorage>>;
 
 async fn manager(job: &Job, clock: Arc<ToldClock>) -> Manager {
     let lease_ttl = if job.doomed { SHORT_LEASE } else { LONG_LEASE };
-    let storage = storages::open(&job.place, lease_ttl).await;
+    let storage = storages::open(&job.place, lease_ttl);
     // Once only: a holder that lost its lease comes by the same step again.
     let signal_at = std::sync::Mutex::new(job.signal_at.clone());
     let mut builder = TokenManager::builder(storage, world::endpoint(&job.token_url))

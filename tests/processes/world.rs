@@ -59,7 +59,7 @@ impl World {
         let place = kind.place(directory.path()).await;
         let world = Self {
             server: AuthServer::start_with(config),
-            storage: storages::open(&place, LONG_LEASE).await,
+            storage: storages::open(&place, LONG_LEASE),
             place,
             now: START,
             _directory: directory,

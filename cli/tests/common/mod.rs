@@ -12,6 +12,7 @@ use std::{
 };
 
 use tempfile::TempDir;
+use token_storage::Schemes;
 
 /// In every secret of every test, so that one search finds any leak.
 pub(crate) const CANARY: &str = "canary";
@@ -32,6 +33,13 @@ const CLEAN: [&str; 13] = [
     "TOKEN_STORAGE_CLIENT_ASSERTION_AUDIENCE",
     "GLOBUS_SDK_ENVIRONMENT",
 ];
+
+/// The kinds of storages in files that are built in.
+pub(crate) fn in_files() -> Vec<&'static str> {
+    let schemes = Schemes::builtin().describe();
+    let in_files = schemes.iter().filter(|scheme| scheme.forms[0].form.ends_with(":PATH"));
+    in_files.map(|scheme| scheme.name).collect()
+}
 
 /// A command line with a storage of its own.
 #[derive(Debug)]

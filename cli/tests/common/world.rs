@@ -3,6 +3,7 @@
 use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
+use token_storage::Schemes;
 use token_storage_conformance::auth_server::{AuthServer, Config, Gate};
 
 use super::{Cli, Ran};
@@ -15,32 +16,21 @@ pub(crate) const GROUPS_CSV: &str = "ID,Name,Type,Session Enforcement,Roles\r\n\
     3c1f3d6e-3f0e-11ef-9d0c-0242ac120001,\"Ada's \"\"Engines\"\", Ltd\",regular,not strict,\"admin,member\"\r\n\
     3c1f3d6e-3f0e-11ef-9d0c-0242ac120002,\"Línea\nnueva\",plus,strict,manager\r\n";
 
-/// A command line on a new storage of each kind.
+/// A command line on a new storage of each kind that keeps what it is given.
 pub(crate) fn on_each_storage(test: impl Fn(World)) {
-    for scheme in [
-        #[cfg(feature = "json")]
-        "json",
-        #[cfg(feature = "sqlite")]
-        "sqlite",
-        #[cfg(feature = "dynamodb")]
-        "dynamodb",
-    ] {
-        let cli = if scheme == "dynamodb" {
-            table()
-        } else {
-            Cli::new(scheme)
+    for scheme in Schemes::builtin().describe() {
+        let cli = match (scheme.name, scheme.forms[0].form.split_once(':')) {
+            // It is gone with the command.
+            (_, Some((_, ""))) => continue,
+            (name, Some((_, "PATH"))) => Cli::new(name),
+            ("dynamodb", _) => table(),
+            (name, _) => panic!("nobody says how to make a storage of the kind `{name}`"),
         };
         test(World::empty(cli, Config::default()));
     }
 }
 
-#[cfg(not(feature = "dynamodb"))]
-fn table() -> Cli {
-    unreachable!("there is no such storage in this build")
-}
-
 /// On a new table of the emulator.
-#[cfg(feature = "dynamodb")]
 fn table() -> Cli {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
