@@ -138,8 +138,9 @@ impl IssuedBy {
         false
     }
 
-    /// What to store tokens of this server under that name no resource server: host, port and path of its issuer, or of
-    /// its token endpoint, so that realms, tenants and ports are told apart.
+    /// What to store tokens of this server under that name no resource server: host, port and path of its issuer, so that
+    /// realms, tenants and ports are told apart. Of a server without a name it is host and port of its token endpoint, whose
+    /// path tells nothing.
     ///
     /// ```
     /// use token_storage::IssuedBy;
@@ -150,7 +151,11 @@ impl IssuedBy {
     /// ```
     pub fn default_name(&self) -> Option<String> {
         let (_, name) = self.server_name()?.split_once("://")?;
-        Some(name.trim_end_matches('/').to_owned()).filter(|name| !name.is_empty())
+        let name = match self.issuer {
+            Some(_) => name.trim_end_matches('/'),
+            None => name.split('/').next().unwrap_or_default(),
+        };
+        Some(name.to_owned()).filter(|name| !name.is_empty())
     }
 
     /// The host of the token endpoint, or of the issuer, without its port.

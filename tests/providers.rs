@@ -63,7 +63,7 @@ impl Row {
             return;
         }
         let login = self.client.begin_login(&asked, "http://127.0.0.1:1/back").unwrap();
-        let target = self.server.decide(login.url().as_str(), true);
+        let target = self.server.decide(login.url(), true);
         let response = login.finish_with_redirect(&target).await.unwrap();
         let response = response.with_resource_server(NAME).unwrap();
         self.storage.store_response("DEFAULT", &response).await.unwrap();

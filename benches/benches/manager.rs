@@ -11,9 +11,9 @@ use std::{
 };
 
 use token_storage::{
-    MemoryStorage, Precondition, Secret, TokenData, TokenKey, TokenResponse, TokenStorage, async_trait,
+    MemoryStorage, Precondition, TokenData, TokenKey, TokenResponse, TokenStorage, async_trait,
     json::JsonStorage,
-    manager::{EndpointError, RefreshRequest, TokenEndpoint, TokenKind, TokenManager},
+    manager::{EndpointError, RefreshRequest, RevokeRequest, TokenEndpoint, TokenManager},
 };
 use tokio::runtime::Runtime;
 
@@ -27,7 +27,11 @@ impl TokenEndpoint for Nobody {
         panic!("a good token was refreshed");
     }
 
-    async fn revoke(&self, _: &Secret, _: TokenKind) -> Result<(), EndpointError> {
+    fn accepts(&self, _: &TokenData) -> Result<(), EndpointError> {
+        Ok(())
+    }
+
+    async fn revoke(&self, _: RevokeRequest<'_>) -> Result<(), EndpointError> {
         panic!("a good token was revoked");
     }
 }

@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// The global options, understood.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Context {
     /// The kinds of storages that there are.
     pub(crate) schemes: Schemes,

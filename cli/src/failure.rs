@@ -34,13 +34,6 @@ impl Failure {
         self
     }
 
-    /// Says something else in one place.
-    #[cfg(feature = "oauth")]
-    pub(crate) fn instead_of(mut self, said: &str, better: &str) -> Self {
-        self.message = self.message.replacen(said, better, 1);
-        self
-    }
-
     /// Adds what to do next.
     pub(crate) fn with_advice(mut self, advice: &str) -> Self {
         self.message.push_str("; ");
@@ -83,6 +76,12 @@ impl From<Error> for Failure {
 /// An error and its causes in one message.
 pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let mut message = error.to_string();
+    add_causes(&mut message, error);
+    message
+}
+
+/// What led to it, behind what was said of it.
+pub(crate) fn add_causes(message: &mut String, error: &dyn std::error::Error) {
     let mut source = error.source();
     while let Some(cause) = source {
         let text = cause.to_string();
@@ -91,5 +90,4 @@ pub(crate) fn chain(error: &dyn std::error::Error) -> String {
         }
         source = cause.source();
     }
-    message
 }

@@ -20,6 +20,8 @@
 //! `conformance`: the command of that name, for authors and operators of storages. On by default are `json`, `sqlite` and
 //! `oauth`.
 
+#[cfg(feature = "oauth")]
+mod advice;
 mod args;
 mod commands;
 mod context;

@@ -3,16 +3,17 @@
 use std::{sync::Arc, time::Duration};
 
 use token_storage::{
-    Namespaced, Secret, TokenData, TokenKey, TokenStorage,
+    IssuedBy, Namespaced, Secret, TokenData, TokenKey, TokenStorage,
     manager::{
         AccessToken, EndpointError, EndpointErrorKind, Event, ManagerError, ManagerErrorKind, ReauthReason,
-        TokenManager,
+        TokenEndpoint as _, TokenManager,
     },
     oauth::{LoginError, LoginErrorKind},
 };
 
 use crate::{
     Context, Exit, Failure, Result,
+    advice::told,
     commands::access_token::not_bearer,
     failure::chain,
     input, interrupt,
@@ -131,10 +132,13 @@ impl<'a> Session<'a> {
             // It would end with the command, in the middle of a refresh.
             .refresh_ahead(Duration::ZERO)
             // Nobody could use it up: the next command reads the storage.
-            .revoke_unstored(true)
+            .revoke_unstored()
             .skew(margin.skew)
             .valid_for(margin.valid_for)
-            .on_event(tell);
+            .on_event({
+                let (context, endpoint) = (context.clone(), Arc::downgrade(&endpoint));
+                move |event| tell(event, &context, endpoint.upgrade().as_deref())
+            });
         if let Some(timeout) = context.timeout {
             builder = builder.request_timeout(timeout).lease_wait(timeout);
         }
@@ -163,12 +167,7 @@ impl<'a> Session<'a> {
 
     /// A failure, and the whole command that helps.
     pub(crate) fn failed(&self, error: &ManagerError) -> Failure {
-        let again = match error.kind() {
-            ManagerErrorKind::ReauthRequired(ReauthReason::NoToken | ReauthReason::LoggedOut) => None,
-            _ => Some(error.key().resource_server()),
-        };
-        let with = format!("log in again with `{}`", self.context.login_again(again));
-        Failure::new(exit(error), chain(error).replacen("log in again", &with, 1))
+        Failure::of_manager(error, self.context)
     }
 
     /// The access token, refreshed if need be.
@@ -266,24 +265,37 @@ fn not_served(error: &LoginError, url: &str, again: &str) -> Failure {
 }
 
 /// Tells what people should know and the command's own result does not say.
-fn tell(event: &Event) {
-    match event {
-        Event::ServedAnyway(_, error) => note(&format!(
-            "warning: this token is still good, but refreshing it failed: {}",
-            chain(error)
-        )),
-        Event::ServedDoubtful(_, error) => note(&format!(
-            "warning: this token has not expired, but is probably dead: {}",
-            chain(error)
-        )),
-        Event::NotStored(_, error) => note(&format!(
-            "warning: still trying to store the new token: {}",
-            chain(error)
-        )),
-        Event::UnknownOutcome(_) => note("warning: an earlier refresh ended without an answer; trying once more"),
-        Event::NotRevoked(_) => note("warning: tokens that nobody may use any more could not be revoked"),
-        _ => {}
-    }
+fn tell(event: &Event, context: &Context, endpoint: Option<&Endpoint>) {
+    let server = || {
+        let issued_by = endpoint.and_then(Endpoint::issued_by);
+        let name = issued_by.as_ref().and_then(IssuedBy::server_name);
+        name.unwrap_or("the authorization server").to_owned()
+    };
+    let warning = match event {
+        Event::ServedAnyway(_, error) => {
+            format!(
+                "this token is still good, but refreshing it failed: {}",
+                told(error, context)
+            )
+        }
+        Event::ServedDoubtful(_, error) => {
+            format!(
+                "this token has not expired, but is probably dead: {}",
+                told(error, context)
+            )
+        }
+        Event::NotStored(_, error) => format!("the new token is not stored: {}", told(error, context)),
+        Event::UnknownOutcome(_) => {
+            format!(
+                "an earlier refresh at {} ended without an answer; trying once more",
+                server()
+            )
+        }
+        Event::NotRevoked(_, error) => format!("tokens that nobody may use any more could not be revoked: {error}"),
+        Event::OddAnswer(_, odd) => odd.to_string(),
+        _ => return,
+    };
+    note(&format!("warning: {warning}"));
 }
 
 pub(crate) fn out_of_time(timeout: Duration) -> Failure {
@@ -293,18 +305,11 @@ pub(crate) fn out_of_time(timeout: Duration) -> Failure {
     Failure::new(Exit::Unreachable, message)
 }
 
-/// Within the authorizer; what helps is said outside.
-impl From<ManagerError> for Failure {
-    fn from(error: ManagerError) -> Self {
-        Self::new(exit(&error), chain(&error))
-    }
-}
-
-fn exit(error: &ManagerError) -> Exit {
+pub(crate) fn exit(error: &ManagerError) -> Exit {
     match error.kind() {
         ManagerErrorKind::ReauthRequired(ReauthReason::NoToken | ReauthReason::LoggedOut) => Exit::NotFound,
         ManagerErrorKind::ReauthRequired(_) => Exit::Expired,
-        ManagerErrorKind::ClientRejected => Exit::Usage,
+        ManagerErrorKind::ClientRejected | ManagerErrorKind::InTheWay => Exit::Usage,
         ManagerErrorKind::Transient | ManagerErrorKind::TimedOut => Exit::Unreachable,
         ManagerErrorKind::Busy => Exit::Unavailable,
         ManagerErrorKind::Storage | ManagerErrorKind::NotStored => {

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use token_storage::{
-    Grant, IssuedBy, Renewal, Secret, TokenData, TokenPath, TokenResponse, async_trait,
+    Grant, IssuedBy, Renewal, TokenData, TokenPath, TokenResponse, async_trait,
     globus::Environment,
-    manager::{EndpointError, RefreshRequest, TokenEndpoint, TokenKind},
-    oauth::{HttpClient, LoginError, LoginErrorKind, OAuthClient, Provider},
+    manager::{EndpointError, RefreshRequest, RevokeRequest, TokenEndpoint},
+    oauth::{HttpClient, LoginError, OAuthClient, Provider},
 };
 use tokio::sync::OnceCell;
 
@@ -134,33 +134,36 @@ impl ServerArgs {
     }
 
     fn given(&self, token_endpoint: &str) -> Result<Provider> {
-        let mut provider = checked("--token-endpoint", token_endpoint)?;
-        provider.issuer.clone_from(&self.issuer);
-        for (option, given, address) in [
+        type Set = fn(Provider, &str) -> Result<Provider, LoginError>;
+        let given: [(&str, &Option<String>, Set); 6] = [
+            ("--issuer", &self.issuer, Provider::with_issuer),
             (
                 "--revocation-endpoint",
                 &self.revocation_endpoint,
-                &mut provider.revocation_endpoint,
+                Provider::with_revocation_endpoint,
             ),
             (
                 "--authorization-endpoint",
                 &self.authorization_endpoint,
-                &mut provider.authorization_endpoint,
+                Provider::with_authorization_endpoint,
             ),
             (
                 "--device-authorization-endpoint",
                 &self.device_authorization_endpoint,
-                &mut provider.device_authorization_endpoint,
+                Provider::with_device_authorization_endpoint,
             ),
             (
                 "--userinfo-endpoint",
                 &self.userinfo_endpoint,
-                &mut provider.userinfo_endpoint,
+                Provider::with_userinfo_endpoint,
             ),
-            ("--jwks-uri", &self.jwks_uri, &mut provider.jwks_uri),
-        ] {
+            ("--jwks-uri", &self.jwks_uri, Provider::with_jwks_uri),
+        ];
+        let named = |option: &str, error| Failure::from(error).at(option);
+        let mut provider = Provider::new(token_endpoint).map_err(|error| named("--token-endpoint", error))?;
+        for (option, given, set) in given {
             if let Some(given) = given {
-                *address = Some(checked(option, given)?.token_endpoint);
+                provider = set(provider, given).map_err(|error| named(option, error))?;
             }
         }
         Ok(provider)
@@ -177,7 +180,7 @@ impl Addresses {
         if let Some(environment) = globus_at(issuer) {
             return Ok(Self::globus(&environment));
         }
-        checked(named_by, issuer)?;
+        Provider::check_address(issuer).map_err(|error| Failure::from(error).at(named_by))?;
         Ok(Self::Discovered(issuer.to_owned()))
     }
 
@@ -191,11 +194,6 @@ fn globus_at(issuer: &str) -> Option<Environment> {
     let here = Environment::from_variables().ok();
     here.filter(|environment| environment.is_issuer(issuer))
         .or_else(|| Environment::of_issuer(issuer))
-}
-
-/// An address that tokens may be sent to: https, or http on this machine.
-fn checked(option: &str, url: &str) -> Result<Provider> {
-    Provider::new(url).map_err(|error| Failure::from(error).at(option))
 }
 
 impl Server {
@@ -280,8 +278,8 @@ impl Endpoint {
 
     async fn ready(&self) -> Result<&OAuthClient, EndpointError> {
         match &self.server {
-            Ok(server) => self.renewing(server).await.map_err(|error| unready(&error)),
-            Err(why) => Err(EndpointError::unsupported(why.as_str())),
+            Ok(server) => self.renewing(server).await.map_err(|error| EndpointError::from(&error)),
+            Err(why) => Err(EndpointError::unconfigured(why.as_str())),
         }
     }
 
@@ -290,15 +288,6 @@ impl Endpoint {
             Some(client) => Ok(client),
             None => self.renewing.get_or_try_init(|| server.renewing_client()).await,
         }
-    }
-}
-
-/// No client, so nothing was sent: whatever was to be done has not been done.
-fn unready(error: &LoginError) -> EndpointError {
-    match (error.server(), error.kind()) {
-        (Some(server), _) => server.clone().not_done(),
-        (None, LoginErrorKind::Answer) => EndpointError::transient(error.to_string()).not_done(),
-        (None, _) => EndpointError::unsupported(error.to_string()),
     }
 }
 
@@ -312,13 +301,18 @@ impl TokenEndpoint for Endpoint {
 
     fn accepts(&self, data: &TokenData) -> Result<(), EndpointError> {
         match &self.server {
-            Ok(server) if !server.issued_by().accepts(data) => Err(EndpointError::misdirected()),
+            Ok(server) if !server.issued_by().accepts(data) => {
+                Err(EndpointError::misdirected(&server.issued_by(), data))
+            }
             _ => Ok(()),
         }
     }
 
     fn issued_by(&self) -> Option<IssuedBy> {
-        self.server.as_ref().ok().map(Server::issued_by)
+        match self.client.get() {
+            Some(client) => Some(client.issued_by()),
+            None => self.server.as_ref().ok().map(Server::issued_by),
+        }
     }
 
     fn renews(&self, data: &TokenData) -> bool {
@@ -326,7 +320,7 @@ impl TokenEndpoint for Endpoint {
         data.refresh_token.is_some() || Renewal::of(data).is_ok_and(|renewal| renewal.grant == Grant::ClientCredentials)
     }
 
-    async fn revoke(&self, token: &Secret, kind: TokenKind) -> Result<(), EndpointError> {
-        self.ready().await?.revoke(token, kind).await
+    async fn revoke(&self, request: RevokeRequest<'_>) -> Result<(), EndpointError> {
+        self.ready().await?.revoke(request).await
     }
 }

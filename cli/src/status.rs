@@ -6,7 +6,7 @@ use token_storage::{
     manager::{ManagerError, RefreshStatus, refresh_status},
 };
 
-use crate::{Context, failure::chain};
+use crate::{Context, advice::told};
 
 /// What `get` and `doctor` tell of it.
 #[derive(Debug, Serialize)]
@@ -33,7 +33,7 @@ pub(crate) async fn of(storage: &dyn TokenStorage, key: &TokenKey, context: &Con
             "the last one ended without an answer, so the token may be dead; the next one, the only one that is tried with \
              this refresh token, shows it",
         )),
-        RefreshStatus::Failed(error) => Some(Status::failed(&error, key, context)),
+        RefreshStatus::Failed(error) => Some(Status::failed(&error, context)),
         _ => None,
     }
 }
@@ -48,12 +48,8 @@ impl Status {
         }
     }
 
-    fn failed(error: &ManagerError, key: &TokenKey, context: &Context) -> Self {
-        let with = format!(
-            "log in again with `{}`",
-            context.login_again(Some(key.resource_server()))
-        );
-        let message = chain(error).replacen("log in again", &with, 1);
+    fn failed(error: &ManagerError, context: &Context) -> Self {
+        let message = told(error, context);
         let needs_login = error.needs_login();
         // A pause is for a while, a refusal until somebody logs in.
         let retry_after = error.retry_after().filter(|_| !needs_login);

@@ -294,7 +294,8 @@ fn parameters_are_sent() {
 fn no_is_told_everywhere_and_nothing_is_stored() {
     let world = new("sqlite");
     let (ran, page) = log_in_with_browser(&world, with_browser(globus(&world, &["login"])), false);
-    assert_eq!(ran.ended(1).stderr.trim(), "token-storage: the login was denied");
+    let said = ran.ended(1).says("was denied (access_denied)");
+    said.says(&world.server.url());
     assert!(page.contains("You are not logged in"));
 
     let mut session = in_terminal(elsewhere(&world, &["login", "--device"]));
@@ -302,7 +303,7 @@ fn no_is_told_everywhere_and_nothing_is_stored() {
     let user_code = session.read_line().unwrap();
     world.server.decide_device(user_code.trim(), false);
     let said = assert_ended(session, 1);
-    assert!(said.contains("the login was denied"), "{said}");
+    assert!(said.contains("was denied (access_denied)"), "{said}");
     assert_nothing_stored(&world);
 }
 
@@ -429,7 +430,7 @@ fn an_input_that_ends_ends_the_login() {
 fn nobody_comes() {
     let world = new("json");
     let ran = run(with_browser(globus(&world, &["login", "--timeout", "0"])));
-    ran.ended(1).says("nobody finished the login in time");
+    ran.ended(1).says("nobody finished the login at");
     assert_nothing_stored(&world);
 }
 

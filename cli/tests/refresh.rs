@@ -77,7 +77,7 @@ fn what_cannot_be_refreshed_has_an_exit_code_each() {
         (unhappy(429), 7, "overloaded"),
         (Fault::DropConnection, 7, "connection"),
         (Fault::Garbage, 7, "cannot be read"),
-        (refuse("invalid_client"), 2, "check client id"),
+        (refuse("invalid_client"), 2, "check --client-id"),
         (
             refuse("invalid_grant"),
             4,
@@ -300,7 +300,7 @@ fn a_stampede_at_a_server_that_refuses_is_one_request() {
         world
             .run(&["access-token", GROUPS])
             .ended(4)
-            .says("refuses the refresh token");
+            .says("the refresh token is refused");
         assert_eq!(world.server.refresh_requests(), 1, "{scheme}");
 
         let told = world.run(&["get", GROUPS, "--json"]).succeeded().quiet().json();
@@ -320,9 +320,9 @@ fn a_stampede_at_a_server_that_refuses_is_one_request() {
             "it is no part of the record"
         );
         let shown = world.run(&["get", GROUPS]).succeeded().quiet().stdout;
-        assert!(shown.contains("refuses the refresh token"), "{shown}");
+        assert!(shown.contains("the refresh token is refused"), "{shown}");
         let found = world.run(&["doctor"]).succeeded().quiet().stdout;
-        assert!(found.contains("refuses the refresh token"), "{found}");
+        assert!(found.contains("the refresh token is refused"), "{found}");
         assert_eq!(world.server.refresh_requests(), 1, "looking asks nobody");
 
         world.log_in(GROUPS_SCOPE);

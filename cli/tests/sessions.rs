@@ -217,7 +217,7 @@ fn what_cannot_be_revoked_stays() {
     world.server.script_all(Endpoint::Revoke, None);
     let token_endpoint = world.server.token_url();
     let blind = ["logout", GROUPS, "--token-endpoint", &token_endpoint];
-    world.run(&blind).ended(2).says("cannot revoke");
+    world.run(&blind).ended(2).says("no address where tokens are revoked");
     world.run(&["logout", GROUPS, "--local-only"]).succeeded();
     world.run(&["get", GROUPS]).ended(3);
     world.log_in("openid");

@@ -20,6 +20,8 @@ pub struct Group {
     pub roles: Vec<String>,
 }
 
+const UNREADABLE: &str = "gives an answer that cannot be read; check its address, or try again later";
+
 #[derive(Deserialize)]
 struct Found {
     id: String,
@@ -60,7 +62,7 @@ impl Group {
     /// - [`LoginErrorKind::Answer`] if it is something else than an array of groups. The message quotes nothing.
     pub fn parse_list(json: &[u8]) -> Result<Vec<Self>, LoginError> {
         let found: Vec<Found> = serde_json::from_slice(json)
-            .map_err(|_| LoginError::new(LoginErrorKind::Answer, "the answer of Globus Groups cannot be read"))?;
+            .map_err(|_| LoginError::about("Globus Groups", LoginErrorKind::Answer, UNREADABLE))?;
         Ok(found.into_iter().map(Self::from).collect())
     }
 }

@@ -2,12 +2,12 @@
 //! scopes, and the groups of a person.
 //!
 //! ```no_run
-//! use token_storage::{globus::{Environment, FileFormat, login_options, scopes}, oauth::{HttpClient, OAuthClient}};
+//! use token_storage::{globus::{Access, Environment, FileFormat, login_options, scopes}, oauth::{HttpClient, OAuthClient}};
 //!
 //! # async fn example(client_id: &str, read_line: fn() -> String) -> Result<(), Box<dyn std::error::Error>> {
 //! let globus = Environment::from_variables()?;
 //! let client = OAuthClient::new(HttpClient::new()?, globus.provider(), client_id);
-//! let options = login_options(scopes::VIEW_MY_GROUPS, true, Some("my application"));
+//! let options = login_options(scopes::VIEW_MY_GROUPS, Access::Offline, Some("my application"));
 //! let login = client.begin_login(&options, &globus.code_page())?;
 //! println!("Please authenticate with Globus here:\n{}", login.url());
 //! let response = login.finish_with_pasted(&read_line()).await?;
@@ -16,16 +16,18 @@
 //! # Ok(()) }
 //! ```
 //!
-//! Dependent tokens are [`OAuthClient::dependent_tokens`](crate::oauth::OAuthClient::dependent_tokens); the several
+//! A service that calls others on behalf of whoever called it gets their tokens by [`dependent_tokens`]; the several
 //! tokens of one answer (`other_tokens`) come with every [`TokenResponse`](crate::TokenResponse).
 
+mod dependent;
 mod environment;
 mod files;
 mod groups;
 mod native;
 pub mod scopes;
 
+pub use dependent::dependent_tokens;
 pub use environment::Environment;
 pub use files::FileFormat;
 pub use groups::Group;
-pub use native::login_options;
+pub use native::{Access, login_options};

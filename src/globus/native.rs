@@ -1,10 +1,28 @@
 use crate::oauth::LoginOptions;
 
-/// What a native application asks Globus Auth for. `offline` asks for refresh tokens. `named_grant` is the name under
-/// which the person finds the consent again: the Globus SDK uses "{application} on {host name}".
-pub fn login_options(scope: &str, offline: bool, named_grant: Option<&str>) -> LoginOptions {
-    let access_type = if offline { "offline" } else { "online" };
-    let mut parameters = vec![("access_type".to_owned(), access_type.to_owned())];
+/// Whether Globus Auth gives refresh tokens with the access tokens: its parameter `access_type`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Access {
+    /// With refresh tokens.
+    #[default]
+    Offline,
+    /// Access tokens alone: whoever needs another asks the person again.
+    Online,
+}
+
+impl Access {
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Offline => "offline",
+            Self::Online => "online",
+        }
+    }
+}
+
+/// What a native application asks Globus Auth for. `named_grant` is the name under which the person finds the consent
+/// again: the Globus SDK uses "{application} on {host name}".
+pub fn login_options(scope: &str, access: Access, named_grant: Option<&str>) -> LoginOptions {
+    let mut parameters = vec![("access_type".to_owned(), access.as_str().to_owned())];
     parameters.extend(named_grant.map(|name| ("prefill_named_grant".to_owned(), name.to_owned())));
     LoginOptions::with_own(scope, parameters)
 }
@@ -20,8 +38,11 @@ mod tests {
                 .with_parameter("access_type", access_type)
                 .unwrap()
         };
-        assert_eq!(login_options("a  b", false, None), expected("online"));
+        assert_eq!(login_options("a  b", Access::Online, None), expected("online"));
         let named = expected("offline").with_parameter("prefill_named_grant", "app on host");
-        assert_eq!(login_options("a b", true, Some("app on host")), named.unwrap());
+        assert_eq!(
+            login_options("a b", Access::Offline, Some("app on host")),
+            named.unwrap()
+        );
     }
 }

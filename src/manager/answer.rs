@@ -5,16 +5,22 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use token_storage_core::TokenData;
+
 use super::{
+    Advice,
     connection::ConnectionProblem,
     quote,
     refusal::{self, Meaning},
 };
+use crate::IssuedBy;
 
 /// What an authorization server refused, or what went wrong on the way.
 ///
 /// It never quotes an answer's body. Of an error the code is kept, if it looks like one, and the server's own explanation:
 /// without control characters, cut to 200 characters, and only where it cannot repeat a token.
+///
+/// `Display` names the server, says what it did, and ends with what helps ([`advice`](Self::advice)).
 #[derive(Clone)]
 pub struct EndpointError(Box<Facts>);
 
@@ -29,6 +35,8 @@ struct Facts {
     retry_after: Option<Duration>,
     status: Option<u16>,
     may_have_been_done: bool,
+    /// Whether the message is whole without the server's name.
+    names_itself: bool,
 }
 
 /// The kind of an [`EndpointError`].
@@ -50,7 +58,8 @@ pub enum EndpointErrorKind {
 /// What is told, the server's name aside.
 #[derive(Clone, Debug)]
 enum Problem {
-    Said(String),
+    /// Behind the server's name.
+    Said(String, Option<Advice>),
     Means(Meaning),
     Unrecognized,
     /// To somebody else, before.
@@ -59,6 +68,9 @@ enum Problem {
     Overloaded,
     Failed,
     Unreadable,
+    /// It tells nothing of itself.
+    #[cfg(feature = "oauth")]
+    Undiscovered,
     /// Of an authorization code, which is no token.
     #[cfg(feature = "oauth")]
     Code,
@@ -83,24 +95,44 @@ impl EndpointError {
         Self::new(EndpointErrorKind::Unrecognized, Problem::Unrecognized).with_code(code)
     }
 
-    /// The token came from another server, or belongs to another client, so nothing was sent.
-    pub fn misdirected() -> Self {
-        let message = "the record says that another authorization server, or another client, is meant, so nothing was \
-                       sent; name the server and the client that the token came from, or log in again";
-        Self::new(EndpointErrorKind::ClientRejected, Problem::Said(message.into()))
+    /// The token came from another server than `ours`, or belongs to another client, so nothing was sent.
+    pub fn misdirected(ours: &IssuedBy, data: &TokenData) -> Self {
+        let theirs = IssuedBy::of(data).ok().flatten();
+        let named = |by: &IssuedBy| {
+            let server = by.server_name().unwrap_or("another server").to_owned();
+            match &by.client_id {
+                Some(client) => format!("{} to client {:?}", quote::clean(&server), quote::clean(client)),
+                None => quote::clean(&server),
+            }
+        };
+        let theirs = theirs.as_ref().map_or_else(|| "an unknown server".to_owned(), named);
+        let ours = named(ours).replacen(" to client ", " as client ", 1);
+        let message = format!("the token was issued by {theirs}, and this is {ours}; nothing was sent");
+        let mut error = Self::new(
+            EndpointErrorKind::ClientRejected,
+            Problem::Said(message, Some(Advice::NameServer)),
+        );
+        error.0.names_itself = true;
+        error
     }
 
     /// The answer to a refresh is of another login than the record. Terminal: only a new login says who it is.
     #[cfg(feature = "oauth")]
-    pub(crate) fn of_another_login(what: &str, server: Option<&str>) -> Self {
-        let server = quote::clean(server.unwrap_or("the authorization server"));
-        let message = format!("{server} answered a refresh with {what}, so nothing of it was stored; log in again");
-        Self::new(EndpointErrorKind::Refused, Problem::Said(message))
+    pub(crate) fn of_another_login(what: &str, server: &str) -> Self {
+        let message = format!("it answered a refresh with {what}, so nothing of it was stored");
+        let problem = Problem::Said(message, Some(Advice::LogInAgain));
+        Self::new(EndpointErrorKind::Refused, problem).with_server(server)
     }
 
     /// The record says something that cannot be sent, so nothing was.
     pub(super) fn senseless(message: &str) -> Self {
-        Self::new(EndpointErrorKind::ClientRejected, Problem::Said(message.into()))
+        // What helps is said behind it.
+        let problem = message.split(';').next().unwrap_or_default();
+        let message = format!("nothing was sent there, because {problem}");
+        Self::new(
+            EndpointErrorKind::ClientRejected,
+            Problem::Said(message, Some(Advice::LogInAgain)),
+        )
     }
 
     /// What another process was answered, from what it kept of it.
@@ -116,10 +148,16 @@ impl EndpointError {
         error
     }
 
+    /// Whether somebody else was answered so, before.
+    pub(super) fn is_remembered(&self) -> bool {
+        matches!(self.0.problem, Problem::Remembered(_))
+    }
+
     /// A failure that may pass. The request may have been carried out, unless [`not_done`](Self::not_done) says
-    /// otherwise. The message must not quote an answer.
+    /// otherwise. The message is told behind the server's name, and must not quote an answer.
     pub fn transient(message: impl Into<String>) -> Self {
-        let mut error = Self::new(EndpointErrorKind::Transient, Problem::Said(message.into()));
+        let problem = Problem::Said(message.into(), Some(Advice::TryAgainLater));
+        let mut error = Self::new(EndpointErrorKind::Transient, problem);
         error.0.may_have_been_done = true;
         error
     }
@@ -131,9 +169,17 @@ impl EndpointError {
         error
     }
 
-    /// The server has no such endpoint.
+    /// The server has no such endpoint. The message is told behind its name.
     pub fn unsupported(message: impl Into<String>) -> Self {
-        Self::new(EndpointErrorKind::Unsupported, Problem::Said(message.into()))
+        Self::new(EndpointErrorKind::Unsupported, Problem::Said(message.into(), None))
+    }
+
+    /// As [`unsupported`](Self::unsupported), of something that is not in order on this side, so that nothing was sent. The
+    /// message is told as it is: it names the server itself, if it knows one, and says what helps.
+    pub fn unconfigured(message: impl Into<String>) -> Self {
+        let mut error = Self::unsupported(message);
+        error.0.names_itself = true;
+        error
     }
 
     fn new(kind: EndpointErrorKind, problem: Problem) -> Self {
@@ -147,6 +193,7 @@ impl EndpointError {
             retry_after: None,
             status: None,
             may_have_been_done: false,
+            names_itself: false,
         }))
     }
 
@@ -166,6 +213,14 @@ impl EndpointError {
     pub fn with_server(mut self, name: &str) -> Self {
         self.0.server = Some(quote::clean(name).into());
         self
+    }
+
+    /// As [`with_server`](Self::with_server), if it does not say so yet.
+    pub(crate) fn or_server(self, name: Option<&str>) -> Self {
+        match name {
+            Some(name) if self.0.server.is_none() => self.with_server(name),
+            _ => self,
+        }
     }
 
     /// Classifies an answer that is no token response: its status, its header `Retry-After` if it has one, its body.
@@ -300,6 +355,54 @@ impl EndpointError {
         matches!(self.0.problem, Problem::Means(Meaning::TokenDead))
     }
 
+    /// What was asked for was what the server tells of itself.
+    #[cfg(feature = "oauth")]
+    pub(crate) fn of_discovery(mut self) -> Self {
+        if matches!(
+            self.0.problem,
+            Problem::Unreadable | Problem::Unrecognized | Problem::Means(_)
+        ) {
+            self.0.problem = Problem::Undiscovered;
+        }
+        self
+    }
+
+    /// The client asked for itself: there is no token that could be refused.
+    #[cfg(feature = "oauth")]
+    pub(crate) fn of_the_client(mut self) -> Self {
+        if let Problem::Means(Meaning::TokenDead | Meaning::Either | Meaning::NeedsPerson) = self.0.problem {
+            self.0.problem = Problem::Means(Meaning::Client);
+            self.0.kind = EndpointErrorKind::ClientRejected;
+        }
+        self
+    }
+
+    /// The error that a server sent with the browser (RFC 6749 section 4.1.2.1).
+    #[cfg(feature = "oauth")]
+    pub(crate) fn of_redirect(code: &str, description: Option<&str>, uri: Option<&str>) -> Self {
+        let mut error = match code {
+            "server_error" | "temporarily_unavailable" => {
+                Self::new(EndpointErrorKind::Transient, Problem::Means(Meaning::Later))
+            }
+            _ => Self::new(EndpointErrorKind::ClientRejected, Problem::Means(Meaning::Client)),
+        };
+        error = error.with_code(code);
+        error.0.description = description
+            .and_then(|text| quote::explanation(text, &[]))
+            .map(Into::into);
+        error.0.uri = uri.filter(|uri| quote::is_page(uri)).map(Into::into);
+        error
+    }
+
+    /// A service answered, which knows no client.
+    #[cfg(feature = "oauth")]
+    pub(crate) fn of_a_service(mut self) -> Self {
+        if self.0.status == Some(401) {
+            self.0.problem = Problem::Means(Meaning::TokenDead);
+        }
+        self
+    }
+
     /// What was refused was a code that a person brought, and no token.
     #[cfg(feature = "oauth")]
     pub(crate) fn of_a_code(mut self) -> Self {
@@ -309,8 +412,17 @@ impl EndpointError {
         self
     }
 
+    /// Its status, and what it said besides.
+    fn said_with_status(&self) -> String {
+        let status = format!("HTTP status {}", self.0.status.unwrap_or_default());
+        match &self.0.code {
+            Some(_) => format!("{status}, {}", self.said()),
+            None => status,
+        }
+    }
+
     /// What the server said: its code or its status, and its explanation.
-    fn said(&self) -> String {
+    pub(crate) fn said(&self) -> String {
         let mut said = match (&self.0.code, self.0.status) {
             (Some(code), _) => code.to_string(),
             (None, Some(status)) => format!("HTTP status {status}"),
@@ -326,32 +438,81 @@ impl EndpointError {
     }
 }
 
-impl fmt::Display for EndpointError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let server = self.0.server.as_deref().unwrap_or("the authorization server");
+impl EndpointError {
+    /// What helps.
+    pub fn advice(&self) -> Option<Advice> {
+        match &self.0.problem {
+            Problem::Said(_, advice) => *advice,
+            Problem::Means(meaning) => meaning.advice(),
+            Problem::Remembered(_) => Some(match self.0.kind {
+                EndpointErrorKind::Refused => Advice::LogInAgain,
+                EndpointErrorKind::ClientRejected => Advice::CheckClient,
+                _ => Advice::TryAgainLater,
+            }),
+            Problem::Connection(problem) => Some(Advice::Connection(*problem)),
+            Problem::Unrecognized | Problem::Overloaded | Problem::Failed => Some(Advice::TryAgainLater),
+            Problem::Unreadable => Some(Advice::CheckAddress),
+            #[cfg(feature = "oauth")]
+            Problem::Undiscovered => Some(Advice::GiveAddresses),
+            #[cfg(feature = "oauth")]
+            Problem::Code => Some(Advice::StartAgain),
+        }
+    }
+
+    /// What happened, without what helps.
+    pub fn problem(&self) -> String {
+        let server = self.server().unwrap_or("the authorization server");
         let status = self.0.status.unwrap_or_default();
         match &self.0.problem {
-            Problem::Said(message) => f.write_str(message),
-            Problem::Means(meaning) => write!(f, "{server} {}", meaning.told(&self.said())),
-            Problem::Unrecognized => write!(
-                f,
+            Problem::Said(message, _) if self.0.names_itself => message.clone(),
+            Problem::Said(message, _) => format!("{server}: {message}"),
+            Problem::Means(meaning) => format!("{server} {}", meaning.told(&self.said())),
+            Problem::Unrecognized => format!(
                 "{server} answers with an error that is not known here ({})",
                 self.said()
             ),
-            Problem::Remembered(answer) => write!(
-                f,
-                "that was the outcome of an earlier request to {server} ({answer}), and nobody has asked since"
-            ),
-            Problem::Connection(problem) => problem.tell(f, server),
-            Problem::Overloaded => write!(f, "{server} is overloaded (HTTP status {status})"),
-            Problem::Failed => write!(f, "{server} failed (HTTP status {status})"),
+            Problem::Remembered(answer) => {
+                format!("that was the outcome of an earlier request to {server} ({answer}), and nobody has asked since")
+            }
+            Problem::Connection(problem) => problem.told(server),
+            Problem::Overloaded => format!("{server} is overloaded ({})", self.said_with_status()),
+            Problem::Failed => format!("{server} failed ({})", self.said_with_status()),
+            Problem::Unreadable => format!("the answer of {server} cannot be read (HTTP status {status})"),
             #[cfg(feature = "oauth")]
-            Problem::Code => write!(
-                f,
-                "{server} does not take this code ({}): it is not whole, was used before or is too old; start again",
+            Problem::Undiscovered => format!("{server} tells nothing about itself (HTTP status {status})"),
+            #[cfg(feature = "oauth")]
+            Problem::Code => format!(
+                "{server} does not take this code ({}): it is not whole, was used before or is too old",
                 self.said()
             ),
-            Problem::Unreadable => write!(f, "the answer of {server} cannot be read (HTTP status {status})"),
+        }
+    }
+}
+
+/// What came before the request failed, such as asking the server for its addresses: nothing was sent.
+#[cfg(feature = "oauth")]
+impl From<&crate::oauth::LoginError> for EndpointError {
+    fn from(error: &crate::oauth::LoginError) -> Self {
+        if let Some(answered) = error.server() {
+            return answered.clone().not_done();
+        }
+        let mut failed = Self::unconfigured(error.to_string());
+        if error.kind() == crate::oauth::LoginErrorKind::Answer {
+            failed.0.kind = EndpointErrorKind::Transient;
+        }
+        match error.server_name() {
+            Some(name) => failed.with_server(name),
+            None => failed,
+        }
+    }
+}
+
+impl fmt::Display for EndpointError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.problem())?;
+        match self.advice() {
+            Some(advice) => write!(f, "; {advice}"),
+            None => Ok(()),
         }
     }
 }

@@ -106,9 +106,10 @@ impl<S: TokenStorage + 'static> ManagerBuilder<S> {
         self
     }
 
-    /// Revokes a refreshed token that cannot be stored, instead of handing it out in the error.
-    pub fn revoke_unstored(mut self, revoke: bool) -> Self {
-        self.settings.revoke_unstored = revoke;
+    /// Revokes a refreshed token that cannot be stored, instead of handing it out in the error: for programs that end before
+    /// anybody could use it up.
+    pub fn revoke_unstored(mut self) -> Self {
+        self.settings.revoke_unstored = true;
         self
     }
 

@@ -1,5 +1,3 @@
-use std::fmt;
-
 /// What is wrong with the connection to a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -34,35 +32,38 @@ impl ConnectionProblem {
         !matches!(self, Self::TimedOut | Self::Broken | Self::TooLong)
     }
 
-    pub(super) fn tell(self, f: &mut fmt::Formatter<'_>, server: &str) -> fmt::Result {
-        let (what, advice) = match self {
-            Self::Refused => ("refuses connections", "check its address, and whether it runs"),
-            Self::UnknownName => ("is not found by its name", "check its address and the network"),
-            Self::Unreachable => ("cannot be reached", "check the network, firewalls and proxies"),
-            Self::UnknownAuthority => (
-                "has a certificate of an authority that is not known here",
-                "add the authority to the system's, or name its file in SSL_CERT_FILE",
-            ),
-            Self::WrongName => ("has a certificate for another name", "check its address"),
-            Self::CertificateExpired => (
-                "has a certificate that is expired or not valid yet",
-                "check the clock of this machine, or tell whoever runs it",
-            ),
-            Self::Tls => ("does not agree on TLS", "check its address and its certificate"),
-            Self::NotTls => (
-                "answers without TLS",
-                "check whether its address begins with https rightly, and the port",
-            ),
-            Self::TimedOut => ("did not answer in time", "try again later"),
-            Self::Broken => (
-                "broke off the connection before its answer was complete",
-                "try again later",
-            ),
-            Self::TooLong => ("gave an answer that is too long", "check its address"),
+    /// What it is, as a sentence about this server.
+    pub(super) fn told(self, server: &str) -> String {
+        let what = match self {
+            Self::Refused => "refuses connections",
+            Self::UnknownName => "is not found by its name",
+            Self::Unreachable => "cannot be reached",
+            Self::UnknownAuthority => "has a certificate of an authority that is not known here",
+            Self::WrongName => "has a certificate for another name",
+            Self::CertificateExpired => "has a certificate that is expired or not valid yet",
+            Self::Tls => "does not agree on TLS",
+            Self::NotTls => "answers without TLS",
+            Self::TimedOut => "did not answer in time",
+            Self::Broken => "broke off the connection before its answer was complete",
+            Self::TooLong => "gave an answer that is too long",
         };
         match self.is_before_sending() {
-            true => write!(f, "no connection to {server}: it {what}; {advice}"),
-            false => write!(f, "{server} {what}; {advice}"),
+            true => format!("no connection to {server}: it {what}"),
+            false => format!("{server} {what}"),
+        }
+    }
+
+    pub(super) fn advice(self) -> &'static str {
+        match self {
+            Self::Refused => "check its address, and whether it runs",
+            Self::UnknownName => "check its address and the network",
+            Self::Unreachable => "check the network, firewalls and proxies",
+            Self::UnknownAuthority => "add the authority to the system's, or name its file in SSL_CERT_FILE",
+            Self::WrongName | Self::TooLong => "check its address",
+            Self::CertificateExpired => "check the clock of this machine, or tell whoever runs it",
+            Self::Tls => "check its address and its certificate",
+            Self::NotTls => "check whether its address begins with https rightly, and the port",
+            Self::TimedOut | Self::Broken => "try again later",
         }
     }
 }

@@ -19,14 +19,12 @@ pub trait TokenEndpoint: fmt::Debug + Send + Sync {
     async fn refresh(&self, request: RefreshRequest<'_>) -> Result<TokenResponse, EndpointError>;
 
     /// Whether the tokens of this record may be sent there at all. Asked before a stored token is revoked; `refresh` has
-    /// to see to it itself.
+    /// to see to it itself. There is no default: one that says yes to everything sends the tokens of one server to another.
+    /// [`IssuedBy::accepts`] knows the answer for a single server.
     ///
     /// # Errors
     /// - [`EndpointError::misdirected`] if another server issued them.
-    fn accepts(&self, data: &TokenData) -> Result<(), EndpointError> {
-        let _ = data;
-        Ok(())
-    }
+    fn accepts(&self, data: &TokenData) -> Result<(), EndpointError>;
 
     /// Which server this is, and as which client it is asked. Tokens of other resource servers that come with an answer
     /// only go into records that this owns; without a word, only into records of the same server and client as the
@@ -45,7 +43,28 @@ pub trait TokenEndpoint: fmt::Debug + Send + Sync {
     ///
     /// # Errors
     /// - [`Unsupported`](super::EndpointErrorKind::Unsupported) if the server cannot revoke; otherwise as for `refresh`.
-    async fn revoke(&self, token: &Secret, kind: TokenKind) -> Result<(), EndpointError>;
+    async fn revoke(&self, request: RevokeRequest<'_>) -> Result<(), EndpointError>;
+}
+
+/// What is to be revoked.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct RevokeRequest<'a> {
+    /// Whose token it is.
+    pub key: &'a TokenKey,
+    /// The record that it is in, or that it was asked for with: it says which server issued it.
+    pub data: &'a TokenData,
+    /// The token.
+    pub token: &'a Secret,
+    /// Which of the two.
+    pub kind: TokenKind,
+}
+
+impl<'a> RevokeRequest<'a> {
+    /// A request; for tests of endpoints, the manager makes its own.
+    pub fn new(key: &'a TokenKey, data: &'a TokenData, token: &'a Secret, kind: TokenKind) -> Self {
+        Self { key, data, token, kind }
+    }
 }
 
 /// What is to be redeemed.

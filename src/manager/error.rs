@@ -2,25 +2,61 @@ use std::{error::Error as StdError, fmt, sync::Arc, time::Duration};
 
 use token_storage_core::{Error, ErrorKind, TokenKey};
 
-use super::{AccessToken, EndpointError, EndpointErrorKind};
+use super::{AccessToken, Advice, EndpointError, EndpointErrorKind};
+use crate::IssuedBy;
 
 /// Why there is no access token, and what to do next. Cheap to clone, because all callers of one refresh get it.
+///
+/// `Display` says what could not be done for which key, which server it is about, what happened there, and what helps. It
+/// includes what the server said, so [`source`](StdError::source) is the storage's error alone.
 ///
 /// No part of it shows a token (clause S1); the one that [`ManagerErrorKind::NotStored`] carries is handed out by
 /// [`ManagerError::token`] alone.
 #[derive(Clone)]
 pub struct ManagerError(Arc<Inner>);
 
+#[derive(Clone)]
 struct Inner {
     kind: ManagerErrorKind,
+    action: Action,
     key: TokenKey,
+    server: Option<Box<str>>,
+    /// Empty where the cause says all there is to say.
     message: String,
     retry_after: Option<Duration>,
     token: Option<AccessToken>,
+    in_the_way: Option<Box<IssuedBy>>,
     source: Option<Cause>,
 }
 
-#[derive(Clone)]
+/// What could not be done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Action {
+    #[default]
+    GetToken,
+    StoreLogin,
+    NameLogin,
+    FindLogin,
+    LogOut,
+    LookAtRefreshes,
+    RevokeReplaced,
+}
+
+impl Action {
+    fn told(self) -> &'static str {
+        match self {
+            Self::GetToken => "cannot get an access token for",
+            Self::StoreLogin => "cannot store the login for",
+            Self::NameLogin => "cannot choose a name for the login at",
+            Self::FindLogin => "cannot find what came with the login of",
+            Self::LogOut => "cannot log out of",
+            Self::LookAtRefreshes => "cannot tell how the refreshes went of",
+            Self::RevokeReplaced => "cannot revoke what a login replaced for",
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
 enum Cause {
     Storage(Error),
     Endpoint(EndpointError),
@@ -83,22 +119,54 @@ pub enum ReauthReason {
 
 impl ManagerError {
     pub(super) fn new(kind: ManagerErrorKind, key: &TokenKey, message: impl Into<String>) -> Self {
-        Self(Arc::new(Self::blank(kind, key, message)))
-    }
-
-    fn build(mut inner: Inner, change: impl FnOnce(&mut Inner)) -> Self {
-        change(&mut inner);
-        Self(Arc::new(inner))
-    }
-
-    fn blank(kind: ManagerErrorKind, key: &TokenKey, message: impl Into<String>) -> Inner {
-        Inner {
+        Self(Arc::new(Inner {
             kind,
+            action: Action::default(),
             key: key.clone(),
+            server: None,
             message: message.into(),
             retry_after: None,
             token: None,
+            in_the_way: None,
             source: None,
+        }))
+    }
+
+    fn change(mut self, change: impl FnOnce(&mut Inner)) -> Self {
+        change(Arc::make_mut(&mut self.0));
+        self
+    }
+
+    fn caused_by(self, cause: EndpointError) -> Self {
+        self.change(|inner| inner.source = Some(Cause::Endpoint(cause)))
+    }
+
+    fn caused_by_storage(self, cause: Error) -> Self {
+        self.change(|inner| inner.source = Some(Cause::Storage(cause)))
+    }
+
+    /// Says what could not be done, if that is something else than handing out a token.
+    pub(super) fn doing(self, action: Action) -> Self {
+        match self.0.action == action {
+            true => self,
+            false => self.change(|inner| inner.action = action),
+        }
+    }
+
+    /// Says which server it is about, unless that is known: whoever issued what is stored there, or who would be asked.
+    pub(super) fn at(self, name: Option<&str>) -> Self {
+        let about_a_server = !matches!(
+            self.0.kind,
+            ManagerErrorKind::Storage | ManagerErrorKind::NotBearer | ManagerErrorKind::InTheWay
+        );
+        match name {
+            Some(name) if about_a_server && self.0.server.is_none() => self.change(|inner| {
+                inner.server = Some(super::quote::clean(name).into());
+                if let Some(Cause::Endpoint(error)) = &inner.source {
+                    inner.source = Some(Cause::Endpoint(error.clone().or_server(Some(name))));
+                }
+            }),
+            _ => self,
         }
     }
 
@@ -107,42 +175,35 @@ impl ManagerError {
             ReauthReason::NoToken => "no token is stored",
             ReauthReason::LoggedOut => "somebody logged out while the token was being refreshed",
             ReauthReason::NoRefreshToken => "the access token is expired and there is no refresh token",
-            ReauthReason::Refused => "the authorization server refuses the refresh token",
-            ReauthReason::Unrecognized => {
-                "the authorization server has given no new token several times, for a reason that is not known"
-            }
+            ReauthReason::Refused => "the refresh token is refused",
+            ReauthReason::Unrecognized => "there was no new token several times, for a reason that is not known",
             ReauthReason::UnknownOutcome => {
                 "an earlier refresh ended without an answer, so its refresh token may be spent, and using it once more \
                  did not work"
             }
         };
-        Self::new(
-            ManagerErrorKind::ReauthRequired(reason),
-            key,
-            format!("{message}; log in again"),
-        )
+        Self::new(ManagerErrorKind::ReauthRequired(reason), key, message)
     }
 
     /// As [`ManagerError::reauth`], with what the server said.
     pub(super) fn refused(reason: ReauthReason, key: &TokenKey, cause: EndpointError) -> Self {
-        let plain = Self::reauth(reason, key);
-        let inner = Self::blank(plain.kind(), key, plain.0.message.clone());
-        Self::build(inner, |inner| inner.source = Some(Cause::Endpoint(cause)))
+        let says_all = reason == ReauthReason::Refused && !cause.is_remembered();
+        let plain = Self::reauth(reason, key).caused_by(cause);
+        match says_all {
+            true => plain.change(|inner| inner.message.clear()),
+            false => plain,
+        }
     }
 
     pub(super) fn endpoint(key: &TokenKey, cause: EndpointError) -> Self {
-        let (kind, message) = match cause.kind() {
-            EndpointErrorKind::Transient | EndpointErrorKind::Unrecognized => (
-                ManagerErrorKind::Transient,
-                "the refresh failed for now; try again later",
-            ),
-            _ => (ManagerErrorKind::ClientRejected, "the refresh was rejected"),
+        let kind = match cause.kind() {
+            EndpointErrorKind::Transient | EndpointErrorKind::Unrecognized => ManagerErrorKind::Transient,
+            _ => ManagerErrorKind::ClientRejected,
         };
-        let inner = Self::blank(kind, key, message);
-        Self::build(inner, |inner| {
-            inner.retry_after = cause.retry_after();
-            inner.source = Some(Cause::Endpoint(cause));
-        })
+        let after = cause.retry_after();
+        Self::new(kind, key, "")
+            .caused_by(cause)
+            .change(|inner| inner.retry_after = after)
     }
 
     pub(super) fn storage_failed(key: &TokenKey, cause: Error) -> Self {
@@ -150,20 +211,22 @@ impl ManagerError {
             ErrorKind::Busy => ManagerErrorKind::Busy,
             _ => ManagerErrorKind::Storage,
         };
-        let inner = Self::blank(kind, key, "the storage failed");
-        Self::build(inner, |inner| {
-            inner.retry_after = cause.retry_after();
-            inner.source = Some(Cause::Storage(cause));
-        })
+        let after = cause.retry_after();
+        let error = Self::new(kind, key, "the storage failed").caused_by_storage(cause);
+        error.change(|inner| inner.retry_after = after)
     }
 
-    pub(super) fn in_the_way(key: &TokenKey, theirs: &crate::IssuedBy) -> Self {
-        let server = theirs.server_name().unwrap_or("another server");
+    pub(super) fn in_the_way(key: &TokenKey, theirs: &IssuedBy, ours: Option<&IssuedBy>) -> Self {
         let message = format!(
-            "a token of another server or client ({server}) is stored there, and nothing was replaced; log in under \
-             another name, log out of that one first, or say that it is to be replaced"
+            "{} is stored there, this login is {}, and nothing was replaced",
+            named("a token", "issued to", theirs),
+            ours.map_or_else(
+                || "at another server or as another client".to_owned(),
+                |ours| named("one", "as", ours)
+            ),
         );
-        Self::new(ManagerErrorKind::InTheWay, key, message)
+        let error = Self::new(ManagerErrorKind::InTheWay, key, message).doing(Action::StoreLogin);
+        error.change(|inner| inner.in_the_way = Some(Box::new(theirs.clone())))
     }
 
     pub(super) fn timed_out(key: &TokenKey, after: Duration) -> Self {
@@ -184,36 +247,30 @@ impl ManagerError {
     }
 
     pub(super) fn still_rejected(key: &TokenKey) -> Self {
-        let message = "the resource server refuses a token that was refreshed just now; check scopes and permissions";
+        let message = "the resource server refuses a token that was refreshed just now";
         Self::new(ManagerErrorKind::StillRejected, key, message)
     }
 
     pub(super) fn not_stored(key: &TokenKey, token: Option<AccessToken>, revoked: bool, cause: Error) -> Self {
         let message = match (&token, revoked) {
-            (Some(_), _) => "the refreshed token could not be stored; this error carries it",
-            (None, true) => "the refreshed token could not be stored and was revoked; log in again",
-            (None, false) => "the refreshed token could neither be stored nor revoked; log in again",
+            (Some(_), _) => "the refreshed token could not be stored",
+            (None, true) => "the refreshed token could not be stored and was revoked",
+            (None, false) => "the refreshed token could neither be stored nor revoked",
         };
-        let inner = Self::blank(ManagerErrorKind::NotStored, key, message);
-        Self::build(inner, |inner| {
-            inner.token = token;
-            inner.source = Some(Cause::Storage(cause));
-        })
+        let error = Self::new(ManagerErrorKind::NotStored, key, message).caused_by_storage(cause);
+        error.change(|inner| inner.token = token)
     }
 
     pub(super) fn not_revoked(key: &TokenKey, cause: EndpointError) -> Self {
-        let message =
-            "the token could not be revoked, so nothing was removed; try again, or remove it without revoking";
-        let inner = Self::blank(ManagerErrorKind::NotRevoked, key, message);
-        Self::build(inner, |inner| inner.source = Some(Cause::Endpoint(cause)))
+        let error = Self::new(ManagerErrorKind::NotRevoked, key, "the token could not be revoked");
+        error.caused_by(cause)
     }
 
     /// The same failure, told again while no new request may be made.
     pub(super) fn again_in(&self, after: Duration) -> Self {
-        let inner = Self::blank(self.0.kind, &self.0.key, self.0.message.clone());
-        Self::build(inner, |inner| {
+        self.clone().change(|inner| {
             inner.retry_after = Some(after);
-            inner.source.clone_from(&self.0.source);
+            inner.token = None;
         })
     }
 
@@ -263,6 +320,67 @@ impl ManagerError {
         }
     }
 
+    /// The server that it is about, by its issuer or host, if that is known.
+    pub fn server_name(&self) -> Option<&str> {
+        self.server()
+            .and_then(EndpointError::server)
+            .or(self.0.server.as_deref())
+    }
+
+    /// Whose record is in the way of a login ([`ManagerErrorKind::InTheWay`]).
+    pub fn in_the_way_of(&self) -> Option<&IssuedBy> {
+        self.0.in_the_way.as_deref()
+    }
+
+    /// What helps.
+    pub fn advice(&self) -> Option<Advice> {
+        let cause = self.server().and_then(EndpointError::advice);
+        match self.0.kind {
+            ManagerErrorKind::ReauthRequired(ReauthReason::NoToken | ReauthReason::LoggedOut) => Some(Advice::LogIn),
+            ManagerErrorKind::ReauthRequired(_) => {
+                cause.filter(|advice| advice.is_login()).or(Some(Advice::LogInAgain))
+            }
+            // Of what is not in order on this side the message says itself what helps.
+            ManagerErrorKind::ClientRejected => match self.server().map(EndpointError::kind) {
+                Some(EndpointErrorKind::Unsupported) => cause,
+                _ => cause.or(Some(Advice::CheckClient)),
+            },
+            ManagerErrorKind::Transient => cause.or(Some(Advice::TryAgainLater)),
+            ManagerErrorKind::Busy => Some(Advice::TryAgainLater),
+            ManagerErrorKind::Storage | ManagerErrorKind::NotBearer => None,
+            ManagerErrorKind::NotStored if self.0.token.is_some() => Some(Advice::TakeToken),
+            ManagerErrorKind::NotStored => Some(Advice::LogInAgain),
+            ManagerErrorKind::StillRejected => Some(Advice::CheckPermissions),
+            ManagerErrorKind::NotRevoked if self.0.action == Action::LogOut => Some(Advice::RemoveOnly),
+            ManagerErrorKind::NotRevoked => cause.or(Some(Advice::TryAgainLater)),
+            ManagerErrorKind::InTheWay => Some(Advice::ReplaceOrRename),
+            ManagerErrorKind::TimedOut | ManagerErrorKind::Interrupted => Some(Advice::TryAgain),
+        }
+    }
+
+    /// What could not be done, for which key, at which server, and why: everything but what helps.
+    pub fn problem(&self) -> String {
+        let Inner {
+            action, key, message, ..
+        } = &*self.0;
+        let cause = self.server().map(EndpointError::problem);
+        let at = match (&cause, self.server_name()) {
+            // It names the server itself.
+            (Some(_), _) | (None, None) => String::new(),
+            (None, Some(name)) => format!(" at {name}"),
+        };
+        let colon = if message.is_empty() || cause.is_none() {
+            ""
+        } else {
+            ": "
+        };
+        format!(
+            "{} {key}{at}: {message}{colon}{}",
+            action.told(),
+            cause.unwrap_or_default()
+        )
+    }
+
     /// The authorization server's error, where there was one.
     pub fn server(&self) -> Option<&EndpointError> {
         match &self.0.source {
@@ -274,11 +392,20 @@ impl ManagerError {
 
 impl fmt::Display for ManagerError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let what = match self.0.kind {
-            ManagerErrorKind::InTheWay => "cannot store the login for",
-            _ => "cannot get an access token for",
-        };
-        write!(f, "{what} {}: {}", self.0.key, self.0.message)
+        f.write_str(&self.problem())?;
+        match self.advice() {
+            Some(advice) => write!(f, "; {advice}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// A server, and the client that it knows.
+fn named(what: &str, relation: &str, by: &IssuedBy) -> String {
+    let server = super::quote::clean(by.server_name().unwrap_or("another server"));
+    match &by.client_id {
+        Some(client) => format!("{what} of {server} {relation} client {:?}", super::quote::clean(client)),
+        None => format!("{what} of {server}"),
     }
 }
 
@@ -287,9 +414,10 @@ impl fmt::Debug for ManagerError {
         f.debug_struct("ManagerError")
             .field("kind", &self.0.kind)
             .field("key", &self.0.key)
+            .field("server", &self.0.server)
             .field("message", &self.0.message)
             .field("retry_after", &self.0.retry_after)
-            .field("source", &self.source())
+            .field("source", &self.0.source)
             .finish_non_exhaustive()
     }
 }
@@ -298,8 +426,8 @@ impl StdError for ManagerError {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         match &self.0.source {
             Some(Cause::Storage(error)) => Some(error),
-            Some(Cause::Endpoint(error)) => Some(error),
-            None => None,
+            // Said already.
+            Some(Cause::Endpoint(_)) | None => None,
         }
     }
 }

@@ -2,7 +2,8 @@ use std::{fmt, sync::Arc};
 
 use token_storage_core::TokenKey;
 
-use super::ManagerError;
+use super::{EndpointError, ManagerError, quote};
+use crate::ResponseWarning;
 
 /// What happened to a token, for logs and metrics. Holds no secret.
 ///
@@ -38,9 +39,49 @@ pub enum Event {
     /// Fresh tokens were revoked because nobody may use them: somebody had logged out, or logged in anew.
     Revoked(TokenKey),
     /// Tokens that were to be revoked could not be.
-    NotRevoked(TokenKey),
+    NotRevoked(TokenKey, EndpointError),
+    /// The answer to a refresh is odd: a member of it makes no sense and counts as absent, say, or an expiry is spelled in
+    /// another way. The token is good all the same.
+    OddAnswer(TokenKey, OddAnswer),
     /// The key was logged out by this manager.
     LoggedOut(TokenKey),
+}
+
+/// What is odd about an answer, and whose it is. `Display` says both, and quotes no value.
+#[derive(Clone, Debug)]
+pub struct OddAnswer {
+    server: Option<Box<str>>,
+    warning: ResponseWarning,
+}
+
+impl OddAnswer {
+    pub(super) fn new(server: Option<&str>, warning: ResponseWarning) -> Self {
+        Self {
+            server: server.map(|name| quote::clean(name).into()),
+            warning,
+        }
+    }
+
+    /// The server that answered, by its issuer or token endpoint, if that is known.
+    pub fn server(&self) -> Option<&str> {
+        self.server.as_deref()
+    }
+
+    /// What is odd.
+    pub fn warning(&self) -> &ResponseWarning {
+        &self.warning
+    }
+}
+
+impl fmt::Display for OddAnswer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let server = self.server().unwrap_or("the authorization server");
+        write!(
+            f,
+            "in the answer of {server} to a refresh, {}; the token is good all the same, so nothing needs to be done",
+            self.warning
+        )
+    }
 }
 
 impl Event {
@@ -59,7 +100,8 @@ impl Event {
             | Self::OtherNotStored(key, _)
             | Self::OtherLeftAlone(key)
             | Self::Revoked(key)
-            | Self::NotRevoked(key)
+            | Self::NotRevoked(key, _)
+            | Self::OddAnswer(key, _)
             | Self::LoggedOut(key) => key,
         }
     }
@@ -78,7 +120,8 @@ impl Event {
             Self::OtherNotStored(..) => "a token that came with another one is not stored",
             Self::OtherLeftAlone(_) => "a token that came with another one is not for any record here",
             Self::Revoked(_) => "fresh tokens revoked",
-            Self::NotRevoked(_) => "tokens could not be revoked",
+            Self::NotRevoked(..) => "tokens could not be revoked",
+            Self::OddAnswer(..) => "the answer to a refresh is odd",
             Self::LoggedOut(_) => "logged out",
         }
     }
@@ -99,9 +142,18 @@ impl Event {
         let (namespace, resource_server) = (key.namespace(), key.resource_server());
         match (self, self.error()) {
             (_, Some(error)) => {
-                tracing::warn!(target: "token_storage", namespace, resource_server, kind = ?error.kind(), "{name}");
+                let server = error.server_name();
+                tracing::warn!(target: "token_storage", namespace, resource_server, server, kind = ?error.kind(), "{name}");
             }
-            (Self::NotRevoked(_) | Self::UnknownOutcome(_), None) => {
+            (Self::NotRevoked(_, error), None) => {
+                let server = error.server();
+                tracing::warn!(target: "token_storage", namespace, resource_server, server, kind = ?error.kind(), "{name}");
+            }
+            (Self::OddAnswer(_, odd), None) => {
+                let (server, member) = (odd.server(), odd.warning().member());
+                tracing::warn!(target: "token_storage", namespace, resource_server, server, member, "{name}");
+            }
+            (Self::UnknownOutcome(_), None) => {
                 tracing::warn!(target: "token_storage", namespace, resource_server, "{name}");
             }
             (_, None) => tracing::debug!(target: "token_storage", namespace, resource_server, "{name}"),

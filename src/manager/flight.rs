@@ -7,6 +7,7 @@ use tokio::sync::watch;
 
 use super::{
     Event, ManagerError, ManagerErrorKind, ReauthReason,
+    error::Action,
     inner::Inner,
     lease::{self, Waited},
     remembered,
@@ -14,6 +15,7 @@ use super::{
     slot::{FlightGuard, Landed, Outcome, Slot},
     step::Step,
 };
+use crate::IssuedBy;
 
 /// Why it is refreshed, and with it what makes a refresh needless.
 #[derive(Clone, Debug)]
@@ -54,8 +56,9 @@ pub(super) struct Failure {
 impl Failure {
     /// Of the refresh token of this record.
     pub(super) fn of(error: ManagerError, stored: &StoredToken) -> Self {
+        let server = IssuedBy::of(&stored.data).ok().flatten();
         Self {
-            error,
+            error: error.at(server.as_ref().and_then(IssuedBy::server_name)),
             tried: Some(stored.revision),
             pending: None,
         }
@@ -99,7 +102,8 @@ pub(super) async fn run<S: TokenStorage + 'static>(
             };
             Ok(slot.landed(&landed, monotonic, &inner.settings))
         }
-        Err((failure, lease)) => {
+        Err((mut failure, lease)) => {
+            failure.error = inner.named(failure.error, Action::GetToken);
             slot.crashed(&failure.error, failure.tried, mode.early(), monotonic);
             inner.emit(&Event::RefreshFailed(slot.key.clone(), failure.error.clone()));
             keep = failure.pending.zip(lease);
@@ -150,7 +154,7 @@ impl<S: TokenStorage> Flight<'_, S> {
                 return Ok((stored, generation));
             }
         }
-        let message = "others kept changing the record while it was being refreshed; try again later";
+        let message = "others kept changing the record while it was being refreshed";
         let error = ManagerError::new(ManagerErrorKind::Busy, &self.slot.key, message);
         Err((error.into(), None))
     }

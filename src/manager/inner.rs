@@ -3,7 +3,9 @@ use std::{sync::Arc, time::Duration};
 use token_storage_core::{Freshness, ProcessLeases, StoredToken, TokenData, TokenKey, TokenStorage};
 
 use super::{
-    AccessToken, Clock, Event, ManagerError, TokenEndpoint, TokenKind,
+    AccessToken, Clock, ConnectionProblem, EndpointError, EndpointErrorKind, Event, ManagerError, RevokeRequest,
+    TokenEndpoint, TokenKind,
+    error::Action,
     event::Events,
     flight::Mode,
     slot::{Slot, is_stale},
@@ -11,7 +13,7 @@ use super::{
     step::{Polls, Step, Steps},
 };
 
-use crate::lifetime;
+use crate::{IssuedBy, lifetime};
 
 /// What the clones of a manager share.
 #[derive(Debug)]
@@ -118,6 +120,22 @@ impl<S: TokenStorage> Inner<S> {
         }
     }
 
+    /// The server that is asked about a record: the one that it names, else the only one that there is.
+    pub(super) fn server_name(&self, data: Option<&TokenData>) -> Option<String> {
+        let of_record = data.and_then(|data| IssuedBy::of(data).ok().flatten());
+        let server = of_record.or_else(|| self.endpoint.issued_by())?;
+        server.server_name().map(str::to_owned)
+    }
+
+    /// The failure, told in full: what could not be done, and at which server.
+    pub(super) fn named(&self, error: ManagerError, action: Action) -> ManagerError {
+        let error = error.doing(action);
+        match error.server_name() {
+            Some(_) => error,
+            None => error.at(self.server_name(None).as_deref()),
+        }
+    }
+
     pub(super) fn emit(&self, event: &Event) {
         self.events.emit(event);
     }
@@ -126,39 +144,36 @@ impl<S: TokenStorage> Inner<S> {
         self.steps.at(step).await;
     }
 
-    /// Revokes tokens that nobody may use; the refresh token first, because it lives longer. Says whether all of them
-    /// are revoked.
-    pub(super) async fn revoke_fresh(&self, key: &TokenKey, fresh: &token_storage_core::TokenData) -> bool {
+    /// Revokes tokens that nobody may use; the refresh token first, because it lives longer. `record` is the one that they
+    /// were asked for with. Says whether all of them are revoked.
+    pub(super) async fn revoke_fresh(&self, key: &TokenKey, record: &TokenData, fresh: &TokenData) -> bool {
         self.at(Step::BeforeRevoke).await;
         let refresh = fresh.refresh_token.as_ref().map(|token| (token, TokenKind::Refresh));
-        let mut all = true;
+        let mut failed = None;
         for (token, kind) in refresh.into_iter().chain([(&fresh.access_token, TokenKind::Access)]) {
-            all &= self.revoke(token, kind).await.is_ok();
+            let request = RevokeRequest::new(key, record, token, kind);
+            failed = self.revoke(request).await.err().or(failed);
         }
-        self.emit(&if all {
-            Event::Revoked(key.clone())
-        } else {
-            Event::NotRevoked(key.clone())
+        let revoked = failed.is_none();
+        self.emit(&match failed {
+            None => Event::Revoked(key.clone()),
+            Some(error) => Event::NotRevoked(key.clone(), error),
         });
-        all
+        revoked
     }
 
     /// Revoking twice does no harm, so this may be repeated where a refresh may not.
-    pub(super) async fn revoke(
-        &self,
-        token: &token_storage_core::Secret,
-        kind: TokenKind,
-    ) -> Result<(), super::EndpointError> {
+    pub(super) async fn revoke(&self, request: RevokeRequest<'_>) -> Result<(), EndpointError> {
         let mut attempt = 1;
         loop {
-            let asked = tokio::time::timeout(self.settings.request_timeout, self.endpoint.revoke(token, kind)).await;
+            let asked = tokio::time::timeout(self.settings.request_timeout, self.endpoint.revoke(request)).await;
             let error = match asked {
                 Ok(Ok(())) => return Ok(()),
                 Ok(Err(error)) => error,
-                Err(_) => super::EndpointError::transient("the authorization server did not answer in time"),
+                Err(_) => EndpointError::connection(ConnectionProblem::TimedOut),
             };
-            if error.kind() != super::EndpointErrorKind::Transient || attempt == REVOKE_ATTEMPTS {
-                return Err(error);
+            if error.kind() != EndpointErrorKind::Transient || attempt == REVOKE_ATTEMPTS {
+                return Err(error.or_server(self.server_name(Some(request.data)).as_deref()));
             }
             tokio::time::sleep(super::lease::jittered(Duration::from_millis(100) * attempt)).await;
             attempt += 1;

@@ -39,7 +39,7 @@ pub(super) async fn acquire<S: TokenStorage>(
             Some(_) => {}
         }
         if tokio::time::Instant::now() >= deadline {
-            let message = "another process holds the refresh lease and did not finish in time; try again later";
+            let message = "another process holds the refresh lease and did not finish in time";
             return Err(ManagerError::new(ManagerErrorKind::Busy, key, message));
         }
         if pauses == 1 {

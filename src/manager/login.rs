@@ -1,10 +1,11 @@
 //! Keeping what a login brought, without losing what was there before.
 
 use token_storage_core::{
-    Error, ErrorKind, Extra, Operation, Precondition, StoredToken, TokenData, TokenKey, TokenStorage, Write,
+    Acquisition, Error, ErrorKind, Extra, Operation, Precondition, StoredToken, TokenData, TokenKey, TokenStorage,
+    Write,
 };
 
-use super::{ManagerError, inner::Inner};
+use super::{EndpointError, ManagerError, error::Action, inner::Inner, logout};
 use crate::{IssuedBy, StoredResponse, TokenResponse, apply, lifetime};
 
 /// The member of a record's [`extra`](TokenData::extra) that names the resource servers of all records that one login
@@ -13,12 +14,24 @@ const LOGIN: &str = "token_storage_login";
 
 /// What happens to a record of another server or client that is stored under the name of a new login.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum InTheWay {
+pub enum InTheWay<'a> {
     /// Nothing is stored: [`ManagerErrorKind::InTheWay`](super::ManagerErrorKind::InTheWay).
     #[default]
     Refuse,
     /// It is replaced. Its tokens stay good at their server; log out of it first to revoke them.
     Replace,
+    /// It is replaced if it has one of these keys: those that a person has been asked about.
+    ReplaceThese(&'a [TokenKey]),
+}
+
+impl InTheWay<'_> {
+    fn replaces(self, key: &TokenKey) -> bool {
+        match self {
+            Self::Refuse => false,
+            Self::Replace => true,
+            Self::ReplaceThese(keys) => keys.contains(key),
+        }
+    }
 }
 
 /// What a login led to.
@@ -27,9 +40,11 @@ pub enum InTheWay {
 pub struct StoredLogin {
     /// The records as they are now.
     pub records: Vec<StoredResponse>,
-    /// Records that had another refresh token before. It stays good at its server until it expires: revoking it is left to
-    /// the program, because at many servers (Keycloak and Google among them) that ends the new login of the same person too.
-    pub replaced: Vec<StoredToken>,
+    /// The records that had other tokens before, as they were then. Those stay good at their server until they expire:
+    /// revoking them is left to the program
+    /// ([`TokenManager::revoke_replaced`](super::TokenManager::revoke_replaced)), because at many servers (Keycloak and
+    /// Google among them) that ends the new login of the same person too.
+    pub replaced: Vec<StoredResponse>,
 }
 
 /// How often other writers may get in between reading and storing.
@@ -39,7 +54,7 @@ pub(super) async fn store<S: TokenStorage>(
     inner: &Inner<S>,
     namespace: &str,
     response: &TokenResponse,
-    in_the_way: InTheWay,
+    in_the_way: InTheWay<'_>,
 ) -> Result<StoredLogin, ManagerError> {
     let fallback = TokenKey::new(namespace, "");
     let planned = plan(inner, namespace, response).map_err(|error| ManagerError::storage_failed(&fallback, error))?;
@@ -47,10 +62,10 @@ pub(super) async fn store<S: TokenStorage>(
         let mut before = Vec::new();
         for (key, data) in &planned {
             let found = there(inner, key).await?;
-            if let (Some(found), InTheWay::Refuse) = (&found.0, in_the_way)
+            if let Some(found) = found.0.as_ref().filter(|_| !in_the_way.replaces(key))
                 && let Some(theirs) = of_another(inner, &found.data, data)
             {
-                return Err(ManagerError::in_the_way(key, &theirs));
+                return Err(ManagerError::in_the_way(key, &theirs, source(inner, data).as_ref()));
             }
             before.push(found);
         }
@@ -63,11 +78,14 @@ pub(super) async fn store<S: TokenStorage>(
             Err(error) if error.kind() == ErrorKind::Conflict => {}
             Err(error) => return Err(ManagerError::storage_failed(&planned[0].0, error)),
             Ok(revisions) => {
-                let replaced = before.into_iter().zip(&planned).filter_map(|((found, _), (_, data))| {
-                    found.filter(|found| {
-                        found.data.refresh_token.is_some() && found.data.refresh_token != data.refresh_token
-                    })
-                });
+                let replaced = before
+                    .into_iter()
+                    .zip(&planned)
+                    .filter_map(|((found, _), (key, data))| {
+                        let StoredToken { data, revision } = found.filter(|found| !is_kept(&found.data, data))?;
+                        let key = key.clone();
+                        Some(StoredResponse { key, data, revision })
+                    });
                 let replaced = replaced.collect();
                 let records = planned.into_iter().zip(revisions);
                 let records = records.map(|((key, data), revision)| StoredResponse { key, data, revision });
@@ -82,6 +100,65 @@ pub(super) async fn store<S: TokenStorage>(
         &planned[0].0,
         apply::contended(&planned[0].0),
     ))
+}
+
+/// Whether the old tokens live on in the new record.
+fn is_kept(old: &TokenData, new: &TokenData) -> bool {
+    match old.refresh_token {
+        Some(_) => old.refresh_token == new.refresh_token,
+        None => old.access_token == new.access_token,
+    }
+}
+
+/// What can be known of a name before anybody logs in: that it can be stored under, and that nobody else's record is there.
+pub(super) async fn prepare<S: TokenStorage>(
+    inner: &Inner<S>,
+    key: &TokenKey,
+    in_the_way: InTheWay<'_>,
+) -> Result<(), ManagerError> {
+    prove_writable(inner, key)
+        .await
+        .map_err(|error| ManagerError::storage_failed(key, error))?;
+    let (found, _) = there(inner, key).await?;
+    let ours = inner.endpoint.issued_by();
+    let theirs = found.and_then(|found| IssuedBy::of(&found.data).ok().flatten().zip(Some(found)));
+    match (theirs, &ours) {
+        (Some((theirs, found)), Some(ours)) if !in_the_way.replaces(key) && !ours.owns(&found.data) => {
+            Err(ManagerError::in_the_way(key, &theirs, Some(ours)))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Tokens that cannot be stored are of no use. A lease that another holds is a proof too: its holder has made it.
+async fn prove_writable<S: TokenStorage>(inner: &Inner<S>, key: &TokenKey) -> Result<(), Error> {
+    let Some(lease) = inner.storage.lease() else {
+        return Ok(());
+    };
+    let Acquisition::Acquired(mut guard) = lease.try_acquire(key).await? else {
+        return Ok(());
+    };
+    let proven = guard.prove_writable().await;
+    guard.release().await?;
+    proven
+}
+
+/// Revokes what a login replaced, each where it was issued, and goes on after a failure.
+pub(super) async fn revoke_replaced<S: TokenStorage>(
+    inner: &Inner<S>,
+    replaced: &[StoredResponse],
+) -> Vec<(TokenKey, Result<(), ManagerError>)> {
+    let mut ended = Vec::new();
+    for StoredResponse { key, data, .. } in replaced {
+        let revoked = match inner.endpoint.issued_by() {
+            // A record that names no server may be of any.
+            Some(ours) if !ours.owns(data) => Err(EndpointError::misdirected(&ours, data)),
+            _ => logout::revoke(inner, key, data).await,
+        };
+        let failed = |error| inner.named(ManagerError::not_revoked(key, error), Action::RevokeReplaced);
+        ended.push((key.clone(), revoked.map_err(failed)));
+    }
+    ended
 }
 
 /// What is stored there. A record that cannot be read is replaced: logging in works without a person deleting files (D3).
@@ -117,13 +194,16 @@ fn plan<S>(inner: &Inner<S>, namespace: &str, response: &TokenResponse) -> Resul
     Ok(planned)
 }
 
+/// Which server and client a login is of.
+fn source<S>(inner: &Inner<S>, new: &TokenData) -> Option<IssuedBy> {
+    let named = IssuedBy::of(new).ok().flatten();
+    named.or_else(|| inner.endpoint.issued_by())
+}
+
 /// Whose record it is, if it is known to be another's.
 fn of_another<S>(inner: &Inner<S>, stored: &TokenData, new: &TokenData) -> Option<IssuedBy> {
     let theirs = IssuedBy::of(stored).ok().flatten()?;
-    let ours = IssuedBy::of(new)
-        .ok()
-        .flatten()
-        .or_else(|| inner.endpoint.issued_by())?;
+    let ours = source(inner, new)?;
     let same = ours.is_same_server(&theirs) && ours.is_same_client(&theirs);
     (!same).then_some(theirs)
 }

@@ -1,6 +1,8 @@
-use token_storage_core::{ErrorKind, Precondition, StoredToken, TokenKey, TokenStorage};
+use token_storage_core::{ErrorKind, Precondition, TokenData, TokenKey, TokenStorage};
 
-use super::{EndpointError, EndpointErrorKind, Event, ManagerError, ManagerErrorKind, TokenKind, inner::Inner};
+use super::{
+    EndpointError, EndpointErrorKind, Event, ManagerError, ManagerErrorKind, RevokeRequest, TokenKind, inner::Inner,
+};
 
 /// What logging out does about the server.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -27,7 +29,7 @@ pub(super) async fn logout<S: TokenStorage>(
             return Ok(false);
         };
         if mode == Logout::Revoke {
-            revoke(inner, &stored)
+            revoke(inner, key, &stored.data)
                 .await
                 .map_err(|error| ManagerError::not_revoked(key, error))?;
         }
@@ -44,20 +46,26 @@ pub(super) async fn logout<S: TokenStorage>(
             Err(error) => return Err(ManagerError::storage_failed(key, error)),
         }
     }
-    let message = "others kept changing the record while it was being removed; try again";
+    let message = "others kept changing the record while it was being removed";
     Err(ManagerError::new(ManagerErrorKind::Busy, key, message))
 }
 
 /// The access token first, as the Globus SDK does it: some servers forget it together with the refresh token. The refresh
 /// token is revoked whatever is said of that (RFC 7009 section 2.1: it is what lives on), and a server that says a word
 /// against the access token then has ended it, or cannot.
-async fn revoke<S: TokenStorage>(inner: &Inner<S>, stored: &StoredToken) -> Result<(), EndpointError> {
-    inner.endpoint.accepts(&stored.data)?;
-    let access = inner.revoke(&stored.data.access_token, TokenKind::Access).await;
-    let Some(token) = &stored.data.refresh_token else {
+pub(super) async fn revoke<S: TokenStorage>(
+    inner: &Inner<S>,
+    key: &TokenKey,
+    data: &TokenData,
+) -> Result<(), EndpointError> {
+    let asked = |token, kind| inner.revoke(RevokeRequest::new(key, data, token, kind));
+    let accepted = inner.endpoint.accepts(data);
+    accepted.map_err(|error| error.or_server(inner.server_name(Some(data)).as_deref()))?;
+    let access = asked(&data.access_token, TokenKind::Access).await;
+    let Some(token) = &data.refresh_token else {
         return access;
     };
-    inner.revoke(token, TokenKind::Refresh).await?;
+    asked(token, TokenKind::Refresh).await?;
     match access {
         Err(error) if error.kind() == EndpointErrorKind::Transient => Err(error),
         _ => Ok(()),

@@ -19,6 +19,7 @@
 //! # Ok(()) }
 //! ```
 
+mod advice;
 mod answer;
 mod authorizer;
 mod builder;
@@ -49,16 +50,19 @@ use std::{fmt, sync::Arc, time::Duration};
 use token_storage_core::{Secret, StoredToken, TokenKey, TokenStorage};
 use tokio::sync::watch;
 
+pub use advice::Advice;
 pub use answer::{EndpointError, EndpointErrorKind};
 pub use authorizer::{Authorizer, KeepFresh};
 pub use builder::ManagerBuilder;
 pub use clock::{Clock, SystemClock};
 pub use connection::ConnectionProblem;
-pub use endpoint::{RefreshRequest, TokenEndpoint, TokenKind};
+pub use endpoint::{RefreshRequest, RevokeRequest, TokenEndpoint, TokenKind};
 pub use error::{ManagerError, ManagerErrorKind, ReauthReason};
-pub use event::Event;
+pub use event::{Event, OddAnswer};
 pub use login::{InTheWay, StoredLogin};
 pub use logout::Logout;
+#[cfg(feature = "oauth")]
+pub(crate) use quote::clean;
 pub use remembered::{RefreshStatus, refresh_status};
 #[cfg(feature = "__steps")]
 #[doc(hidden)]
@@ -66,6 +70,7 @@ pub use step::Step;
 pub use token::{AccessToken, NotBearer};
 
 use crate::{StoredResponse, TokenResponse};
+use error::Action;
 use flight::Mode;
 use inner::Inner;
 use inner::is_valid;
@@ -112,7 +117,8 @@ impl<S: TokenStorage + 'static> TokenManager<S> {
     ///   authorization server answers the refresh with the same token.
     /// - Those of [`access_token`](Self::access_token), which does not hand the rejected token out again either.
     pub async fn rejected(&self, key: &TokenKey, token: &AccessToken) -> Result<AccessToken, ManagerError> {
-        self.within(key, self.replace_rejected(key, token)).await
+        self.within(Action::GetToken, key, self.replace_rejected(key, token))
+            .await
     }
 
     async fn replace_rejected(&self, key: &TokenKey, token: &AccessToken) -> Result<AccessToken, ManagerError> {
@@ -141,7 +147,7 @@ impl<S: TokenStorage + 'static> TokenManager<S> {
                 Some(stored) => self.replace(&slot, &stored.data.access_token).await,
             }
         };
-        self.within(key, refreshed).await
+        self.within(Action::GetToken, key, refreshed).await
     }
 
     /// What is known of the refreshes of this token, by all processes: whether one is under way, was broken off, or was
@@ -151,7 +157,8 @@ impl<S: TokenStorage + 'static> TokenManager<S> {
     /// - [`ManagerErrorKind::Storage`] and [`ManagerErrorKind::Busy`].
     pub async fn refresh_status(&self, key: &TokenKey) -> Result<RefreshStatus, ManagerError> {
         let status = remembered::status(&self.0.storage, key, &*self.0.clock).await;
-        status.map_err(|error| ManagerError::storage_failed(key, error))
+        let failed = |error| ManagerError::storage_failed(key, error).doing(Action::LookAtRefreshes);
+        status.map_err(failed)
     }
 
     /// Hands out the token of one key, and takes its 401s.
@@ -183,7 +190,7 @@ impl<S: TokenStorage + 'static> TokenManager<S> {
         &self,
         namespace: &str,
         response: &TokenResponse,
-        in_the_way: InTheWay,
+        in_the_way: InTheWay<'_>,
     ) -> Result<StoredLogin, ManagerError> {
         let names = response
             .tokens()
@@ -191,7 +198,26 @@ impl<S: TokenStorage + 'static> TokenManager<S> {
             .filter_map(|token| token.resource_server.as_deref());
         let slots = names.map(|name| self.0.slot(&TokenKey::new(namespace, name)));
         let _forgets: Vec<_> = slots.map(InvalidateOnDrop).collect();
-        login::store(&self.0, namespace, response, in_the_way).await
+        let stored = login::store(&self.0, namespace, response, in_the_way).await;
+        stored.map_err(|error| self.0.named(error, Action::StoreLogin))
+    }
+
+    /// What can be known before a person logs in, about a name that the login will be stored under: that the storage can be
+    /// written, and that no record of another server or client is there. No server is asked.
+    ///
+    /// # Errors
+    /// - [`ManagerErrorKind::InTheWay`], unless such a record is to be replaced; whose it is says
+    ///   [`ManagerError::in_the_way_of`].
+    /// - [`ManagerErrorKind::Storage`] and [`ManagerErrorKind::Busy`].
+    pub async fn prepare_login(&self, key: &TokenKey, in_the_way: InTheWay<'_>) -> Result<(), ManagerError> {
+        self.within(Action::StoreLogin, key, login::prepare(&self.0, key, in_the_way))
+            .await
+    }
+
+    /// Revokes the tokens that a login replaced ([`StoredLogin::replaced`]), and goes on after a failure. What another server
+    /// or another client was given is left alone.
+    pub async fn revoke_replaced(&self, replaced: &[StoredResponse]) -> Vec<(TokenKey, Result<(), ManagerError>)> {
+        login::revoke_replaced(&self.0, replaced).await
     }
 
     /// What to store a token under that names no resource server: [`IssuedBy::default_name`](crate::IssuedBy::default_name)
@@ -205,7 +231,8 @@ impl<S: TokenStorage + 'static> TokenManager<S> {
             return Ok(None);
         };
         if let Some(host) = ours.host() {
-            let stored = self.0.read(&TokenKey::new(namespace, host)).await?;
+            let stored = self.0.read(&TokenKey::new(namespace, host)).await;
+            let stored = stored.map_err(|error| error.doing(Action::NameLogin))?;
             if stored.is_some_and(|stored| ours.owns(&stored.data)) {
                 return Ok(Some(host.to_owned()));
             }
@@ -228,7 +255,7 @@ impl<S: TokenStorage + 'static> TokenManager<S> {
     /// # Errors
     /// - [`ManagerErrorKind::Storage`] and [`ManagerErrorKind::Busy`].
     pub async fn login_keys(&self, key: &TokenKey) -> Result<Vec<TokenKey>, ManagerError> {
-        self.within(key, login::keys(&self.0, key)).await
+        self.within(Action::FindLogin, key, login::keys(&self.0, key)).await
     }
 
     /// Logs out: revokes the tokens at the server, then removes them, and says whether there were any. A refresh that is
@@ -239,7 +266,8 @@ impl<S: TokenStorage + 'static> TokenManager<S> {
     /// - [`ManagerErrorKind::Storage`] and [`ManagerErrorKind::Busy`].
     pub async fn logout(&self, key: &TokenKey, mode: Logout) -> Result<bool, ManagerError> {
         let _forgets = InvalidateOnDrop(self.0.slot(key));
-        self.within(key, logout::logout(&self.0, key, mode)).await
+        self.within(Action::LogOut, key, logout::logout(&self.0, key, mode))
+            .await
     }
 
     /// Forgets what is known of a key, so that the next call looks into the storage: after a change that this manager
@@ -267,21 +295,24 @@ impl<S: TokenStorage + 'static> TokenManager<S> {
         let inner = &self.0;
         match slot.trusted(inner.clock.now(), inner.clock.monotonic(), &inner.settings) {
             Some(ready) => Ok(self.hand_out(slot, ready)),
-            None => self.within(&slot.key, self.look(slot)).await,
+            None => self.within(Action::GetToken, &slot.key, self.look(slot)).await,
         }
     }
 
+    /// Within the time that a call may take. Whatever comes out of it says what could not be done, and at which server.
     async fn within<T>(
         &self,
+        action: Action,
         key: &TokenKey,
         work: impl Future<Output = Result<T, ManagerError>>,
     ) -> Result<T, ManagerError> {
-        match self.0.settings.timeout {
+        let done = match self.0.settings.timeout {
             Duration::MAX => work.await,
             most => tokio::time::timeout(most, work)
                 .await
                 .unwrap_or_else(|_| Err(ManagerError::timed_out(key, most))),
-        }
+        };
+        done.map_err(|error| self.0.named(error, action))
     }
 
     /// Hands out a token and, if it is time, has it refreshed in the background.
@@ -354,6 +385,7 @@ impl<S: TokenStorage + 'static> TokenManager<S> {
     ) -> Result<AccessToken, ManagerError> {
         match valid {
             Some(token) => {
+                let error = self.0.named(error, Action::GetToken);
                 let token = token.despite(error.clone());
                 self.0.emit(&match token.is_doubtful() {
                     true => Event::ServedDoubtful(slot.key.clone(), error),
@@ -408,8 +440,7 @@ async fn wait(key: &TokenKey, mut receiver: watch::Receiver<Option<Outcome>>) ->
     match outcome.ok().and_then(|outcome| outcome.clone()) {
         Some(outcome) => outcome,
         None => {
-            let message =
-                "the refresh ended without a result, because its runtime was shut down or it panicked; try again";
+            let message = "the refresh ended without a result, because its runtime was shut down or it panicked";
             Err(ManagerError::new(ManagerErrorKind::Interrupted, key, message))
         }
     }

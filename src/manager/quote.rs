@@ -29,7 +29,7 @@ fn repeats(text: &str, secret: &str) -> bool {
 }
 
 /// Without control characters and those that change a line's direction, white space made single, cut to a bound.
-pub(super) fn clean(text: &str) -> String {
+pub(crate) fn clean(text: &str) -> String {
     let hidden = |c: char| {
         c.is_control()
             || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')

@@ -5,7 +5,8 @@ use std::time::Duration;
 use token_storage_core::{Error, ErrorKind, Intent, LeaseGuard, Operation, Precondition, StoredToken, TokenStorage};
 
 use super::{
-    EndpointError, EndpointErrorKind, Event, ManagerError, ReauthReason, RefreshRequest,
+    ConnectionProblem, EndpointError, EndpointErrorKind, Event, ManagerError, OddAnswer, ReauthReason, RefreshRequest,
+    error::Action,
     flight::{Failure, Flight, MAX_ROUNDS, Round, log_minor},
     others::{self, CameWith},
     remembered,
@@ -114,12 +115,10 @@ impl<S: TokenStorage> Flight<'_, S> {
                 continue;
             }
             let answer = tokio::time::timeout(timeout, self.inner.endpoint.refresh(request)).await;
-            let too_late = |_| {
-                Err(EndpointError::transient(
-                    "the authorization server did not answer in time",
-                ))
-            };
-            return Sent::Answered(answer.unwrap_or_else(too_late).map(|response| (response, sent_at)));
+            let answer = answer.unwrap_or_else(|_| Err(EndpointError::connection(ConnectionProblem::TimedOut)));
+            let server = || self.inner.server_name(Some(&stored.data));
+            let named = answer.map_err(|error| error.or_server(server().as_deref()));
+            return Sent::Answered(named.map(|response| (response, sent_at)));
         }
         Sent::Not(held_up())
     }
@@ -149,6 +148,8 @@ impl<S: TokenStorage> Flight<'_, S> {
         let key = &self.slot.key;
         let tried = Some(stored.revision);
         let base = stored.data.clone();
+        let server = self.inner.server_name(Some(&base));
+        let odd: Vec<_> = response.warnings().to_vec();
         let (mut pending, others) = Pending::new(key, stored, response, sent_at);
         self.inner.at(Step::BeforeStore).await;
         let generation = self.slot.generation();
@@ -163,6 +164,10 @@ impl<S: TokenStorage> Flight<'_, S> {
                 };
                 others::store(self.inner, key, &came_with, others).await;
                 self.inner.emit(&Event::Refreshed(key.clone()));
+                for warning in odd {
+                    let odd = OddAnswer::new(server.as_deref(), warning);
+                    self.inner.emit(&Event::OddAnswer(key.clone(), odd));
+                }
                 Ok(Round::Done(stored, generation))
             }
             Settled::LoggedOut => {
@@ -175,6 +180,7 @@ impl<S: TokenStorage> Flight<'_, S> {
             }
             Settled::Failed(error) => {
                 let (error, pending) = settle::give_up(self.inner, key, lease, pending, error).await;
+                let error = self.inner.named(error, Action::GetToken);
                 self.inner.emit(&Event::NotStored(key.clone(), error.clone()));
                 Err(Failure { error, tried, pending })
             }

@@ -270,7 +270,8 @@ mod tests {
 
     #[test]
     fn what_was_never_sent_is_not_remembered() {
-        assert_eq!(failure_of(&EndpointError::misdirected(), false, None), None);
+        let misdirected = EndpointError::misdirected(&IssuedBy::default(), &TokenData::new("rs", "", "at"));
+        assert_eq!(failure_of(&misdirected, false, None), None);
         assert_eq!(
             failure_of(&EndpointError::transient("no network").not_done(), false, None),
             None

@@ -201,11 +201,11 @@ async fn conclude<S: TokenStorage>(inner: &Inner<S>, key: &TokenKey, pending: &P
         Attempt::Stored(stored) => Settled::Stored(stored),
         Attempt::Gone => {
             // Whoever logged out has seen the refresh token before; without rotation it is this one.
-            inner.revoke_fresh(key, &pending.merged).await;
+            inner.revoke_fresh(key, &pending.base.data, &pending.merged).await;
             Settled::LoggedOut
         }
         Attempt::Replaced | Attempt::Rebased => {
-            inner.revoke_fresh(key, &pending.fresh()).await;
+            inner.revoke_fresh(key, &pending.base.data, &pending.fresh()).await;
             Settled::Superseded
         }
         Attempt::Failed(error) => Settled::Failed(error),
@@ -225,7 +225,7 @@ pub(super) async fn give_up<S: TokenStorage>(
         let error = ManagerError::not_stored(key, Some(pending.token()), false, cause);
         return (error, Some(pending));
     }
-    let revoked = inner.revoke_fresh(key, &pending.fresh()).await;
+    let revoked = inner.revoke_fresh(key, &pending.base.data, &pending.fresh()).await;
     // The stored refresh token is spent for certain, so nobody need find that out with a request.
     let _ = lease.record_intent(&pending.intent(inner.clock.now(), true)).await;
     (ManagerError::not_stored(key, None, revoked, cause), None)

@@ -133,7 +133,7 @@ impl Assertion<'_> {
         sign: impl FnOnce(&[u8]) -> Option<Vec<u8>>,
     ) -> Result<Secret, EndpointError> {
         let failed =
-            || EndpointError::transient("this machine cannot sign as the client, so nothing was sent").not_done();
+            || EndpointError::transient("this machine cannot sign as its client, so nothing was sent there").not_done();
         let once: [u8; 16] = rand::generate(&rand::SystemRandom::new())
             .map_err(|_| failed())?
             .expose();

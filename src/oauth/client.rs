@@ -9,7 +9,7 @@ use tokio::sync::OnceCell;
 use url::Url;
 
 use super::{
-    ClientAuth, ClientKey, HttpClient, LoginError, LoginOptions, Provider,
+    ClientAuth, ClientKey, HttpClient, LoginError, LoginErrorKind, LoginOptions, Provider,
     assertion::Assertion,
     credentials::{Credentials, Proof},
     http::Answer,
@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     Grant, IssuedBy, Renewal, TokenPath, TokenResponse,
-    manager::{EndpointError, RefreshRequest, TokenEndpoint, TokenKind},
+    manager::{EndpointError, RefreshRequest, RevokeRequest, TokenEndpoint, TokenKind},
 };
 
 /// A client of one authorization server: logs in, refreshes and revokes.
@@ -122,30 +122,9 @@ impl OAuthClient {
         renewal.scope = Some(options.scope().to_owned()).filter(|scope| !scope.is_empty());
         let now = unix_now();
         let answer = self.ask(self.token_endpoint(), &renewal, None).await?;
-        let response = self.login_response(&answer, now).await?;
+        let response = self.login_response(&answer, now).await;
+        let response = response.map_err(EndpointError::of_the_client)?;
         Ok(response.with_requested_scope(options.scope()).with_renewal(&renewal))
-    }
-
-    /// Globus: trades a token that this service was called with for tokens of the services that it calls itself. One
-    /// token for each resource server, and no id_token.
-    ///
-    /// # Errors
-    /// - [`LoginErrorKind::Server`](super::LoginErrorKind::Server).
-    pub async fn dependent_tokens(
-        &self,
-        token: &Secret,
-        scope: Option<&str>,
-        refresh_tokens: bool,
-    ) -> Result<TokenResponse, LoginError> {
-        let mut form = vec![
-            ("grant_type", "urn:globus:auth:grant_type:dependent_token"),
-            ("token", token.expose()),
-        ];
-        if refresh_tokens {
-            form.push(("access_type", "offline"));
-        }
-        form.extend(scope.map(|scope| ("scope", scope)));
-        Ok(self.tokens(form).await?)
     }
 
     /// What `/userinfo` says about the owner of an access token, as JSON (OpenID Connect Core section 5.3). The token has to be
@@ -154,7 +133,10 @@ impl OAuthClient {
     /// # Errors
     /// - [`LoginErrorKind::Configuration`](super::LoginErrorKind::Configuration) if the server has no such address, [`LoginErrorKind::Server`](super::LoginErrorKind::Server).
     pub async fn user_info(&self, token: &Secret) -> Result<Vec<u8>, LoginError> {
-        let missing = || LoginError::configuration("this server has no userinfo address");
+        let missing = || {
+            let message = "has no address that says who somebody is; ask for the scope openid at login";
+            LoginError::about(self.provider.server_name(), LoginErrorKind::Configuration, message)
+        };
         let url = self.provider.userinfo_endpoint.as_ref().ok_or_else(missing)?;
         self.get_resource(url.as_str(), token).await
     }
@@ -169,7 +151,7 @@ impl OAuthClient {
         if answer.is_success() {
             return Ok(answer.body.to_vec());
         }
-        Err(answer.error().into())
+        Err(answer.error().of_a_service().into())
     }
 
     /// Revokes the tokens of a response that will not be used after all, for instance because it could not be stored.
@@ -186,7 +168,7 @@ impl OAuthClient {
     async fn revoke_all(&self, tokens: Vec<(Secret, TokenKind)>) {
         let revoked = async {
             for (token, kind) in &tokens {
-                let _ = self.revoke(token, *kind).await;
+                let _ = self.revoke_token(token, *kind).await;
             }
         };
         let _ = tokio::time::timeout(self.http.timeout(), revoked).await;
@@ -219,7 +201,7 @@ impl OAuthClient {
     }
 
     /// What the token endpoint gives for a grant.
-    pub(super) async fn tokens(&self, form: Vec<(&str, &str)>) -> Result<TokenResponse, EndpointError> {
+    pub(crate) async fn tokens(&self, form: Vec<(&str, &str)>) -> Result<TokenResponse, EndpointError> {
         let now = unix_now();
         let answer = self.post(&self.provider.token_endpoint, form).await?;
         self.login_response(&answer, now).await
@@ -300,18 +282,28 @@ impl TokenEndpoint for OAuthClient {
         if self.issued_by().accepts(data) {
             return Ok(());
         }
-        Err(EndpointError::misdirected())
+        Err(EndpointError::misdirected(&self.issued_by(), data))
     }
 
     fn issued_by(&self) -> Option<IssuedBy> {
         Some(Self::issued_by(self))
     }
 
-    async fn revoke(&self, token: &Secret, kind: TokenKind) -> Result<(), EndpointError> {
+    async fn revoke(&self, request: RevokeRequest<'_>) -> Result<(), EndpointError> {
+        self.revoke_token(request.token, request.kind).await
+    }
+}
+
+impl OAuthClient {
+    /// Revokes a token (RFC 7009). One that is unknown or revoked already is a success.
+    ///
+    /// # Errors
+    /// - [`Unsupported`](crate::manager::EndpointErrorKind::Unsupported) if the server cannot revoke; otherwise what it
+    ///   answered, or what went wrong on the way.
+    pub async fn revoke_token(&self, token: &Secret, kind: TokenKind) -> Result<(), EndpointError> {
         let Some(url) = self.revocation_endpoint().await? else {
-            return Err(EndpointError::unsupported(
-                "this authorization server cannot revoke tokens",
-            ));
+            let error = EndpointError::unsupported("it has no address where tokens are revoked");
+            return Err(error.with_server(self.provider.server_name()));
         };
         let revoked = self.revoke_at(url, token, kind).await;
         match self
@@ -322,9 +314,7 @@ impl TokenEndpoint for OAuthClient {
             None => revoked,
         }
     }
-}
 
-impl OAuthClient {
     async fn revoke_at(&self, url: &Url, token: &Secret, kind: TokenKind) -> Result<(), EndpointError> {
         let hint = match kind {
             TokenKind::Access => "access_token",

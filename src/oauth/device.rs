@@ -67,8 +67,12 @@ impl OAuthClient {
     /// - [`LoginErrorKind::Configuration`] if the server has no device flow, [`LoginErrorKind::Server`],
     ///   [`LoginErrorKind::Answer`].
     pub async fn begin_device_login(&self, options: &LoginOptions) -> Result<DeviceLogin, LoginError> {
-        let no_endpoint =
-            || LoginError::configuration("this server has no device flow; use a browser, or paste a code");
+        let server = self.provider.server_name();
+        let unreadable = || unreadable(server);
+        let no_endpoint = || {
+            let message = "has no device flow; use a browser, or paste a code";
+            LoginError::about(server, LoginErrorKind::Configuration, message)
+        };
         let endpoint = self.provider.device_authorization_endpoint.as_ref();
         let endpoint = endpoint.ok_or_else(no_endpoint)?;
         let mut form = Vec::new();
@@ -88,12 +92,12 @@ impl OAuthClient {
             scope: options.scope().to_owned(),
             renewal: options.renewal(Grant::RefreshToken),
             device_code: Secret::new(found.device_code),
-            user_code: shown(found.user_code)?,
-            verification_uri: web_address(&found.verification_uri)?,
+            user_code: shown(found.user_code).ok_or_else(unreadable)?,
+            verification_uri: web_address(&found.verification_uri).ok_or_else(unreadable)?,
             verification_uri_complete: found
                 .verification_uri_complete
                 .as_deref()
-                .map(web_address)
+                .map(|address| web_address(address).ok_or_else(unreadable))
                 .transpose()?,
             // Nobody needs to be asked more often than once a second, whatever the server says.
             interval: Duration::from_secs(found.interval.unwrap_or(DEFAULT_INTERVAL).max(1)).min(MAX_INTERVAL),
@@ -145,8 +149,7 @@ impl DeviceLogin {
         let next = Instant::now() + self.interval;
         if next > self.expires {
             sleep_until(self.expires).await;
-            let message = "nobody approved the login in time; start again";
-            return Err(LoginError::new(LoginErrorKind::TimedOut, message));
+            return Err(LoginError::late(self.client.provider.server_name(), "approved"));
         }
         sleep_until(next).await;
         Ok(())
@@ -175,7 +178,7 @@ impl DeviceLogin {
                 self.interval = self.slower(&error);
                 Ok(None)
             }
-            Err(error) => Err(error.into()),
+            Err(error) => Err(error.of_a_code().into()),
         }
     }
 
@@ -189,25 +192,22 @@ impl DeviceLogin {
     }
 }
 
-fn unreadable() -> LoginError {
-    LoginError::new(
-        LoginErrorKind::Answer,
-        "the server's answer to the start of a device login cannot be read",
-    )
+fn unreadable(server: &str) -> LoginError {
+    let message =
+        "answers the start of a device login with something that cannot be read; use a browser, or paste a code";
+    LoginError::about(server, LoginErrorKind::Answer, message)
 }
 
 /// A code that can be shown as it is: it goes to a terminal, where control characters would do things.
-fn shown(code: String) -> Result<String, LoginError> {
+fn shown(code: String) -> Option<String> {
     let fine = !code.is_empty() && code.len() <= 64 && !code.chars().any(char::is_control);
-    if fine { Ok(code) } else { Err(unreadable()) }
+    fine.then_some(code)
 }
 
 /// An address that a browser may be sent to, in its escaped form.
-fn web_address(text: &str) -> Result<String, LoginError> {
-    match Url::parse(text) {
-        Ok(url) if matches!(url.scheme(), "https" | "http") => Ok(url.into()),
-        _ => Err(unreadable()),
-    }
+fn web_address(text: &str) -> Option<String> {
+    let url = Url::parse(text).ok()?;
+    matches!(url.scheme(), "https" | "http").then(|| url.into())
 }
 
 impl fmt::Debug for DeviceLogin {

@@ -1,12 +1,13 @@
 use std::fmt;
 
-use crate::manager::{EndpointError, EndpointErrorKind};
+use crate::manager::{EndpointError, EndpointErrorKind, clean};
 
 /// Why a login, or another exchange with an authorization server, did not work. Holds no secret.
 #[derive(Debug)]
 pub struct LoginError {
     kind: LoginErrorKind,
     message: String,
+    server_name: Option<Box<str>>,
     server: Option<EndpointError>,
 }
 
@@ -39,7 +40,43 @@ impl LoginError {
         Self {
             kind,
             message: message.into(),
+            server_name: None,
             server: None,
+        }
+    }
+
+    /// About a server; the message goes on behind its name, and ends with what helps.
+    pub(crate) fn about(server: &str, kind: LoginErrorKind, message: impl fmt::Display) -> Self {
+        let server = clean(server);
+        Self {
+            server_name: Some(server.as_str().into()),
+            ..Self::new(kind, format!("{server} {message}"))
+        }
+    }
+
+    /// A login that a person did not bring to its end: nobody `did` it.
+    pub(crate) fn late(server: &str, did: &str) -> Self {
+        let server = clean(server);
+        Self {
+            server_name: Some(server.as_str().into()),
+            ..Self::new(
+                LoginErrorKind::TimedOut,
+                format!("nobody {did} the login at {server} in time; start again"),
+            )
+        }
+    }
+
+    /// Of an id_token that proves nothing: the message says why, and the server is named where it is known.
+    pub(crate) fn at_prover(self, server: &str) -> Self {
+        match self.kind {
+            LoginErrorKind::IdToken if self.server_name.is_none() => {
+                let message = format!(
+                    "does not prove who logged in: {}; nothing was stored, start again",
+                    self.message
+                );
+                Self::about(server, self.kind, message)
+            }
+            _ => self,
         }
     }
 
@@ -52,6 +89,12 @@ impl LoginError {
         self.kind
     }
 
+    /// The server that it is about, by its issuer or host; `None` if it is about something on this side.
+    pub fn server_name(&self) -> Option<&str> {
+        let answered = self.server.as_ref().and_then(EndpointError::server);
+        answered.or(self.server_name.as_deref())
+    }
+
     /// What the server answered, if that is what failed.
     pub fn server(&self) -> Option<&EndpointError> {
         self.server.as_ref()
@@ -60,21 +103,23 @@ impl LoginError {
 
 impl From<EndpointError> for LoginError {
     fn from(error: EndpointError) -> Self {
+        let server = error.server().unwrap_or("the authorization server");
         let (kind, message) = match (error.kind(), error.code()) {
-            (_, Some("access_denied")) => (LoginErrorKind::Denied, "the login was denied"),
+            (_, Some("access_denied")) => (
+                LoginErrorKind::Denied,
+                format!("the login at {server} was denied ({}); start again", error.said()),
+            ),
             (_, Some("expired_token")) => (
                 LoginErrorKind::TimedOut,
-                "nobody approved the login in time; start again",
+                format!("nobody approved the login at {server} in time; start again"),
             ),
-            (EndpointErrorKind::Unsupported, _) => (LoginErrorKind::Configuration, "the server cannot do this"),
-            _ => (
-                LoginErrorKind::Server,
-                "the authorization server did not give what was asked for",
-            ),
+            (EndpointErrorKind::Unsupported, _) => (LoginErrorKind::Configuration, error.to_string()),
+            _ => (LoginErrorKind::Server, error.to_string()),
         };
         Self {
             kind,
-            message: message.into(),
+            message,
+            server_name: None,
             server: Some(error),
         }
     }
@@ -86,10 +131,5 @@ impl fmt::Display for LoginError {
     }
 }
 
-impl std::error::Error for LoginError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        // The server's word for these two adds nothing but confusion.
-        let told = matches!(self.kind, LoginErrorKind::Denied | LoginErrorKind::TimedOut);
-        self.server.as_ref().filter(|_| !told).map(|error| error as _)
-    }
-}
+/// `Display` says what the server said, so there is no source.
+impl std::error::Error for LoginError {}

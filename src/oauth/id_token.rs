@@ -88,7 +88,7 @@ impl OAuthClient {
             Ok(identity) => Ok(response.with_identity_id(&identity)),
             Err(error) => {
                 self.revoke_response(&response).await;
-                Err(error)
+                Err(error.at_prover(self.provider.server_name()))
             }
         }
     }
@@ -110,9 +110,9 @@ impl OAuthClient {
     }
 }
 
+/// Which server that is, is added where it is known.
 pub(super) fn invalid(what: &str) -> LoginError {
-    let message = format!("the server does not prove who logged in: {what}; nothing was stored");
-    LoginError::new(LoginErrorKind::IdToken, message)
+    LoginError::new(LoginErrorKind::IdToken, what)
 }
 
 /// A compact JWS (RFC 7515 section 7.1).

@@ -56,11 +56,11 @@ impl OAuthClient {
         if let Some(keys) = self.keys.get().filter(|keys| keys.has(alg, kid)) {
             return Ok(keys);
         }
-        let missing = || LoginError::configuration("this server has no address of its keys");
+        let missing = || invalid("it has no address of its keys");
         let url = self.provider.jwks_uri.as_ref().ok_or_else(missing)?;
         let answer = self.http.get(url.as_str(), None).await?;
         if !answer.is_success() {
-            return Err(answer.error().into());
+            return Err(answer.said_by(self.provider.server_name()).error().into());
         }
         let keys = Keys::parse(&answer.body).ok_or_else(|| invalid("the server's keys cannot be read"))?;
         let keys = Arc::new(keys);

@@ -42,7 +42,8 @@ impl OAuthClient {
     /// - [`LoginErrorKind::Configuration`] if the server has no authorization endpoint, or this is no address.
     pub fn begin_login(&self, options: &LoginOptions, redirect_uri: &str) -> Result<PendingLogin, LoginError> {
         let no_endpoint = || {
-            LoginError::configuration("this server has no address for logging in with a browser; try the device flow")
+            let message = "has no address for logging in with a browser; try the device flow";
+            LoginError::about(self.provider.server_name(), LoginErrorKind::Configuration, message)
         };
         let mut url = self.provider.authorization_endpoint.clone().ok_or_else(no_endpoint)?;
         Url::parse(redirect_uri).map_err(|_| LoginError::configuration("the redirect address is not a URL"))?;
@@ -71,6 +72,7 @@ impl OAuthClient {
             url,
             redirect_uri: redirect_uri.to_owned(),
             expected: Expected {
+                server: self.provider.server_name().to_owned(),
                 state,
                 issuer: self.provider.issuer.clone(),
                 issuer_required: self.provider.issuer_in_redirects,
@@ -83,8 +85,8 @@ impl OAuthClient {
 
 impl PendingLogin {
     /// Where the person has to go.
-    pub fn url(&self) -> &Url {
-        &self.url
+    pub fn url(&self) -> &str {
+        self.url.as_str()
     }
 
     /// The state that the browser will bring back: what a web application finds the login by.
@@ -102,17 +104,19 @@ impl PendingLogin {
     pub async fn finish_with_pasted(self, pasted: &str) -> Result<TokenResponse, LoginError> {
         let pasted = pasted.trim();
         if pasted.is_empty() {
-            return Err(LoginError::new(
+            return Err(LoginError::about(
+                &self.expected.server,
                 LoginErrorKind::Answer,
-                "there is no code; start again and paste the code that the server shows",
+                "shows a code in the end, and none was pasted; start again",
             ));
         }
         if pasted.starts_with("http://") || pasted.starts_with("https://") {
             if self.is_own_address(pasted) {
-                return Err(LoginError::new(
+                return Err(LoginError::about(
+                    &self.expected.server,
                     LoginErrorKind::Pasted,
-                    "this is the address to log in at; start again, visit it, and paste the address that the browser is \
-                     sent to in the end",
+                    "was not asked anything: this is the address to log in at; start again, visit it, and paste what comes \
+                     in the end, the code that is shown or the address that the browser is sent to",
                 ));
             }
             return self.finish_with_redirect(pasted).await;

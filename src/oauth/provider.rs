@@ -4,29 +4,23 @@ use url::Url;
 use super::{HttpClient, LoginError, LoginErrorKind};
 use crate::{
     IssuedBy,
-    manager::{ConnectionProblem, EndpointError},
+    manager::{ConnectionProblem, EndpointError, clean},
 };
 
 /// The addresses of an authorization server: given, or discovered.
+///
+/// Each of them is https, or http on this machine: an address is checked when it gets in here, and nothing is sent to one
+/// that was not.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub struct Provider {
-    /// Its name for itself, as in `iss` of an id_token.
-    pub issuer: Option<String>,
-    /// Where a person says yes or no.
-    pub authorization_endpoint: Option<Url>,
-    /// Where codes and refresh tokens are redeemed.
-    pub token_endpoint: Url,
-    /// Where tokens are revoked (RFC 7009).
-    pub revocation_endpoint: Option<Url>,
-    /// Where the device flow starts (RFC 8628).
-    pub device_authorization_endpoint: Option<Url>,
-    /// The keys that id_tokens are signed with.
-    pub jwks_uri: Option<Url>,
-    /// Who the owner of a token is (OpenID).
-    pub userinfo_endpoint: Option<Url>,
-    /// Whether it names itself in every redirect of a login, so that one without its name is refused (RFC 9207).
-    pub issuer_in_redirects: bool,
+    pub(crate) issuer: Option<String>,
+    pub(crate) authorization_endpoint: Option<Url>,
+    pub(crate) token_endpoint: Url,
+    pub(crate) revocation_endpoint: Option<Url>,
+    pub(crate) device_authorization_endpoint: Option<Url>,
+    pub(crate) jwks_uri: Option<Url>,
+    pub(crate) userinfo_endpoint: Option<Url>,
+    pub(crate) issuer_in_redirects: bool,
     /// The issuer of its id_tokens, where it has one for each tenant: `https://login.example/{tenantid}/v2.0`.
     pub(crate) issuer_template: Option<String>,
     /// Whether a record named it, so that its addresses may be out of date, or not all there.
@@ -37,7 +31,18 @@ pub struct Provider {
 const TENANT: &str = "{tenantid}";
 
 impl Provider {
-    /// A server that is only known by its token endpoint: enough to refresh. Set the other fields as needed.
+    /// A server that is only known by its token endpoint: enough to refresh. What else there is to know is added, as needed.
+    ///
+    /// ```
+    /// use token_storage::oauth::Provider;
+    ///
+    /// let provider = Provider::new("https://auth.example.org/token")?
+    ///     .with_issuer("https://auth.example.org")?
+    ///     .with_revocation_endpoint("https://auth.example.org/revoke")?;
+    /// assert_eq!(provider.revocation_endpoint(), Some("https://auth.example.org/revoke"));
+    /// assert!(provider.with_jwks_uri("http://auth.example.org/keys").is_err(), "in the clear");
+    /// # Ok::<(), token_storage::oauth::LoginError>(())
+    /// ```
     ///
     /// # Errors
     /// - [`LoginErrorKind::Configuration`] if this is no address, or one without encryption that is not on loopback.
@@ -54,6 +59,121 @@ impl Provider {
             issuer_template: None,
             of_record: false,
         })
+    }
+
+    /// With its name for itself, as in `iss` of an id_token.
+    ///
+    /// # Errors
+    /// - [`LoginErrorKind::Configuration`] if this is no address, or one without encryption that is not on loopback; the same
+    ///   with every other address.
+    pub fn with_issuer(mut self, issuer: &str) -> Result<Self, LoginError> {
+        endpoint(issuer)?;
+        self.issuer = Some(issuer.to_owned());
+        Ok(self)
+    }
+
+    /// With the address where a person says yes or no.
+    ///
+    /// # Errors
+    /// Those of [`with_issuer`](Self::with_issuer).
+    pub fn with_authorization_endpoint(mut self, url: &str) -> Result<Self, LoginError> {
+        self.authorization_endpoint = Some(endpoint(url)?);
+        Ok(self)
+    }
+
+    /// With the address where tokens are revoked (RFC 7009).
+    ///
+    /// # Errors
+    /// Those of [`with_issuer`](Self::with_issuer).
+    pub fn with_revocation_endpoint(mut self, url: &str) -> Result<Self, LoginError> {
+        self.revocation_endpoint = Some(endpoint(url)?);
+        Ok(self)
+    }
+
+    /// With the address where the device flow starts (RFC 8628).
+    ///
+    /// # Errors
+    /// Those of [`with_issuer`](Self::with_issuer).
+    pub fn with_device_authorization_endpoint(mut self, url: &str) -> Result<Self, LoginError> {
+        self.device_authorization_endpoint = Some(endpoint(url)?);
+        Ok(self)
+    }
+
+    /// With the address of the keys that id_tokens are signed with.
+    ///
+    /// # Errors
+    /// Those of [`with_issuer`](Self::with_issuer).
+    pub fn with_jwks_uri(mut self, url: &str) -> Result<Self, LoginError> {
+        self.jwks_uri = Some(endpoint(url)?);
+        Ok(self)
+    }
+
+    /// With the address that says who the owner of a token is (OpenID).
+    ///
+    /// # Errors
+    /// Those of [`with_issuer`](Self::with_issuer).
+    pub fn with_userinfo_endpoint(mut self, url: &str) -> Result<Self, LoginError> {
+        self.userinfo_endpoint = Some(endpoint(url)?);
+        Ok(self)
+    }
+
+    /// Says that it names itself in every redirect of a login, so that one without its name is refused (RFC 9207).
+    pub fn with_issuer_in_redirects(mut self) -> Self {
+        self.issuer_in_redirects = true;
+        self
+    }
+
+    /// Whether tokens may be sent to this address: it is https, or http on this machine.
+    ///
+    /// # Errors
+    /// Those of [`with_issuer`](Self::with_issuer).
+    pub fn check_address(url: &str) -> Result<(), LoginError> {
+        endpoint(url).map(drop)
+    }
+
+    /// Its name for itself.
+    pub fn issuer(&self) -> Option<&str> {
+        self.issuer.as_deref()
+    }
+
+    /// Where a person says yes or no.
+    pub fn authorization_endpoint(&self) -> Option<&str> {
+        self.authorization_endpoint.as_ref().map(Url::as_str)
+    }
+
+    /// Where codes and refresh tokens are redeemed.
+    pub fn token_endpoint(&self) -> &str {
+        self.token_endpoint.as_str()
+    }
+
+    /// Where tokens are revoked.
+    pub fn revocation_endpoint(&self) -> Option<&str> {
+        self.revocation_endpoint.as_ref().map(Url::as_str)
+    }
+
+    /// Where the device flow starts.
+    pub fn device_authorization_endpoint(&self) -> Option<&str> {
+        self.device_authorization_endpoint.as_ref().map(Url::as_str)
+    }
+
+    /// The keys that id_tokens are signed with.
+    pub fn jwks_uri(&self) -> Option<&str> {
+        self.jwks_uri.as_ref().map(Url::as_str)
+    }
+
+    /// Who the owner of a token is.
+    pub fn userinfo_endpoint(&self) -> Option<&str> {
+        self.userinfo_endpoint.as_ref().map(Url::as_str)
+    }
+
+    /// Whether it names itself in every redirect of a login.
+    pub fn issuer_in_redirects(&self) -> bool {
+        self.issuer_in_redirects
+    }
+
+    /// Its name for people: its issuer, or its token endpoint.
+    pub fn server_name(&self) -> &str {
+        self.issuer().unwrap_or(self.token_endpoint())
     }
 
     /// The server that a record names, as far as the record goes: enough to refresh and to revoke, without asking anybody
@@ -117,38 +237,46 @@ impl Provider {
                     Ok(provider) => return Ok(provider),
                     Err(error) => error,
                 },
-                Ok(answer) => answer.error().into(),
+                Ok(answer) => answer.said_by(issuer).error().of_discovery().into(),
                 // Who does not answer at all has no other document either.
-                Err(error) => return Err(error.into()),
+                Err(error) => return Err(error.with_server(issuer).into()),
             };
             if worst.as_ref().is_none_or(|worst| telling(&error) > telling(worst)) {
                 worst = Some(error);
             }
         }
-        let nothing = || LoginError::new(LoginErrorKind::Server, "the server tells nothing about itself");
+        let nothing = || {
+            let message = "tells nothing about itself; give the addresses of its endpoints";
+            LoginError::about(issuer, LoginErrorKind::Server, message)
+        };
         Err(worst.unwrap_or_else(nothing))
     }
 
     fn from_metadata(json: &[u8], issuer: &str) -> Result<Self, LoginError> {
         let unreadable = || {
-            let message = format!("the discovery document of {issuer} cannot be read");
-            LoginError::new(LoginErrorKind::Answer, message)
+            let message = "has a discovery document that cannot be read; check the issuer, or try again later";
+            LoginError::about(issuer, LoginErrorKind::Answer, message)
         };
         let members: Map<String, Value> = serde_json::from_slice(json).map_err(|_| unreadable())?;
         let text = |name: &str| members.get(name).and_then(Value::as_str);
         let named = text("issuer").ok_or_else(unreadable)?;
         let is_template = fits_template(named, issuer);
         if named.trim_end_matches('/') != issuer && !is_template {
-            let message =
-                format!("the discovery document of {issuer} is that of another issuer; use the issuer's exact address");
-            return Err(LoginError::configuration(message));
+            let message = format!(
+                "has the discovery document of another issuer ({}); use the issuer's exact address",
+                clean(named)
+            );
+            return Err(LoginError::about(issuer, LoginErrorKind::Configuration, message));
         }
         let optional = |name: &str| text(name).and_then(|url| endpoint(url).ok());
         Ok(Self {
             // With a template the name that was asked for is the one that finds the server again.
             issuer: Some(if is_template { issuer } else { named }.to_owned()),
             authorization_endpoint: optional("authorization_endpoint"),
-            token_endpoint: endpoint(text("token_endpoint").ok_or_else(unreadable)?)?,
+            token_endpoint: endpoint(text("token_endpoint").ok_or_else(unreadable)?).map_err(|error| {
+                let message = format!("names a token endpoint that cannot be used: {error}");
+                LoginError::about(issuer, LoginErrorKind::Configuration, message)
+            })?,
             revocation_endpoint: optional("revocation_endpoint"),
             device_authorization_endpoint: optional("device_authorization_endpoint"),
             jwks_uri: optional("jwks_uri"),
@@ -213,7 +341,8 @@ fn documents(issuer: &Url) -> Vec<Url> {
 
 /// An address that tokens may be sent to.
 pub(crate) fn endpoint(text: &str) -> Result<Url, LoginError> {
-    let url = Url::parse(text).map_err(|_| LoginError::configuration("the server's address is not a URL"))?;
+    let no_url = |_| LoginError::configuration("the server's address is not a URL; it begins with https://");
+    let url = Url::parse(text).map_err(no_url)?;
     checked(url)
 }
 
@@ -227,8 +356,10 @@ fn checked(url: Url) -> Result<Url, LoginError> {
     if url.scheme() == "https" || (url.scheme() == "http" && loopback) {
         return Ok(url);
     }
-    let message = "tokens are only sent over https, or http on this machine; the server's address is neither";
-    Err(LoginError::configuration(message))
+    let message = "has an address that is neither https nor on this machine, and tokens are sent to no other; give its \
+                   https address";
+    let server = url.host_str().unwrap_or("the server");
+    Err(LoginError::about(server, LoginErrorKind::Configuration, message))
 }
 
 #[cfg(test)]

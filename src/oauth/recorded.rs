@@ -49,10 +49,7 @@ impl OAuthClient {
             .found
             .get_or_try_init(|| Provider::discover(&self.http, issuer))
             .await;
-        found.map_err(|error| match error.server() {
-            Some(server) => server.clone().not_done(),
-            None => EndpointError::transient(error.to_string()).not_done(),
-        })
+        found.map_err(|error| EndpointError::from(&error))
     }
 }
 

@@ -8,6 +8,8 @@ use crate::manager::EndpointError;
 /// What a redirect must have to belong to one login.
 #[derive(Clone, Debug)]
 pub(super) struct Expected {
+    /// The server that was asked, by the name for people.
+    pub(super) server: String,
     pub(super) state: Secret,
     pub(super) issuer: Option<String>,
     /// Whether the server announced that it names itself in every redirect.
@@ -21,19 +23,22 @@ impl Expected {
     pub(super) fn code(&self, query: &str) -> Result<Secret, LoginError> {
         let state = only(query, "state").map(Secret::new);
         if state.as_ref() != Some(&self.state) {
-            let message =
-                "the answer does not belong to this login, its state is not the one that was sent; start again";
-            return Err(LoginError::new(LoginErrorKind::StateMismatch, message));
+            let message = "was asked something else: this answer does not belong to the login, as its state is not the one \
+                           that was sent; an address of an earlier login is of no use, start again";
+            return Err(LoginError::about(&self.server, LoginErrorKind::StateMismatch, message));
         }
         self.check_issuer(query)?;
         if let Some(code) = only(query, "error") {
-            return Err(refusal(&code).into());
+            let (description, uri) = (only(query, "error_description"), only(query, "error_uri"));
+            let refused = EndpointError::of_redirect(&code, description.as_deref(), uri.as_deref());
+            return Err(refused.with_server(&self.server).into());
         }
         match only(query, "code").filter(|code| !code.is_empty()) {
             Some(code) => Ok(Secret::new(code)),
-            None => Err(LoginError::new(
+            None => Err(LoginError::about(
+                &self.server,
                 LoginErrorKind::Answer,
-                "the server's answer has no code; start again",
+                "sent the browser back without a code; start again",
             )),
         }
     }
@@ -49,18 +54,8 @@ impl Expected {
         if self.issuer.is_none() && named == 1 {
             return Ok(());
         }
-        let message = "the answer comes from another server than the one that was asked; start again";
-        Err(LoginError::new(LoginErrorKind::StateMismatch, message))
-    }
-}
-
-/// Errors of the authorization endpoint (RFC 6749 section 4.1.2.1).
-fn refusal(code: &str) -> EndpointError {
-    match code {
-        "server_error" | "temporarily_unavailable" => {
-            EndpointError::transient("the authorization server cannot serve the login now; try again later").not_done()
-        }
-        code => EndpointError::client_rejected(code),
+        let message = "was asked, and the answer comes from another server; start again";
+        Err(LoginError::about(&self.server, LoginErrorKind::StateMismatch, message))
     }
 }
 
@@ -83,6 +78,7 @@ mod tests {
 
     fn expected() -> Expected {
         Expected {
+            server: "https://a.example".into(),
             state: Secret::from("0123456789abcdef"),
             issuer: Some("https://a.example".into()),
             issuer_required: false,

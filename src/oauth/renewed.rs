@@ -45,8 +45,8 @@ pub(super) fn check(
     match problem {
         None => Ok(response),
         Some(what) => {
-            let issuer = client.provider.issuer.as_deref();
-            Err((response, EndpointError::of_another_login(what, issuer)))
+            let server = client.provider.server_name();
+            Err((response, EndpointError::of_another_login(what, server)))
         }
     }
 }
@@ -86,14 +86,13 @@ fn claims<T: DeserializeOwned>(token: &str) -> Option<T> {
 impl OAuthClient {
     /// Revokes the tokens of a response, without those that the record has as well.
     pub(super) async fn revoke_fresh(&self, response: &TokenResponse, record: &TokenData) {
-        use crate::manager::TokenEndpoint as _;
         for token in response.tokens() {
             let fresh = token.refresh_token.as_ref();
             if let Some(fresh) = fresh.filter(|fresh| record.refresh_token.as_ref() != Some(fresh)) {
-                let _ = self.revoke(fresh, TokenKind::Refresh).await;
+                let _ = self.revoke_token(fresh, TokenKind::Refresh).await;
             }
             if token.access_token != record.access_token {
-                let _ = self.revoke(&token.access_token, TokenKind::Access).await;
+                let _ = self.revoke_token(&token.access_token, TokenKind::Access).await;
             }
         }
     }

@@ -96,12 +96,11 @@ impl OAuthClient {
     /// - [`LoginErrorKind::StateMismatch`] if it was changed, or sealed by another key or for another client.
     pub fn resume_login(&self, sealed: &str, key: &LoginKey) -> Result<PendingLogin, LoginError> {
         let content = self.unsealed(sealed, key)?.ok_or_else(|| {
-            let message = "this is no login that was begun here; start again";
-            LoginError::new(LoginErrorKind::StateMismatch, message)
+            let message = "was not asked with this: it is no login that was begun here; start again";
+            LoginError::about(self.provider.server_name(), LoginErrorKind::StateMismatch, message)
         })?;
         if content.expires_at <= unix_now() {
-            let message = "nobody finished the login in time; start again";
-            return Err(LoginError::new(LoginErrorKind::TimedOut, message));
+            return Err(LoginError::late(self.provider.server_name(), "finished"));
         }
         Ok(PendingLogin {
             client: self.clone(),
@@ -113,6 +112,7 @@ impl OAuthClient {
             url: Url::parse(&content.url).map_err(|_| LoginError::configuration("the login's address is not a URL"))?,
             redirect_uri: content.redirect_uri,
             expected: Expected {
+                server: self.provider.server_name().to_owned(),
                 state: content.state.into(),
                 issuer: content.issuer,
                 issuer_required: content.issuer_required,

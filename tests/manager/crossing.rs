@@ -90,8 +90,8 @@ impl World {
 
     fn client(&self, (server, client): Source) -> OAuthClient {
         let server = &self.servers[server];
-        let mut provider = Provider::new(&server.token_url()).unwrap();
-        provider.revocation_endpoint = Some(server.revocation_url().parse().unwrap());
+        let provider = Provider::new(&server.token_url()).unwrap();
+        let provider = provider.with_revocation_endpoint(&server.revocation_url()).unwrap();
         let made = OAuthClient::new(self.http.clone(), provider, CLIENTS[client]);
         match CLIENTS[client] {
             AuthServer::SERVICE_CLIENT => made.with_secret(AuthServer::SERVICE_SECRET, ClientAuth::Header),

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use serde_json::json;
 use token_storage::{
-    IssuedBy, MemoryStorage, Precondition, Secret, TokenData, TokenKey, TokenResponse, TokenStorage, async_trait,
+    IssuedBy, MemoryStorage, Precondition, TokenData, TokenKey, TokenResponse, TokenStorage, async_trait,
     manager::{
-        EndpointError, InTheWay, Logout, ManagerErrorKind, RefreshRequest, TokenEndpoint, TokenKind, TokenManager,
+        EndpointError, InTheWay, Logout, ManagerErrorKind, RefreshRequest, RevokeRequest, TokenEndpoint, TokenManager,
     },
 };
 use token_storage_conformance::auth_server::Endpoint;
@@ -30,7 +30,14 @@ impl TokenEndpoint for Named {
         Some(self.0.clone())
     }
 
-    async fn revoke(&self, _: &Secret, _: TokenKind) -> Result<(), EndpointError> {
+    fn accepts(&self, data: &TokenData) -> Result<(), EndpointError> {
+        match self.0.accepts(data) {
+            true => Ok(()),
+            false => Err(EndpointError::misdirected(&self.0, data)),
+        }
+    }
+
+    async fn revoke(&self, _: RevokeRequest<'_>) -> Result<(), EndpointError> {
         Ok(())
     }
 }
@@ -77,7 +84,13 @@ async fn a_login_does_not_replace_the_record_of_another_server_or_client() {
             .store_login_with("DEFAULT", &response, InTheWay::Replace)
             .await
             .unwrap();
-        assert_eq!(stored.replaced, [before.unwrap()], "it is said");
+        let [replaced] = &stored.replaced[..] else {
+            panic!("it is said: {:?}", stored.replaced)
+        };
+        assert_eq!(
+            (replaced.key.resource_server(), &replaced.data),
+            ("y", &before.unwrap().data)
+        );
     }
 }
 

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 use token_storage::{
     MemoryStorage, Precondition, Secret, TokenData, TokenResponse, TokenStorage, async_trait,
-    manager::{EndpointError, RefreshRequest, TokenEndpoint, TokenKind, TokenManager},
+    manager::{EndpointError, RefreshRequest, RevokeRequest, TokenEndpoint, TokenManager},
 };
 
 use crate::{
@@ -46,7 +46,11 @@ impl TokenEndpoint for Scripted {
         TokenResponse::parse(answer.to_string(), request.now).map_err(|_| EndpointError::transient("unreadable"))
     }
 
-    async fn revoke(&self, _: &Secret, _: TokenKind) -> Result<(), EndpointError> {
+    fn accepts(&self, _: &TokenData) -> Result<(), EndpointError> {
+        Ok(())
+    }
+
+    async fn revoke(&self, _: RevokeRequest<'_>) -> Result<(), EndpointError> {
         panic!("nothing is revoked here");
     }
 }

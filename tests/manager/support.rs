@@ -50,8 +50,8 @@ impl Clock for TestClock {
 }
 
 pub(crate) fn endpoint(server: &AuthServer) -> Arc<OAuthClient> {
-    let mut provider = Provider::new(&server.token_url()).unwrap();
-    provider.revocation_endpoint = Some(server.revocation_url().parse().unwrap());
+    let provider = Provider::new(&server.token_url()).unwrap();
+    let provider = provider.with_revocation_endpoint(&server.revocation_url()).unwrap();
     Arc::new(OAuthClient::new(
         HttpClient::new().unwrap(),
         provider,

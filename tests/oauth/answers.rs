@@ -241,7 +241,7 @@ async fn a_record_without_a_revocation_endpoint_is_helped() {
     let before = asked_for_addresses(&server);
     let token = data.refresh_token.unwrap();
     client
-        .revoke(&token, token_storage::manager::TokenKind::Refresh)
+        .revoke_token(&token, token_storage::manager::TokenKind::Refresh)
         .await
         .unwrap();
     assert_eq!(server.live_refresh_tokens(), 0);

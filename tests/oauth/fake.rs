@@ -50,13 +50,14 @@ impl Fake {
     }
 
     pub(crate) fn client(self: &Arc<Self>) -> OAuthClient {
-        let mut provider = Provider::new(&format!("{ISSUER}/token")).unwrap();
-        let at = |path: &str| Some(format!("{ISSUER}{path}").parse().unwrap());
-        provider.issuer = Some(ISSUER.into());
-        provider.authorization_endpoint = at("/authorize");
-        provider.device_authorization_endpoint = at("/device");
-        provider.revocation_endpoint = at("/revoke");
-        provider.jwks_uri = at("/keys");
+        let at = |path: &str| format!("{ISSUER}{path}");
+        let provider = Provider::new(&at("/token"))
+            .and_then(|provider| provider.with_issuer(ISSUER))
+            .and_then(|provider| provider.with_authorization_endpoint(&at("/authorize")))
+            .and_then(|provider| provider.with_device_authorization_endpoint(&at("/device")))
+            .and_then(|provider| provider.with_revocation_endpoint(&at("/revoke")))
+            .and_then(|provider| provider.with_jwks_uri(&at("/keys")))
+            .unwrap();
         OAuthClient::new(HttpClient::with_transport(self.clone()), provider, CLIENT)
     }
 

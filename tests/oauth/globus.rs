@@ -2,7 +2,7 @@
 
 use token_storage::{
     Secret,
-    globus::{Environment, login_options, scopes},
+    globus::{Access, Environment, dependent_tokens, login_options, scopes},
     oauth::{ClientAuth, HttpClient, OAuthClient},
 };
 use token_storage_conformance::auth_server::{AuthServer, Endpoint, Fault};
@@ -25,7 +25,7 @@ async fn a_native_application_logs_in_with_the_code_page_and_reads_groups() {
     let globus = globus(&server);
     let client = client(&globus, AuthServer::NATIVE_CLIENT);
     let scope = format!("{} {}", scopes::OPENID, scopes::VIEW_MY_GROUPS);
-    let options = login_options(&scope, true, Some("app on host"));
+    let options = login_options(&scope, Access::Offline, Some("app on host"));
     let login = client.begin_login(&options, &globus.code_page()).unwrap();
     assert_eq!(
         param(login.url(), "prefill_named_grant").as_deref(),
@@ -67,7 +67,7 @@ async fn without_refresh_tokens_none_are_asked_for() {
     let server = AuthServer::start();
     let globus = globus(&server);
     let client = client(&globus, AuthServer::NATIVE_CLIENT);
-    let options = login_options(scopes::VIEW_MY_GROUPS, false, None);
+    let options = login_options(scopes::VIEW_MY_GROUPS, Access::Online, None);
     let login = client.begin_login(&options, &globus.code_page()).unwrap();
     let target = Browser::new().decide(login.url(), "approve").await;
     let response = login.finish_with_redirect(target.as_str()).await.unwrap();
@@ -83,7 +83,9 @@ async fn a_service_gets_dependent_tokens_without_an_identity() {
         serde_json::from_str(&server.issue(AuthServer::NATIVE_CLIENT, scopes::VIEW_MY_GROUPS)).unwrap();
     let token = Secret::from(called_with["access_token"].as_str().unwrap());
     let scope = format!("openid {}", scopes::VIEW_MY_GROUPS);
-    let response = service.dependent_tokens(&token, Some(&scope), true).await.unwrap();
+    let response = dependent_tokens(&service, &token, Some(&scope), Access::Offline)
+        .await
+        .unwrap();
     assert_eq!(response.tokens().len(), 2);
     for token in response.tokens() {
         assert!(token.refresh_token.is_some() && token.identity_id.is_none());

@@ -164,7 +164,7 @@ async fn giving_up_closes_the_port() {
     while std::net::TcpStream::connect(address_of(&target)).is_ok() {
         tokio::task::yield_now().await;
     }
-    assert!(pending.url().as_str().starts_with("http"));
+    assert!(pending.url().starts_with("http"));
 }
 
 #[tokio::test]

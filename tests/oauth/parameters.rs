@@ -50,7 +50,11 @@ async fn renew(client: OAuthClient, response: TokenResponse) {
 async fn a_browser_login_names_them_and_so_does_each_refresh() {
     let fake = Fake::new();
     let login = fake.client().begin_login(&options(), "https://app.example/").unwrap();
-    let query: Vec<(String, String)> = login.url().query_pairs().into_owned().collect();
+    let query: Vec<(String, String)> = url::Url::parse(login.url())
+        .unwrap()
+        .query_pairs()
+        .into_owned()
+        .collect();
     assert_named(&query);
     assert_eq!(values(&query, "prompt"), ["login"]);
     let response = login.finish_with_pasted("code").await.unwrap();

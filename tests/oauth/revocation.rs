@@ -1,6 +1,6 @@
 //! Revoking (RFC 7009), at servers that do it in their own way.
 
-use token_storage::manager::{EndpointErrorKind, TokenEndpoint as _, TokenKind};
+use token_storage::manager::{EndpointErrorKind, TokenKind};
 use token_storage_conformance::auth_server::{Endpoint, Fault};
 
 use crate::support::world;
@@ -16,7 +16,7 @@ async fn a_token_that_is_of_no_use_any_more_is_revoked() {
         ("invalid_client", Some(EndpointErrorKind::ClientRejected)),
     ] {
         server.script(Endpoint::Revoke, Fault::Refuse { status: 400, error });
-        let revoked = client.revoke(&"token".into(), TokenKind::Access).await;
+        let revoked = client.revoke_token(&"token".into(), TokenKind::Access).await;
         assert_eq!(revoked.err().map(|error| error.kind()), wanted, "{error}");
     }
 }

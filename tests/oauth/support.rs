@@ -52,7 +52,8 @@ impl Browser {
     }
 
     /// Looks at the consent page, decides, and says where the browser is sent.
-    pub(crate) async fn decide(&self, url: &Url, decision: &str) -> Url {
+    pub(crate) async fn decide(&self, url: &str, decision: &str) -> Url {
+        let url: Url = url.parse().unwrap();
         let page = self.0.get(url.as_str()).send().await.unwrap();
         assert_eq!(page.status(), 200, "{}", page.text().await.unwrap());
         let mut form: Vec<(String, String)> = url.query_pairs().into_owned().collect();
@@ -75,7 +76,8 @@ impl Browser {
     }
 }
 
-pub(crate) fn param(url: &Url, name: &str) -> Option<String> {
+pub(crate) fn param(url: impl AsRef<str>, name: &str) -> Option<String> {
+    let url: Url = url.as_ref().parse().unwrap();
     let mut values = url.query_pairs().filter(|(found, _)| found == name);
     let value = values.next().map(|(_, value)| value.into_owned());
     assert!(values.next().is_none(), "{name} twice");

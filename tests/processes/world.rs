@@ -28,8 +28,10 @@ pub(crate) fn key() -> TokenKey {
 
 /// The revocation endpoint lies beside the token endpoint.
 pub(crate) fn endpoint(token_url: &str) -> Arc<OAuthClient> {
-    let mut provider = Provider::new(token_url).unwrap();
-    provider.revocation_endpoint = Some(format!("{token_url}/revoke").parse().unwrap());
+    let provider = Provider::new(token_url).unwrap();
+    let provider = provider
+        .with_revocation_endpoint(&format!("{token_url}/revoke"))
+        .unwrap();
     Arc::new(OAuthClient::new(
         HttpClient::new().unwrap(),
         provider,

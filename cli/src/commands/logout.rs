@@ -1,7 +1,7 @@
 use serde_json::json;
 use token_storage::{
-    EnumerateExt as _, ErrorKind, Precondition, TokenKey, TokenStorage,
-    manager::{Logout, ManagerError, ManagerErrorKind},
+    EnumerateExt as _, Error, ErrorKind, Precondition, TokenKey, TokenStorage,
+    manager::{Logout, ManagerError},
 };
 
 use super::{get::not_found, remove};
@@ -95,21 +95,15 @@ async fn end(tokens: &Tokens, args: &Args, key: &TokenKey, context: &Context) ->
     }
     let session = Session::on(tokens.clone(), &args.server, key.resource_server(), MARGIN, context).await?;
     let ended = async { Ok(session.manager.logout(key, Logout::Revoke).await) };
-    session.within(ended).await?.map_err(explain)
-}
-
-fn explain(error: ManagerError) -> Failure {
-    let cannot_revoke = match error.kind() {
-        ManagerErrorKind::NotRevoked => true,
+    let explained = |error: ManagerError| {
+        let failure = Failure::of_manager(&error, context);
         // What is damaged cannot be read, and so not be revoked.
-        _ => error.storage().is_some_and(|error| error.kind() == ErrorKind::Corrupt),
+        match error.storage().map(Error::kind) {
+            Some(ErrorKind::Corrupt) => failure.with_advice("--local-only removes it all the same"),
+            _ => failure,
+        }
     };
-    let failure = Failure::from(error).instead_of("cannot get an access token for", "cannot log out of");
-    if cannot_revoke {
-        failure.with_advice("--local-only removes it all the same")
-    } else {
-        failure
-    }
+    session.within(ended).await?.map_err(explained)
 }
 
 fn report(keys: &[TokenKey], context: &Context) -> Result<()> {

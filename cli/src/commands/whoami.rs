@@ -57,16 +57,21 @@ async fn ask(resource_server: &str, args: &Args, context: &Context) -> Result<Ma
         let token = session.access_token(&key, &args.fresh, rejected.as_ref()).await;
         token.map_err(|error| session.failed(&error))?;
     }
-    let Some(url) = &client.provider().userinfo_endpoint else {
-        let message = "this server does not say who somebody is; --offline shows what was stored at login";
+    let provider = client.provider();
+    let Some(url) = provider.userinfo_endpoint() else {
+        let server = text::one_line(provider.server_name());
+        let message = format!("{server} does not say who somebody is; --offline shows what was stored at login");
         return Err(Failure::new(Exit::Usage, message));
     };
-    let body = session.get(resource_server, url.as_str()).await?;
+    let body = session.get(resource_server, url).await?;
     let claims: Map<String, Value> = serde_json::from_slice(&body).unwrap_or_default();
     if claims.get("sub").is_some_and(Value::is_string) {
         return Ok(claims);
     }
-    let message = "what the server says about the owner of the token cannot be read";
+    let message = format!(
+        "what {} says about the owner of the token cannot be read; --offline shows what was stored at login",
+        text::one_line(provider.server_name())
+    );
     Err(Failure::new(Exit::Unreachable, message))
 }
 

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use token_storage::{
     Renewal,
-    globus::{login_options, scopes},
+    globus::{Access, login_options, scopes},
     oauth::LoginOptions,
 };
 
@@ -179,7 +179,7 @@ impl Ask {
 
 /// With refresh tokens, and under a name.
 fn globus_options(scope: &str) -> LoginOptions {
-    login_options(scope, true, Some(&named_grant()))
+    login_options(scope, Access::Offline, Some(&named_grant()))
 }
 
 fn no_parameter() -> Failure {

@@ -5,11 +5,10 @@ mod browser;
 mod replace;
 mod terminal;
 
-use std::time::Duration;
+use std::{sync::Mutex, time::Duration};
 
 use token_storage::{
-    StoredResponse, TokenResponse,
-    manager::{InTheWay, StoredLogin},
+    StoredResponse, TokenKey, TokenResponse,
     oauth::{LoopbackLogin, OAuthClient, PendingLogin},
 };
 use tokio::time::{Instant, timeout, timeout_at};
@@ -43,7 +42,12 @@ pub(crate) async fn log_in(session: &Session<'_>, ask: Ask) -> Result<Vec<Stored
     }
     let client = timeout(ask.patience, session.endpoint.client()).await;
     let client = client.map_err(|_| out_of_time(ask.patience))??;
-    let login = Login { client, session, ask };
+    let login = Login {
+        client,
+        session,
+        ask,
+        agreed: Mutex::default(),
+    };
     login.prepare().await?;
     let stored = match login.ask.way {
         Way::Browser => login.with_browser().await,
@@ -72,6 +76,8 @@ struct Login<'a> {
     client: &'a OAuthClient,
     session: &'a Session<'a>,
     ask: Ask,
+    /// Whose records may be replaced, because a person has said so.
+    agreed: Mutex<Vec<TokenKey>>,
 }
 
 impl Login<'_> {
@@ -85,7 +91,7 @@ impl Login<'_> {
         say("Opening your browser. If it does not come up, visit this address in a browser of this machine, or start");
         say("again with --no-browser:");
         say(&format!("\n{}\n", login.url()));
-        let opened = tokio::time::timeout(BROWSER_STARTS, browser::open(login.url().as_str())).await;
+        let opened = tokio::time::timeout(BROWSER_STARTS, browser::open(login.url())).await;
         if opened == Ok(false) {
             say("No browser could be opened.");
             return self.without_browser(login).await;
@@ -113,17 +119,17 @@ impl Login<'_> {
             return self.paste_address(login.without_listening()).await;
         };
         let login = self.client.begin_login(&self.ask.options, page)?;
-        announce(self.ask.greeting(), login.url().as_str());
+        announce(self.ask.greeting(), login.url());
         if open && can_open() {
             // The address is on the screen, whatever becomes of it.
-            let _ = tokio::time::timeout(BROWSER_STARTS, browser::open(login.url().as_str())).await;
+            let _ = tokio::time::timeout(BROWSER_STARTS, browser::open(login.url())).await;
         }
         let code = read_line("Enter the resulting Authorization Code here: ", self.ask.patience).await?;
         self.finish(login, &code).await
     }
 
     async fn paste_address(&self, login: PendingLogin) -> Result<Vec<StoredResponse>> {
-        announce(self.ask.greeting(), login.url().as_str());
+        announce(self.ask.greeting(), login.url());
         say("In the end the browser is sent to an address of its own machine, http://127.0.0.1 or the like, that it");
         say("cannot open. That is expected: copy it from the address bar.");
         let address = read_line("Enter the resulting address here: ", self.ask.patience).await?;
@@ -160,7 +166,10 @@ impl Login<'_> {
 
     fn nobody_came(&self) -> Failure {
         let seconds = self.ask.patience.as_secs();
-        let message = format!("nobody finished the login at {} in time, {seconds} s", self.server());
+        let message = format!(
+            "nobody finished the login at {} in time, {seconds} s; start again",
+            self.server()
+        );
         Failure::new(Exit::Failure, message)
     }
 
@@ -170,36 +179,21 @@ impl Login<'_> {
     }
 
     async fn keep(&self, response: TokenResponse) -> Result<Vec<StoredResponse>> {
-        let named = match response.clone().with_resource_server(&self.resource_server().await) {
-            Ok(named) => named,
-            Err(error) => {
-                self.client.revoke_response(&response).await;
-                return Err(Failure::from(error).at("the tokens could not be stored, so they were revoked"));
-            }
+        let stored = match self.named(response.clone()).await {
+            Ok(named) => self.store(&named).await,
+            Err(failure) => Err(failure),
         };
+        if stored.is_err() {
+            self.client.revoke_response(&response).await;
+        }
+        stored.map_err(|failure| failure.at("the tokens were not stored, so they were revoked"))
+    }
+
+    async fn named(&self, response: TokenResponse) -> Result<TokenResponse> {
+        let named = response.with_resource_server(&self.resource_server().await?)?;
         for warning in named.warnings() {
             note(&format!("warning: in the answer of {}, {warning}", self.server()));
         }
-        let replaced = match self.replaced(&named).await {
-            Ok(replaced) => replaced,
-            Err(refused) => {
-                self.client.revoke_response(&named).await;
-                return Err(refused.at("the new tokens were not stored, and revoked"));
-            }
-        };
-        let Session { manager, tokens, .. } = self.session;
-        // Whoever is in the way has been asked about.
-        let login = manager.store_login_with(tokens.namespace(), &named, InTheWay::Replace);
-        match login.await {
-            Ok(StoredLogin { records: stored, .. }) => {
-                self.tell(&stored);
-                self.end(replaced, &stored).await;
-                Ok(stored)
-            }
-            Err(error) => {
-                self.client.revoke_response(&named).await;
-                Err(Failure::from(error).at("the tokens could not be stored, so they were revoked"))
-            }
-        }
+        Ok(named)
     }
 }

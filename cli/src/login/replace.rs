@@ -1,8 +1,10 @@
 //! What a login stores, under which names, and what becomes of that which was there.
 
+use std::sync::PoisonError;
+
 use token_storage::{
-    IssuedBy, StoredResponse, StoredToken, TokenData, TokenKey, TokenResponse,
-    manager::{TokenEndpoint as _, TokenKind},
+    IssuedBy, StoredResponse, TokenKey, TokenResponse,
+    manager::{InTheWay, ManagerError, ManagerErrorKind},
 };
 
 use super::{
@@ -10,35 +12,75 @@ use super::{
     ask::Way,
     terminal::{is_attended, read_line},
 };
-use crate::{Exit, Failure, Result, text, voice::note};
-
-/// A record that the login puts another in place of.
-type Replaced = (TokenKey, TokenData);
+use crate::{Failure, Result, advice::told, text, voice::note};
 
 impl Login<'_> {
-    /// What can be found out before a person logs in.
+    /// What can be found out before a person logs in: who cannot store the tokens has no use for them.
     pub(super) async fn prepare(&self) -> Result<()> {
-        let name = self.resource_server().await;
-        let key = self.session.tokens.key(&name);
-        self.prove_writable(&key).await?;
-        if self.ask.code_page.is_none() {
-            self.in_the_way(&key).await?;
+        let key = self.session.tokens.key(&self.resource_server().await?);
+        // The names of Globus's tokens come with its answer.
+        let unknown = self.ask.code_page.is_some();
+        loop {
+            let agreed = self.agreed();
+            let in_the_way = if unknown {
+                InTheWay::Replace
+            } else {
+                self.in_the_way(&agreed)
+            };
+            let Err(error) = self.session.manager.prepare_login(&key, in_the_way).await else {
+                return Ok(());
+            };
+            self.agree(&error)
+                .await
+                .map_err(|failure| failure.at("nobody was asked to log in"))?;
         }
-        Ok(())
     }
 
-    /// Tokens that cannot be stored are of no use, so this is known first.
-    async fn prove_writable(&self, key: &TokenKey) -> Result<()> {
-        use token_storage::{Acquisition, TokenStorage as _};
-
-        let Some(lease) = self.session.tokens.storage().lease() else {
-            return Ok(());
-        };
-        if let Acquisition::Acquired(mut guard) = lease.try_acquire(key).await? {
-            let proven = guard.prove_writable().await;
-            guard.release().await?;
-            proven.map_err(|error| Failure::from(error).at("nothing can be stored, so nobody was asked to log in"))?;
+    /// Stores the tokens, all or none of them, and says what was not granted and what they replaced.
+    pub(super) async fn store(&self, response: &TokenResponse) -> Result<Vec<StoredResponse>> {
+        let namespace = self.session.tokens.namespace();
+        loop {
+            let agreed = self.agreed();
+            let in_the_way = self.in_the_way(&agreed);
+            match self
+                .session
+                .manager
+                .store_login_with(namespace, response, in_the_way)
+                .await
+            {
+                Ok(login) => {
+                    self.tell(&login.records);
+                    self.end(&login.replaced).await;
+                    return Ok(login.records);
+                }
+                Err(error) => self.agree(&error).await?,
+            }
         }
+    }
+
+    fn in_the_way<'a>(&self, agreed: &'a [TokenKey]) -> InTheWay<'a> {
+        match self.ask.replace {
+            true => InTheWay::Replace,
+            false => InTheWay::ReplaceThese(agreed),
+        }
+    }
+
+    fn agreed(&self) -> Vec<TokenKey> {
+        self.agreed.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// If another server or client issued a record that is in the way, a person may say that it is replaced.
+    async fn agree(&self, error: &ManagerError) -> Result<()> {
+        let refused = || Failure::of_manager(error, self.session.context);
+        let theirs = error.in_the_way_of().ok_or_else(refused)?;
+        debug_assert_eq!(error.kind(), ManagerErrorKind::InTheWay);
+        let name = text::mention(error.key().resource_server());
+        let question = format!("{name} has tokens of {}. Replace them? [y/N] ", named(theirs));
+        if !self.agrees(&question).await {
+            return Err(refused());
+        }
+        let mut agreed = self.agreed.lock().unwrap_or_else(PoisonError::into_inner);
+        agreed.push(error.key().clone());
         Ok(())
     }
 
@@ -47,64 +89,14 @@ impl Login<'_> {
         named(&self.client.issued_by())
     }
 
-    /// What a token is stored under that names no resource server: what was said; else the host of the token endpoint, and
-    /// of an issuer that shares its host with others, its address.
-    pub(super) async fn resource_server(&self) -> String {
+    /// What a token is stored under that names no resource server: what was said, else what the library chooses.
+    pub(super) async fn resource_server(&self) -> Result<String> {
         if let Some(given) = &self.ask.resource_server {
-            return given.clone();
+            return Ok(given.clone());
         }
-        let provider = self.client.provider();
-        let host = provider.token_endpoint.host_str().unwrap_or_default();
-        let Some(address) = provider.issuer.as_deref().and_then(shared_address) else {
-            return host.to_owned();
-        };
-        // A record that has the host's name already keeps it.
-        match self.session.tokens.get(host).await {
-            Ok(Some(stored)) if self.client.issued_by().owns(&stored.data) => host.to_owned(),
-            _ => address,
-        }
-    }
-
-    /// The records that the response replaces, if it may.
-    pub(super) async fn replaced(&self, response: &TokenResponse) -> Result<Vec<Replaced>> {
-        let mut replaced = Vec::new();
-        for token in response.tokens() {
-            let key = self
-                .session
-                .tokens
-                .key(token.resource_server.as_deref().unwrap_or_default());
-            replaced.extend(self.in_the_way(&key).await?.map(|data| (key, data)));
-        }
-        Ok(replaced)
-    }
-
-    /// The record of that key. If another server or client issued it, somebody has to agree.
-    async fn in_the_way(&self, key: &TokenKey) -> Result<Option<TokenData>> {
-        // One that cannot be read cannot be used either.
-        let Ok(Some(StoredToken { data, .. })) = self.session.tokens.get(key.resource_server()).await else {
-            return Ok(None);
-        };
-        let theirs = match IssuedBy::of(&data) {
-            Ok(Some(theirs)) if !self.client.issued_by().owns(&data) => theirs,
-            _ => return Ok(Some(data)),
-        };
-        let name = text::mention(key.resource_server());
-        let owner = named(&theirs);
-        if self.ask.replace
-            || self
-                .agrees(&format!("{name} has tokens of {owner}. Replace them? [y/N] "))
-                .await
-        {
-            return Ok(Some(data));
-        }
-        let message = format!(
-            "{name} has tokens that {owner} issued to client {}, and this login is at {} as client {}; store it under \
-             another name with --resource-server, or say --replace",
-            text::mention(theirs.client_id.as_deref().unwrap_or_default()),
-            self.server(),
-            text::mention(self.client.client_id()),
-        );
-        Err(Failure::new(Exit::Usage, message))
+        let chosen = self.session.manager.default_name(self.session.tokens.namespace()).await;
+        let chosen = chosen.map_err(|error| Failure::of_manager(&error, self.session.context))?;
+        Ok(chosen.unwrap_or_default())
     }
 
     async fn agrees(&self, question: &str) -> bool {
@@ -116,38 +108,27 @@ impl Login<'_> {
     }
 
     /// What was replaced lives on at its server, unless it is revoked there.
-    pub(super) async fn end(&self, replaced: Vec<Replaced>, stored: &[StoredResponse]) {
-        for (key, old) in replaced {
-            let new = stored.iter().find(|one| one.key == key).map(|one| &one.data);
-            let is_kept = new.is_some_and(|new| {
-                new.access_token == old.access_token
-                    || new.refresh_token.is_some() && new.refresh_token == old.refresh_token
-            });
-            if is_kept || (self.ask.revoke_replaced && self.revoked(&old).await) {
-                continue;
+    async fn end(&self, replaced: &[StoredResponse]) {
+        if self.ask.revoke_replaced {
+            for (_, revoked) in self.session.manager.revoke_replaced(replaced).await {
+                if let Err(error) = revoked {
+                    note(&format!("warning: {}", told(&error, self.session.context)));
+                }
             }
+            return;
+        }
+        for StoredResponse { key, data, .. } in replaced {
+            let theirs = IssuedBy::of(data).ok().flatten();
             note(&format!(
-                "the earlier tokens of {} were replaced and not revoked: at the server they stay good until they expire",
-                text::mention(key.resource_server())
+                "the earlier tokens of {} were replaced and not revoked: at {} they stay good until they expire",
+                text::mention(key.resource_server()),
+                theirs.as_ref().map_or_else(|| "their server".to_owned(), named),
             ));
         }
     }
 
-    /// Only at the server that issued them.
-    async fn revoked(&self, old: &TokenData) -> bool {
-        if !self.client.issued_by().owns(old) {
-            return false;
-        }
-        let refresh = match &old.refresh_token {
-            Some(token) => self.client.revoke(token, TokenKind::Refresh).await,
-            None => Ok(()),
-        };
-        let access = self.client.revoke(&old.access_token, TokenKind::Access).await;
-        refresh.is_ok() && (access.is_ok() || old.refresh_token.is_some())
-    }
-
     /// What was asked for and not given.
-    pub(super) fn tell(&self, stored: &[StoredResponse]) {
+    fn tell(&self, stored: &[StoredResponse]) {
         let words = |text: &str| -> Vec<String> {
             // Some servers put commas between them.
             let words = text
@@ -162,7 +143,7 @@ impl Login<'_> {
             .collect();
         if !missing.is_empty() {
             note(&format!(
-                "warning: {} did not grant these scopes: {}",
+                "warning: {} did not grant these scopes: {}; ask whoever runs it, or do without them",
                 self.server(),
                 missing.join(" ")
             ));
@@ -177,9 +158,9 @@ impl Login<'_> {
                 .split(' ')
                 .any(|scope| scope == "offline_access");
             let hint = if asked {
-                ""
+                "; ask whoever runs it"
             } else {
-                "; many servers give one for the scope offline_access"
+                "; ask for the scope offline_access, for which many servers give one"
             };
             note(&format!(
                 "{} gave no refresh token, so you will have to log in again when the token expires{hint}",
@@ -191,11 +172,4 @@ impl Login<'_> {
 
 fn named(server: &IssuedBy) -> String {
     server.server_name().unwrap_or("a server without a name").to_owned()
-}
-
-/// The address of an issuer that is more than a host: a port, or a path for its tenants.
-fn shared_address(issuer: &str) -> Option<String> {
-    let (_, address) = issuer.split_once("://")?;
-    let address = address.trim_end_matches('/');
-    address.contains([':', '/']).then(|| address.to_owned())
 }

@@ -2,7 +2,7 @@
 
 use token_storage::{IssuedBy, TokenData, TokenPath, globus::scopes, oauth::Provider};
 
-use super::{Addresses, Server, ServerArgs, checked};
+use super::{Addresses, Server, ServerArgs};
 use crate::{Exit, Failure, Result, text};
 
 impl ServerArgs {
@@ -51,7 +51,7 @@ impl ServerArgs {
             return Self::of_client(server, theirs);
         }
         let message = format!(
-            "the token was issued by {}, and the options name another server; nothing was sent. Leave out --issuer, \
+            "the token was issued by {}, and the options name another server, so nothing was sent; leave out --issuer, \
              --token-endpoint and TOKEN_STORAGE_ISSUER, or log in again at the other server",
             named(theirs)
         );
@@ -63,18 +63,20 @@ impl ServerArgs {
     fn remembered(&self, theirs: &IssuedBy) -> Result<Server> {
         let addresses = match (&theirs.issuer, &theirs.token_endpoint) {
             (Some(issuer), _) => Addresses::of_issuer("the issuer that the record names", issuer)?,
-            (None, endpoint) => {
-                let endpoint = endpoint.as_deref().unwrap_or_default();
-                let mut provider = checked("the token endpoint that the record names", endpoint)?;
-                provider.revocation_endpoint = recorded(theirs).and_then(|recorded| recorded.revocation_endpoint);
-                Addresses::Known(Box::new(provider))
+            (None, _) => {
+                let unusable = |error| Failure::from(error).at("the token endpoint that the record names");
+                let provider = Provider::of_record(theirs).map_err(unusable)?;
+                // A record that names a server names its issuer or its token endpoint.
+                Addresses::Known(Box::new(
+                    provider.ok_or_else(|| Failure::new(Exit::Usage, unknown(&named(theirs))))?,
+                ))
             }
         };
         let server = self.at(addresses, theirs.client_id.as_deref())?;
         if server.credentials.are_there() && !server.addresses.is_globus() {
             let message = format!(
                 "the record names the server {}, but what a client's secret or key proves is only sent to a server that \
-                 you name; nothing was sent. Say --issuer or --token-endpoint",
+                 you name, so nothing was sent; name it with --issuer or --token-endpoint",
                 named(theirs)
             );
             return Err(Failure::new(Exit::Usage, message));
@@ -95,8 +97,11 @@ impl ServerArgs {
             }
             return Ok(server);
         }
-        let message = "the token was issued to another client than --client-id or TOKEN_STORAGE_CLIENT_ID says; nothing \
-                       was sent. Leave it out, or log in again as this client";
+        let message = format!(
+            "the token was issued by {} to another client than --client-id or TOKEN_STORAGE_CLIENT_ID says, so nothing was \
+             sent; leave it out, or log in again as this client",
+            named(theirs)
+        );
         Err(Failure::new(Exit::Usage, message))
     }
 }

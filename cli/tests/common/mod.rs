@@ -115,7 +115,7 @@ impl Cli {
 }
 
 /// A planted secret, or a token as the test server makes them: a prefix and 32 hexadecimal digits.
-fn has_secret(text: &str) -> bool {
+pub(crate) fn has_secret(text: &str) -> bool {
     let digits = |rest: &str| rest.bytes().take_while(u8::is_ascii_hexdigit).count();
     let has = |prefix| text.split(prefix).skip(1).any(|rest| digits(rest) >= 32);
     text.contains(CANARY) || ["at-", "rt-"].into_iter().any(has)

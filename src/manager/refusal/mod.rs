@@ -3,6 +3,8 @@
 mod table;
 mod words;
 
+use super::Advice;
+
 use self::{
     table::{Row, Says, TABLE},
     words::{Words, words},
@@ -27,19 +29,25 @@ pub(super) enum Meaning {
 }
 
 impl Meaning {
-    /// After the server's name: what it does, and what to do. `said` is the server's own word for it.
+    /// After the server's name: what it does. `said` is the server's own word for it.
     pub(super) fn told(self, said: &str) -> String {
         match self {
             Self::TokenDead => format!("refuses the token ({said})"),
             Self::NeedsPerson => format!("wants the person to log in anew ({said})"),
-            Self::Either => format!(
-                "refuses the token or the request ({said}); if logging in again does not help, check client id, secret and scopes"
-            ),
-            Self::Client => {
-                format!("rejects this client or its request ({said}); check client id, secret and scopes")
-            }
+            Self::Either => format!("refuses the token or the request ({said})"),
+            Self::Client => format!("rejects this client or its request ({said})"),
             Self::Later => format!("cannot answer now ({said})"),
             Self::Unsupported => format!("does not do this ({said})"),
+        }
+    }
+
+    pub(super) fn advice(self) -> Option<Advice> {
+        match self {
+            Self::TokenDead | Self::NeedsPerson => Some(Advice::LogInAgain),
+            Self::Either => Some(Advice::LogInAgainOrCheckClient),
+            Self::Client => Some(Advice::CheckClient),
+            Self::Later => Some(Advice::TryAgainLater),
+            Self::Unsupported => None,
         }
     }
 }

@@ -168,7 +168,8 @@ fn made(request: &HttpRequest) -> Result<Request<Full<Bytes>>, EndpointError> {
         builder = builder.header(name, value.expose());
     }
     let body = Bytes::copy_from_slice(request.body().expose().as_bytes());
-    let unusable = |_| EndpointError::transient("the request could not be made; check the server's address").not_done();
+    let unusable =
+        |_| EndpointError::transient("no request could be made of its address, so nothing was sent").not_done();
     builder.body(Full::new(body)).map_err(unusable)
 }
 

@@ -23,6 +23,10 @@ fn known(error: &(dyn Error + 'static)) -> Option<ConnectionProblem> {
     if let Some(error) = error.downcast_ref::<rustls::Error>() {
         return Some(tls(error));
     }
+    // What no host can be called.
+    if error.is::<rustls::pki_types::InvalidDnsNameError>() {
+        return Some(ConnectionProblem::UnknownName);
+    }
     if let Some(error) = error.downcast_ref::<io::Error>() {
         // What it wraps is not among its sources, and may itself be one of these.
         if let Some(inner) = error.get_ref() {

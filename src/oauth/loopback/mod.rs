@@ -8,7 +8,6 @@ use std::{fmt, time::Duration};
 
 use token_storage_core::Secret;
 use tokio::{sync::oneshot, time::timeout};
-use url::Url;
 
 use self::{
     address::LoopbackAddress,
@@ -40,7 +39,7 @@ impl OAuthClient {
     /// # use token_storage::{TokenResponse, oauth::{LoginError, LoginOptions, OAuthClient}};
     /// # async fn example(client: OAuthClient, open: fn(&str)) -> Result<TokenResponse, LoginError> {
     /// let login = client.begin_loopback_login(&LoginOptions::new("openid"), OAuthClient::LOOPBACK)?;
-    /// open(login.url().as_str());
+    /// open(login.url());
     /// login.finish(Duration::from_secs(300)).await
     /// # }
     /// ```
@@ -73,7 +72,7 @@ impl OAuthClient {
 
 impl LoopbackLogin {
     /// Where the browser has to go.
-    pub fn url(&self) -> &Url {
+    pub fn url(&self) -> &str {
         self.login.url()
     }
 
@@ -82,7 +81,8 @@ impl LoopbackLogin {
     /// stored. Can be dropped and called again.
     pub async fn wait(&mut self, patience: Duration) {
         if self.waited.is_none() {
-            self.waited = Some(arrived(&mut self.code, patience).await);
+            let server = &self.login.expected.server;
+            self.waited = Some(arrived(server, &mut self.code, patience).await);
         }
     }
 
@@ -113,7 +113,7 @@ impl LoopbackLogin {
     {
         let code = match self.waited.take() {
             Some(code) => code,
-            None => arrived(&mut self.code, patience).await,
+            None => arrived(&self.login.expected.server, &mut self.code, patience).await,
         };
         let Self { login, listening, .. } = self;
         let outcome = async { keep(login.redeem(&code?).await?).await };
@@ -134,6 +134,7 @@ impl LoopbackLogin {
 }
 
 async fn arrived(
+    server: &str,
     code: &mut oneshot::Receiver<Result<Secret, LoginError>>,
     patience: Duration,
 ) -> Result<Secret, LoginError> {
@@ -141,12 +142,9 @@ async fn arrived(
         Ok(Ok(code)) => code,
         Ok(Err(_)) => Err(LoginError::new(
             LoginErrorKind::Local,
-            "the port of the login was closed",
+            "the port of the login was closed; start again",
         )),
-        Err(_) => Err(LoginError::new(
-            LoginErrorKind::TimedOut,
-            "nobody finished the login in time; start again",
-        )),
+        Err(_) => Err(LoginError::late(server, "finished")),
     }
 }
 

@@ -183,6 +183,7 @@ mod tests {
         let waiting = Waiting {
             path: "/".into(),
             expected: Expected {
+                server: "a.example".into(),
                 state: Secret::from("state"),
                 issuer: None,
                 issuer_required: false,
