@@ -16,8 +16,9 @@ use crate::warnings::Warnings;
 ///
 /// SQLite itself never looks: a connection goes on with the old file. Within one file nothing depends on this time; it
 /// bounds only how long another file at the same path can go unnoticed. Our own writers, when they put a new database in
-/// the place of a damaged one, wait longer than this before they acknowledge their first write.
-pub(crate) const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// the place of a damaged one, wait longer than this before they acknowledge their first write. A fuzzer, most of whose
+/// files are damaged, would do nothing but wait.
+pub(crate) const LOOK_EVERY: Duration = Duration::from_millis(if cfg!(fuzzing) { 0 } else { 100 });
 
 /// A path, and which of the files that it has named is the current one.
 pub(crate) struct Place {
