@@ -27,7 +27,7 @@ for file in fuzz/targets/*.rs; do
     esac
     # Files take far longer than texts.
     case $target in
-        sqlite_file) count=$((runs / 100)) ;;
+        sqlite_file) count=$((runs / 20)) ;;
         *_file | *_row | *_item) count=$((runs / 10)) ;;
         *) count=$runs ;;
     esac
