@@ -13,6 +13,7 @@ mod globus;
 mod hostile;
 mod id_token;
 mod loopback;
+mod moved;
 mod parameters;
 mod refusals;
 mod renewed;
