@@ -14,7 +14,10 @@ use self::credentials::{CredentialArgs, Credentials};
 use crate::{Exit, Failure, Result, interrupt};
 
 mod credentials;
+mod each;
 mod stored;
+
+pub(crate) use self::each::EachServer;
 
 /// The public client that the Globus documentation shows in its examples.
 const TUTORIAL_CLIENT: &str = "61338d24-54d5-408f-a10d-66c06b59f6d2";

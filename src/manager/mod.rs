@@ -60,7 +60,7 @@ pub use endpoint::{RefreshRequest, RevokeRequest, TokenEndpoint, TokenKind};
 pub use error::{ManagerError, ManagerErrorKind, ReauthReason};
 pub use event::{Event, OddAnswer};
 pub use login::{InTheWay, StoredLogin};
-pub use logout::Logout;
+pub use logout::{LoggedOut, Logout, LogoutOf};
 #[cfg(feature = "oauth")]
 pub(crate) use quote::clean;
 pub use remembered::{RefreshStatus, refresh_status};
@@ -240,13 +240,20 @@ impl<S: TokenStorage + 'static> TokenManager<S> {
         Ok(ours.default_name())
     }
 
-    /// Logs out of every record of these keys, each as [`logout`](Self::logout) does, and goes on after a failure.
-    pub async fn logout_all(&self, keys: &[TokenKey], mode: Logout) -> Vec<(TokenKey, Result<bool, ManagerError>)> {
+    /// Logs out of several records, each as [`logout`](Self::logout) does, and goes on after a failure.
+    ///
+    /// # Errors
+    /// - [`ManagerErrorKind::Storage`] and [`ManagerErrorKind::Busy`] if it cannot be found out which these are; of a namespace
+    ///   also if the storage cannot list. What became of each is in the result.
+    pub async fn logout_all(&self, of: LogoutOf<'_>, mode: Logout) -> Result<LoggedOut, ManagerError> {
+        let found = logout::keys(&self.0, of).await;
+        let (keys, unnameable) = found.map_err(|error| error.doing(Action::LogOut))?;
         let mut ended = Vec::new();
         for key in keys {
-            ended.push((key.clone(), self.logout(key, mode).await));
+            let outcome = self.logout(&key, mode).await;
+            ended.push((key, outcome));
         }
-        ended
+        Ok(LoggedOut { ended, unnameable })
     }
 
     /// The keys of all records that came with the same login as this one, itself first: a login at Globus brings several,

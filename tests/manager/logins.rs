@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use serde_json::json;
 use token_storage::{
-    IssuedBy, MemoryStorage, Precondition, TokenData, TokenKey, TokenResponse, TokenStorage, async_trait,
+    IssuedBy, MemoryStorage, Precondition, TokenData, TokenKey, TokenResponse, TokenStorage, TokenStorageExt as _,
+    async_trait,
     manager::{
-        EndpointError, InTheWay, Logout, ManagerErrorKind, RefreshRequest, RevokeRequest, TokenEndpoint, TokenManager,
+        EndpointError, InTheWay, Logout, LogoutOf, ManagerErrorKind, RefreshRequest, RevokeRequest, TokenEndpoint,
+        TokenManager,
     },
 };
 use token_storage_conformance::auth_server::Endpoint;
@@ -149,11 +151,53 @@ async fn all_of_a_login_is_ended_and_nothing_else() {
     );
     let keys = manager.login_keys(&y).await.unwrap();
     assert_eq!(keys, [y.clone(), x.clone()]);
-    for (key, ended) in manager.logout_all(&keys, Logout::Revoke).await {
+    let ended = manager.logout_all(LogoutOf::Login(&y), Logout::Revoke).await.unwrap();
+    for (key, ended) in ended.ended {
         assert!(ended.unwrap(), "{key}");
     }
     assert_eq!(storage.get(&x).await.unwrap(), None);
     assert!(storage.get(&z).await.unwrap().is_some());
+}
+
+/// Each server is asked about its own; what it does not end stays, and is told with its name.
+#[tokio::test]
+async fn all_of_a_namespace_is_ended_but_what_cannot_be_revoked() {
+    let storage = MemoryStorage::new();
+    let manager = manager(&storage, A, "id");
+    manager
+        .store_login("DEFAULT", &login(A, "id", &["x", "y"]))
+        .await
+        .unwrap();
+    let theirs = login(B, "id", &["z"]);
+    storage.store_response("DEFAULT", &theirs).await.unwrap();
+    storage
+        .store_response("another", &login(A, "id", &["x"]))
+        .await
+        .unwrap();
+    let ended = manager
+        .logout_all(LogoutOf::Namespace("DEFAULT"), Logout::Revoke)
+        .await
+        .unwrap();
+    assert_eq!((ended.ended.len(), ended.unnameable), (3, 0));
+    for (key, ended) in ended.ended {
+        match ended {
+            Ok(ended) => assert!(ended && key.resource_server() != "z"),
+            Err(error) => {
+                assert_eq!(
+                    (error.kind(), key.resource_server()),
+                    (ManagerErrorKind::NotRevoked, "z")
+                );
+                assert!(error.to_string().contains(B), "{error}");
+            }
+        }
+        let left = storage.get(&key).await.unwrap();
+        assert_eq!(left.is_some(), key.resource_server() == "z");
+    }
+    assert!(storage.get(&TokenKey::new("another", "x")).await.unwrap().is_some());
+    let removed = manager
+        .logout_all(LogoutOf::Namespace("DEFAULT"), Logout::RemoveOnly)
+        .await;
+    assert_eq!(removed.unwrap().ended.len(), 1);
 }
 
 /// RFC 7009 section 2.1: the refresh token is what lives on.

@@ -1,7 +1,7 @@
 use serde_json::json;
 use token_storage::{
-    EnumerateExt as _, Error, ErrorKind, Precondition, TokenKey, TokenStorage,
-    manager::{Logout, ManagerError},
+    Error, ErrorKind, Precondition, TokenKey, TokenStorage,
+    manager::{Logout, LogoutOf, ManagerError, TokenManager},
 };
 
 use super::{get::not_found, remove};
@@ -9,7 +9,7 @@ use crate::{
     Context, Exit, Failure, Result,
     manager::{MARGIN, Session, Tokens},
     output::print_done,
-    server::ServerArgs,
+    server::{EachServer, ServerArgs},
     text, voice,
 };
 
@@ -53,28 +53,38 @@ async fn one(tokens: &Tokens, args: &Args, resource_server: &str, context: &Cont
     report(&[key], context)
 }
 
-/// Goes on after a failure, and ends with the first.
+/// Goes on after a failure, and ends with the first. Each token is revoked at the server that it came from.
 async fn all(tokens: &Tokens, args: &Args, context: &Context) -> Result<()> {
     let storage = tokens.storage();
-    let enumerate = storage.enumerate().ok_or_else(|| cannot_find_all(storage))?;
-    let page = enumerate.all_keys(&context.namespace).await?;
-    if page.unnameable > 0 {
-        let count = page.unnameable;
+    if storage.enumerate().is_none() {
+        return Err(cannot_find_all(storage));
+    }
+    let mut builder = TokenManager::builder(storage.clone(), EachServer::new(&args.server));
+    if let Some(timeout) = context.timeout {
+        builder = builder.request_timeout(timeout);
+    }
+    let ended = builder
+        .build()?
+        .logout_all(LogoutOf::Namespace(&context.namespace), args.mode())
+        .await
+        .map_err(|error| Failure::of_manager(&error, context))?;
+    if ended.unnameable > 0 {
+        let count = ended.unnameable;
         voice::note(&format!(
             "{count} more records have keys that are not valid Unicode; they cannot be named and are still there"
         ));
     }
-    if page.items.is_empty() {
+    if ended.ended.is_empty() {
         let namespace = text::mention(&context.namespace);
         voice::note(&format!("there are no tokens in namespace {namespace}"));
     }
     let (mut done, mut failures) = (Vec::new(), Vec::new());
-    for key in page.items {
-        match end(tokens, args, &key, context).await {
+    for (key, outcome) in ended.ended {
+        match outcome {
             Ok(true) => done.push(key),
             // Somebody else has removed it since.
             Ok(false) => {}
-            Err(failure) => failures.push(failure),
+            Err(error) => failures.push(explained(&error, context)),
         }
     }
     report(&done, context)?;
@@ -88,22 +98,32 @@ async fn all(tokens: &Tokens, args: &Args, context: &Context) -> Result<()> {
     Err(first)
 }
 
-/// Whether there was a token. Each is revoked at the server that it came from.
+/// Whether there was a token.
 async fn end(tokens: &Tokens, args: &Args, key: &TokenKey, context: &Context) -> Result<bool> {
     if args.local_only {
         return Ok(tokens.storage().remove(key, Precondition::None).await?);
     }
     let session = Session::on(tokens.clone(), &args.server, key.resource_server(), MARGIN, context).await?;
     let ended = async { Ok(session.manager.logout(key, Logout::Revoke).await) };
-    let explained = |error: ManagerError| {
-        let failure = Failure::of_manager(&error, context);
-        // What is damaged cannot be read, and so not be revoked.
-        match error.storage().map(Error::kind) {
-            Some(ErrorKind::Corrupt) => failure.with_advice("--local-only removes it all the same"),
-            _ => failure,
+    session.within(ended).await?.map_err(|error| explained(&error, context))
+}
+
+fn explained(error: &ManagerError, context: &Context) -> Failure {
+    let failure = Failure::of_manager(error, context);
+    // What is damaged cannot be read, and so not be revoked.
+    match error.storage().map(Error::kind) {
+        Some(ErrorKind::Corrupt) => failure.with_advice("--local-only removes it all the same"),
+        _ => failure,
+    }
+}
+
+impl Args {
+    fn mode(&self) -> Logout {
+        match self.local_only {
+            true => Logout::RemoveOnly,
+            false => Logout::Revoke,
         }
-    };
-    session.within(ended).await?.map_err(explained)
+    }
 }
 
 fn report(keys: &[TokenKey], context: &Context) -> Result<()> {
