@@ -1,6 +1,32 @@
 //! Ctrl-C and its like wait until new tokens are stored: by then a refresh has spent the old refresh token, and dying in
 //! between would log the user out; a login has made the server issue tokens that nobody would know of. A second one is
-//! obeyed at once.
+//! obeyed at once. While the command only waits, for a person or for another process, the first ends it, and it says what it
+//! waited for and that nothing was stored.
+
+/// What must not be broken off.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sent {
+    /// A refresh token, or the credentials of a client.
+    Refresh,
+    /// A code, or what stands for one.
+    Login,
+}
+
+impl Sent {
+    #[cfg(unix)]
+    fn why(self) -> &'static str {
+        match self {
+            Self::Refresh => {
+                "interrupted: waiting until the server has answered and the new tokens are stored, because the old ones are \
+                 spent by now; once more ends the command at once"
+            }
+            Self::Login => {
+                "interrupted: the login is on its way to the server; waiting until it has answered and the tokens are \
+                 stored, so that none stays behind there; once more ends the command at once"
+            }
+        }
+    }
+}
 
 #[cfg(unix)]
 mod signals {
@@ -9,7 +35,7 @@ mod signals {
         io::Read as _,
         os::unix::net::UnixStream,
         sync::{
-            Arc, OnceLock,
+            Arc, Mutex, OnceLock, PoisonError,
             atomic::{AtomicBool, AtomicUsize, Ordering},
         },
         thread,
@@ -20,7 +46,20 @@ mod signals {
         flag, low_level,
     };
 
+    use super::Sent;
     use crate::voice;
+
+    /// What the command is at.
+    #[derive(Clone, Copy, Default)]
+    enum Phase {
+        /// Signals have their usual effect.
+        #[default]
+        Free,
+        /// It waits for this, and nothing is lost if it ends.
+        Waiting(&'static str),
+        /// Something is under way that must not be broken off.
+        Held(Sent),
+    }
 
     #[derive(Default)]
     struct Signals {
@@ -28,8 +67,7 @@ mod signals {
         effective: Arc<AtomicBool>,
         /// The signal that came while it had not, or 0.
         pending: Arc<AtomicUsize>,
-        /// Whether something is under way that must not be broken off.
-        held: Arc<AtomicBool>,
+        phase: Arc<Mutex<Phase>>,
     }
 
     static SIGNALS: OnceLock<Signals> = OnceLock::new();
@@ -57,21 +95,32 @@ mod signals {
             signals
         }
 
-        /// Says why a signal has no effect yet, in a thread: a signal handler may not.
+        /// Says what a signal breaks off, or why it has no effect yet, in a thread: a signal handler may not.
         fn explain(&self) -> Option<UnixStream> {
             let (mut reader, writer) = UnixStream::pair().ok()?;
-            let held = self.held.clone();
+            let (phase, pending) = (self.phase.clone(), self.pending.clone());
             thread::spawn(move || {
                 while reader.read_exact(&mut [0]).is_ok() {
-                    if held.load(Ordering::SeqCst) {
-                        voice::note(
-                            "interrupted: waiting until the server has answered and the new tokens are stored, because \
-                             the old ones are spent by now; once more ends the command at once",
-                        );
+                    // Held meanwhile, so that what is said is so.
+                    let phase = phase.lock().unwrap_or_else(PoisonError::into_inner);
+                    match *phase {
+                        Phase::Free => {}
+                        Phase::Held(sent) => voice::note(sent.why()),
+                        Phase::Waiting(what) => {
+                            voice::note(&format!("interrupted while waiting for {what}; nothing was stored"));
+                            obey(&pending);
+                        }
                     }
                 }
             });
             Some(writer)
+        }
+
+        fn set(&self, phase: Phase) {
+            let usual = matches!(phase, Phase::Free);
+            let mut now = self.phase.lock().unwrap_or_else(PoisonError::into_inner);
+            *now = phase;
+            self.effective.store(usual, Ordering::SeqCst);
         }
     }
 
@@ -83,11 +132,23 @@ mod signals {
             .unwrap_or_default()
     }
 
+    /// Ends as the signal does that is pending, if one is.
+    fn obey(pending: &AtomicUsize) {
+        let pending = pending.load(Ordering::SeqCst);
+        if let Some(signal) = i32::try_from(pending).ok().filter(|signal| *signal != 0) {
+            // Does not come back.
+            let _ = low_level::emulate_default_handler(signal);
+        }
+    }
+
     /// From here on signals wait.
-    pub(crate) fn hold() {
-        let signals = SIGNALS.get_or_init(Signals::install);
-        signals.effective.store(false, Ordering::SeqCst);
-        signals.held.store(true, Ordering::SeqCst);
+    pub(crate) fn hold(sent: Sent) {
+        SIGNALS.get_or_init(Signals::install).set(Phase::Held(sent));
+    }
+
+    /// From here on, until something is sent or [`release`], a signal ends the command with a word about what it waited for.
+    pub(crate) fn wait_for(what: &'static str) {
+        SIGNALS.get_or_init(Signals::install).set(Phase::Waiting(what));
     }
 
     /// Signals have their usual effect again, those that waited too.
@@ -95,26 +156,27 @@ mod signals {
         let Some(signals) = SIGNALS.get() else {
             return;
         };
-        signals.held.store(false, Ordering::SeqCst);
-        signals.effective.store(true, Ordering::SeqCst);
-        let pending = signals.pending.load(Ordering::SeqCst);
-        if let Some(signal) = i32::try_from(pending).ok().filter(|signal| *signal != 0) {
+        signals.set(Phase::Free);
+        if signals.pending.load(Ordering::SeqCst) != 0 {
             voice::note(match stored {
                 true => "interrupted: what the server answered is stored",
                 false => "interrupted: nothing new is stored",
             });
-            // Does not come back.
-            let _ = low_level::emulate_default_handler(signal);
+            obey(&signals.pending);
         }
     }
 }
 
 #[cfg(unix)]
-pub(crate) use signals::{hold, release};
+pub(crate) use signals::{hold, release, wait_for};
 
 /// Not done here.
 #[cfg(not(unix))]
-pub(crate) fn hold() {}
+pub(crate) fn hold(_: Sent) {}
+
+/// Not done here.
+#[cfg(not(unix))]
+pub(crate) fn wait_for(_: &'static str) {}
 
 /// Not done here.
 #[cfg(not(unix))]

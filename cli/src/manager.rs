@@ -1,6 +1,6 @@
 //! The token manager as the commands use it, and what its errors mean for an exit code.
 
-use std::{sync::Arc, time::Duration};
+use std::{io::IsTerminal as _, sync::Arc, time::Duration};
 
 use token_storage::{
     IssuedBy, Namespaced, Secret, TokenData, TokenKey, TokenStorage,
@@ -264,6 +264,8 @@ fn not_served(error: &LoginError, url: &str, again: &str) -> Failure {
     Failure::new(exit, message)
 }
 
+const OTHER: &str = "another process that is refreshing this token";
+
 /// Tells what people should know and the command's own result does not say.
 fn tell(event: &Event, context: &Context, endpoint: Option<&Endpoint>) {
     let server = || {
@@ -272,6 +274,15 @@ fn tell(event: &Event, context: &Context, endpoint: Option<&Endpoint>) {
         name.unwrap_or("the authorization server").to_owned()
     };
     let warning = match event {
+        // Until the other has ended, or something is sent after all.
+        Event::Waiting(_) => {
+            interrupt::wait_for(OTHER);
+            // In a script it is nothing special.
+            if std::io::stderr().is_terminal() {
+                note(&format!("waiting for {OTHER}"));
+            }
+            return;
+        }
         Event::ServedAnyway(_, error) => {
             format!(
                 "this token is still good, but refreshing it failed: {}",

@@ -11,7 +11,10 @@ use token_storage::{
 use tokio::sync::OnceCell;
 
 use self::credentials::{CredentialArgs, Credentials};
-use crate::{Exit, Failure, Result, interrupt};
+use crate::{
+    Exit, Failure, Result,
+    interrupt::{self, Sent},
+};
 
 mod credentials;
 mod each;
@@ -298,7 +301,7 @@ impl Endpoint {
 impl TokenEndpoint for Endpoint {
     async fn refresh(&self, request: RefreshRequest<'_>) -> Result<TokenResponse, EndpointError> {
         let client = self.ready().await?;
-        interrupt::hold();
+        interrupt::hold(Sent::Refresh);
         client.refresh(request).await
     }
 

@@ -384,29 +384,122 @@ fn interrupted_at(gate: &Gate, mut session: PtySession) {
     let (said, status) = rest(session);
     let interrupted = matches!(status, WaitStatus::Signaled(_, Signal::SIGINT, _));
     assert!(interrupted, "{status:?}: {said}");
+    assert!(
+        said.contains("interrupted: the login is on its way to the server"),
+        "{said}"
+    );
+    assert!(
+        said.contains("interrupted: what the server answered is stored"),
+        "{said}"
+    );
 }
 
 #[test]
 fn interrupted_it_ends_at_once() {
     let world = new("json");
     let browser = with_browser(globus(&world, &["login"]));
-    for (command, waits_at) in [
-        (globus(&world, &["login", "--no-browser"]), "Code here: "),
-        (browser, "http"),
-        (elsewhere(&world, &["login", "--device"]), "Waiting"),
+    for (command, waits_at, waits_for) in [
+        (
+            globus(&world, &["login", "--no-browser"]),
+            "Code here: ",
+            "to be pasted",
+        ),
+        (browser, "again with --no-browser:", "the browser to come back"),
+        (elsewhere(&world, &["login", "--device"]), "Waiting", "the other device"),
     ] {
         let mut session = in_terminal(command);
         session.exp_string(waits_at).unwrap();
         session.send_control('c').unwrap();
-        session.exp_eof().unwrap();
-        let status = session.process().wait().unwrap();
+        let (told, status) = rest(session);
         assert!(
             matches!(status, WaitStatus::Signaled(_, Signal::SIGINT, _)),
             "{status:?}"
         );
+        assert!(
+            told.contains("interrupted while waiting for") && told.contains(waits_for),
+            "{told}"
+        );
+        assert!(told.contains("nothing was stored"), "{told}");
     }
     assert_eq!(world.server.count(Endpoint::Token), 0);
     assert_nothing_stored(&world);
+}
+
+/// One process refreshes, and its answer is held; the other waits for it.
+#[test]
+fn interrupted_while_another_process_refreshes_it_says_so() {
+    let world = World::expired("sqlite");
+    let gate = Gate::new();
+    world.server.script(Endpoint::Token, Fault::GateAfter(gate.clone()));
+    let holder = world.spawn(&["access-token", GROUPS]);
+    arrived(&gate);
+    let mut session = in_terminal(world.command(&["access-token", GROUPS]));
+    session.exp_string("waiting for another process").unwrap();
+    session.send_control('c').unwrap();
+    let (told, status) = rest(session);
+    assert!(
+        matches!(status, WaitStatus::Signaled(_, Signal::SIGINT, _)),
+        "{status:?}"
+    );
+    assert!(
+        told.contains("interrupted while waiting for another process") && told.contains("nothing was stored"),
+        "{told}"
+    );
+    gate.open();
+    Ran::of(holder.wait_with_output().unwrap()).succeeded();
+    assert_eq!(world.server.refresh_requests(), 1, "the other one is not disturbed");
+}
+
+/// Whatever is said: prompts, notes, warnings, interruptions, errors.
+#[test]
+fn with_json_each_line_on_standard_error_is_json() {
+    let world = new("json");
+    let is_json = |said: &str| {
+        for line in said.lines().filter(|line| !line.trim().is_empty()) {
+            let value: Result<serde_json::Value, _> = serde_json::from_str(line.trim());
+            assert!(value.is_ok_and(|value| value.is_object()), "{line:?} in {said}");
+        }
+    };
+    // A file that is open to others is warned of.
+    std::fs::write(world.cli.file(), "").unwrap();
+    std::fs::set_permissions(world.cli.file(), std::os::unix::fs::PermissionsExt::from_mode(0o644)).unwrap();
+    for (command, waits_for) in [
+        (with_browser(globus(&world, &["login", "--json"])), "the browser"),
+        (globus(&world, &["login", "--json", "--no-browser"]), "pasted"),
+        (elsewhere(&world, &["login", "--json", "--device"]), "the other device"),
+    ] {
+        let mut session = in_terminal(command);
+        let prompt = match waits_for {
+            "pasted" => "Authorization Code here",
+            "the browser" => "http",
+            _ => "Waiting until",
+        };
+        let (before, found) = session.exp_regex(&format!("{prompt}[^\r]*")).unwrap();
+        session.send_control('c').unwrap();
+        let (after, _) = rest(session);
+        let said = format!("{before}{found}{after}").replace("^C", "");
+        is_json(&said);
+        assert!(
+            said.contains("interrupted while waiting for") && said.contains(waits_for),
+            "{said}"
+        );
+    }
+    let gate = Gate::new();
+    world.server.script(Endpoint::Token, Fault::GateAfter(gate.clone()));
+    let (mut child, stderr, address) = waiting(with_browser(globus(&world, &["login", "--json"])));
+    let back = world.server.decide(&address, true);
+    let browser = std::thread::spawn(move || visit(&back));
+    arrived(&gate);
+    let mut kill = Command::new("kill");
+    kill.args(["-INT", &child.id().to_string()]).status().unwrap();
+    gate.open();
+    browser.join().unwrap();
+    child.wait().unwrap();
+    let ran = ended(child, stderr);
+    is_json(&ran.stderr);
+    assert!(ran.stderr.contains("what the server answered is stored"), "{ran:?}");
+    let failed = run(globus(&world, &["login", "--json", "--client-credentials"])).ended(2);
+    is_json(&failed.stderr);
 }
 
 #[test]

@@ -24,7 +24,8 @@ pub(crate) use self::{
     terminal::is_attended,
 };
 use crate::{
-    Exit, Failure, Result, interrupt,
+    Exit, Failure, Result,
+    interrupt::{self, Sent},
     manager::{Session, out_of_time},
     text,
     voice::note,
@@ -72,6 +73,10 @@ fn no_credentials(session: &Session<'_>) -> Failure {
     }
 }
 
+const BROWSER: &str = "the browser to come back, so nobody is logged in";
+const PASTED: &str = "what was to be pasted, so nobody is logged in";
+const DEVICE: &str = "the login on the other device, so nobody is logged in";
+
 struct Login<'a> {
     client: &'a OAuthClient,
     session: &'a Session<'a>,
@@ -88,6 +93,7 @@ impl Login<'_> {
         }
         let redirect = self.ask.redirect_uri.as_deref().unwrap_or(OAuthClient::LOOPBACK);
         let mut login = self.client.begin_loopback_login(&self.ask.options, redirect)?;
+        interrupt::wait_for(BROWSER);
         say("Opening your browser. If it does not come up, visit this address in a browser of this machine, or start");
         say("again with --no-browser:");
         say(&format!("\n{}\n", login.url()));
@@ -97,7 +103,7 @@ impl Login<'_> {
             return self.without_browser(login).await;
         }
         login.wait(self.ask.patience).await;
-        interrupt::hold();
+        interrupt::hold(Sent::Login);
         login
             .finish_and(self.ask.patience, |response| self.keep(response))
             .await
@@ -124,6 +130,7 @@ impl Login<'_> {
             // The address is on the screen, whatever becomes of it.
             let _ = tokio::time::timeout(BROWSER_STARTS, browser::open(login.url())).await;
         }
+        interrupt::wait_for(PASTED);
         let code = read_line("Enter the resulting Authorization Code here: ", self.ask.patience).await?;
         self.finish(login, &code).await
     }
@@ -132,6 +139,7 @@ impl Login<'_> {
         announce(self.ask.greeting(), login.url());
         say("In the end the browser is sent to an address of its own machine, http://127.0.0.1 or the like, that it");
         say("cannot open. That is expected: copy it from the address bar.");
+        interrupt::wait_for(PASTED);
         let address = read_line("Enter the resulting address here: ", self.ask.patience).await?;
         self.finish(login, &address).await
     }
@@ -145,21 +153,24 @@ impl Login<'_> {
         if let Some(complete) = login.verification_uri_complete() {
             say(&format!("\nOr visit {complete}"));
         }
+        interrupt::wait_for(DEVICE);
         say("\nWaiting until you have done so ...");
         loop {
             timeout_at(deadline, login.wait())
                 .await
                 .map_err(|_| self.nobody_came())??;
-            interrupt::hold();
+            interrupt::hold(Sent::Login);
             if let Some(response) = login.poll().await? {
                 return self.keep(response).await;
             }
+            // Nothing came of it, so a signal of meanwhile is obeyed.
             interrupt::release(false);
+            interrupt::wait_for(DEVICE);
         }
     }
 
     async fn without_person(&self) -> Result<Vec<StoredResponse>> {
-        interrupt::hold();
+        interrupt::hold(Sent::Login);
         self.keep(self.client.client_credentials_with(&self.ask.options).await?)
             .await
     }
@@ -174,7 +185,7 @@ impl Login<'_> {
     }
 
     async fn finish(&self, login: PendingLogin, pasted: &str) -> Result<Vec<StoredResponse>> {
-        interrupt::hold();
+        interrupt::hold(Sent::Login);
         self.keep(login.finish_with_pasted(pasted).await?).await
     }
 
