@@ -40,6 +40,21 @@ python_env() {
     printf '%s\n' "$folder"
 }
 
+# oidc_provider: prints the folder that has npm's `oidc-provider`; installed once.
+oidc_provider() {
+    local version=9.13.3 folder=$work/foreign-servers
+    # Called in a command substitution, where `set -e` does not hold.
+    need node nodejs >&2 || return
+    need npm npm >&2 || return
+    if [ "$(cat "$folder/version" 2>/dev/null)" != "$version" ]; then
+        rm -rf "$folder"
+        mkdir -p "$folder"
+        npm install --prefix "$folder" --silent --no-audit --no-fund --ignore-scripts "oidc-provider@$version" >&2 || return
+        printf '%s\n' "$version" >"$folder/version"
+    fi
+    printf '%s\n' "$folder"
+}
+
 # Everything is built in one way, that of `cargo test --workspace --all-features`: another choice of packages or features
 # would build the AWS SDK and the rest anew for each check.
 everything=(--locked --workspace --all-features)

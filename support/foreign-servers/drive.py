@@ -1,53 +1,16 @@
 """drive.py COMMAND SERVER...: logs in, refreshes, is refused and logs out at a server that nobody here wrote, with the
 command `token-storage`. Everything is on loopback."""
 
-import http.cookiejar
 import json
 import os
 import re
 import subprocess
 import sys
 import tempfile
-import urllib.error
-import urllib.parse
-import urllib.request
+
+from common import REDIRECT, agree, ask, walk
 
 COMMAND, SERVER = sys.argv[1], sys.argv[2:]
-REDIRECT = "http://127.0.0.1:8400/callback"
-
-
-class Stay(urllib.request.HTTPRedirectHandler):
-    def redirect_request(self, *_):
-        return None
-
-
-def browser():
-    jar = urllib.request.HTTPCookieProcessor(http.cookiejar.CookieJar())
-    return urllib.request.build_opener(urllib.request.ProxyHandler({}), jar, Stay)
-
-
-def ask(url, data=None):
-    try:
-        with browser().open(url, data and urllib.parse.urlencode(data).encode()) as answer:
-            return answer.status, answer.read().decode()
-    except urllib.error.HTTPError as refusal:
-        return refusal.code, refusal.read().decode()
-
-
-def agree(url):
-    """Follows the pages until the browser is sent to the command's address."""
-    pages = browser()
-    for _ in range(20):
-        if url.startswith(REDIRECT):
-            return url
-        try:
-            answer = pages.open(url)
-            raise SystemExit(f"no redirect at {url.split('?')[0]}: {answer.status}")
-        except urllib.error.HTTPError as answer:
-            if answer.code not in (302, 303):
-                raise SystemExit(f"{url.split('?')[0]}: {answer.code} {answer.read()[:500]}")
-            url = urllib.parse.urljoin(url, answer.headers["location"])
-    raise SystemExit("too many redirects")
 
 
 class Check:
@@ -100,14 +63,6 @@ class Check:
 
     def refreshes(self):
         return int(ask(f"{self.issuer}/_test/refreshes")[1])
-
-
-def walk(value, visit):
-    if isinstance(value, dict):
-        if "access_token" in value:
-            visit(value)
-        for each in value.values():
-            walk(each, visit)
 
 
 def check(issuer, folder):

@@ -277,7 +277,7 @@ pub(super) const ALL: &[Habits] = &[
         true,
         0,
         PUBLIC,
-        "tokens are bound by DPoP and asked for by PAR: a library for these must send the requests, see [refresh.md](refresh.md)",
+        "tokens are bound by DPoP and asked for by PAR: a library for these must send the requests, see [login.md](login.md#beyond-that)",
     ),
     habits(
         "Spotify",
