@@ -102,7 +102,7 @@ fn meaning_of_text(text: &str) -> Option<Meaning> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{table::Source, *};
 
     fn meaning(body: &str) -> Option<Meaning> {
         read(body.as_bytes()).and_then(|refusal| refusal.meaning)
@@ -111,7 +111,8 @@ mod tests {
     #[test]
     fn every_row_is_reached_and_has_a_source() {
         for row in TABLE {
-            assert!(!row.source.is_empty());
+            let (Source::Standard(source) | Source::Report(source) | Source::Documentation(source)) = row.source;
+            assert!(!source.is_empty());
             let (found, says) = match row.says {
                 Says::Code(code) => (meaning_of_code(code), code),
                 Says::Text(text) => (meaning_of_text(&format!("Oh: {text}.")), text),
@@ -119,6 +120,69 @@ mod tests {
             assert_eq!(says, says.to_ascii_lowercase(), "compared in lower case");
             assert_eq!(found, Some(row.meaning), "another row hides {row:?}");
         }
+    }
+
+    const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/refusals.md");
+    const SWITCH: &str = "TOKEN_STORAGE_WRITE_REFUSALS";
+    const HEAD: &str = "\
+# What servers say instead of a token
+
+RFC 6749 names six error codes; servers have many more, and some have none. This is what the library knows, and what each
+spelling is taken for; `EndpointError::from_answer` goes by it. The page is made from the table in the source,
+`src/manager/refusal/table.rs`, by its tests: `TOKEN_STORAGE_WRITE_REFUSALS=1 cargo test --workspace --all-features --lib
+refusal`. The first row that fits counts, codes before texts, and case does not matter.
+
+A *code* is the whole value of a member for codes (`error`, `code`, `errorType`, ...); a number has its member's name before
+it. A *text* is part of a member for people (`message`, `error_description`, ...).
+
+How far a source can be checked:
+
+- *standard*: the section of a public standard.
+- *report*: a public thread or program that shows the answer itself, `owner/repository#number`.
+- *documentation, not re-read*: the title of a provider's page. The row was written from what is known of that page, which was
+  not read again for it; take it for a good guess.
+
+An unknown spelling costs no login: it is asked again later, and only after five in a row a new login is needed.
+
+| says | as | taken for | source | kind of source |
+|---|---|---|---|---|
+";
+
+    /// The page is what the table says, or is made so.
+    #[test]
+    fn the_page_has_every_row() {
+        use std::fmt::Write as _;
+
+        let mut page = HEAD.to_owned();
+        for row in TABLE {
+            let (kind, says) = match row.says {
+                Says::Code(code) => ("code", code),
+                Says::Text(text) => ("text", text),
+            };
+            let meaning = match row.meaning {
+                Meaning::TokenDead => "the token or code is dead",
+                Meaning::NeedsPerson => "a person is needed",
+                Meaning::Either => "the token or the request",
+                Meaning::Client => "the client or its request",
+                Meaning::Later => "later it may work",
+                Meaning::Unsupported => "not supported",
+            };
+            let (source, checked) = match row.source {
+                Source::Standard(source) => (source, "standard"),
+                Source::Report(source) => (source, "report"),
+                Source::Documentation(source) => (source, "documentation, not re-read"),
+            };
+            let _ = writeln!(page, "| `{says}` | {kind} | {meaning} | {source} | {checked} |");
+        }
+        if std::env::var_os(SWITCH).is_some() {
+            std::fs::write(PAGE, page).unwrap();
+            return;
+        }
+        let written = std::fs::read_to_string(PAGE).unwrap_or_default();
+        assert!(
+            page == written,
+            "docs/refusals.md is not up to date; {SWITCH}=1 writes it"
+        );
     }
 
     #[test]

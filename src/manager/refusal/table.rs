@@ -1,8 +1,9 @@
 //! What servers say instead of a token, as data. RFC 6749 names six codes; the world has many more. Each row says where the
 //! spelling was found: a standard, a provider's page, or a public report of what it sends.
 //!
-//! To add a server's spelling add a row; nothing else has to change.
+//! To add a server's spelling add a row, and let the tests write `docs/refusals.md` anew; nothing else has to change.
 
+use self::Source::{Documentation, Report, Standard};
 use super::Meaning::{self, Client, Either, Later, NeedsPerson, TokenDead, Unsupported};
 
 /// One spelling.
@@ -12,7 +13,19 @@ pub(super) struct Row {
     pub(super) meaning: Meaning,
     /// Where it was found. For readers and tests.
     #[cfg_attr(not(test), expect(dead_code, reason = "read by people"))]
-    pub(super) source: &'static str,
+    pub(super) source: Source,
+}
+
+/// Where a spelling was found, and how far that can be checked.
+#[derive(Clone, Copy, Debug)]
+#[cfg_attr(not(test), expect(dead_code, reason = "read by people"))]
+pub(super) enum Source {
+    /// The section of a standard.
+    Standard(&'static str),
+    /// A public thread or program in which the answer itself is shown: `owner/repository#number`.
+    Report(&'static str),
+    /// The title of a provider's page. It was not read again since, and pages change.
+    Documentation(&'static str),
 }
 
 /// How it is recognised. Case does not matter.
@@ -25,7 +38,7 @@ pub(super) enum Says {
     Text(&'static str),
 }
 
-const fn code(says: &'static str, meaning: Meaning, source: &'static str) -> Row {
+const fn code(says: &'static str, meaning: Meaning, source: Source) -> Row {
     Row {
         says: Says::Code(says),
         meaning,
@@ -33,7 +46,7 @@ const fn code(says: &'static str, meaning: Meaning, source: &'static str) -> Row
     }
 }
 
-const fn text(says: &'static str, meaning: Meaning, source: &'static str) -> Row {
+const fn text(says: &'static str, meaning: Meaning, source: Source) -> Row {
     Row {
         says: Says::Text(says),
         meaning,
@@ -41,37 +54,41 @@ const fn text(says: &'static str, meaning: Meaning, source: &'static str) -> Row
     }
 }
 
-const RFC_6749: &str = "RFC 6749 section 5.2";
-const RFC_6749_AUTHORIZE: &str = "RFC 6749 section 4.1.2.1";
-const RFC_6750: &str = "RFC 6750 section 3.1";
-const RFC_8628: &str = "RFC 8628 section 3.5";
-const OPENID: &str = "OpenID Connect Core section 3.1.2.6";
-const GITHUB: &str = "GitHub, Troubleshooting OAuth app access token request errors; Refreshing user access tokens";
-const SLACK: &str = "Slack, method oauth.v2.access, errors";
-const TWITCH: &str = "Twitch, Refreshing Access Tokens";
-const FITBIT: &str = "Fitbit Web API, Error Messages";
-const STRAVA: &str = "Strava, Authentication and faults of the API";
-const HUBSPOT: &str = "HubSpot/oauth-quickstart-nodejs and HGData/mk-node-hubspot#64, answers of /oauth/v1/token";
-const WITHINGS: &str = "Withings API, Response status; jaroslawhartman/withings-sync#41";
-const SUPABASE: &str = "Supabase Auth, Error codes";
-const FIREBASE: &str = "Firebase Auth REST API, Exchange a refresh token for an ID token, common error codes";
-const COGNITO: &str = "Amazon Cognito, InitiateAuth, errors and their messages";
-const OPENAI: &str = "openai/codex#24830";
-const META: &str = "Meta, Graph API, Handling Errors";
-const WECHAT: &str = "WeChat Open Platform, Global return codes";
-const X: &str = "plhery/node-twitter-api-v2#496, answers of /2/oauth2/token";
-const ATLASSIAN: &str = "Atlassian, OAuth 2.0 (3LO) apps, refresh token errors";
-const ZOOM: &str = "raycast/extensions#10896, answers of zoom.us/oauth/token";
-const LINKEDIN: &str = "LinkedIn, Authorization Code Flow, API errors";
-const SALESFORCE: &str = "Salesforce, OAuth 2.0 Refresh Token Flow and its error codes";
-const MICROSOFT: &str =
-    "Microsoft identity platform, OAuth 2.0 authorization code flow, error codes for token endpoint errors";
-const GOOGLE: &str = "Google Identity, Using OAuth 2.0, errors";
-const ATPROTO: &str = "AT Protocol, com.atproto.server.refreshSession, errors";
-const AUTH0: &str = "Auth0, Authentication API, standard error responses";
-const OKTA: &str = "Okta, error codes";
-const NOTION: &str = "Notion API, Status codes";
-const DROPBOX: &str = "Dropbox, HTTP API, Errors";
+const RFC_6749: Source = Standard("RFC 6749 section 5.2");
+const RFC_6749_AUTHORIZE: Source = Standard("RFC 6749 section 4.1.2.1");
+const RFC_6750: Source = Standard("RFC 6750 section 3.1");
+const RFC_8628: Source = Standard("RFC 8628 section 3.5");
+const OPENID: Source = Standard("OpenID Connect Core section 3.1.2.6");
+const GITHUB: Source =
+    Documentation("GitHub, Troubleshooting OAuth app access token request errors; Refreshing user access tokens");
+const SLACK: Source = Documentation("Slack, method oauth.v2.access, errors");
+const TWITCH: Source = Documentation("Twitch, Refreshing Access Tokens");
+const FITBIT: Source = Documentation("Fitbit Web API, Error Messages");
+const STRAVA: Source = Documentation("Strava, Authentication and faults of the API");
+const HUBSPOT: Source =
+    Report("HubSpot/oauth-quickstart-nodejs and HGData/mk-node-hubspot#64, answers of /oauth/v1/token");
+const WITHINGS: Source = Report("Withings API, Response status; jaroslawhartman/withings-sync#41");
+const SUPABASE: Source = Documentation("Supabase Auth, Error codes");
+const FIREBASE: Source =
+    Documentation("Firebase Auth REST API, Exchange a refresh token for an ID token, common error codes");
+const COGNITO: Source = Documentation("Amazon Cognito, InitiateAuth, errors and their messages");
+const OPENAI: Source = Report("openai/codex#24830");
+const META: Source = Documentation("Meta, Graph API, Handling Errors");
+const WECHAT: Source = Documentation("WeChat Open Platform, Global return codes");
+const X: Source = Report("plhery/node-twitter-api-v2#496, answers of /2/oauth2/token");
+const ATLASSIAN: Source = Documentation("Atlassian, OAuth 2.0 (3LO) apps, refresh token errors");
+const ZOOM: Source = Report("raycast/extensions#10896, answers of zoom.us/oauth/token");
+const LINKEDIN: Source = Documentation("LinkedIn, Authorization Code Flow, API errors");
+const SALESFORCE: Source = Documentation("Salesforce, OAuth 2.0 Refresh Token Flow and its error codes");
+const MICROSOFT: Source = Documentation(
+    "Microsoft identity platform, OAuth 2.0 authorization code flow, error codes for token endpoint errors",
+);
+const GOOGLE: Source = Documentation("Google Identity, Using OAuth 2.0, errors");
+const ATPROTO: Source = Documentation("AT Protocol, com.atproto.server.refreshSession, errors");
+const AUTH0: Source = Documentation("Auth0, Authentication API, standard error responses");
+const OKTA: Source = Documentation("Okta, error codes");
+const NOTION: Source = Documentation("Notion API, Status codes");
+const DROPBOX: Source = Documentation("Dropbox, HTTP API, Errors");
 
 /// The first row that fits counts; codes before texts.
 pub(super) const TABLE: &[Row] = &[
@@ -98,15 +115,23 @@ pub(super) const TABLE: &[Row] = &[
     code(
         "unmet_authentication_requirements",
         NeedsPerson,
-        "OpenID Connect, Unmet Authentication Requirements",
+        Standard("OpenID Connect, Unmet Authentication Requirements"),
     ),
-    code("insufficient_user_authentication", NeedsPerson, "RFC 9470 section 3"),
-    code("unsupported_token_type", Unsupported, "RFC 7009 section 2.2.1"),
-    code("invalid_target", Client, "RFC 8707 section 2"),
-    code("invalid_authorization_details", Client, "RFC 9396 section 5"),
-    code("invalid_dpop_proof", Client, "RFC 9449 section 5"),
-    code("use_dpop_nonce", Client, "RFC 9449 section 8"),
-    code("invalid_software_statement", Client, "RFC 7591 section 3.2.2"),
+    code(
+        "insufficient_user_authentication",
+        NeedsPerson,
+        Standard("RFC 9470 section 3"),
+    ),
+    code(
+        "unsupported_token_type",
+        Unsupported,
+        Standard("RFC 7009 section 2.2.1"),
+    ),
+    code("invalid_target", Client, Standard("RFC 8707 section 2")),
+    code("invalid_authorization_details", Client, Standard("RFC 9396 section 5")),
+    code("invalid_dpop_proof", Client, Standard("RFC 9449 section 5")),
+    code("use_dpop_nonce", Client, Standard("RFC 9449 section 8")),
+    code("invalid_software_statement", Client, Standard("RFC 7591 section 3.2.2")),
     // Providers.
     code("bad_refresh_token", TokenDead, GITHUB),
     code("bad_verification_code", TokenDead, GITHUB),
