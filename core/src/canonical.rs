@@ -192,8 +192,16 @@ mod tests {
 
     #[test]
     fn hostile_depth_neither_overflows_nor_collides() {
-        let deep = |n: usize| "[".repeat(n) + &"]".repeat(n);
-        assert_ne!(digest(&deep(100_000)), digest(&deep(100_001)));
+        let lists = |n: usize| "[".repeat(n) + &"]".repeat(n);
+        assert_ne!(digest(&lists(100_000)), digest(&lists(100_001)));
+        let objects = |n: usize| "{\"a\":".repeat(n) + "0" + &"}".repeat(n);
+        // Its text counts from the 65th level on, and what is around it is digested as ever.
+        let (plain, spaced) = (objects(65), objects(64).replacen("0", "{ \"a\":0}", 1));
+        assert_ne!(digest(&plain), digest(&spaced));
+        assert_eq!(
+            digest(&objects(64)),
+            digest(&objects(63).replacen("0", "{ \"a\":0}", 1))
+        );
     }
 
     #[test]

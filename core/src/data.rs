@@ -131,5 +131,6 @@ mod tests {
             .with_refresh_token("canary-2")
             .with_extra(extra);
         assert!(!format!("{data:?} {data:#?}").contains("canary"));
+        assert!(format!("{data:?}").contains("Extra(1 members)"), "{data:?}");
     }
 }

@@ -431,6 +431,27 @@ mod tests {
     }
 
     #[test]
+    fn s2_no_text_is_written_that_outgrows_its_buffer() {
+        // What is moved leaves its old place unwiped.
+        let mut data = TokenData::new("rs".repeat(90), "scope ".repeat(90), "at".repeat(900))
+            .with_refresh_token("rt".repeat(900))
+            .with_expires_at(i64::MIN);
+        for name in ["id_token", "more"] {
+            data.extra.insert(name, &format!("\"{}\"", "x".repeat(1000))).unwrap();
+        }
+        assert!(size_hint(&data) >= encode(&data, &MARK).len());
+    }
+
+    #[test]
+    fn what_python_cannot_read_is_found_among_the_members() {
+        let mut data = TokenData::new("rs", "s", "at");
+        data.extra.insert("fine", "[1e400]").unwrap();
+        assert_eq!(refusal_of_python_in(&data), None);
+        data.extra.insert_checked("odd".into(), &"9".repeat(5000));
+        assert!(refusal_of_python_in(&data).is_some_and(|why| !why.is_empty()));
+    }
+
+    #[test]
     fn the_mark_makes_equal_contents_differ() {
         let data = TokenData::new("rs", "s", "at");
         assert_ne!(revision_of(&data, Some(&MARK)), revision_of(&data, None));

@@ -266,6 +266,12 @@ mod tests {
         let held = lock.try_acquire().unwrap();
         let message = messages(&path).pop().unwrap();
         assert!(message.ends_with("holds the lock"), "{message}");
+        // In a container it may not be known.
+        let known = message.starts_with("process ");
+        assert!(
+            !known || message.starts_with(&format!("process {} ", std::process::id())),
+            "{message}"
+        );
         drop(held);
         assert_eq!(messages(&path), [""; 0]);
         assert!(lock.try_acquire().unwrap().is_some(), "looking leaves it free");
@@ -300,6 +306,35 @@ mod tests {
         assert_eq!(messages(&path), [""; 0]);
         fs::write(lease.path(&key), "an intent").unwrap();
         assert!(messages(&path).pop().unwrap().contains("never recorded"));
+    }
+
+    /// A file without the right to execute it stands for a directory that refuses, to the superuser, too.
+    #[cfg(unix)]
+    #[test]
+    fn a_directory_that_takes_no_files_is_told_and_one_that_is_absent_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(examine_right_to_write(folder.path()).is_none());
+        assert!(examine_right_to_write(&folder.path().join("absent")).is_none());
+        let refusing = folder.path().join("refusing");
+        fs::write(&refusing, "").unwrap();
+        let found = examine_right_to_write(&refusing).unwrap();
+        assert_eq!(
+            (found.severity, found.place),
+            (Severity::Warning, refusing.display().to_string())
+        );
+    }
+
+    #[test]
+    fn a_lock_that_cannot_be_looked_at_is_told_and_one_that_is_absent_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(examine_lock(&folder.path().join("absent"), "the lock").is_none());
+        fs::write(folder.path().join("file"), "").unwrap();
+        let found = examine_lock(&folder.path().join("file/within"), "the lock").unwrap();
+        assert!(
+            found.message.starts_with("the lock cannot be opened"),
+            "{}",
+            found.message
+        );
     }
 
     #[cfg(target_os = "linux")]

@@ -341,6 +341,16 @@ mod tests {
         );
     }
 
+    #[tokio::test]
+    async fn a_lease_that_cannot_be_looked_at_is_not_taken_for_one_without_intent() {
+        let folder = tempfile::tempdir().unwrap();
+        let lease = lease(folder.path());
+        let key = TokenKey::in_default("rs");
+        assert!(!lease.may_have_intent(&key).await.unwrap());
+        std::fs::write(&lease.directory, "").unwrap();
+        assert!(lease.may_have_intent(&key).await.is_err());
+    }
+
     /// As a program that is being started has it, between fork and exec.
     #[tokio::test]
     async fn a_copy_of_the_descriptor_does_not_keep_the_lease() {

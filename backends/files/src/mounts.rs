@@ -80,6 +80,11 @@ mod tests {
     }
 
     #[test]
+    fn the_root_is_mounted_somewhere() {
+        assert!(is_point(&list(), Path::new("/")));
+    }
+
+    #[test]
     fn the_innermost_mount_counts() {
         assert_eq!(found(b"/home/a/remote/x/tokens.db"), Some("fuse.sshfs"));
         assert_eq!(found(b"/home/a/remote"), Some("fuse.sshfs"));

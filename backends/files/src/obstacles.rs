@@ -291,6 +291,17 @@ mod tests {
     }
 
     #[test]
+    fn what_cannot_be_looked_at_is_not_taken_for_absent() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = file(&folder);
+        assert_eq!(obstacles(&path.with_file_name("absent")).unwrap(), []);
+        assert_eq!(
+            obstacles(&path.join("within")).unwrap_err().kind(),
+            io::ErrorKind::NotADirectory
+        );
+    }
+
+    #[test]
     fn nothing_is_removed_by_asking() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("tokens.json");

@@ -130,6 +130,15 @@ mod tests {
         );
     }
 
+    #[test]
+    fn a_file_in_the_place_of_a_directory_is_an_error() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("file");
+        fs::write(&file, "").unwrap();
+        let error = create_private_directory(&file).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);
+    }
+
     #[cfg(unix)]
     #[test]
     fn d4_new_directories_are_owner_only() {
