@@ -23,6 +23,7 @@
 //! | make sure of scopes, refresh tokens, identity | [`validating`] |
 //! | know which authorization server a token came from | [`IssuedBy`] |
 //! | keep what a refresh must say besides the token | [`Renewal`] |
+//! | move records to another storage | `migrate::Migration`, feature `migrate` |
 //! | list what is stored, where the storage can | [`EnumerateExt`], [`Namespaced::listing`] |
 //!
 //! What each storage promises is written in numbered clauses in
@@ -44,6 +45,8 @@ mod issued_by;
 mod lifetime;
 #[cfg(feature = "manager")]
 pub mod manager;
+#[cfg(feature = "migrate")]
+pub mod migrate;
 mod namespaced;
 #[cfg(feature = "oauth")]
 pub mod oauth;
