@@ -16,7 +16,7 @@ use crate::{
     voice,
 };
 
-/// Stores OAuth tokens, hands them out, lists and removes them.
+/// Stores OAuth tokens, hands them out, lists, moves and removes them.
 #[derive(Debug, Parser)]
 #[command(name = "token-storage", version, after_help = exit::HELP, arg_required_else_help = true)]
 struct Cli {

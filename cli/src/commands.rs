@@ -21,6 +21,7 @@ mod login;
 #[cfg(feature = "oauth")]
 mod logout;
 mod man;
+mod migrate;
 mod namespaces;
 #[cfg(feature = "oauth")]
 mod open_browser;
@@ -47,6 +48,7 @@ pub(crate) enum Command {
     List(list::Args),
     Namespaces(namespaces::Args),
     Remove(remove::Args),
+    Migrate(migrate::Args),
     Info(info::Args),
     Doctor(doctor::Args),
     #[cfg(feature = "conformance")]
@@ -78,6 +80,7 @@ pub(crate) async fn run(command: Command, context: &Context) -> Result<Exit> {
         Command::List(args) => list::run(args, context).await,
         Command::Namespaces(args) => namespaces::run(args, context).await,
         Command::Remove(args) => remove::run(args, context).await,
+        Command::Migrate(args) => migrate::run(args, context).await,
         Command::Info(args) => info::run(args, context).await,
         Command::Doctor(args) => doctor::run(args, context).await,
         #[cfg(feature = "conformance")]

@@ -1,8 +1,6 @@
 //! What every command works with.
 
-#[cfg(feature = "oauth")]
-use std::time::Duration;
-use std::{path::PathBuf, sync::Arc};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use etcetera::{BaseStrategy as _, choose_base_strategy};
 use token_storage::{
@@ -26,13 +24,11 @@ pub(crate) struct Context {
     told: Told,
     /// The namespace that the command works in.
     pub(crate) namespace: String,
-    #[cfg(feature = "conformance")]
     namespace_given: bool,
     /// Whether results are printed as JSON.
     pub(crate) json: bool,
     quoted: bool,
     /// How long to wait, if that was said.
-    #[cfg(feature = "oauth")]
     pub(crate) timeout: Option<Duration>,
 }
 
@@ -43,11 +39,9 @@ impl Context {
             storage: global.storage,
             told: Told::default(),
             namespace: DEFAULT_NAMESPACE.to_owned(),
-            #[cfg(feature = "conformance")]
             namespace_given: global.namespace.is_some(),
             json: global.json,
             quoted: global.quoted,
-            #[cfg(feature = "oauth")]
             timeout: global.timeout.map(|seconds| Duration::from_secs(seconds.into())),
         };
         if let Some(namespace) = global.namespace {
@@ -72,7 +66,6 @@ impl Context {
     }
 
     /// The namespace, if one was named.
-    #[cfg(feature = "conformance")]
     pub(crate) fn given_namespace(&self) -> Option<&str> {
         self.namespace_given.then_some(&*self.namespace)
     }
@@ -114,6 +107,13 @@ impl Context {
         let opened = self.url()?.open().await?;
         self.told.listen(&opened);
         Ok(opened)
+    }
+
+    /// Opens a storage that a command names itself.
+    pub(crate) async fn open_url(&self, url: &str) -> Result<Arc<dyn TokenStorage>> {
+        let opened = self.schemes.parse(url)?.open().await?;
+        self.told.listen(&opened);
+        Ok(opened.into_storage())
     }
 
     /// Tells what the storages that this command opened warn of.

@@ -1,0 +1,291 @@
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::{Value, json};
+use token_storage::{
+    TokenKey,
+    migrate::{Migration, Outcome, Reason, Selection, Tally},
+};
+
+use crate::{Context, Exit, Failure, Result, input, output::print_done, text, voice};
+
+/// Move tokens to another storage, or to another namespace
+///
+/// Moves the namespace that is chosen with --namespace, or all. Each token is stored, read back and compared. Nothing is
+/// moved while anything is in the way. Run it again after it was interrupted: it goes on where it was.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The storage where the tokens are, as for --storage
+    from: String,
+
+    /// The storage where they go
+    to: String,
+
+    /// Only the tokens for these resource servers; needed where the storage cannot list
+    resource_servers: Vec<String>,
+
+    /// Only the tokens that this file names, `-` for standard input: the output of `list --json`, or a resource server on
+    /// each line
+    #[arg(long, value_name = "FILE", conflicts_with = "resource_servers")]
+    keys_from: Option<String>,
+
+    /// Store them in this namespace
+    #[arg(long, value_name = "NS")]
+    to_namespace: Option<String>,
+
+    /// Replace other tokens that are there; they are not revoked
+    #[arg(long)]
+    overwrite: bool,
+
+    /// Remove each token from where it was, once it has been read back from where it goes
+    #[arg(long)]
+    remove_source: bool,
+
+    /// Move what can be moved, although something is in the way of the rest
+    #[arg(long)]
+    keep_going: bool,
+
+    /// Only say what would be done
+    #[arg(long)]
+    dry_run: bool,
+}
+
+pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit> {
+    let (from, to) = (context.open_url(&args.from).await?, context.open_url(&args.to).await?);
+    let selection = select(&args, context)?;
+    if !matches!(selection, Selection::Keys(_)) && from.enumerate().is_none() {
+        let message = format!(
+            "a {} storage cannot list what is in it; name the tokens, as arguments or with --keys-from",
+            from.describe().backend
+        );
+        return Err(Failure::new(Exit::Usage, message));
+    }
+    let migration = || {
+        let mut migration = Migration::new(&*from, &*to);
+        if let Some(namespace) = &args.to_namespace {
+            migration = migration.to_namespace(namespace);
+        }
+        if args.overwrite {
+            migration = migration.overwrite();
+        }
+        if args.remove_source {
+            migration = migration.remove_source();
+        }
+        if let Some(wait) = context.timeout {
+            migration = migration.lease_wait(wait);
+        }
+        migration
+    };
+    let planned = Report::of(migration().dry_run(), &selection, None).await?;
+    if args.dry_run || planned.tally.left > 0 && !args.keep_going {
+        return planned.end_of_plan(&args, context);
+    }
+    let total = planned.tally.copied + planned.tally.already_there;
+    let report = Report::of(migration(), &selection, Some(total)).await?;
+    if !args.remove_source && report.tally.copied > 0 {
+        tell_twins(&args);
+    }
+    report.end(context)
+}
+
+fn select(args: &Args, context: &Context) -> Result<Selection> {
+    let key = |name: &str| TokenKey::new(context.namespace.as_str(), name);
+    if let Some(file) = &args.keys_from {
+        let (place, bytes) = input::read(file, "the names of tokens")?;
+        let text = str::from_utf8(&bytes).map_err(|_| not_names(&place))?;
+        return named_in(text, key)
+            .map(Selection::Keys)
+            .ok_or_else(|| not_names(&place));
+    }
+    if !args.resource_servers.is_empty() {
+        let names = args.resource_servers.iter();
+        let keys = names.map(|name| Ok(key(&context.resource_server(name.clone())?)));
+        return keys.collect::<Result<_>>().map(Selection::Keys);
+    }
+    Ok(match context.given_namespace() {
+        Some(namespace) => Selection::Namespace(namespace.to_owned()),
+        None => Selection::All,
+    })
+}
+
+/// What `list --json` prints, or a resource server of the namespace on each line.
+fn named_in(text: &str, key: impl Fn(&str) -> TokenKey) -> Option<Vec<TokenKey>> {
+    if !text.trim_start().starts_with('{') {
+        let names = text.lines().map(|line| line.trim_end_matches('\r'));
+        return Some(names.filter(|name| !name.is_empty()).map(key).collect());
+    }
+    let list: Value = serde_json::from_str(text).ok()?;
+    let name = |entry: &Value, member: &str| entry.get(member)?.as_str().map(str::to_owned);
+    let entries = list.get("tokens")?.as_array()?.iter();
+    entries
+        .map(|entry| {
+            Some(TokenKey::new(
+                name(entry, "namespace")?,
+                name(entry, "resource_server")?,
+            ))
+        })
+        .collect()
+}
+
+fn not_names(place: &str) -> Failure {
+    let message =
+        format!("{place}: holds no names of tokens; give what `list --json` prints, or one name on each line");
+    Failure::new(Exit::Usage, message)
+}
+
+/// Two storages with one refresh token: whoever refreshes first ends the other's.
+fn tell_twins(args: &Args) {
+    voice::note(&format!(
+        "warning: both storages hold these tokens now, and a refresh at one ends those of the other at most servers. Let all \
+         programs use {}, and remove them from the old one: run this again with --remove-source",
+        text::one_line(&args.to)
+    ));
+}
+
+/// What was done, or would be.
+struct Report {
+    tally: Tally,
+    left: Vec<(TokenKey, Reason)>,
+}
+
+impl Report {
+    async fn of(migration: Migration<'_>, selection: &Selection, total: Option<u64>) -> Result<Self> {
+        let bar = bar(total);
+        let mut left = Vec::new();
+        let tally = migration
+            .run(selection, |key, outcome| {
+                bar.inc(1);
+                if let Outcome::Left(reason) = outcome {
+                    left.push((key.clone(), reason.clone()));
+                }
+            })
+            .await;
+        bar.finish_and_clear();
+        Ok(Self { tally: tally?, left })
+    }
+
+    fn end_of_plan(self, args: &Args, context: &Context) -> Result<Exit> {
+        self.tell_left();
+        if !args.dry_run {
+            let message = format!(
+                "nothing was moved, since {} would stay; see to these, or move the others with --keep-going",
+                tokens(self.tally.left)
+            );
+            return Err(Failure::new(Exit::Usage, message));
+        }
+        let lines = format!("would move {}\n", self.summary());
+        print_done(context, &self.as_json(true), &lines)?;
+        Ok(Exit::Success)
+    }
+
+    fn end(self, context: &Context) -> Result<Exit> {
+        self.tell_left();
+        let lines = format!("moved {}\n", self.summary());
+        print_done(context, &self.as_json(false), &lines)?;
+        Ok(match self.tally.left {
+            0 => Exit::Success,
+            _ => Exit::Failure,
+        })
+    }
+
+    fn summary(&self) -> String {
+        let tally = &self.tally;
+        let mut summary = tokens(tally.copied);
+        let more = [
+            (tally.replaced, "in the place of others"),
+            (tally.already_there, "were there already"),
+            (tally.absent, "are not in the old storage"),
+            (tally.left, "stay where they are"),
+            (tally.unnameable, "have names that are not Unicode and stay"),
+        ];
+        for (count, what) in more.into_iter().filter(|(count, _)| *count > 0) {
+            summary += &format!("; {count} {what}");
+        }
+        summary
+    }
+
+    fn tell_left(&self) {
+        for (key, reason) in &self.left {
+            voice::prove(key.resource_server());
+            voice::prove(key.namespace());
+            voice::note(&format!(
+                "{} of namespace {}: {}",
+                text::mention(key.resource_server()),
+                text::mention(key.namespace()),
+                why(reason)
+            ));
+        }
+    }
+
+    fn as_json(&self, dry_run: bool) -> Value {
+        let tally = &self.tally;
+        let left = self.left.iter().map(|(key, reason)| {
+            json!({
+                "namespace": key.namespace(),
+                "resource_server": key.resource_server(),
+                "reason": name(reason),
+            })
+        });
+        json!({
+            "dry_run": dry_run,
+            "copied": tally.copied,
+            "replaced": tally.replaced,
+            "already_there": tally.already_there,
+            "absent": tally.absent,
+            "unnameable": tally.unnameable,
+            "left": left.collect::<Vec<_>>(),
+        })
+    }
+}
+
+fn tokens(count: u64) -> String {
+    match count {
+        1 => "1 token".to_owned(),
+        _ => format!("{count} tokens"),
+    }
+}
+
+fn why(reason: &Reason) -> String {
+    match reason {
+        Reason::Occupied => "another token is stored there; --overwrite replaces it".to_owned(),
+        Reason::SamePlace => {
+            "both names lead to the same record, or one file is a copy of the other; nothing is removed, as \
+                              that cannot be told"
+                .to_owned()
+        }
+        Reason::Unsettled => {
+            "a refresh ended without an answer; get a token from the old storage, or log in again".to_owned()
+        }
+        Reason::Changed => "another program stored a new one meanwhile; run this again with --overwrite".to_owned(),
+        Reason::Damaged(error) | Reason::Refused(error) => error.message().to_owned(),
+        _ => "it stays".to_owned(),
+    }
+}
+
+fn name(reason: &Reason) -> &'static str {
+    match reason {
+        Reason::Occupied => "occupied",
+        Reason::SamePlace => "same_place",
+        Reason::Unsettled => "unsettled",
+        Reason::Changed => "changed",
+        Reason::Damaged(_) => "damaged",
+        Reason::Refused(_) => "refused",
+        _ => "other",
+    }
+}
+
+/// Shown at a terminal only. Without a total it counts.
+fn bar(total: Option<u64>) -> ProgressBar {
+    if voice::is_json() {
+        return ProgressBar::hidden();
+    }
+    let (bar, template) = match total {
+        Some(total) => (ProgressBar::new(total), "moving {bar:30} {pos}/{len} {eta}"),
+        None => (ProgressBar::new_spinner(), "{spinner} looking at {pos} tokens"),
+    };
+    bar.enable_steady_tick(Duration::from_millis(200));
+    match ProgressStyle::with_template(template) {
+        Ok(style) => bar.with_style(style),
+        Err(_) => bar,
+    }
+}
