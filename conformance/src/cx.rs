@@ -284,6 +284,13 @@ pub(crate) fn leases(storage: &Handle) -> Check<Box<dyn RefreshLease + '_>> {
     }
 }
 
+/// Waits until every handle must see what was acknowledged: for as long as the storage declares to be stale.
+pub(crate) async fn settle(storage: &Handle) {
+    if let Some(staleness) = storage.describe().staleness {
+        tokio::time::sleep(staleness).await;
+    }
+}
+
 /// A `get` through another handle than the one that wrote: where the storage declares staleness, it is asked again
 /// until that time has passed.
 pub(crate) async fn get_settled(

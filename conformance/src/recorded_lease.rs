@@ -1,4 +1,6 @@
-//! Leases, every call and answer written down with its time.
+//! Leases, every call and answer written down with its time. A new method of the trait must not be forgotten here, hence
+//! the lint.
+#![deny(clippy::missing_trait_methods)]
 
 use std::{fmt, future::Future, sync::Arc, time::Duration};
 
@@ -51,6 +53,22 @@ impl RefreshLease for RecordedLease<'_> {
                 Err(error)
             }
         }
+    }
+
+    async fn may_have_intent(&self, key: &TokenKey) -> Result<bool> {
+        let call = format!(
+            "h{} may_have_intent {} ({})",
+            self.handle,
+            key.show(),
+            self.history.time()
+        );
+        let noted = Noted::new(&self.history, call);
+        let answer = self.inner.may_have_intent(key).await;
+        match &answer {
+            Ok(may) => noted.answered(&may.to_string()),
+            Err(error) => noted.answered(&failure(&self.history, error)),
+        }
+        answer
     }
 }
 

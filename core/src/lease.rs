@@ -54,7 +54,7 @@ pub enum Acquisition {
 #[async_trait]
 pub trait LeaseGuard: fmt::Debug + Send + Sync {
     /// The intent that a predecessor recorded and did not clear: it died between sending a refresh token and storing the
-    /// result. `None` after an orderly release.
+    /// result, or could not say how it ended. `None` once it was cleared.
     fn intent(&self) -> Option<&Intent>;
 
     /// How much longer the lease is certainly this holder's, on the more cautious of the monotonic and the wall clock;

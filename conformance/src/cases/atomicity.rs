@@ -146,6 +146,7 @@ async fn a_batch_is_never_half_replaced(cx: Cx) -> Check {
             }
         }
         same("A2", "of two racing batches exactly one wins", &won, &1)?;
+        crate::cx::settle(&storage).await;
         before.clear();
         let mut numbers = Vec::new();
         for key in &keys {

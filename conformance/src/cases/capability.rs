@@ -141,6 +141,8 @@ async fn pointers_forward_everything(cx: Cx) -> Check {
     let (key, data) = (cx.key("rs"), full("1"));
     let revision = boxed.store(&key, &data, Precondition::Absent).await?;
     stored("C4", &boxed.get(&key).await?, &data)?;
+    let again = [Write::new(&key, &data, Precondition::Unchanged(revision))];
+    let revision = boxed.store_all(&again).await?[0];
     holds(
         "C4",
         "the description is forwarded",

@@ -1,6 +1,7 @@
 use std::{
     fs,
     path::{Path, PathBuf},
+    time::{Duration, Instant},
 };
 
 use token_storage_core::{ErrorKind, Precondition, Result, StoredToken};
@@ -9,8 +10,8 @@ use super::{files::check_modes, secrets::clean_error};
 use crate::{
     Case, Level, Need,
     canary::ACCESS,
-    check::{Check, Show as _, fail, holds, stored},
-    cx::Cx,
+    check::{Check, Show as _, fail, holds, ignore, refused, stored},
+    cx::{Cx, listing},
     data::full,
     worker::{Request, Worker},
 };
@@ -44,6 +45,13 @@ pub(super) const CASES: &[Case] = &[
         "damage::a_damaged_file_can_be_repaired",
         &["D3"],
         |cx| Box::pin(a_damaged_file_can_be_repaired(cx)),
+    )
+    .needs(NEEDS),
+    Case::new(
+        Level::Durable,
+        "damage::a_file_that_is_being_written_is_read_again",
+        &["D3"],
+        |cx| Box::pin(a_file_that_is_being_written_is_read_again(cx)),
     )
     .needs(NEEDS),
     Case::new(Level::Durable, "damage::errors_show_no_token", &["S1", "D3"], |cx| {
@@ -116,6 +124,12 @@ async fn damaged(cx: Cx, spoil: fn(&[u8]) -> Vec<u8>) -> Check {
             }
             Ok(got) => return fail("D3", "damage is never \"no tokens\"", got.show(), "Corrupt"),
         }
+        if cx.declares(Need::Enumeration) {
+            let storage = cx.open().await?;
+            let listed = listing(&storage)?.list_keys(cx.namespace(), None).await;
+            let listed = listed.map(|page| format!("{} keys", page.items.len()));
+            refused("D3", "a listing of what is damaged", listed, ErrorKind::Corrupt)?;
+        }
         holds(
             "D3",
             "reading moves nothing",
@@ -134,6 +148,36 @@ async fn damaged(cx: Cx, spoil: fn(&[u8]) -> Vec<u8>) -> Check {
         .any(|entry| entry.path() != file && fs::read(entry.path()).is_ok_and(|bytes| bytes == spoiled));
     holds("D3", "the next write keeps the damaged file aside, unchanged", kept)?;
     check_modes(&cx)
+}
+
+/// A foreign program writes in place, and takes some time: not for longer than a reader must wait.
+async fn a_file_that_is_being_written_is_read_again(cx: Cx) -> Check {
+    const WAITED_FOR: Duration = Duration::from_millis(200);
+    let (file, whole) = written(&cx).await?;
+    let mut in_time = 0;
+    for _ in 0..10 {
+        damage(&cx, &file, &truncated(&whole));
+        let began = Instant::now();
+        let reader = cx.clone();
+        let reading = tokio::spawn(async move { read(&reader, "a").await });
+        tokio::time::sleep(WAITED_FOR / 10).await;
+        fs::write(&file, &whole).expect("the suite may write the file");
+        let late = began.elapsed() > WAITED_FOR;
+        match reading.await.expect("a reader does not panic") {
+            Ok(got) => stored("D3", &got, &full("a"))?,
+            // A machine that is too busy for this.
+            Err(error) if late && error.kind() == ErrorKind::Corrupt => continue,
+            Err(error) => {
+                let got = format!("{:?}: {error}", error.kind());
+                return fail("D3", "a file that is whole a moment later", got, "its record");
+            }
+        }
+        in_time += 1;
+        if in_time == 3 {
+            return Ok(());
+        }
+    }
+    ignore("the machine is too busy to write a file while it is read")
 }
 
 /// A handle that has met the damage finds the data again once the file is whole.

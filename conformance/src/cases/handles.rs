@@ -11,9 +11,12 @@ pub(super) const CASES: &[Case] = &[
     Case::new(Level::Shared, "handles::another_handle_sees_a_store", &["A3"], |cx| {
         Box::pin(another_handle_sees_a_store(cx))
     }),
-    Case::new(Level::Shared, "handles::another_handle_sees_a_remove", &["A3"], |cx| {
-        Box::pin(another_handle_sees_a_remove(cx))
-    }),
+    Case::new(
+        Level::Shared,
+        "handles::another_handle_sees_a_remove",
+        &["A3", "C4"],
+        |cx| Box::pin(another_handle_sees_a_remove(cx)),
+    ),
     Case::new(
         Level::Shared,
         "handles::another_handle_sees_a_batch",

@@ -1,12 +1,12 @@
 //! What a holder records before it redeems the refresh token.
 
-use token_storage_core::{Intent, Precondition, Revision, StoredToken};
+use token_storage_core::{Intent, Precondition, Revision, StoredToken, TokenKey};
 
-use super::leases::acquire;
+use super::leases::{acquire, held};
 use crate::{
     Case, Level,
-    check::{Check, fail},
-    cx::Cx,
+    check::{Check, fail, holds, same},
+    cx::{Cx, Handle, leases},
     data::full,
 };
 
@@ -20,6 +20,12 @@ pub(super) const CASES: &[Case] = &[
     Case::new(Level::Lease, "lease::a_cleared_intent_is_gone", &["L5"], |cx| {
         Box::pin(a_cleared_intent_is_gone(cx))
     }),
+    Case::new(
+        Level::Lease,
+        "lease::whether_there_is_an_intent_can_be_asked",
+        &["L5", "L7"],
+        |cx| Box::pin(whether_there_is_an_intent_can_be_asked(cx)),
+    ),
     Case::new(Level::Lease, "lease::an_intent_belongs_to_its_key", &["L7"], |cx| {
         Box::pin(an_intent_belongs_to_its_key(cx))
     }),
@@ -85,5 +91,34 @@ async fn an_intent_belongs_to_its_key(cx: Cx) -> Check {
     other.release().await?;
     guard.clear_intent().await?;
     guard.release().await?;
+    Ok(())
+}
+
+/// The answer may be "perhaps" at any time, but not "no" while there is one. Asking takes and changes nothing.
+async fn whether_there_is_an_intent_can_be_asked(cx: Cx) -> Check {
+    let (one, two, key) = (cx.open().await?, cx.open().await?, cx.key("rs"));
+    leases(&two)?.may_have_intent(&cx.key("never used")).await?;
+    let revision = one.store(&key, &full("1"), Precondition::None).await?;
+    let mut guard = acquire(&one, &key).await?;
+    guard.record_intent(&intent(revision)).await?;
+    asked("while its holder lives", &[&one, &two], &key).await?;
+    held("L1", "a lease whose intent was asked for", &two, &key).await?;
+    guard.release().await?;
+    asked("after a release", &[&one, &two, &cx.open().await?], &key).await?;
+    let mut guard = acquire(&two, &key).await?;
+    same_intent("an intent that was asked for", guard.intent(), Some(&intent(revision)))?;
+    guard.clear_intent().await?;
+    guard.release().await?;
+    leases(&one)?.may_have_intent(&key).await?;
+    acquire(&two, &key).await?.release().await?;
+    let there = one.get(&key).await?.map(|stored| stored.revision);
+    same("L7", "the record whose intent was asked for", &there, &Some(revision))
+}
+
+async fn asked(when: &str, handles: &[&Handle], key: &TokenKey) -> Check {
+    for handle in handles {
+        let may = leases(handle)?.may_have_intent(key).await?;
+        holds("L5", &format!("there may be an intent, {when}"), may)?;
+    }
     Ok(())
 }

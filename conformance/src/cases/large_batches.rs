@@ -507,6 +507,7 @@ async fn those_that_overlap_do_not_block_each_other(cx: Cx) -> Check {
         .await;
         done_one?;
         done_two?;
+        crate::cx::settle(&storage).await;
         let there = storage.get(&keys[0]).await?.map(|stored| stored.data);
         let whole = if there.as_ref() == Some(&first) {
             &first

@@ -174,9 +174,12 @@ async fn a_stopped_holder_keeps_it(cx: Cx) -> Check {
     let (storage, key) = (cx.open().await?, cx.key("rs"));
     let mut worker = holding(&cx).await?;
     worker.stop().await?;
-    for _ in 0..20 {
+    // For longer than others would wait for a sign of life.
+    let stopped = std::time::Instant::now();
+    while stopped.elapsed() < std::time::Duration::from_secs(2) {
         held("L2", "a lease whose holder is stopped", &storage, &key).await?;
         held("L2", "a lease whose holder is stopped", &cx.open().await?, &key).await?;
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     }
     worker.go_on()?;
     worker.done(&cx, "L2", Request::Release).await?;

@@ -223,6 +223,7 @@ async fn list(handle: &Handle, keys: &[TokenKey], model: &Model) -> Check {
 async fn step(handle: &Handle, keys: &[TokenKey], model: &mut Model, op: &Op) -> Check {
     match op {
         Op::Get(key) => {
+            crate::cx::settle(handle).await;
             let got = handle.get(&keys[*key]).await?;
             let want = model.records.get(key);
             let (data, revision) = (got.as_ref().map(|got| got.data.clone()), got.map(|got| got.revision));

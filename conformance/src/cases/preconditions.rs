@@ -1,4 +1,4 @@
-use token_storage_core::{Error, ErrorKind, Precondition, Result, Revision, StoredToken, TokenKey};
+use token_storage_core::{Error, ErrorKind, Precondition, Result, Revision, StoredToken, TokenKey, Write};
 
 use crate::{
     Case, Level,
@@ -257,24 +257,28 @@ async fn a_conflict_changes_nothing(cx: Cx) -> Check {
 }
 
 async fn a_conflict_is_certain(cx: Cx) -> Check {
-    let (storage, key) = (cx.open().await?, cx.key("rs"));
+    let (storage, key, data) = (cx.open().await?, cx.key("rs"), full("2"));
     storage.store(&key, &full("1"), Precondition::None).await?;
-    let error = refused(
-        "A4",
-        "a store",
-        storage.store(&key, &full("2"), Precondition::Absent).await,
-        ErrorKind::Conflict,
-    )?;
-    holds(
-        "A5",
-        "a conflict does not say that the write may have happened",
-        !error.may_have_applied(),
-    )?;
-    holds(
-        "A5",
-        "a conflict is not to be tried again as it is",
-        !error.is_retryable(),
-    )
+    let batch = [Write::new(&key, &data, Precondition::Absent)];
+    let refusals = [
+        storage.store(&key, &data, Precondition::Absent).await.map(drop),
+        storage.store_all(&batch).await.map(drop),
+        storage.remove(&key, Precondition::Absent).await.map(drop),
+    ];
+    for refusal in refusals {
+        let error = refused("A4", "a write that must be refused", refusal, ErrorKind::Conflict)?;
+        holds(
+            "A5",
+            "a conflict does not say that the write may have happened",
+            !error.may_have_applied(),
+        )?;
+        holds(
+            "A5",
+            "a conflict is not to be tried again as it is",
+            !error.is_retryable(),
+        )?;
+    }
+    Ok(())
 }
 
 async fn remove_keeps_to_its_revision(cx: Cx) -> Check {
@@ -303,7 +307,13 @@ async fn a_revision_belongs_to_its_key(cx: Cx) -> Check {
     let of_a = storage.store(&a, &full("1"), Precondition::None).await?;
     let of_b = storage.store(&b, &full("1"), Precondition::None).await?;
     let wrong = storage.store(&b, &full("2"), Precondition::Unchanged(of_a)).await;
-    conflict("a store with another record's revision", wrong, &b, Some(of_b)).map(drop)
+    conflict("a store with another record's revision", wrong, &b, Some(of_b))?;
+    let wrong = storage.remove(&b, Precondition::Unchanged(of_a)).await;
+    conflict("a remove with another record's revision", wrong, &b, Some(of_b))?;
+    let data = full("2");
+    let batch = [Write::new(&b, &data, Precondition::Unchanged(of_a))];
+    let wrong = storage.store_all(&batch).await;
+    conflict("a batch with another record's revision", wrong, &b, Some(of_b)).map(drop)
 }
 
 async fn a_strange_revision_is_a_conflict(cx: Cx) -> Check {

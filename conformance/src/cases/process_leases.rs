@@ -15,7 +15,7 @@ use super::{
 use crate::{
     Case, Level, Need,
     check::{Check, absent, fail, same, stored},
-    cx::{Cx, Handle, leases},
+    cx::{Cx, Handle, leases, settle},
     data::full,
     rng::soak,
 };
@@ -102,6 +102,7 @@ async fn it_stays_while_its_record_comes_and_goes(cx: Cx) -> Check {
             held("L1", "a lease whose record was stored", &two, &key).await?;
             guard.renew().await?;
             guard.prove_writable().await?;
+            settle(&two).await;
             let there = two.get(&key).await?;
             stored("L7", &there, &full(tag))?;
             same(
@@ -114,6 +115,7 @@ async fn it_stays_while_its_record_comes_and_goes(cx: Cx) -> Check {
             same("K3", "the record of a held lease can be removed", &removed, &true)?;
             held("L1", "a lease whose record was removed", &two, &key).await?;
             guard.prove_writable().await?;
+            settle(&two).await;
             absent(
                 "L10",
                 "a removed record, after its holder went on",

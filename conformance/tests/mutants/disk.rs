@@ -1,11 +1,25 @@
 //! File storages that treat their files badly: clauses D1 to D4.
 
-use std::{collections::BTreeSet, fs, path::Path, path::PathBuf, sync::Mutex};
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+    sync::{
+        Mutex,
+        atomic::{AtomicU8, Ordering},
+    },
+};
 
-use token_storage_core::{ErrorKind, Result, StoredToken, TokenKey, TokenStorage as _};
+use token_storage_core::{
+    Cursor, Enumerate, ErrorKind, Page, Precondition, Result, StoredToken, TokenKey, TokenStorage as _, Write,
+    async_trait,
+};
 use token_storage_json::JsonStorage;
 
-use crate::files::{Broken, Change, Done, Private, around, beside, error, owners_file};
+use crate::{
+    files::{Broken, Change, Done, Private, around, beside, error, owners_file},
+    own_views::masked,
+};
 
 around!(
     /// Each handle writes to a file of its own, which the next one does not find.
@@ -265,3 +279,97 @@ around!(
         }
     }
 );
+
+around!(
+    /// A revision is good for the handle that gave it out.
+    RevisionsOfEachOpening {
+        async fn get(broken: &Broken<Self>, key: &TokenKey) -> Result<Option<StoredToken>> {
+            let mask = mask(broken);
+            Ok(broken.inner.get(key).await?.map(|mut stored| {
+                stored.revision = masked(stored.revision, mask);
+                stored
+            }))
+        }
+
+        async fn write(broken: &Broken<Self>, change: Change<'_>) -> Result<Done> {
+            let mask = mask(broken);
+            let own = |precondition| match precondition {
+                Precondition::Unchanged(revision) => Precondition::Unchanged(masked(revision, mask)),
+                other => other,
+            };
+            let Change::Store(writes) = change else {
+                return change.apply(&broken.inner).await;
+            };
+            let writes: Vec<_> = writes
+                .iter()
+                .map(|write| Write::new(write.key, write.data, own(write.precondition)))
+                .collect();
+            let revisions = broken.inner.store_all(&writes).await?;
+            Ok(Done::Stored(revisions.into_iter().map(|revision| masked(revision, mask)).collect()))
+        }
+    }
+);
+
+/// Another one for each handle.
+fn mask<A>(broken: &Broken<A>) -> u8 {
+    static HANDLES: AtomicU8 = AtomicU8::new(1);
+    let mut memory = broken.memory.lock().unwrap();
+    if memory.is_empty() {
+        let number = HANDLES.fetch_add(1, Ordering::Relaxed);
+        memory.push(TokenKey::in_default(number.to_string()));
+    }
+    memory[0].resource_server().parse().unwrap_or_default()
+}
+
+around!(
+    /// Who has stored nothing is told that something is wrong.
+    MissingFileIsAnError {
+        async fn get(broken: &Broken<Self>, key: &TokenKey) -> Result<Option<StoredToken>> {
+            if !broken.path.exists() {
+                return Err(error(ErrorKind::Misconfigured, "there is no such file"));
+            }
+            broken.inner.get(key).await
+        }
+    }
+);
+
+around!(
+    /// It does not wait for whoever is writing.
+    DamageAtOnce {
+        async fn get(broken: &Broken<Self>, key: &TokenKey) -> Result<Option<StoredToken>> {
+            let parses = |bytes: Vec<u8>| serde_json::from_slice::<serde_json::Value>(&bytes).is_ok();
+            if fs::read(&broken.path).is_ok_and(|bytes| !bytes.is_empty() && !parses(bytes)) {
+                let name = broken.path.display();
+                return Err(error(ErrorKind::Corrupt, format!("{name} is damaged")));
+            }
+            broken.inner.get(key).await
+        }
+    }
+);
+
+around!(
+    /// What cannot be read has no keys.
+    DamageListsNothing {
+        fn enumerate(broken: &Broken<Self>) -> Option<Box<dyn Enumerate + '_>> {
+            Some(Box::new(Lenient(broken.inner.enumerate()?)))
+        }
+    }
+);
+
+struct Lenient<'a>(Box<dyn Enumerate + 'a>);
+
+#[async_trait]
+impl Enumerate for Lenient<'_> {
+    async fn list_keys(&self, namespace: &str, after: Option<&Cursor>) -> Result<Page<TokenKey>> {
+        match self.0.list_keys(namespace, after).await {
+            Err(error) if error.kind() == ErrorKind::Corrupt => {
+                Ok(Page::after(std::iter::empty(), after, 1, TokenKey::resource_server))
+            }
+            other => other,
+        }
+    }
+
+    async fn list_namespaces(&self, after: Option<&Cursor>) -> Result<Page<String>> {
+        self.0.list_namespaces(after).await
+    }
+}

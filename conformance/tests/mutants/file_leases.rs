@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     fs::{self, File, OpenOptions},
+    io::Write as _,
     path::{Path, PathBuf},
     sync::{LazyLock, Mutex},
     time::Duration,
@@ -49,7 +50,12 @@ enum Flaw {
     MarkedByFile,
     FileDeletedOnRelease,
     TakenOverUnnoticed,
+    LooksThenTakes,
+    SignOfLife,
 }
+
+/// For how long others wait for a holder's sign of life.
+const LIFE: Duration = Duration::from_secs(1);
 
 struct Leases<'a> {
     inner: Box<dyn RefreshLease + 'a>,
@@ -78,6 +84,21 @@ impl RefreshLease for Leases<'_> {
                 }
                 Some(opened)
             }
+            Flaw::LooksThenTakes => {
+                if file.exists() {
+                    return Ok(held);
+                }
+                crate::pause().await;
+                Some(owners_file(&file).expect("a lock file can be made"))
+            }
+            Flaw::SignOfLife => {
+                if age(&file).is_some_and(|age| age < LIFE) {
+                    return Ok(held);
+                }
+                fs::write(&file, "alive").expect("a lock file can be made");
+                show_life(file.clone());
+                Some(owners_file(&file).expect("a lock file can be made"))
+            }
             Flaw::TakenOverUnnoticed => {
                 if age(&file).is_some_and(|age| age < TTL) {
                     return Ok(held);
@@ -102,6 +123,20 @@ impl RefreshLease for Leases<'_> {
             intent,
         })))
     }
+}
+
+/// As long as the file is there.
+fn show_life(file: PathBuf) {
+    std::thread::spawn(move || {
+        while file.exists()
+            && fs::OpenOptions::new()
+                .append(true)
+                .open(&file)
+                .is_ok_and(|mut f| f.write_all(b".").is_ok())
+        {
+            std::thread::sleep(LIFE / 10);
+        }
+    });
 }
 
 /// For how long the file stands unchanged.
@@ -188,6 +223,16 @@ leases!(
     /// An intent dies with its process.
     IntentDiesWithProcess,
     Flaw::IntentInMemory
+);
+leases!(
+    /// A lease is that a file exists; two processes find none.
+    LooksThenTakes,
+    Flaw::LooksThenTakes
+);
+leases!(
+    /// Who shows no sign of life has died, others think.
+    StoppedHolderLosesLease,
+    Flaw::SignOfLife
 );
 leases!(
     /// A lease is that a file exists; who is killed never gives it back.

@@ -223,3 +223,19 @@ impl Enumerate for &DroppedListingLeaks {
         (&self.0).list_namespaces(after).await
     }
 }
+
+flaw!(
+    /// A read takes the record out and puts it back.
+    DroppedGetTakesAlong {
+        async fn get(&self, key: &TokenKey) -> Result<Option<StoredToken>> {
+            let stored = self.0.get(key).await?;
+            let Some(there) = stored else {
+                return Ok(None);
+            };
+            self.0.remove(key, Precondition::None).await?;
+            yield_now().await;
+            let revision = self.0.store(key, &there.data, Precondition::None).await?;
+            Ok(Some(StoredToken { revision, ..there }))
+        }
+    }
+);

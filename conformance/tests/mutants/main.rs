@@ -1,6 +1,8 @@
 //! The suite tested itself: storages that are broken on purpose, each caught by the case that is meant for it; and
 //! correct ones, which pass everything several times in a row.
 //!
+//! And the contract tested against both: each of its sentences has a case, and each case something broken (`coverage`).
+//!
 //! `TOKEN_STORAGE_CONFORMANCE_REPEATS=50` repeats them as often; 5 times is the default.
 //!
 //! The figure `caught / shipped` is printed at the end, and every mutant that gets through is a failed test.
@@ -8,6 +10,8 @@
 mod atomicity;
 mod capabilities;
 mod compared;
+#[cfg(feature = "auth-server")]
+mod coverage;
 mod cursors;
 mod cut_batches;
 mod cut_fields;
@@ -17,11 +21,15 @@ mod dropped_leases;
 mod file_leases;
 mod files;
 mod flaw;
+mod guards;
 mod held;
 mod in_flight;
 mod keys;
+mod listings;
 mod long_keys;
 mod lost_leases;
+mod odd_ones;
+mod own_views;
 mod powerless;
 mod records;
 mod registry;
@@ -32,6 +40,7 @@ mod shared;
 mod shared_writes;
 mod spelled;
 mod stopped;
+mod swaps;
 mod timed;
 mod ttl;
 mod wire;
@@ -72,11 +81,15 @@ fn main() -> ExitCode {
     // They wait more than they work.
     arguments.test_threads.get_or_insert(8);
     let (caught, shipped) = (Arc::new(AtomicUsize::new(0)), mutants.len());
+    #[cfg(feature = "auth-server")]
+    let meant: Vec<_> = mutants.iter().map(|mutant| (mutant.name, mutant.caught_by)).collect();
     let mut trials: Vec<Trial> = mutants.into_iter().map(|mutant| trial(mutant, &caught)).collect();
     trials.push(Trial::test("every_mutant_has_a_name_of_its_own", || {
         distinct(&registry::mutants())
     }));
     trials.push(Trial::test("a_powerless_harness_is_named", powerless::each_is_named));
+    #[cfg(feature = "auth-server")]
+    trials.extend(coverage::trials(&meant));
     for plan in correct {
         let name = format!("correct::{}", plan.name());
         trials.push(Trial::test(name, move || passes_repeatedly(&plan)));

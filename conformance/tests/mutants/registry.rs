@@ -56,6 +56,10 @@ pub(crate) fn correct() -> Vec<Plan> {
             .enumerates()
             .timed_leases()
             .plan(),
+        flaw::suite::<crate::own_views::Cached<100, 100>>("cached")
+            .enumerates()
+            .process_leases()
+            .plan(),
         n::suite::<n::Correct>("remote").plan(),
         w::suite::<w::Correct>("wire").plan(),
         files::suite::<files::Nothing>("file").plan(),
@@ -75,6 +79,11 @@ pub(crate) fn mutants() -> Vec<Mutant> {
         crate::cut_fields::mutants(),
         crate::lost_leases::mutants(),
         crate::ttl::mutants(),
+        crate::swaps::mutants(),
+        crate::own_views::mutants(),
+        crate::odd_ones::mutants(),
+        crate::listings::mutants(),
+        crate::guards::mutants(),
         atomicity(),
         dropped(),
         in_flight(),
@@ -300,6 +309,10 @@ fn in_flight() -> Vec<Mutant> {
             "a batch that is dropped under contention is torn",
             "cancellation::batches_dropped_under_contention_stay_whole",
         ),
+        memory::<i::DroppedGetTakesAlong>(
+            "a dropped get takes the record along",
+            "cancellation::a_dropped_get_harms_nothing",
+        ),
         memory::<i::DroppedGetLeaks>("a dropped get keeps its connection", USED_UP),
         memory::<i::DroppedStoreLeaks>("a dropped store keeps its connection", USED_UP),
         memory::<i::DroppedBatchLeaks>("a dropped batch keeps its connection", USED_UP),
@@ -412,6 +425,11 @@ fn leases() -> Vec<Mutant> {
         timed::<t::RenewingCountsForNothing>("renewing counts for nothing", "lease::what_remains_counts_down"),
         timed::<t::SeemsLonger>("a lease seems longer than it is", "lease::what_remains_counts_down"),
         timed::<t::TakenOverLate>("a lease is taken over late", "lease::a_timed_one_is_taken_over_in_time"),
+        timed::<t::ForgetsMarks>(
+            "each value of the leases forgets the marks",
+            "lease::a_timed_one_is_taken_over_after_its_time",
+        ),
+        timed::<t::EndedEarly>("a server ends leases early", "lease::what_remains_counts_down"),
         timed::<t::TrustsWallClocks>("trusts wall clocks", "lease::wall_clocks_that_disagree_change_nothing"),
     ]
 }
@@ -430,6 +448,18 @@ fn remotes() -> Vec<Mutant> {
         remote::<n::UnreachableIsAbsent>(
             "unreachable is absent",
             "faults::out_of_reach_is_an_error_and_not_absent",
+        ),
+        remote::<n::UnreachableIsMisconfigured>(
+            "unreachable is misconfigured",
+            "faults::out_of_reach_is_an_error_and_not_absent",
+        ),
+        remote::<n::QuotesRequests>(
+            "quotes what it could not send",
+            "secrets::errors_out_of_reach_show_none",
+        ),
+        remote::<n::RemovesAgain>(
+            "a remove that is sent again found nothing",
+            "faults::a_remove_whose_answer_is_lost_has_removed",
         ),
         remote::<n::UnreachableIsEmpty>("unreachable is empty", "faults::a_listing_out_of_reach_is_not_empty"),
         remote::<n::UnreachableIsHeld>("unreachable is held", "faults::a_lease_out_of_reach_is_not_held"),
@@ -476,6 +506,7 @@ fn wires() -> Vec<Mutant> {
         ),
         wire::<w::DamageHidesOthers>("a damaged record hides others", OTHERS),
         wire::<w::DamageFailsListing>("a damaged record fails the listing", OTHERS),
+        wire::<w::DamageIsNotListed>("a damaged record is not listed", OTHERS),
         wire::<w::DamageIsConflict>(
             "a damaged record is a conflict",
             "damage::a_damaged_record_has_no_revision_to_compare",
@@ -508,6 +539,10 @@ fn wires() -> Vec<Mutant> {
         wire::<w::ReleasesOutOfReach>("releases out of reach", OUT_OF_REACH),
         wire::<w::RemainsByWall>("what remains goes by the wall clock", JUMPS),
         wire::<w::RemainsByMonotonic>("what remains goes by the monotonic clock", JUMPS),
+        wire::<w::FollowsBack>(
+            "what remains grows when the wall clock is set back",
+            "lease::a_wall_clock_that_is_set_back_gives_no_time",
+        ),
         wire::<w::WaitsByWall>(
             "waits by the wall clock",
             "lease::a_waiters_wall_clock_takes_nothing_over",
@@ -544,6 +579,13 @@ fn disk() -> Vec<Mutant> {
         file::<d::MovesDamageOnGet>("moves damage on get", "damage::a_truncated_file_is_corrupt_and_kept"),
         file::<d::WritesOverDamage>("writes over damage", "damage::a_file_of_nulls_is_corrupt_and_kept"),
         file::<d::RemembersDamage>("remembers damage", "damage::a_damaged_file_can_be_repaired"),
+        file::<d::RevisionsOfEachOpening>("revisions of each opening", "durability::revisions_outlive_all_handles"),
+        file::<d::MissingFileIsAnError>(
+            "a file that is not there is an error",
+            "durability::reading_a_place_that_was_never_written_finds_nothing",
+        ),
+        file::<d::DamageAtOnce>("damaged at once", "damage::a_file_that_is_being_written_is_read_again"),
+        file::<d::DamageListsNothing>("damage lists nothing", "damage::a_truncated_file_is_corrupt_and_kept"),
         file::<d::QuotesDamage>("quotes damage", "damage::errors_show_no_token"),
     ]
 }
@@ -629,6 +671,11 @@ fn file_leases() -> Vec<Mutant> {
             "a lease deletes its lock file",
             "lease::work_of_its_holders_does_not_overlap",
         ),
+        file::<l::LooksThenTakes>(
+            "processes look, then take the lease",
+            "lease::of_racing_processes_one_gets_it",
+        ),
+        file::<l::StoppedHolderLosesLease>("a stopped holder loses the lease", "lease::a_stopped_holder_keeps_it"),
         file::<l::TimedLeasesOfEachProcess>("timed leases of each process", "lease::one_holder_among_processes"),
         file::<l::TimedLeaseStaysForOthers>(
             "a timed lease never runs out for others",

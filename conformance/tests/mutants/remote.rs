@@ -29,6 +29,12 @@ pub(crate) trait Client: std::fmt::Debug + Send + Sync + 'static {
     const UNREACHABLE_IS_EMPTY: bool = false;
     /// Whether a lease is held by somebody if nothing can be reached.
     const UNREACHABLE_IS_HELD: bool = false;
+    /// Whether a storage that cannot be reached is told as one that is not what the configuration says.
+    const UNREACHABLE_IS_MISCONFIGURED: bool = false;
+    /// Whether an error tells what was to be sent.
+    const QUOTES_REQUESTS: bool = false;
+    /// Whether a remove that is sent again tells what the second one found.
+    const REMOVES_AGAIN: bool = false;
 }
 
 macro_rules! clients {
@@ -60,6 +66,12 @@ clients! {
     UnreachableIsEmpty { UNREACHABLE_IS_EMPTY }
     /// Waits for a holder that does not exist.
     UnreachableIsHeld { UNREACHABLE_IS_HELD }
+    /// A name that cannot be resolved is a wrong one.
+    UnreachableIsMisconfigured { UNREACHABLE_IS_MISCONFIGURED }
+    /// For whoever has to find out what went wrong.
+    QuotesRequests { QUOTES_REQUESTS }
+    /// It was there, and now it is not.
+    RemovesAgain { REMOVES_AGAIN }
 }
 
 #[derive(Debug, Default)]
@@ -119,7 +131,9 @@ fn unreachable(operation: Operation) -> Error {
 
 impl<C: Client> Remote<C> {
     fn reach(&self, operation: Operation) -> Result<()> {
-        if self.network.is_down() {
+        if self.network.is_down() && C::UNREACHABLE_IS_MISCONFIGURED {
+            Err(Error::new(ErrorKind::Misconfigured, "there is no such server").with_operation(operation))
+        } else if self.network.is_down() {
             Err(unreachable(operation))
         } else {
             Ok(())
@@ -164,7 +178,17 @@ impl<C: Client> TokenStorage for Remote<C> {
     }
 
     async fn store_all(&self, writes: &[Write<'_>]) -> Result<Vec<Revision>> {
-        self.reach(Operation::StoreAll)?;
+        if let Err(error) = self.reach(Operation::StoreAll) {
+            let sent = writes
+                .iter()
+                .map(|write| write.data.access_token.expose())
+                .collect::<String>();
+            return Err(if C::QUOTES_REQUESTS {
+                error.with_source(sent)
+            } else {
+                error
+            });
+        }
         if self.lost_request() && C::ACKNOWLEDGES_LOST_REQUESTS {
             return writes.iter().map(|_| Revision::from_bytes(b"sent")).collect();
         }
@@ -191,6 +215,7 @@ impl<C: Client> TokenStorage for Remote<C> {
         }
         match answer {
             Ok(_) if C::REPEATS_BLINDLY => self.server.remove(key, precondition).await,
+            Ok(_) if C::REMOVES_AGAIN => self.server.remove(key, Precondition::None).await,
             Ok(_) if C::DENIES_LOST_ANSWERS => Err(unreachable(Operation::Remove)),
             answer => answer,
         }

@@ -54,6 +54,10 @@ pub(crate) trait Rules: Clone + std::fmt::Debug + Default + Send + Sync + 'stati
     const RENEWING_COUNTS: bool = true;
     /// By how much more than its time to live a lease seems to remain.
     const SEEMS_LONGER_BY: Duration = Duration::ZERO;
+    /// Whether the handle remembers what it has seen of marks, and not only the value that it gives out.
+    const REMEMBERS: bool = true;
+    /// The part of the time to live, in percent, after which a server that ends leases does so.
+    const ENDS_AFTER: u32 = 100;
     /// Whether a server ends leases by its own clock, whoever watches.
     const SERVER_ENDS: bool = false;
     /// The part of the time to live that a holder does without.
@@ -77,6 +81,18 @@ impl Rules for EndedByServer {
     const TTL: Duration = Duration::from_millis(500);
     const TAKEN_OVER_AFTER: Option<Duration> = None;
     const SERVER_ENDS: bool = true;
+    const MARGIN: Duration = Duration::from_millis(50);
+}
+
+/// A server that ends a lease when half of its time to live has passed.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct EndedEarly;
+
+impl Rules for EndedEarly {
+    const TTL: Duration = Duration::from_millis(600);
+    const TAKEN_OVER_AFTER: Option<Duration> = None;
+    const SERVER_ENDS: bool = true;
+    const ENDS_AFTER: u32 = 50;
     const MARGIN: Duration = Duration::from_millis(50);
 }
 
@@ -145,6 +161,8 @@ lease_flaw! {
     RenewingCountsForNothing: RENEWING_COUNTS: bool = false;
     /// A lease seems to remain for longer than its time to live.
     SeemsLonger: SEEMS_LONGER_BY: Duration = Duration::from_millis(120);
+    /// Each value that stands for the leases sees all marks for the first time.
+    ForgetsMarks: REMEMBERS: bool = false;
     /// Machines' clocks must agree, or a lease is taken over while it is held.
     TrustsWallClocks: TRUSTS_WALL_CLOCKS: bool = true;
 }
@@ -227,7 +245,23 @@ impl<R: Rules> Flaw for Timed<R> {
     }
 
     fn lease(&self) -> Option<Box<dyn RefreshLease + '_>> {
-        Some(Box::new(self))
+        match R::REMEMBERS {
+            true => Some(Box::new(self)),
+            false => Some(Box::new(Forgetful(Self {
+                seen: Arc::default(),
+                ..self.clone()
+            }))),
+        }
+    }
+}
+
+/// What it has seen of marks goes with it.
+struct Forgetful<R>(Timed<R>);
+
+#[async_trait]
+impl<R: Rules> RefreshLease for Forgetful<R> {
+    async fn try_acquire(&self, key: &TokenKey) -> Result<Acquisition> {
+        (&self.0).try_acquire(key).await
     }
 }
 
@@ -265,7 +299,7 @@ impl<R: Rules> RefreshLease for &Timed<R> {
         if R::TAKE_OVER_MOVES_MARK || !before {
             entry.mark = *next;
         }
-        entry.ends_at = Some(Instant::now() + R::TTL);
+        entry.ends_at = Some(Instant::now() + R::TTL * R::ENDS_AFTER / 100);
         entry.over_at = Some(self.wall() + R::TTL);
         let intent = if R::PER_KEY {
             entry.intent.clone()
@@ -363,7 +397,7 @@ impl<R: Rules> LeaseGuard for Guard<R> {
             if R::RENEW_RENEWS {
                 *next += 1;
                 entry.mark = *next;
-                entry.ends_at = Some(Instant::now() + R::TTL);
+                entry.ends_at = Some(Instant::now() + R::TTL * R::ENDS_AFTER / 100);
             }
         })?;
         if R::RENEWING_COUNTS {

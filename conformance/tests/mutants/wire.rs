@@ -62,6 +62,8 @@ pub(crate) trait Flaws: std::fmt::Debug + Send + Sync + 'static {
     const DAMAGE_HIDES_OTHERS: bool = false;
     /// Whether a damaged record fails the listing.
     const DAMAGE_FAILS_LISTING: bool = false;
+    /// Whether a damaged record is not listed.
+    const DAMAGE_IS_NOT_LISTED: bool = false;
     /// Whether a conditional write over damage is a conflict.
     const DAMAGE_IS_CONFLICT: bool = false;
     /// Whether a damaged record cannot be replaced.
@@ -103,6 +105,8 @@ pub(crate) enum ClockFlaw {
     MonotonicOnly,
     /// Waiters watch by the wall clock.
     WaiterByWall,
+    /// The monotonic clock goes back with the wall clock.
+    FollowsBack,
 }
 
 #[derive(Debug)]
@@ -189,6 +193,10 @@ wire_flaws! {
     RemainsByWall: CLOCK: ClockFlaw = ClockFlaw::WallOnly;
     /// What remains of a lease goes by the monotonic clock alone.
     RemainsByMonotonic: CLOCK: ClockFlaw = ClockFlaw::MonotonicOnly;
+    /// A clock that is set back takes both with it.
+    FollowsBack: CLOCK: ClockFlaw = ClockFlaw::FollowsBack;
+    /// A listing leaves damaged records out.
+    DamageIsNotListed: DAMAGE_IS_NOT_LISTED: bool = true;
     /// Whoever waits goes by its wall clock.
     WaitsByWall: CLOCK: ClockFlaw = ClockFlaw::WaiterByWall;
 }
@@ -405,6 +413,11 @@ impl Clock for Jumping {
     fn monotonic(&self) -> Duration {
         match self.flaw {
             Some(ClockFlaw::WallOnly | ClockFlaw::WaiterByWall) => self.real_wall(),
+            Some(ClockFlaw::FollowsBack) => {
+                let by = self.wall.load(Ordering::SeqCst).min(0);
+                self.real_monotonic()
+                    .saturating_sub(Duration::from_millis(by.unsigned_abs()))
+            }
             _ => self.real_monotonic(),
         }
     }
@@ -724,7 +737,12 @@ impl<F: Flaws> Client<F> {
         let listed = self.way.send(&self.server, Requests::Reads, |server| {
             let records = locked(&server.records);
             let damaged = F::DAMAGE_FAILS_LISTING && records.values().any(|bytes| decode(bytes).is_err());
-            (records.keys().cloned().collect(), damaged)
+            let listed = |bytes: &[u8]| !F::DAMAGE_IS_NOT_LISTED || decode(bytes).is_ok();
+            let keys = records
+                .iter()
+                .filter(|(_, bytes)| listed(bytes))
+                .map(|(key, _)| key.clone());
+            (keys.collect(), damaged)
         });
         match listed {
             Ok((_, true)) => Err(Error::new(ErrorKind::Corrupt, "a record is damaged").with_operation(Operation::List)),

@@ -8,6 +8,8 @@ use token_storage_conformance::{
 };
 use token_storage_core::{MemoryStorage, Precondition, Secret, TokenData, TokenKey, TokenStorage, async_trait};
 
+use crate::flaw::CARELESS;
+
 /// Reads, asks, stores: no lease, no precondition, no merging.
 #[derive(Clone)]
 struct Careless {
@@ -84,21 +86,8 @@ fn catches(case: RefreshCase, gives_up: bool) -> bool {
     std::thread::spawn(run).join().is_err()
 }
 
-/// The cases that catch one of them.
-pub(crate) const CASES: &[&str] = &[
-    "refresh::one_expiry_costs_one_request",
-    "refresh::a_holder_is_waited_for",
-    "refresh::what_passes_changes_nothing",
-    "refresh::a_lost_answer_is_tried_for_once",
-    "refresh::a_dead_holder_is_succeeded",
-    "refresh::a_guarded_try_may_succeed",
-    "refresh::a_partial_answer_loses_nothing",
-    "refresh::another_login_meanwhile_is_kept",
-    "refresh::a_logout_meanwhile_wins",
-];
-
 pub(crate) fn is_caught() -> Result<(), libtest_mimic::Failed> {
-    for name in CASES {
+    for name in CARELESS {
         let case = *refresh_cases()
             .iter()
             .find(|case| case.name() == *name)

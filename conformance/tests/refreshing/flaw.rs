@@ -102,3 +102,16 @@ flaws! {
     /// The server's words are the error.
     QuotesTheAnswer => "errors_show_no_token",
 }
+
+/// The cases that catch a refresher as it is usually written, `careless.rs`.
+pub(crate) const CARELESS: &[&str] = &[
+    "refresh::one_expiry_costs_one_request",
+    "refresh::a_holder_is_waited_for",
+    "refresh::what_passes_changes_nothing",
+    "refresh::a_lost_answer_is_tried_for_once",
+    "refresh::a_dead_holder_is_succeeded",
+    "refresh::a_guarded_try_may_succeed",
+    "refresh::a_partial_answer_loses_nothing",
+    "refresh::another_login_meanwhile_is_kept",
+    "refresh::a_logout_meanwhile_wins",
+];
