@@ -107,7 +107,8 @@ impl Action for ClearDamaged {
         let kept = on_own_thread(move || place.damaged()).await.during(Operation::Manage)?;
         for path in &kept {
             progress(&format!("deleting {}", path.display()));
-            fs::remove_file(path).map_err(|error| io_error(path, "delete", error))
+            fs::remove_file(path)
+                .map_err(|error| io_error(path, "delete", error))
                 .during(Operation::Manage)?;
         }
         let count = kept.len();

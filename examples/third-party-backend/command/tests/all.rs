@@ -221,10 +221,19 @@ fn warnings_are_told_once_and_actions_are_commands() {
 #[test]
 fn the_suite_runs_on_a_storage_in_use() {
     let world = World::new();
-    let results = world.json(&["conformance", &world.url(), "--level", "core,enumerate,lease"]);
+    // A part: the whole is what the backend's own test runs.
+    let url = world.url();
+    let results = world.json(&[
+        "conformance",
+        &url,
+        "--level",
+        "core,enumerate,lease",
+        "--filter",
+        "::a_",
+    ]);
     for level in 0..3 {
         let level = &results["levels"][level];
-        assert!(level["passed"].as_u64() > Some(5) && level["failed"] == 0, "{level}");
+        assert!(level["passed"].as_u64() > Some(2) && level["failed"] == 0, "{level}");
     }
     assert_eq!(results["left"], 0);
 }
