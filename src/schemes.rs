@@ -99,17 +99,17 @@ impl Schemes {
         if FEATURES.contains(&name) {
             return format!("`{name}:` storages are not compiled in; build with the feature `{name}`");
         }
-        let off = FEATURES
+        let off: Vec<String> = FEATURES
             .iter()
             .filter(|feature| !self.has(feature))
-            .map(|feature| format!("`{feature}:`"));
-        let off: Vec<String> = off.collect();
-        let features = match off.is_empty() {
-            true => String::new(),
-            false => format!("{} with the feature of that name, ", off.join(" and ")),
+            .map(|feature| format!("{feature}:"))
+            .collect();
+        let off = match listed(off.iter().map(String::as_str), "and") {
+            none if none.is_empty() => none,
+            off => format!("{off} come with the feature of that name, "),
         };
         format!(
-            "the scheme `{name}:` is unknown; {}, and others come {features}with a crate whose scheme the program adds",
+            "the scheme `{name}:` is unknown; {}; {off}others come with a crate whose scheme the program adds",
             self.known()
         )
     }
