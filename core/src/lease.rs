@@ -22,14 +22,12 @@ pub trait RefreshLease: Send + Sync {
     async fn try_acquire(&self, key: &TokenKey) -> Result<Acquisition>;
 
     /// Whether an intent may be recorded for the key, without taking the lease and without writing anything: for programs
-    /// that only show what is known. `true` where that cannot be told, as by default.
+    /// that only show what is known. `false` is certain: nobody has recorded one that was not cleared. `true` where that
+    /// cannot be told without more; a storage that can tell does so always.
     ///
     /// # Errors
     /// - Those of every method of [`TokenStorage`](crate::TokenStorage).
-    async fn may_have_intent(&self, key: &TokenKey) -> Result<bool> {
-        let _ = key;
-        Ok(true)
-    }
+    async fn may_have_intent(&self, key: &TokenKey) -> Result<bool>;
 }
 
 /// The answer of [`RefreshLease::try_acquire`].

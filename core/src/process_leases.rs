@@ -43,6 +43,10 @@ impl RefreshLease for ProcessLeases {
             key: key.clone(),
         })))
     }
+
+    async fn may_have_intent(&self, key: &TokenKey) -> Result<bool> {
+        Ok(self.held().intents.contains_key(key))
+    }
 }
 
 #[derive(Debug)]

@@ -172,6 +172,11 @@ impl RefreshLease for &Faulty {
             held => held,
         })
     }
+
+    async fn may_have_intent(&self, key: &TokenKey) -> Result<bool> {
+        let lease = self.0.storage.lease().expect("memory has leases");
+        lease.may_have_intent(key).await
+    }
 }
 
 #[derive(Debug)]

@@ -134,6 +134,15 @@ impl RefreshLease for Leases {
         });
         acquired.during(Operation::Lease).about(of)
     }
+
+    async fn may_have_intent(&self, of: &TokenKey) -> Result<bool> {
+        let looked = async {
+            self.0.limits().check_key(of)?;
+            self.0.read(&lease_key(of)).await
+        };
+        let item = looked.await.during(Operation::Lease).about(of)?;
+        Ok(item.is_some_and(|item| item.has(INTENT)))
+    }
 }
 
 impl Inner {

@@ -144,6 +144,11 @@ impl RefreshLease for TimedLeases {
     async fn try_acquire(&self, key: &TokenKey) -> Result<Acquisition> {
         try_acquire(&self.0, key).await.during(Operation::Lease).about(key)
     }
+
+    async fn may_have_intent(&self, key: &TokenKey) -> Result<bool> {
+        let read = self.0.read(key).await.during(Operation::Lease).about(key)?;
+        Ok(read.is_some_and(|value| !value.intent_bytes().is_empty()))
+    }
 }
 
 async fn try_acquire(inner: &Arc<Inner>, key: &TokenKey) -> Result<Acquisition> {

@@ -29,6 +29,12 @@ pub(super) const CASES: &[Case] = &[
     Case::new(Level::Lease, "lease::an_intent_belongs_to_its_key", &["L7"], |cx| {
         Box::pin(an_intent_belongs_to_its_key(cx))
     }),
+    Case::new(
+        Level::Lease,
+        "lease::an_intent_shows_without_the_lease",
+        &["L5", "L7"],
+        |cx| Box::pin(an_intent_shows_without_the_lease(cx)),
+    ),
 ];
 
 pub(crate) fn intent(revision: Revision) -> Intent {
@@ -121,4 +127,47 @@ async fn asked(when: &str, handles: &[&Handle], key: &TokenKey) -> Check {
         holds("L5", &format!("there may be an intent, {when}"), may)?;
     }
     Ok(())
+}
+
+/// Looking says "none" only where there is none, takes nothing and changes nothing.
+async fn an_intent_shows_without_the_lease(cx: Cx) -> Check {
+    let (one, two, key) = (cx.open().await?, cx.open().await?, cx.key("rs"));
+    let looks = || async { Check::Ok(leases(&two)?.may_have_intent(&key).await?) };
+    // Whoever can tell that there is none, can always tell.
+    let tells = !looks().await?;
+    let revision = one.store(&key, &full("1"), Precondition::None).await?;
+    let before = one.get(&key).await?;
+    for round in 0..2 {
+        let mut guard = acquire(&one, &key).await?;
+        if tells {
+            same("L5", "a lease without an intent shows one", &looks().await?, &false)?;
+        }
+        guard.record_intent(&intent(revision)).await?;
+        same("L5", "an intent shows while its lease is held", &looks().await?, &true)?;
+        held("L1", "a lease that somebody looked at", &two, &key).await?;
+        match round {
+            0 => guard.release().await?,
+            _ => {
+                guard.renew().await?;
+                guard.release().await?;
+            }
+        }
+        same(
+            "L5",
+            "an intent shows after its lease was released",
+            &looks().await?,
+            &true,
+        )?;
+        // Looking has taken nothing, and cleared nothing.
+        let mut guard = acquire(&one, &key).await?;
+        same_intent("the intent that was looked at", guard.intent(), Some(&intent(revision)))?;
+        guard.clear_intent().await?;
+        guard.release().await?;
+        if tells {
+            same("L5", "a cleared intent shows", &looks().await?, &false)?;
+            let other = leases(&two)?.may_have_intent(&cx.key("other")).await?;
+            same("L7", "the intent of another key shows", &other, &false)?;
+        }
+    }
+    same("L7", "the record", &one.get(&key).await?, &before)
 }

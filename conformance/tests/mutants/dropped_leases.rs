@@ -51,6 +51,11 @@ impl RefreshLease for Leases {
         }
         Ok(Acquisition::Acquired(Box::new(guard)))
     }
+
+    async fn may_have_intent(&self, key: &TokenKey) -> Result<bool> {
+        let lease = self.0.lease().expect("a memory storage has leases");
+        lease.may_have_intent(key).await
+    }
 }
 
 type Inner = Arc<Mutex<Box<dyn LeaseGuard>>>;

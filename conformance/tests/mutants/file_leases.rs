@@ -123,6 +123,11 @@ impl RefreshLease for Leases<'_> {
             intent,
         })))
     }
+
+    async fn may_have_intent(&self, key: &TokenKey) -> Result<bool> {
+        let file = beside(&self.path, &format!(".{}", key.resource_server().len()));
+        Ok(INTENTS.lock().unwrap().contains_key(&file))
+    }
 }
 
 /// As long as the file is there.

@@ -1,5 +1,7 @@
 //! Leases bound to the process, broken: clauses L1, L2, L4.
 
+use std::sync::{Arc, Mutex};
+
 use token_storage_core::{
     Acquisition, Error, ErrorKind, LeaseGuard, Operation, RefreshLease, Result, TokenKey, TokenStorage, async_trait,
 };
@@ -7,19 +9,27 @@ use token_storage_core::{
 use crate::flaw::flaw;
 
 /// Changes what the correct lease answers.
-struct Changed<'a>(Box<dyn RefreshLease + 'a>, Change);
+struct Changed<'a>(Box<dyn RefreshLease + 'a>, Change, Seen);
 
-#[derive(Clone, Copy)]
+/// The keys whose lease was ever had.
+type Seen = Arc<Mutex<Vec<TokenKey>>>;
+
+#[derive(Clone, Copy, PartialEq)]
 enum Change {
     HeldIsAnError,
     DropKeepsIt,
     AlwaysHeld,
+    LooksAwayFromIntents,
+    LookingTakesIt,
+    LookingClears,
+    IntentsShowForEver,
 }
 
 #[async_trait]
 impl RefreshLease for Changed<'_> {
     async fn try_acquire(&self, key: &TokenKey) -> Result<Acquisition> {
         let acquired = self.0.try_acquire(key).await?;
+        self.2.lock().unwrap().push(key.clone());
         match (self.1, acquired) {
             (Change::HeldIsAnError, Acquisition::Held { .. }) => {
                 Err(Error::new(ErrorKind::Unavailable, "the lease cannot be had").with_operation(Operation::Lease))
@@ -32,6 +42,23 @@ impl RefreshLease for Changed<'_> {
             }),
             (_, other) => Ok(other),
         }
+    }
+
+    async fn may_have_intent(&self, key: &TokenKey) -> Result<bool> {
+        if self.1 == Change::LooksAwayFromIntents {
+            return Ok(false);
+        }
+        if self.1 == Change::LookingTakesIt {
+            std::mem::forget(self.0.try_acquire(key).await?);
+        }
+        if self.1 == Change::LookingClears
+            && let Acquisition::Acquired(mut guard) = self.0.try_acquire(key).await?
+        {
+            guard.clear_intent().await?;
+            return Ok(true);
+        }
+        let may = self.0.may_have_intent(key).await?;
+        Ok(may || self.1 == Change::IntentsShowForEver && self.2.lock().unwrap().contains(key))
     }
 }
 
@@ -89,9 +116,9 @@ macro_rules! held {
     ($(#[$meta:meta])* $name:ident, $change:expr) => {
         flaw!(
             $(#[$meta])*
-            $name {
+            $name with Vec<TokenKey> {
                 fn lease(&self) -> Option<Box<dyn RefreshLease + '_>> {
-                    Some(Box::new(Changed(self.0.lease()?, $change)))
+                    Some(Box::new(Changed(self.0.lease()?, $change, Arc::clone(&self.1))))
                 }
             }
         );
@@ -112,4 +139,24 @@ held!(
     /// Nobody ever gets it.
     LeaseIsNeverFree,
     Change::AlwaysHeld
+);
+held!(
+    /// There is never an intent, says whoever looks.
+    LooksAwayFromIntents,
+    Change::LooksAwayFromIntents
+);
+held!(
+    /// Whoever looks takes the lease, and does not give it back.
+    LookingTakesIt,
+    Change::LookingTakesIt
+);
+held!(
+    /// Whoever looks clears the intent.
+    LookingClears,
+    Change::LookingClears
+);
+held!(
+    /// A key that once was leased may have an intent for ever.
+    IntentsShowForEver,
+    Change::IntentsShowForEver
 );

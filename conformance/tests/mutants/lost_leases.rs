@@ -148,6 +148,11 @@ impl RefreshLease for Leases {
             released: false,
         })))
     }
+
+    async fn may_have_intent(&self, key: &TokenKey) -> Result<bool> {
+        let held = self.state.lock().unwrap();
+        Ok(held.intents.contains_key(&intent_key(self.wrong, key)))
+    }
 }
 
 #[derive(Debug)]

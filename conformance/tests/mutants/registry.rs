@@ -374,9 +374,14 @@ fn capabilities() -> Vec<Mutant> {
 }
 
 fn leases() -> Vec<Mutant> {
+    const INTENT_SHOWS: &str = "lease::an_intent_shows_without_the_lease";
     vec![
         memory::<h::HeldIsUnavailable>("held is unavailable", "lease::held_is_an_answer_and_no_error"),
         memory::<h::DropKeepsLease>("dropping keeps the lease", "lease::a_dropped_lease_is_free_at_once"),
+        memory::<h::LooksAwayFromIntents>("intents are not looked for", INTENT_SHOWS),
+        memory::<h::LookingTakesIt>("looking takes the lease", INTENT_SHOWS),
+        memory::<h::LookingClears>("looking clears the intent", INTENT_SHOWS),
+        memory::<h::IntentsShowForEver>("an intent shows for ever", INTENT_SHOWS),
         memory::<h::LeaseIsNeverFree>("the lease is never free", "lease::one_holder_at_a_time"),
         timed::<t::NeverExpires>(
             "the lease never expires",
@@ -463,6 +468,7 @@ fn remotes() -> Vec<Mutant> {
         ),
         remote::<n::UnreachableIsEmpty>("unreachable is empty", "faults::a_listing_out_of_reach_is_not_empty"),
         remote::<n::UnreachableIsHeld>("unreachable is held", "faults::a_lease_out_of_reach_is_not_held"),
+        remote::<n::UnreachableHasNoIntent>("unreachable has no intent", "faults::a_lease_out_of_reach_is_not_held"),
     ]
 }
 

@@ -27,6 +27,8 @@ pub(crate) trait Client: std::fmt::Debug + Send + Sync + 'static {
     const UNREACHABLE_IS_ABSENT: bool = false;
     /// Whether a listing is empty if nothing can be reached.
     const UNREACHABLE_IS_EMPTY: bool = false;
+    /// Whether no intent is recorded if nothing can be reached.
+    const UNREACHABLE_HAS_NO_INTENT: bool = false;
     /// Whether a lease is held by somebody if nothing can be reached.
     const UNREACHABLE_IS_HELD: bool = false;
     /// Whether a storage that cannot be reached is told as one that is not what the configuration says.
@@ -72,6 +74,8 @@ clients! {
     QuotesRequests { QUOTES_REQUESTS }
     /// It was there, and now it is not.
     RemovesAgain { REMOVES_AGAIN }
+    /// Nothing was ever sent, says a client that reaches nothing.
+    UnreachableHasNoIntent { UNREACHABLE_HAS_NO_INTENT }
 }
 
 #[derive(Debug, Default)]
@@ -253,6 +257,15 @@ impl<C: Client> RefreshLease for &Remote<C> {
                 })
             }
         }
+    }
+
+    async fn may_have_intent(&self, key: &TokenKey) -> Result<bool> {
+        match self.reach(Operation::Lease) {
+            Err(_) if C::UNREACHABLE_HAS_NO_INTENT => return Ok(false),
+            reached => reached?,
+        }
+        let lease = self.server.lease().expect("a memory storage has leases");
+        lease.may_have_intent(key).await
     }
 }
 

@@ -264,6 +264,10 @@ impl RefreshLease for Leases<'_> {
             held => held,
         })
     }
+
+    async fn may_have_intent(&self, key: &TokenKey) -> Result<bool> {
+        self.inner.may_have_intent(key).await
+    }
 }
 
 #[async_trait]

@@ -164,6 +164,10 @@ impl RefreshLease for Leases<'_> {
         let path = self.path.clone();
         Ok(Acquisition::Acquired(Box::new(Guard { inner, path })))
     }
+
+    async fn may_have_intent(&self, key: &TokenKey) -> Result<bool> {
+        self.inner.may_have_intent(key).await
+    }
 }
 
 #[derive(Debug)]

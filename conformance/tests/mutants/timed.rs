@@ -316,6 +316,13 @@ impl<R: Rules> RefreshLease for &Timed<R> {
             rules: PhantomData,
         })))
     }
+
+    async fn may_have_intent(&self, key: &TokenKey) -> Result<bool> {
+        Ok(locked(&self.leases)
+            .1
+            .get(key)
+            .is_some_and(|entry| entry.intent.is_some()))
+    }
 }
 
 impl<R: Rules> Timed<R> {
