@@ -13,6 +13,7 @@ use crate::{
     check::{Check, Show as _, fail, ignore},
     history::History,
     linear::Call,
+    pace::Pace,
     recorder::{Recorder, Touched},
     rng::{Rng, fresh_u64},
     suite::{AnyPlace, AnySuite, Plan},
@@ -31,6 +32,7 @@ struct Inner {
     namespace: String,
     history: Arc<History>,
     touched: Arc<Touched>,
+    pace: Arc<Pace>,
     handles: AtomicUsize,
     seed: u64,
 }
@@ -43,6 +45,7 @@ impl Cx {
             namespace: format!("{}-{:016x}", plan.suite.namespace(), fresh_u64()),
             history,
             touched: Arc::clone(&plan.touched),
+            pace: Arc::clone(&plan.pace),
             handles: AtomicUsize::new(0),
             seed,
         }))
@@ -146,6 +149,7 @@ impl Cx {
             handle,
             history: Arc::clone(&self.0.history),
             touched: Arc::clone(&self.0.touched),
+            pace: Arc::clone(&self.0.pace),
         })
     }
 

@@ -68,6 +68,9 @@ mod harness;
 mod history;
 mod linear;
 mod live;
+#[cfg(test)]
+mod made_up;
+mod pace;
 mod powers;
 mod read_only;
 mod recorded_lease;

@@ -1,6 +1,8 @@
 use std::{
     collections::BTreeSet,
+    future::Future,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Instant,
 };
 
 use token_storage_core::{
@@ -11,6 +13,7 @@ use token_storage_core::{
 use crate::{
     check::Show,
     history::{History, short},
+    pace::Pace,
     recorded_lease::RecordedLease,
 };
 
@@ -21,6 +24,7 @@ pub(crate) struct Recorder {
     pub(crate) handle: usize,
     pub(crate) history: Arc<History>,
     pub(crate) touched: Arc<Touched>,
+    pub(crate) pace: Arc<Pace>,
 }
 
 /// The keys that a run's cases may have written, to be removed in the end: a case that hangs or panics cannot do it
@@ -104,6 +108,14 @@ impl Recorder {
         }
     }
 
+    /// Its answer, and how long it took.
+    async fn timed<T>(&self, name: &'static str, call: impl Future<Output = T>) -> T {
+        let began = Instant::now();
+        let answer = call.await;
+        self.pace.note(name, began);
+        answer
+    }
+
     fn write(&self, write: &Write<'_>) -> String {
         let condition = self.history.precondition(&write.precondition);
         let token = short(write.data.access_token.expose());
@@ -115,7 +127,7 @@ impl Recorder {
 impl TokenStorage for Recorder {
     async fn get(&self, key: &TokenKey) -> Result<Option<StoredToken>> {
         let noted = self.begin(&format!("get {}", key.show()));
-        let answer = self.inner.get(key).await;
+        let answer = self.timed("get", self.inner.get(key)).await;
         noted.answered(&self.answer(&answer, |stored| match stored {
             Some(stored) => format!(
                 "{} at {}",
@@ -131,7 +143,7 @@ impl TokenStorage for Recorder {
         self.touched.add(key);
         let write = self.write(&Write::new(key, data, precondition));
         let noted = self.begin(&format!("store {write}"));
-        let answer = self.inner.store(key, data, precondition).await;
+        let answer = self.timed("store", self.inner.store(key, data, precondition)).await;
         noted.answered(&self.answer(&answer, |revision| self.history.revision(revision)));
         answer
     }
@@ -151,7 +163,7 @@ impl TokenStorage for Recorder {
     async fn remove(&self, key: &TokenKey, precondition: Precondition) -> Result<bool> {
         let condition = self.history.precondition(&precondition);
         let noted = self.begin(&format!("remove {}{condition}", key.show()));
-        let answer = self.inner.remove(key, precondition).await;
+        let answer = self.timed("remove", self.inner.remove(key, precondition)).await;
         noted.answered(&self.answer(&answer, bool::to_string));
         answer
     }

@@ -167,8 +167,15 @@ async fn run_case(cx: Cx, case: Case, interrupted: watch::Receiver<bool>, tries_
     let started = Instant::now();
     let verdict = tokio::select! {
         result = case.start(cx.clone()) => {
-            let again = tries_left > 0 && stall::explains(&cx, &case, &result, started.elapsed()).await;
-            if again { None } else { Some(judge(&cx, &case, result).await) }
+            let stalled = stall::explains(&cx, &case, &result, started.elapsed()).await;
+            if stalled && tries_left > 0 {
+                None
+            } else {
+                if stalled {
+                    cx.note(stall::each_time());
+                }
+                Some(judge(&cx, &case, result).await)
+            }
         }
         () = interruption(interrupted) => Some(Verdict::Indeterminate(INTERRUPTED.to_owned())),
     };

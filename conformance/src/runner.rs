@@ -11,7 +11,7 @@ use std::{
 
 use libtest_mimic::{Arguments, Completion, Failed, FormatSetting, Trial};
 
-use crate::{Case, Report, Tally, Verdict, repeat, run, suite::Plan, summary, worker::worker};
+use crate::{Case, Report, Tally, Verdict, pace, repeat, run, suite::Plan, summary, worker::worker};
 
 /// Names a folder for the results of each suite, as `NAME.json` and `NAME.html`.
 const REPORTS: &str = "TOKEN_STORAGE_CONFORMANCE_REPORTS";
@@ -61,6 +61,10 @@ pub fn main(plans: impl IntoIterator<Item = Plan>) -> ExitCode {
         for (name, tally) in &tallies {
             println!("conformance of {name}:\n{tally}");
             print!("{}", summary::of(&reports[*name], !filtered));
+            let plan = plans.iter().find(|plan| plan.name() == *name);
+            if let Some(slow) = plan.and_then(|plan| plan.pace.slow(pace::reference())) {
+                println!("  {slow}");
+            }
         }
     }
     let nothing = tallies.values().any(|tally| tally.decided() == 0);
@@ -128,6 +132,45 @@ fn outcome(report: &Report, prefix: &str) -> Result<Completion, Failed> {
         Verdict::Failed(_) => {
             let repeat = repeat::command(report, prefix);
             Err(Failed::from(format!("{}  to repeat: {repeat}", report.explanation())))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use token_storage_core::{Error, ErrorKind, LeaseKind};
+
+    use super::*;
+    use crate::{
+        Level, Suite,
+        case::CaseFuture,
+        check::{Stop, fail},
+        cx::Cx,
+        made_up::MadeUp,
+    };
+
+    const NAME: &str = "records::absent_is_none";
+
+    /// What the runner says of a case that does this.
+    fn told(run: fn(Cx) -> CaseFuture) -> String {
+        let plan = Suite::new("told", MadeUp::with_leases(LeaseKind::Process)).plan();
+        let report = plan.run(&Case::new(Level::Core, NAME, &["K1"], run));
+        let failed = outcome(&report, "told/").err().expect("the case fails");
+        failed.message().unwrap_or_default().to_owned()
+    }
+
+    #[test]
+    fn each_kind_of_failure_says_how_to_repeat_it() {
+        let kinds: [fn(Cx) -> CaseFuture; 3] = [
+            |_| Box::pin(async { fail("K1", "what is expected", "something else", "it") }),
+            |_| Box::pin(async { panic!("made up") }),
+            |_| Box::pin(async { Err(Stop::Storage(Error::new(ErrorKind::Corrupt, "made up"))) }),
+        ];
+        for kind in kinds {
+            let text = told(kind);
+            assert!(text.starts_with("clause K1: "), "{text}");
+            assert!(text.contains("  to repeat: TOKEN_STORAGE_CONFORMANCE_SEED="), "{text}");
+            assert!(text.ends_with(&format!(" --exact told/{NAME}")), "{text}");
         }
     }
 }

@@ -35,9 +35,18 @@ pub(crate) async fn explains(cx: &Cx, case: &Case, result: &Check, took: Duratio
     suspicious && ttl(cx).await.is_some_and(|ttl| (ttl..ttl + HUNG).contains(&took))
 }
 
+/// What is said of a case that failed each time.
+pub(crate) fn each_time() -> String {
+    format!("this was the last of {TRIES} tries: each took as long as a lease lives, and failed")
+}
+
 async fn ttl(cx: &Cx) -> Option<Duration> {
     match cx.open_raw().await.ok()?.describe().lease {
         Some(LeaseKind::Timed { ttl }) => Some(ttl),
         _ => None,
     }
 }
+
+#[cfg(test)]
+#[path = "stall_tests.rs"]
+mod tests;

@@ -12,8 +12,8 @@ use tokio::sync::watch;
 
 use crate::{
     Case, ClockJumping, ClockShifting, Clocks, FaultInjecting, FaultInjector, FileBacked, Harness, MultiProcess, Need,
-    Network, RecordDamaging, Report, SecondWay, Unreliable, WriteRefusing, cases, recorder::Touched, rng::fresh_u64,
-    run, runner,
+    Network, RecordDamaging, Report, SecondWay, Unreliable, WriteRefusing, cases, pace::Pace, recorder::Touched,
+    rng::fresh_u64, run, runner,
 };
 
 type Opening<'a, T = Arc<dyn TokenStorage>> = Pin<Box<dyn Future<Output = Result<T>> + Send + 'a>>;
@@ -264,6 +264,7 @@ impl<H: Harness> Suite<H> {
         Plan {
             suite: Arc::new(self),
             touched: Arc::default(),
+            pace: Arc::default(),
             interrupted: watch::Sender::default(),
         }
     }
@@ -299,6 +300,7 @@ impl<H: Harness> fmt::Debug for Suite<H> {
 pub struct Plan {
     pub(crate) suite: Arc<dyn AnySuite>,
     pub(crate) touched: Arc<Touched>,
+    pub(crate) pace: Arc<Pace>,
     pub(crate) interrupted: watch::Sender<bool>,
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{
-    leases::{PATIENCE, acquire, held, wait_for},
+    leases::{PATIENCE, acquire, held, held_by, wait_for},
     powerless::powerless,
     timed_leases::ttl,
 };
@@ -14,7 +14,8 @@ use crate::{
     recorded_lease::seconds,
 };
 
-const JUMPING: &[Need] = &[Need::TimedLease, Need::JumpingClocks];
+/// They count on their leases, whose clocks they have changed: what is left of one tells nothing of a stall.
+const JUMPING: &[Need] = &[Need::Lease, Need::TimedLease, Need::JumpingClocks];
 
 pub(super) const CASES: &[Case] = &[
     Case::new(
@@ -54,8 +55,22 @@ async fn wall_clocks_that_disagree_change_nothing(cx: Cx) -> Check {
     let ttl = ttl(&holder)?;
     let (first, second) = (cx.key("first"), cx.key("second"));
     let guards = (acquire(&holder, &first).await?, acquire(&holder, &second).await?);
-    held("L1", "a lease that is held, on a clock a day ahead", &ahead, &first).await?;
-    held("L1", "a lease that is held, on a clock a day behind", &behind, &second).await?;
+    held_by(
+        &guards.0,
+        "L1",
+        "a lease that is held, on a clock a day ahead",
+        &ahead,
+        &first,
+    )
+    .await?;
+    held_by(
+        &guards.1,
+        "L1",
+        "a lease that is held, on a clock a day behind",
+        &behind,
+        &second,
+    )
+    .await?;
     // As if its holder had died: nobody renews it, and nobody gives it back.
     let limit = ttl * 4 + PATIENCE;
     wait_for(&ahead, &first, limit).await?.release().await?;

@@ -2,7 +2,7 @@ use token_storage_core::{Intent, Precondition, Revision};
 
 use super::{
     intents::intent,
-    leases::{PATIENCE, acquire, held, wait_for},
+    leases::{PATIENCE, acquire, held, held_by, wait_for},
     timed_leases::ttl,
 };
 use crate::{
@@ -248,7 +248,7 @@ async fn a_holder_that_was_stopped_too_long_has_lost_it(cx: Cx) -> Check {
         }
     }
     worker.done(&cx, "L2", Request::Release).await?;
-    held("L2", "after a release by the old holder", &other, &key).await?;
+    held_by(&guard, "L2", "after a release by the old holder", &other, &key).await?;
     guard.release().await?;
     worker.finish().await
 }

@@ -1,12 +1,12 @@
 use std::{sync::Arc, time::Duration};
 
-use token_storage_core::{Acquisition, LeaseGuard, LeaseKind, Precondition, Revision, TokenKey};
+use token_storage_core::{Acquisition, ErrorKind, LeaseGuard, LeaseKind, Precondition, Revision, TokenKey};
 use tokio::{sync::Barrier, task::JoinSet};
 
 use super::intents::intent;
 use crate::{
     Case, Level, Need,
-    check::{Check, Show as _, absent, fail, holds, same, stored},
+    check::{Check, Show as _, Stop, absent, fail, holds, same, stored},
     cx::{Cx, Handle, leases},
     data::full,
 };
@@ -91,6 +91,25 @@ pub(super) async fn held(clause: &str, expectation: &str, storage: &Handle, key:
     match leases(storage)?.try_acquire(key).await? {
         Acquisition::Held { .. } => Ok(()),
         Acquisition::Acquired(_) => fail(clause, &format!("{expectation}: {}", key.show()), "Acquired", "Held"),
+    }
+}
+
+/// The same for a timed lease that this guard holds. Kept waiting, its holder may have lost it meanwhile: what is left of it
+/// is asked after the answer, when nothing that was left before counts any more.
+pub(super) async fn held_by(guard: &Guard, clause: &str, expectation: &str, storage: &Handle, key: &TokenKey) -> Check {
+    match held(clause, expectation, storage, key).await {
+        Err(Stop::Failed(_)) if guard.remaining() == Some(Duration::ZERO) => Err(Stop::Stalled),
+        other => other,
+    }
+}
+
+/// Renews a timed lease that has to be its holder's still, unless the machine kept it waiting until it ran out.
+pub(super) async fn renew(guard: &mut Guard) -> Check {
+    match guard.renew().await {
+        Err(error) if error.kind() == ErrorKind::LeaseLost && guard.remaining() == Some(Duration::ZERO) => {
+            Err(Stop::Stalled)
+        }
+        other => other.map_err(Into::into),
     }
 }
 

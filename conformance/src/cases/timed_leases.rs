@@ -6,7 +6,7 @@ use token_storage_core::{Acquisition, ErrorKind, LeaseKind, Precondition};
 
 use super::{
     intents::{intent, same_intent},
-    leases::{PATIENCE, acquire, held, wait_for},
+    leases::{PATIENCE, acquire, held, held_by, renew, wait_for},
 };
 use crate::{
     Case, Level, Need,
@@ -80,7 +80,7 @@ async fn a_timed_one_is_taken_over_after_its_time(cx: Cx) -> Check {
         ErrorKind::LeaseLost,
     )?;
     old.release().await?;
-    held("L2", "after a release by the old holder", &three, &key).await?;
+    held_by(&new, "L2", "after a release by the old holder", &three, &key).await?;
     let mut new = new;
     new.clear_intent().await?;
     new.release().await?;
@@ -101,7 +101,7 @@ async fn renewing_keeps_a_timed_one(cx: Cx) -> Check {
         kept?;
         tokio::time::sleep(ttl / 5).await;
         renewed = tokio::time::Instant::now();
-        guard.renew().await?;
+        renew(&mut guard).await?;
     }
     guard.release().await?;
     Ok(())
@@ -114,7 +114,7 @@ async fn a_timed_one_is_taken_over_in_time(cx: Cx) -> Check {
     let (one, two, key) = (cx.open().await?, cx.open().await?, cx.key("rs"));
     let ttl = ttl(&one)?;
     let old = acquire(&one, &key).await?;
-    held("L1", "a lease that is held", &two, &key).await?;
+    held_by(&old, "L1", "a lease that is held", &two, &key).await?;
     let watching = tokio::time::Instant::now();
     loop {
         let began = watching.elapsed();

@@ -1,0 +1,83 @@
+//! A storage for tests of the suite's own rules: memory that says what it is told of its leases, and is as slow as it is told.
+
+use std::{sync::Arc, time::Duration};
+
+use token_storage_core::{
+    Enumerate, LeaseKind, MemoryStorage, Precondition, RefreshLease, Result, Revision, StorageInfo, StoredToken,
+    TokenData, TokenKey, TokenStorage, Write, async_trait,
+};
+
+use crate::Harness;
+
+/// The storage, its place and its harness in one.
+#[derive(Clone, Debug)]
+pub(crate) struct MadeUp {
+    base: MemoryStorage,
+    leases: LeaseKind,
+    /// How long a write waits.
+    slow: Duration,
+}
+
+impl MadeUp {
+    pub(crate) fn with_leases(leases: LeaseKind) -> Self {
+        Self {
+            base: MemoryStorage::new(),
+            leases,
+            slow: Duration::ZERO,
+        }
+    }
+
+    pub(crate) fn slow(slow: Duration) -> Self {
+        Self {
+            slow,
+            ..Self::with_leases(LeaseKind::Process)
+        }
+    }
+}
+
+#[async_trait]
+impl Harness for MadeUp {
+    type Place = Self;
+
+    async fn fresh(&self) -> Result<Self> {
+        let base = MemoryStorage::new();
+        Ok(Self { base, ..self.clone() })
+    }
+
+    async fn reopen(&self, place: &Self) -> Result<Arc<dyn TokenStorage>> {
+        Ok(Arc::new(place.clone()))
+    }
+}
+
+#[async_trait]
+impl TokenStorage for MadeUp {
+    async fn get(&self, key: &TokenKey) -> Result<Option<StoredToken>> {
+        self.base.get(key).await
+    }
+
+    async fn store(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
+        tokio::time::sleep(self.slow).await;
+        self.base.store(key, data, precondition).await
+    }
+
+    async fn store_all(&self, writes: &[Write<'_>]) -> Result<Vec<Revision>> {
+        tokio::time::sleep(self.slow).await;
+        self.base.store_all(writes).await
+    }
+
+    async fn remove(&self, key: &TokenKey, precondition: Precondition) -> Result<bool> {
+        self.base.remove(key, precondition).await
+    }
+
+    fn describe(&self) -> StorageInfo {
+        self.base.describe().with_lease(self.leases)
+    }
+
+    fn enumerate(&self) -> Option<Box<dyn Enumerate + '_>> {
+        self.base.enumerate()
+    }
+
+    fn lease(&self) -> Option<Box<dyn RefreshLease + '_>> {
+        self.base.lease()
+    }
+}
