@@ -263,6 +263,10 @@ impl<R: Rules> RefreshLease for Forgetful<R> {
     async fn try_acquire(&self, key: &TokenKey) -> Result<Acquisition> {
         (&self.0).try_acquire(key).await
     }
+
+    async fn may_have_intent(&self, key: &TokenKey) -> Result<bool> {
+        (&self.0).may_have_intent(key).await
+    }
 }
 
 #[async_trait]

@@ -1,6 +1,8 @@
-use std::{collections::BTreeMap, fs, io, path::Path, time::Instant};
+use std::{collections::BTreeMap, fs, io};
 
-use token_storage_core::{Cursor, Enumerate, ErrorContext as _, Operation, Page, Result, TokenKey, async_trait};
+use token_storage_core::{
+    Cursor, Enumerate, ErrorContext as _, ErrorKind, Operation, Page, Result, TokenKey, async_trait,
+};
 use token_storage_files::io_error;
 
 use crate::{FolderStorage, folder::Folder, record};
@@ -11,8 +13,10 @@ const PAGE: usize = 256;
 type Keys = BTreeMap<String, Option<TokenKey>>;
 
 impl Folder {
-    fn keys(&self, deadline: Instant) -> Result<Keys> {
-        let _lock = self.lock_for_listing(deadline)?;
+    fn keys(&self) -> Result<Keys> {
+        let _lock = self.lock_for_listing()?;
+        // What is stored but not yet in its place. First: without the lock it may be put there while the folder is read.
+        let batch = self.batch()?;
         let failed = |error| io_error(&self.root, "list", error);
         let entries = match fs::read_dir(&self.root) {
             Ok(entries) => entries,
@@ -22,24 +26,21 @@ impl Folder {
         let mut keys = Keys::new();
         for entry in entries {
             let name = entry.map_err(failed)?.file_name().to_string_lossy().into_owned();
-            if record::is_record(&name) {
-                let key = key_in(&self.root.join(&name))?;
-                keys.insert(name, key);
+            if !record::is_record(&name) {
+                continue;
+            }
+            match Self::read(&self.root.join(&name)) {
+                Ok(Some(text)) => drop(keys.insert(name, record::split(&text).map(|(key, _)| key))),
+                // Removed meanwhile.
+                Ok(None) => {}
+                Err(error) if error.kind() == ErrorKind::Corrupt => drop(keys.insert(name, None)),
+                Err(error) => return Err(error),
             }
         }
-        // What is stored but not yet in its place.
-        for (name, text) in self.batch()? {
+        for (name, text) in batch {
             keys.insert(name, record::split(&text).map(|(key, _)| key));
         }
         Ok(keys)
-    }
-}
-
-fn key_in(path: &Path) -> Result<Option<TokenKey>> {
-    match Folder::read(path) {
-        Ok(text) => Ok(text.and_then(|text| record::split(&text).map(|(key, _)| key))),
-        Err(error) if error.kind() == token_storage_core::ErrorKind::Corrupt => Ok(None),
-        Err(error) => Err(error),
     }
 }
 
@@ -51,7 +52,7 @@ impl FolderStorage {
         name: impl Fn(&T) -> &str,
     ) -> Result<Page<T>> {
         let keys = self
-            .exclusively(|folder, deadline| folder.keys(deadline))
+            .exclusively(|folder, _| folder.keys())
             .await
             .during(Operation::List)?;
         // Nobody knows whose they are: they are counted once, on the first page.

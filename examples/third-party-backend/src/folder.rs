@@ -20,6 +20,8 @@ pub(crate) struct Folder {
 
 /// How long a call waits while other processes hold the lock (D6).
 pub(crate) const WAIT: Duration = Duration::from_secs(10);
+/// Many times what a write takes.
+const PATIENCE_OF_READERS: Duration = Duration::from_millis(500);
 
 impl Folder {
     pub(crate) fn new(root: PathBuf) -> Self {
@@ -55,15 +57,14 @@ impl Folder {
         Ok(guard)
     }
 
-    /// Keeps writers away while the folder is listed: a directory that changes meanwhile may be read incompletely.
-    /// `None` where there is nothing to lock, as nobody has written yet or nobody can.
-    pub(crate) fn lock_for_listing(&self, deadline: Instant) -> Result<Option<LockGuard>> {
+    /// Keeps writers away while the folder is listed, as a directory that changes meanwhile may be read incompletely; but
+    /// not for longer than a writer takes: one that was stopped must not stop readers (D4). `None`: it is listed without.
+    pub(crate) fn lock_for_listing(&self) -> Result<Option<LockGuard>> {
         if !self.lock.path().exists() {
             return Ok(None);
         }
-        match self.lock.acquire_until(deadline) {
-            Ok(Some(guard)) => Ok(Some(guard)),
-            Ok(None) => Err(self.busy()),
+        match self.lock.acquire_until(Instant::now() + PATIENCE_OF_READERS) {
+            Ok(held) => Ok(held),
             Err(error) if error.kind() == io::ErrorKind::ReadOnlyFilesystem => Ok(None),
             Err(error) => Err(io_error(self.lock.path(), "lock", error)),
         }
