@@ -7,15 +7,30 @@ use std::{
 };
 
 use token_storage_core::{
-    Acquisition, ErrorKind, Intent, LeaseGuard, Operation, RefreshLease as _, Result, Revision, StoredToken, TokenData,
-    TokenKey, async_trait,
+    Acquisition, Error, ErrorKind, Intent, LeaseGuard, Operation, RefreshLease as _, Result, Revision, StoredToken,
+    TokenData, TokenKey, async_trait,
 };
 use token_storage_network::{Clock, LeaseStore, TimedLeases};
 
 const TTL: Duration = Duration::from_secs(60);
 
 #[derive(Debug, Default)]
-struct Map(Mutex<HashMap<TokenKey, Vec<u8>>>);
+struct Map(Mutex<HashMap<TokenKey, Vec<u8>>>, Mutex<Fate>);
+
+/// What becomes of the next write.
+#[derive(Clone, Copy, Debug, Default)]
+enum Fate {
+    #[default]
+    Done,
+    AnswerLost,
+    RequestLost,
+    /// The network repeats it, and the second answer arrives.
+    Twice,
+}
+
+fn out_of_reach() -> Error {
+    Error::new(ErrorKind::Unavailable, "out of reach")
+}
 
 impl Map {
     fn value(&self) -> Option<Vec<u8>> {
@@ -34,12 +49,20 @@ impl LeaseStore for Map {
     }
 
     async fn put_if(&self, key: &TokenKey, expected: Option<&[u8]>, value: &[u8]) -> Result<bool> {
+        let fate = std::mem::take(&mut *self.1.lock().unwrap());
+        if let Fate::RequestLost = fate {
+            return Err(out_of_reach());
+        }
         let mut map = self.0.lock().unwrap();
         let holds = map.get(key).map(Vec::as_slice) == expected;
         if holds {
             map.insert(key.clone(), value.to_vec());
         }
-        Ok(holds)
+        match fate {
+            Fate::AnswerLost => Err(out_of_reach()),
+            Fate::Twice => Ok(false),
+            _ => Ok(holds),
+        }
     }
 
     async fn delete_if(&self, key: &TokenKey, expected: &[u8]) -> Result<bool> {
@@ -52,7 +75,7 @@ impl LeaseStore for Map {
     }
 
     async fn prove_writable(&self, _key: &TokenKey) -> Result<()> {
-        Ok(())
+        Err(out_of_reach())
     }
 }
 
@@ -192,4 +215,70 @@ async fn d3_what_is_no_lease_is_an_error_and_stays() {
         );
         assert_eq!(world.map.value().as_deref(), Some(damaged));
     }
+}
+
+#[tokio::test]
+async fn a5_what_was_done_although_the_answer_is_lost_is_found_out() {
+    for fate in [Fate::AnswerLost, Fate::Twice] {
+        let world = World::new();
+        let leases = world.leases();
+        *world.map.1.lock().unwrap() = fate;
+        let mut guard = world.acquire(&leases).await.unwrap();
+        guard.renew().await.unwrap();
+        assert!(world.acquire(&world.leases()).await.is_none());
+    }
+    let world = World::new();
+    *world.map.1.lock().unwrap() = Fate::RequestLost;
+    let error = world.leases().try_acquire(&world.key).await.map(drop).unwrap_err();
+    assert_eq!((error.kind(), world.map.value()), (ErrorKind::Unavailable, None));
+}
+
+#[tokio::test]
+async fn a5_a_holder_whose_answers_are_lost_goes_on() {
+    for fate in [Fate::AnswerLost, Fate::RequestLost, Fate::Twice] {
+        let world = World::new();
+        let mut guard = world.acquire(&world.leases()).await.unwrap();
+        *world.map.1.lock().unwrap() = fate;
+        let renewed = guard.renew().await;
+        assert_eq!(renewed.is_ok(), matches!(fate, Fate::Twice), "{fate:?}");
+        guard.record_intent(&intent()).await.unwrap();
+        guard.release().await.unwrap();
+        let guard = world.acquire(&world.leases()).await.unwrap();
+        assert_eq!(guard.intent(), Some(&intent()), "{fate:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_lost_one_is_given_back_without_a_word_and_stays_with_its_new_holder() {
+    let world = World::new();
+    let guard = world.acquire(&world.leases()).await.unwrap();
+    let other = world.leases();
+    assert!(world.acquire(&other).await.is_none());
+    world.clock.pass(TTL);
+    let mut theirs = world.acquire(&other).await.unwrap();
+    guard.release().await.unwrap();
+    theirs.renew().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_waiter_is_told_to_come_back_before_the_time_is_over() {
+    let world = World::new();
+    let (mine, other) = (world.leases(), world.leases());
+    let _guard = world.acquire(&mine).await.unwrap();
+    let told = async || match other.try_acquire(&world.key).await.unwrap() {
+        Acquisition::Held { retry_after } => retry_after,
+        Acquisition::Acquired(_) => panic!("it is held"),
+    };
+    told().await;
+    world.clock.pass(TTL - Duration::from_millis(20));
+    assert_eq!(told().await, Duration::from_millis(20));
+}
+
+#[tokio::test]
+async fn l6_the_proof_is_that_of_the_storage() {
+    let world = World::new();
+    let mut guard = world.acquire(&world.leases()).await.unwrap();
+    let error = guard.prove_writable().await.unwrap_err();
+    assert_eq!((error.kind(), error.key()), (ErrorKind::Unavailable, Some(&world.key)));
+    assert!(format!("{guard:?}").contains("TimedLease"), "{guard:?}");
 }
