@@ -10,7 +10,7 @@ use token_storage_core::{
     Acquisition, Error, ErrorKind, Intent, LeaseGuard, Operation, RefreshLease as _, Result, Revision, StoredToken,
     TokenData, TokenKey, async_trait,
 };
-use token_storage_network::{Clock, LeaseStore, TimedLeases};
+use token_storage_network::{Clock, LeaseStore, SystemClock, TimedLeases};
 
 const TTL: Duration = Duration::from_secs(60);
 
@@ -258,6 +258,25 @@ async fn a_lost_one_is_given_back_without_a_word_and_stays_with_its_new_holder()
     let mut theirs = world.acquire(&other).await.unwrap();
     guard.release().await.unwrap();
     theirs.renew().await.unwrap();
+
+    // With an intent that was to stay behind.
+    theirs.record_intent(&intent()).await.unwrap();
+    assert!(world.acquire(&world.leases()).await.is_none());
+    let third = world.leases();
+    assert!(world.acquire(&third).await.is_none());
+    world.clock.pass(TTL);
+    let mut last = world.acquire(&third).await.unwrap();
+    theirs.release().await.unwrap();
+    last.renew().await.unwrap();
+    *world.map.1.lock().unwrap() = Fate::RequestLost;
+    assert_eq!(last.release().await.unwrap_err().kind(), ErrorKind::Unavailable);
+}
+
+#[test]
+fn the_clocks_of_the_machine_go() {
+    let clock = SystemClock::default();
+    while clock.monotonic().is_zero() {}
+    assert!(clock.wall() > Duration::from_secs(1_700_000_000));
 }
 
 #[tokio::test]
