@@ -126,7 +126,7 @@ async fn a5_an_outcome_that_cannot_be_told_is_unknown() {
         });
         hosts.faults.plan("PutItem", [removed_and_stored]);
         let stored = hosts.faulty.store(&key("rs"), &data("2"), precondition).await;
-        assert_eq!(facts(stored), (ErrorKind::Unavailable, false, true), "{precondition:?}");
+        assert_eq!(facts(stored), (ErrorKind::Unavailable, true, true), "{precondition:?}");
         assert_eq!(hosts.token().await.as_deref(), Some("other"));
         hosts.all_faults_happened();
     }
@@ -221,7 +221,7 @@ async fn a5_a_lost_removal_is_told_from_a_lost_race() {
         .unwrap();
     hosts.faults.plan("DeleteItem", [Fault::DropAfter]);
     let removed = hosts.faulty.remove(&key("rs"), Precondition::Unchanged(revision)).await;
-    assert_eq!(facts(removed), (ErrorKind::Unavailable, false, true));
+    assert_eq!(facts(removed), (ErrorKind::Unavailable, true, true));
 
     // Removed and created anew: the newer record stays.
     hosts
