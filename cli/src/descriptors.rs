@@ -1,7 +1,7 @@
 //! Whether this process may open the files that a command needs. It is found out before anything is touched: a limit that
 //! is met half-way would be one that is met after a refresh token was spent.
 
-use std::{io, os::fd::AsFd as _};
+use std::io;
 
 use crate::{Exit, Failure, Result};
 
@@ -12,9 +12,9 @@ const NEEDED: usize = 32;
 pub(crate) fn check() -> Result<()> {
     let mut held = Vec::with_capacity(NEEDED);
     while held.len() < NEEDED {
-        // A copy needs no file, and so fails for want of a number alone.
-        let copy = io::stderr().as_fd().try_clone_to_owned();
-        held.push(copy.map_err(|error| too_few(held.len(), &error))?);
+        // A copy needs no file, and so fails for want of a number alone. Nothing is started meanwhile that would inherit it.
+        let copy = rustix::io::dup(io::stderr());
+        held.push(copy.map_err(|error| too_few(held.len(), &error.into()))?);
     }
     Ok(())
 }

@@ -348,7 +348,9 @@ def struck(log, folder):
     injected = [line for line in lines if "(INJECTED)" in line]
     if not injected:
         return HERE if any("killed by SIGKILL" in line for line in lines) else NOWHERE
-    return HERE if all(str(folder) in line for line in injected) else ELSEWHERE
+    # Before it closes a descriptor, a debug build of the standard library looks whether it is one, and minds EBADF alone.
+    meant = [line for line in injected if "F_GETFD" not in line]
+    return HERE if meant and all(str(folder) in line for line in meant) else ELSEWHERE
 
 
 def judge(backend, operation, fault, folder, done, old, new, sent):
