@@ -55,6 +55,11 @@ impl Context {
         self.name(given, "the resource server")
     }
 
+    /// Another namespace as given on the command line.
+    pub(crate) fn given_name(&self, given: String) -> Result<String> {
+        self.name(given, "the namespace")
+    }
+
     fn name(&self, given: String, what: &str) -> Result<String> {
         if !self.quoted {
             return Ok(given);

@@ -161,6 +161,44 @@ fn a_migration_that_was_killed_is_run_again_and_loses_nothing() {
 }
 
 #[test]
+fn nothing_is_removed_for_a_storage_that_keeps_nothing() {
+    let cli = Cli::new("sqlite");
+    cli.store(RESPONSE);
+    let arguments = [
+        "migrate",
+        &cli.url,
+        "memory:",
+        "--remove-source",
+        "--keep-going",
+        "--overwrite",
+    ];
+    cli.run(&arguments).ended(2).quiet().says("gone when this command ends");
+    assert_eq!(revealed(&cli, &cli.url, "rs")["access_token"], "canary-at");
+}
+
+#[test]
+fn the_other_namespace_is_quoted_as_names_are() {
+    let cli = Cli::new("json");
+    cli.store(RESPONSE);
+    let new = url(&cli, "sqlite");
+    let quoted = "\"a\\tb\"";
+    cli.run(&[
+        "migrate",
+        &cli.url,
+        &new,
+        "\"rs\"",
+        "--quoted",
+        "--to-namespace",
+        quoted,
+    ])
+    .succeeded();
+    let listed = cli
+        .run(&["list", "--quoted", "--namespace", quoted, "--storage", &new])
+        .succeeded();
+    assert_eq!(listed.stdout, "rs\n");
+}
+
+#[test]
 fn one_file_by_two_names_loses_nothing() {
     let cli = Cli::new("sqlite");
     cli.store(RESPONSE);

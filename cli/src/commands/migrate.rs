@@ -3,7 +3,7 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 use token_storage::{
-    TokenKey,
+    Durability, TokenKey,
     migrate::{Migration, Outcome, Reason, Selection, Tally},
 };
 
@@ -52,7 +52,17 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit> {
     let (from, to) = (context.open_url(&args.from).await?, context.open_url(&args.to).await?);
+    if args.remove_source && to.describe().durability == Durability::Volatile {
+        let message = "what is stored there is gone when this command ends, so nothing is removed for it; name another storage, \
+                       or leave out --remove-source";
+        return Err(Failure::new(Exit::Usage, message));
+    }
     let selection = select(&args, context)?;
+    let to_namespace = args
+        .to_namespace
+        .clone()
+        .map(|name| context.given_name(name))
+        .transpose()?;
     if !matches!(selection, Selection::Keys(_)) && from.enumerate().is_none() {
         let message = format!(
             "a {} storage cannot list what is in it; name the tokens, as arguments or with --keys-from",
@@ -62,7 +72,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit> {
     }
     let migration = || {
         let mut migration = Migration::new(&*from, &*to);
-        if let Some(namespace) = &args.to_namespace {
+        if let Some(namespace) = &to_namespace {
             migration = migration.to_namespace(namespace);
         }
         if args.overwrite {
