@@ -374,6 +374,27 @@ async fn a_refresh_under_way_is_waited_for_and_one_that_broke_off_is_told() {
 }
 
 #[tokio::test]
+async fn nobody_refreshes_at_the_target_before_it_is_read_back() {
+    let (from, to) = (MemoryStorage::new(), MemoryStorage::new());
+    let key = put(&from, "at").await;
+    let Acquisition::Acquired(guard) = to.lease().unwrap().try_acquire(&key).await.unwrap() else {
+        panic!("nobody else holds it");
+    };
+    let migration = Migration::new(&from, &to).remove_source().lease_wait(Duration::ZERO);
+    let error = migration.carry(&key).await.unwrap_err();
+    assert_eq!((error.kind(), error.key()), (ErrorKind::Busy, Some(&key)));
+    assert_eq!(
+        (token(&from, &key).await.as_deref(), token(&to, &key).await),
+        (Some("at"), None)
+    );
+    guard.release().await.unwrap();
+    let outcome = migration.carry(&key).await.unwrap();
+    assert!(matches!(outcome, Outcome::Copied { replaced: false }), "{outcome:?}");
+    let again = to.lease().unwrap().try_acquire(&key).await.unwrap();
+    assert!(matches!(again, Acquisition::Acquired(_)), "it was given back");
+}
+
+#[tokio::test]
 async fn a_damaged_record_stays_and_does_not_hold_up_the_others() {
     let folder = tempfile::tempdir().unwrap();
     let (from, to) = (json(folder.path()), MemoryStorage::new());

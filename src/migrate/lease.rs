@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use token_storage_core::{
-    Acquisition, Error, ErrorKind, Intent, LeaseGuard, Operation, Result, StoredToken, TokenData, TokenKey,
+    Acquisition, Error, ErrorKind, Intent, LeaseGuard, Operation, RefreshLease, Result, StoredToken, TokenData,
+    TokenKey,
 };
 use tokio::time::{Instant, sleep};
 
@@ -31,15 +32,29 @@ impl Migration<'_> {
         if !may_begin && !lease.may_have_intent(key).await? {
             return Ok(Refreshes::AtRest(None));
         }
+        let guard = self.acquire(&*lease, key).await?;
+        if guard.intent().is_some_and(|intent| is_open(intent, found)) {
+            // The intent stays for whoever settles it.
+            guard.release().await?;
+            return Ok(Refreshes::Unsettled);
+        }
+        Ok(Refreshes::AtRest(Some(guard)))
+    }
+
+    /// The lease at the target, if the record is to be refreshed there from now on: a program that waits for it there must
+    /// not refresh it before it was read back, and is then still at the source.
+    pub(super) async fn hold_target(&self, key: &TokenKey, data: &TokenData) -> Result<Option<Box<dyn LeaseGuard>>> {
+        match self.to.lease() {
+            Some(lease) if self.remove_source && may_be_refreshed(data) => self.acquire(&*lease, key).await.map(Some),
+            _ => Ok(None),
+        }
+    }
+
+    async fn acquire(&self, lease: &dyn RefreshLease, key: &TokenKey) -> Result<Box<dyn LeaseGuard>> {
         let deadline = Instant::now() + self.lease_wait;
         loop {
             let pause = match lease.try_acquire(key).await? {
-                Acquisition::Acquired(guard) if guard.intent().is_some_and(|intent| is_open(intent, found)) => {
-                    // The intent stays for whoever settles it.
-                    guard.release().await?;
-                    return Ok(Refreshes::Unsettled);
-                }
-                Acquisition::Acquired(guard) => return Ok(Refreshes::AtRest(Some(guard))),
+                Acquisition::Acquired(guard) => return Ok(guard),
                 Acquisition::Held { retry_after } => retry_after.min(LONGEST_PAUSE),
             };
             if Instant::now() >= deadline {

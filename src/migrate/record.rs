@@ -55,15 +55,27 @@ impl Migration<'_> {
             Err(reason) => return Ok(Outcome::Left(reason)),
         };
         if let Outcome::Copied { .. } = movable.outcome {
-            match self.to.store(target, &movable.stored.data, movable.precondition).await {
-                Ok(_) => {}
-                Err(error) if error.kind() == ErrorKind::Conflict => return Ok(Outcome::Left(Reason::Occupied)),
-                Err(error) if is_refusal(&error) => return Ok(Outcome::Left(Reason::Refused(error))),
-                Err(error) => return Err(error),
+            let held = self.hold_target(target, &movable.stored.data).await?;
+            let stored = self.store(target, &movable).await;
+            if let Some(held) = held {
+                let _ = held.release().await;
             }
-            self.verify(target, &movable.stored.data).await?;
+            if let Some(reason) = stored? {
+                return Ok(Outcome::Left(reason));
+            }
         }
         self.finish(source, movable).await
+    }
+
+    /// Stores it and reads it back, or says why it was not taken.
+    async fn store(&self, target: &TokenKey, movable: &Movable) -> Result<Option<Reason>> {
+        let data = &movable.stored.data;
+        match self.to.store(target, data, movable.precondition).await {
+            Ok(_) => self.verify(target, data).await.map(|()| None),
+            Err(error) if error.kind() == ErrorKind::Conflict => Ok(Some(Reason::Occupied)),
+            Err(error) if is_refusal(&error) => Ok(Some(Reason::Refused(error))),
+            Err(error) => Err(error),
+        }
     }
 
     /// What would happen to this record.
