@@ -19,7 +19,7 @@ mod replace;
 mod room;
 mod thread;
 
-pub use error::io_error;
+pub use error::{io_error, too_few_descriptors};
 pub use examine::{examine, examine_mode};
 pub use lease::{FileLease, ProveWritable};
 pub use lock::{LockGuard, SidecarLock};

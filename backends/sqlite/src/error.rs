@@ -5,11 +5,20 @@ use std::{fs, io::Read as _, path::Path};
 
 use rusqlite::{ErrorCode, ffi};
 use token_storage_core::{Error, ErrorKind};
+use token_storage_files::too_few_descriptors;
+
+/// The database, its log and the log's index, a journal, the folder.
+const OPENED_TOGETHER: usize = 5;
 
 /// What an error of SQLite means for the database at `place`.
 pub(crate) fn from_sqlite(error: &rusqlite::Error, place: &Path) -> Error {
     if error.sqlite_error_code() == Some(ErrorCode::NotADatabase) && is_json(place) {
         return json(place);
+    }
+    if error.sqlite_error_code() == Some(ErrorCode::CannotOpen)
+        && let Some(error) = too_few_descriptors(place, OPENED_TOGETHER)
+    {
+        return error;
     }
     let place = place.display();
     let Some(cause) = error.sqlite_error() else {

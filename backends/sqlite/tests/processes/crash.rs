@@ -106,6 +106,25 @@ pub(crate) fn d2_file_size_limit() {
     }
 }
 
+/// A library program cannot look beforehand whether it may open what it needs, as the command does. Whatever number of
+/// descriptors is left, the record is read or the reason is told, and it is one that passes.
+pub(crate) fn d2_few_descriptors() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("tokens.db");
+    block_on(async { common::store(&SqliteStorage::open(&path).unwrap(), "rs", "at").await });
+    let mut command = Command::new("sh");
+    command
+        .args(["-c", "ulimit -n 64; exec \"$@\"", "sh"])
+        .arg(std::env::current_exe().unwrap())
+        .arg(&path)
+        .env("TOKEN_STORAGE_TEST_ROLE", "few descriptors");
+    let mut process = started(command);
+    let refused = process.line().expect("the process has failed");
+    println!("refused with 1 to {refused} descriptors");
+    process.succeeds();
+    assert_eq!(integrity(&path), "ok");
+}
+
 /// A reader that has the damaged database open, its records cached, sees what another process stores in the new one.
 pub(crate) fn d3_put_aside_is_noticed() {
     let folder = tempfile::tempdir().unwrap();

@@ -56,6 +56,7 @@ fn main() -> ExitCode {
     #[cfg(unix)]
     trials.extend([
         trial("d2_file_size_limit", crash::d2_file_size_limit),
+        trial("d2_few_descriptors", crash::d2_few_descriptors),
         trial(
             "d4_owner_only_whatever_the_umask",
             readonly::d4_owner_only_whatever_the_umask,

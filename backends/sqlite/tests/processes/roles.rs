@@ -64,6 +64,8 @@ pub(crate) async fn play(role: &str, arguments: &[String]) {
             common::token(&storage, "rs").await.unwrap();
             wait_for_go();
         }
+        #[cfg(unix)]
+        "few descriptors" => few_descriptors(path).await,
         other => panic!("no such role: {other}"),
     }
 }
@@ -140,4 +142,33 @@ fn say(line: &str) {
 fn wait_for_go() {
     say("ready");
     std::io::stdin().read_line(&mut String::new()).unwrap();
+}
+
+/// Reads and writes with no descriptor left, one, two, and so on, until there are enough.
+#[cfg(unix)]
+async fn few_descriptors(path: &Path) {
+    let mut held: Vec<_> = std::iter::from_fn(|| std::fs::File::open("/dev/null").ok()).collect();
+    let (mut refused, mut stored) = (0, 0);
+    while held.pop().is_some() {
+        // A new one each time: what an earlier one has open is not counted.
+        let storage = SqliteStorage::open(path).unwrap();
+        let done = match storage.get(&key("rs")).await {
+            Ok(found) => {
+                assert_eq!(found.unwrap().data.access_token.expose(), "at");
+                storage.store(&key("new"), &data("x"), Precondition::None).await.map(drop)
+            }
+            Err(error) => Err(error),
+        };
+        match done {
+            Ok(()) => stored += 1,
+            Err(error) => {
+                assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
+                assert!(error.to_string().contains("ulimit -n"), "{error}");
+                assert!(error.is_retryable(), "{error}");
+                refused += 1;
+            }
+        }
+    }
+    assert!(refused > 0 && stored > 0, "{refused} refused, {stored} stored");
+    say(&refused.to_string());
 }
