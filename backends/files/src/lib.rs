@@ -26,7 +26,7 @@ pub use lock::{LockGuard, SidecarLock};
 pub use network::network_file_system;
 pub use obstacles::{Obstacle, obstacles, prove_replaceable, replace_error};
 pub use path::{beside, create_parents, resolve};
-pub use permissions::{allow_owner, may_write, private_options, tighten};
+pub use permissions::{allow_owner, create_private, may_write, private_options, tighten};
 pub use replace::{Directory, Replacement, sweep, sync_directory, temporaries, temporaries_with};
 pub use room::free_bytes;
 pub use thread::on_own_thread;

@@ -7,7 +7,7 @@ use std::{
 
 use tempfile::NamedTempFile;
 
-use crate::permissions::{adopt_owner, allow_owner};
+use crate::permissions::{adopt_owner, allow_owner, create_private};
 
 const SUFFIX: &str = ".tmp";
 const RANDOM: usize = 16;
@@ -37,7 +37,7 @@ impl Replacement {
             .prefix(&prefix(target))
             .suffix(SUFFIX)
             .rand_bytes(RANDOM)
-            .tempfile_in(directory_of(target))?;
+            .make_in(directory_of(target), create_private)?;
         allow_owner(temporary.as_file())?;
         adopt_owner(temporary.as_file(), target);
         Ok(Self {

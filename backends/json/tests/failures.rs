@@ -53,6 +53,7 @@ mod unix {
             }),
             trial("d4_a_umask_that_leaves_the_owner_nothing", true, strict_umask),
             trial("d2_a_file_size_limit", true, file_size_limit),
+            trial("d2_few_descriptors", true, descriptor_limit),
             trial("d2_killed_by_a_file_size_limit", true, killed_by_file_size_limit),
             trial("d4_what_root_writes_stays_its_owners", root, written_by_root),
             trial("d2_directories_and_files_without_permission", root, without_permission),
@@ -106,6 +107,7 @@ mod unix {
             "full" => full(&runtime, path),
             "read-only" => read_only(&runtime, path),
             "limited" => limited(&runtime, path),
+            "crowded" => crowded(&runtime, path),
             "umask" => umask(&runtime, path),
             "as-owner" => as_owner(&runtime, path),
             "no-permission" => no_permission(&runtime, path),
@@ -261,6 +263,41 @@ mod unix {
         );
         let removed = runtime.block_on(storage.remove(&key("0"), Precondition::None)).unwrap();
         assert!(removed, "a smaller file can be written");
+    }
+
+    fn descriptor_limit() -> ExitStatus {
+        let site = Site::new();
+        shell("crowded", &site, "ulimit -n 64; exec \"$BINARY\"")
+            .status()
+            .unwrap()
+    }
+
+    /// With no descriptor left, one, two, and so on: read and stored, or told why not, as something that passes.
+    fn crowded(runtime: &Runtime, path: &Path) {
+        runtime
+            .block_on(store(&JsonStorage::open(path).unwrap(), "rs", "at"))
+            .unwrap();
+        let mut held: Vec<_> = std::iter::from_fn(|| fs::File::open("/dev/null").ok()).collect();
+        let (mut refused, mut stored) = (0, 0);
+        while held.pop().is_some() {
+            // A new one each time: what an earlier one has open is not counted.
+            let storage = JsonStorage::open(path).unwrap();
+            let done = runtime.block_on(async {
+                let found = storage.get(&key("rs")).await?;
+                assert_eq!(found.unwrap().data.access_token.expose(), "at");
+                storage.store(&key("new"), &data("x"), Precondition::None).await
+            });
+            let Err(error) = done else {
+                stored += 1;
+                continue;
+            };
+            assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
+            assert!(error.is_retryable(), "{error}");
+            assert!(error.to_string().contains("ulimit -n"), "{error}");
+            refused += 1;
+        }
+        assert!(refused > 0 && stored > 0, "{refused} refused, {stored} stored");
+        println!("refused with 1 to {refused} descriptors");
     }
 
     /// Without, the operating system kills the writer.

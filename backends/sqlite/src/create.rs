@@ -11,7 +11,7 @@ use std::{
 use rusqlite::OpenFlags;
 use tempfile::TempPath;
 use token_storage_core::{Error, ErrorKind};
-use token_storage_files::{beside, io_error, sync_directory, temporaries_with};
+use token_storage_files::{beside, create_private, io_error, sync_directory, temporaries_with};
 
 use crate::{
     config::{Options, open},
@@ -54,7 +54,7 @@ fn unfinished(path: &Path) -> io::Result<TempPath> {
         .prefix(&prefix)
         .suffix(".tmp")
         .rand_bytes(16)
-        .tempfile_in(folder(path))?;
+        .make_in(folder(path), create_private)?;
     // Closes the descriptor, before SQLite opens its own.
     Ok(file.into_temp_path())
 }

@@ -155,7 +155,10 @@ async fn few_descriptors(path: &Path) {
         let done = match storage.get(&key("rs")).await {
             Ok(found) => {
                 assert_eq!(found.unwrap().data.access_token.expose(), "at");
-                storage.store(&key("new"), &data("x"), Precondition::None).await.map(drop)
+                storage
+                    .store(&key("new"), &data("x"), Precondition::None)
+                    .await
+                    .map(drop)
             }
             Err(error) => Err(error),
         };
