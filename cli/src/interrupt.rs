@@ -106,10 +106,7 @@ mod signals {
                     match *phase {
                         Phase::Free => {}
                         Phase::Held(sent) => voice::note(sent.why()),
-                        Phase::Waiting(what) => {
-                            voice::note(&format!("interrupted while waiting for {what}; nothing was stored"));
-                            obey(&pending);
-                        }
+                        Phase::Waiting(what) => end_waiting(what, &pending),
                     }
                 }
             });
@@ -119,6 +116,10 @@ mod signals {
         fn set(&self, phase: Phase) {
             let usual = matches!(phase, Phase::Free);
             let mut now = self.phase.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Phase::Waiting(what) = *now {
+                // It may come here before the thread that explains: a browser of the same terminal is ended, too.
+                end_waiting(what, &self.pending);
+            }
             *now = phase;
             self.effective.store(usual, Ordering::SeqCst);
         }
@@ -130,6 +131,14 @@ mod signals {
         let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
         mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
             .unwrap_or_default()
+    }
+
+    /// Ends the command if a signal came while it waited for this.
+    fn end_waiting(what: &str, pending: &AtomicUsize) {
+        if pending.load(Ordering::SeqCst) != 0 {
+            voice::note(&format!("interrupted while waiting for {what}; nothing was stored"));
+            obey(pending);
+        }
     }
 
     /// Ends as the signal does that is pending, if one is.
