@@ -1,50 +1,18 @@
-//! A pointer to a storage is a storage. A new method of the trait must not be forgotten here, hence the lint.
-#![deny(clippy::missing_trait_methods)]
+//! A pointer to a storage is a storage.
 
 use std::sync::Arc;
 
-use async_trait::async_trait;
+use crate::{TokenStorage, backend::forward};
 
-use crate::{
-    Enumerate, Precondition, RefreshLease, Result, Revision, StorageInfo, StoredToken, TokenData, TokenKey,
-    TokenStorage, Write,
-};
-
-macro_rules! forward {
+macro_rules! pointer {
     ($pointer:ty) => {
-        #[async_trait]
         impl<S: TokenStorage + ?Sized> TokenStorage for $pointer {
-            async fn get(&self, key: &TokenKey) -> Result<Option<StoredToken>> {
-                (**self).get(key).await
-            }
-
-            async fn store(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
-                (**self).store(key, data, precondition).await
-            }
-
-            async fn store_all(&self, writes: &[Write<'_>]) -> Result<Vec<Revision>> {
-                (**self).store_all(writes).await
-            }
-
-            async fn remove(&self, key: &TokenKey, precondition: Precondition) -> Result<bool> {
-                (**self).remove(key, precondition).await
-            }
-
-            fn describe(&self) -> StorageInfo {
-                (**self).describe()
-            }
-
-            fn enumerate(&self) -> Option<Box<dyn Enumerate + '_>> {
-                (**self).enumerate()
-            }
-
-            fn lease(&self) -> Option<Box<dyn RefreshLease + '_>> {
-                (**self).lease()
-            }
+            // What it points to: no field has a name here.
+            forward!(@place self [(**self)] => get, store, store_all, remove, describe, enumerate, lease);
         }
     };
 }
 
-forward!(Arc<S>);
-forward!(Box<S>);
-forward!(&S);
+pointer!(Arc<S>);
+pointer!(Box<S>);
+pointer!(&S);

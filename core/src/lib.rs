@@ -58,3 +58,7 @@ pub use storage::{StoredToken, TokenStorage, Write};
 
 /// Re-exported so that a backend's `impl` uses the macro version the trait was built with.
 pub use async_trait::async_trait;
+
+/// What a method of the traits returns, for [`backend::forward`].
+#[doc(hidden)]
+pub type __Future<'a, T> = std::pin::Pin<Box<dyn Future<Output = T> + Send + 'a>>;

@@ -10,9 +10,11 @@
 //! | one storage that a URL names | [`Location`], [`Opened`] |
 //! | what people should know although nothing failed | [`Warnings`] |
 //! | what can be done to a storage besides storing tokens | [`Action`], [`ActionInfo`], [`Outcome`] |
+//! | what a wrapper of a storage does not change | [`forward`] |
 //! | the grammars that URLs of several backends share | [`split`], [`parse_path`], [`Named`] |
 
 mod action;
+mod forward;
 mod location;
 mod memory;
 mod named;
@@ -22,6 +24,7 @@ mod scheme;
 mod warnings;
 
 pub use action::{Action, ActionInfo, ActionOption, Arguments, Outcome, Progress, Shown};
+pub use forward::forward;
 pub use location::{Location, Opened};
 pub use memory::MemoryScheme;
 pub use named::Named;
