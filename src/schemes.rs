@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use token_storage_core::{
     Finding, Result, TokenStorage,
-    backend::{Scheme, SchemeInfo, split, unusable},
+    backend::{Layer, LayerInfo, Scheme, SchemeInfo, split, unusable},
 };
 
 use crate::{
@@ -12,7 +12,8 @@ use crate::{
     backends::{FEATURES, compiled_in},
 };
 
-/// The schemes of storage URLs that a program knows: the built-in ones, and those that it adds.
+/// The schemes of storage URLs that a program knows, and the layers that may stand in front of them: the built-in ones,
+/// and those that it adds.
 ///
 /// ```
 /// use token_storage::{Schemes, TokenStorage, backend::MemoryScheme};
@@ -25,7 +26,10 @@ use crate::{
 /// # Ok(()) }
 /// ```
 #[derive(Clone, Debug)]
-pub struct Schemes(Vec<Arc<dyn Scheme>>);
+pub struct Schemes {
+    schemes: Vec<Arc<dyn Scheme>>,
+    layers: Vec<Arc<dyn Layer>>,
+}
 
 /// The built-in ones.
 impl Default for Schemes {
@@ -37,21 +41,38 @@ impl Default for Schemes {
 impl Schemes {
     /// `memory:`, and one for each backend whose feature is on.
     pub fn builtin() -> Self {
-        Self(compiled_in())
+        Self {
+            schemes: compiled_in(),
+            layers: Vec::new(),
+        }
     }
 
     /// And this one; it replaces one of the same name.
     #[must_use]
     pub fn with(mut self, scheme: impl Scheme + 'static) -> Self {
         let name = scheme.describe().name;
-        self.0.retain(|known| known.describe().name != name);
-        self.0.push(Arc::new(scheme));
+        self.schemes.retain(|known| known.describe().name != name);
+        self.schemes.push(Arc::new(scheme));
+        self
+    }
+
+    /// And this layer; it replaces one of the same name.
+    #[must_use]
+    pub fn with_layer(mut self, layer: impl Layer + 'static) -> Self {
+        let name = layer.describe().name;
+        self.layers.retain(|known| known.describe().name != name);
+        self.layers.push(Arc::new(layer));
         self
     }
 
     /// What each is called and can do.
     pub fn describe(&self) -> Vec<SchemeInfo> {
-        self.0.iter().map(|scheme| scheme.describe()).collect()
+        self.schemes.iter().map(|scheme| scheme.describe()).collect()
+    }
+
+    /// What may stand in front of each.
+    pub fn layers(&self) -> Vec<LayerInfo> {
+        self.layers.iter().map(|layer| layer.describe()).collect()
     }
 
     /// Reads a storage URL.
@@ -61,11 +82,23 @@ impl Schemes {
     ///   take. The message says what would be right, names the feature of a backend that is not compiled in, and quotes at
     ///   most the scheme, since anything else might be a secret pasted by mistake.
     pub fn parse(&self, url: &str) -> Result<StorageUrl> {
+        // A scheme may have a `+` in its name.
+        let named = split(url).filter(|(name, _)| self.has(name));
+        if let (None, Some((layer, below))) = (named, self.outermost(url)) {
+            return Ok(self.parse(below)?.below(layer.clone()));
+        }
         let (name, rest) = split(url).ok_or_else(|| unusable(self.no_scheme()))?;
-        match self.0.iter().find(|scheme| scheme.describe().name == name) {
+        match self.schemes.iter().find(|scheme| scheme.describe().name == name) {
             Some(scheme) => Ok(StorageUrl::new(scheme.clone(), scheme.parse(rest)?)),
             None => Err(unusable(self.unknown(&name))),
         }
+    }
+
+    /// The layer in front, and the URL of what it wraps.
+    fn outermost<'a>(&self, url: &'a str) -> Option<(&Arc<dyn Layer>, &'a str)> {
+        let (name, below) = url.split_once('+')?;
+        let is_it = |layer: &&Arc<dyn Layer>| layer.describe().name.eq_ignore_ascii_case(name);
+        Some((self.layers.iter().find(is_it)?, below))
     }
 
     /// Opens the storage that a URL names; see [`open`](crate::open), which does so for the built-in schemes.
@@ -115,11 +148,16 @@ impl Schemes {
     }
 
     fn has(&self, name: &str) -> bool {
-        self.0.iter().any(|scheme| scheme.describe().name == name)
+        self.schemes.iter().any(|scheme| scheme.describe().name == name)
     }
 
     fn known(&self) -> String {
-        format!("known are {}", listed(self.forms().into_iter(), "and"))
+        let known = format!("known are {}", listed(self.forms().into_iter(), "and"));
+        let layers: Vec<String> = self.layers().iter().map(|layer| format!("{}+", layer.name)).collect();
+        match &*listed(layers.iter().map(String::as_str), "and") {
+            "" => known,
+            layers => format!("{known}, with {layers} in front if wanted"),
+        }
     }
 
     /// The usual form of each.

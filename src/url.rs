@@ -4,7 +4,7 @@ use std::{fmt, str::FromStr, sync::Arc};
 
 use token_storage_core::{
     Error, Finding, Result,
-    backend::{Action, Location, Opened, Scheme, SchemeInfo},
+    backend::{Action, Layer, Location, Opened, Scheme, SchemeInfo, layered},
 };
 
 use crate::Schemes;
@@ -23,6 +23,8 @@ use crate::Schemes;
 /// understood of a `PATH` is told at [`parse_path`](crate::backend::parse_path): it is taken literally, and so `json:` in
 /// front of any path names it. Parameters are told at [`Named`](crate::backend::Named). Schemes do not depend on case.
 ///
+/// In front of each may stand layers, the outermost first: `encrypted+sqlite:PATH`. [`Schemes::layers`] says which there are.
+///
 /// Its text is a storage URL again, without loss. There is no secret in it. Two are equal if their texts are.
 ///
 /// ```
@@ -38,13 +40,28 @@ use crate::Schemes;
 /// ```
 #[derive(Clone)]
 pub struct StorageUrl {
+    /// Each with its `+`, the outermost first.
+    layers: String,
     scheme: Arc<dyn Scheme>,
     location: Arc<dyn Location>,
 }
 
 impl StorageUrl {
     pub(crate) fn new(scheme: Arc<dyn Scheme>, location: Arc<dyn Location>) -> Self {
-        Self { scheme, location }
+        Self {
+            layers: String::new(),
+            scheme,
+            location,
+        }
+    }
+
+    /// The same storage below this layer.
+    pub(crate) fn below(self, layer: Arc<dyn Layer>) -> Self {
+        Self {
+            layers: format!("{}+{}", layer.describe().name, self.layers),
+            scheme: self.scheme,
+            location: layered(layer, self.location),
+        }
     }
 
     /// Reads a storage URL of a built-in scheme; for others there is [`Schemes::parse`].
@@ -55,7 +72,7 @@ impl StorageUrl {
         Schemes::builtin().parse(url)
     }
 
-    /// What kind of storage it names.
+    /// What kind of storage it names, below all layers.
     pub fn scheme(&self) -> SchemeInfo {
         self.scheme.describe()
     }
@@ -108,7 +125,8 @@ impl FromStr for StorageUrl {
 /// The URL again. (Of a relative path that is not Unicode, which no URL names, it is the nearest text.)
 impl fmt::Display for StorageUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.scheme.describe().name, self.location.rest())
+        let scheme = self.scheme.describe().name;
+        write!(f, "{}{scheme}:{}", self.layers, self.location.rest())
     }
 }
 

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use token_storage::{
-    ErrorKind, MemoryStorage, Namespaced, Precondition, Schemes, StorageUrl, TokenData, TokenStorage,
-    backend::{Location, MemoryScheme, Scheme, SchemeInfo},
+    ErrorKind, Finding, MemoryStorage, Namespaced, Precondition, Schemes, Severity, StorageUrl, TokenData,
+    TokenStorage, async_trait,
+    backend::{Layer, LayerInfo, Location, MemoryScheme, Opened, Scheme, SchemeInfo},
     examine, open,
 };
 
@@ -116,6 +117,58 @@ async fn a_scheme_that_a_program_adds_is_opened() {
         schemes.describe().len(),
         "replaced"
     );
+}
+
+/// One that lets through what it wraps, and leaves its name in the warnings.
+#[derive(Debug)]
+struct Passing(&'static str);
+
+#[async_trait]
+impl Layer for Passing {
+    fn describe(&self) -> LayerInfo {
+        LayerInfo::new(self.0, "as it is")
+    }
+
+    async fn wrap(&self, below: Opened) -> token_storage::Result<Opened> {
+        below
+            .warnings()
+            .add(Finding::new(Severity::Warning, self.0, "wrapped", ""));
+        Ok(below)
+    }
+
+    async fn examine(&self, below: &dyn Location) -> token_storage::Result<Vec<Finding>> {
+        Ok(vec![Finding::new(Severity::Info, below.rest(), self.0, "")])
+    }
+}
+
+#[tokio::test]
+async fn layers_stand_in_front_of_any_scheme() {
+    let schemes = Schemes::builtin().with_layer(Passing("one")).with_layer(Passing("two"));
+    let url = schemes.parse("One+two+MEMORY:").unwrap();
+    assert_eq!(url.to_string(), "one+two+memory:");
+    assert_eq!(url, schemes.parse(&url.to_string()).unwrap());
+    assert_ne!(url, schemes.parse("two+one+memory:").unwrap());
+    assert_eq!(url.scheme().name, "memory");
+    let opened = url.open().await.unwrap();
+    let wrapped: Vec<String> = opened.warnings().all().into_iter().map(|one| one.place).collect();
+    assert_eq!(wrapped, ["two", "one"], "the innermost first");
+    let found: Vec<String> = url
+        .examine()
+        .await
+        .unwrap()
+        .into_iter()
+        .map(|one| one.message)
+        .collect();
+    assert_eq!(found[1..], ["two", "one"], "behind what there is to say of the storage");
+    for (url, says) in [
+        ("one+memory", "no scheme"),
+        ("one+two+", "no scheme"),
+        ("three+memory:", "`one+` and `two+` in front"),
+    ] {
+        let error = schemes.parse(url).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Misconfigured, "{url}");
+        assert!(error.to_string().contains(says), "{url}: {error}");
+    }
 }
 
 #[tokio::test]

@@ -120,6 +120,9 @@ fn storage_help(schemes: &Schemes) -> (String, String) {
     for form in &forms {
         let _ = writeln!(all, "- {}: {}", form.form, form.meaning);
     }
+    for layer in schemes.layers() {
+        let _ = writeln!(all, "- {}+URL: any of these, {}", layer.name, layer.meaning);
+    }
     all += "\nWithout it: a SQLite file in the platform's folder for application data. PATH is taken literally; see the URLs in \
             the documentation for more.";
     (usual, all)
@@ -166,13 +169,29 @@ pub(crate) fn listen(schemes: &Schemes) {
     let arguments = env::args_os()
         .skip(1)
         .map(|argument| argument.to_string_lossy().into_owned());
+    let layers: Vec<String> = schemes
+        .layers()
+        .iter()
+        .map(|layer| format!("{}+", layer.name))
+        .collect();
     let schemes: Vec<String> = schemes
         .describe()
         .iter()
         .map(|scheme| format!("{}:", scheme.name))
         .collect();
-    let is_storage = |value: &str| schemes.iter().any(|scheme| value.starts_with(scheme));
+    let is_storage = |value: &str| {
+        let below = below_layers(value, &layers);
+        schemes.iter().any(|scheme| below.starts_with(scheme))
+    };
     voice::listen(arguments, |word| names.iter().any(|name| name == word), is_storage);
+}
+
+/// A storage URL without the layers in front of it.
+fn below_layers<'a>(mut url: &'a str, layers: &[String]) -> &'a str {
+    while let Some(below) = layers.iter().find_map(|layer| url.strip_prefix(layer.as_str())) {
+        url = below;
+    }
+    url
 }
 
 /// Every word that means something to the command line itself.

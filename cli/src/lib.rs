@@ -48,7 +48,10 @@ mod voice;
 
 use std::process::ExitCode;
 
-use token_storage::{Schemes, backend::Scheme};
+use token_storage::{
+    Schemes,
+    backend::{Layer, Scheme},
+};
 
 use crate::{
     args::Parsed,
@@ -85,6 +88,13 @@ impl Command {
     #[must_use]
     pub fn scheme(mut self, scheme: impl Scheme + 'static) -> Self {
         self.schemes = self.schemes.with(scheme);
+        self
+    }
+
+    /// And with this layer, in front of any storage.
+    #[must_use]
+    pub fn layer(mut self, layer: impl Layer + 'static) -> Self {
+        self.schemes = self.schemes.with_layer(layer);
         self
     }
 

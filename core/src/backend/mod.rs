@@ -8,6 +8,7 @@
 //! |---|---|
 //! | what a kind of storage is called, and how its URLs look | [`Scheme`], [`SchemeInfo`], [`UrlForm`] |
 //! | one storage that a URL names | [`Location`], [`Opened`] |
+//! | what wraps a storage and is named in its URL | [`Layer`], [`LayerInfo`] |
 //! | what people should know although nothing failed | [`Warnings`] |
 //! | what can be done to a storage besides storing tokens | [`Action`], [`ActionInfo`], [`Outcome`] |
 //! | what a wrapper of a storage does not change | [`forward`] |
@@ -15,6 +16,7 @@
 
 mod action;
 mod forward;
+mod layer;
 mod location;
 mod memory;
 mod named;
@@ -25,6 +27,7 @@ mod warnings;
 
 pub use action::{Action, ActionInfo, ActionOption, Arguments, Outcome, Progress, Shown};
 pub use forward::forward;
+pub use layer::{Layer, LayerInfo, layered};
 pub use location::{Location, Opened};
 pub use memory::MemoryScheme;
 pub use named::Named;
