@@ -1,0 +1,140 @@
+//! A fleet on one DynamoDB table when a token that all of them use expires: how long until the last is served, and what the
+//! table is asked, over the number of hosts. The figures of `docs/scale.md`.
+//!
+//! `cargo bench -p token-storage-benches --bench fleet`. The service is an emulator in a process of its own that takes one
+//! request after the other, so beyond some 100 hosts it is what is waited for; the requests are what carries over. Each
+//! host is a storage and a manager of its own and knows of the others by the table alone; ten of its tasks ask at once.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use token_storage::{
+    Precondition, TokenData, TokenKey, TokenResponse, TokenStorage, async_trait,
+    dynamodb::{DynamoDbStorage, TableOptions},
+    manager::{EndpointError, RefreshRequest, RevokeRequest, TokenEndpoint, TokenManager},
+};
+use token_storage_dynamodb_testing::{ClientBuilder, Recorder, client, emulator};
+use tokio::{runtime::Runtime, task::JoinSet};
+
+const RESOURCE_SERVER: &str = "groups.api.globus.org";
+const TASKS: usize = 10;
+/// What an authorization server takes for a refresh.
+const SERVER: Duration = Duration::from_millis(200);
+
+fn main() {
+    // `cargo test` runs benches too, with `--test`; `cargo bench` passes `--bench`.
+    let quick = !std::env::args().any(|argument| argument == "--bench");
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    let endpoint = runtime.block_on(emulator());
+    println!("one expired token; {TASKS} tasks a host ask at once; the server takes {SERVER:?} for a refresh");
+    println!(
+        "{:>6} {:>8} {:>10} {:>10} {:>10}  requests a host",
+        "hosts", "clients", "refreshes", "last", "requests"
+    );
+    let sizes: &[usize] = if quick { &[1, 2] } else { &[1, 10, 100, 300, 1000] };
+    for hosts in sizes {
+        one_expiry(&runtime, &endpoint, *hosts);
+    }
+}
+
+fn one_expiry(runtime: &Runtime, endpoint: &str, hosts: usize) {
+    let table = format!("fleet-{}-{hosts}", std::process::id());
+    let recorder = Recorder::default();
+    let server = Arc::new(Server::default());
+    let managers: Vec<TokenManager> = runtime.block_on(async {
+        prepare(endpoint, &table).await;
+        let client = ClientBuilder::new(endpoint).recorder(&recorder).build();
+        let host = |_| {
+            let storage: Arc<dyn TokenStorage> = Arc::new(DynamoDbStorage::from_client(client.clone(), &table));
+            TokenManager::builder(storage, server.clone())
+                .build()
+                .expect("a manager")
+        };
+        (0..hosts).map(host).collect()
+    });
+    let started = Instant::now();
+    let served = runtime.block_on(ask_all(&managers));
+    let took = started.elapsed();
+    assert_eq!(served, hosts * TASKS, "all are served");
+    let refreshes = server.refreshes.load(Ordering::Relaxed);
+    assert_eq!(refreshes, 1, "one refresh");
+    let requests = recorder.requests();
+    println!(
+        "{hosts:>6} {:>8} {refreshes:>10} {:>8} ms {requests:>10}  {:.1}: {}",
+        hosts * TASKS,
+        took.as_millis(),
+        requests as f64 / hosts as f64,
+        by_action(&recorder.actions()),
+    );
+}
+
+async fn prepare(endpoint: &str, table: &str) {
+    let storage = DynamoDbStorage::from_client(client(endpoint), table);
+    storage
+        .create_table(&TableOptions::default(), |_| {})
+        .await
+        .expect("a table");
+    let expired = TokenData::new(RESOURCE_SERVER, "view_my_groups", "a".repeat(900))
+        .with_refresh_token("first")
+        .with_expires_at(1);
+    storage
+        .store(&key(), &expired, Precondition::Absent)
+        .await
+        .expect("a record");
+}
+
+async fn ask_all(managers: &[TokenManager]) -> usize {
+    let mut tasks = JoinSet::new();
+    for manager in managers.iter().flat_map(|manager| vec![manager; TASKS]) {
+        let manager = manager.clone();
+        tasks.spawn(async move { manager.access_token(&key()).await.map(drop) });
+    }
+    let served = tasks.join_all().await;
+    served.iter().filter(|served| served.is_ok()).count()
+}
+
+fn key() -> TokenKey {
+    TokenKey::in_default(RESOURCE_SERVER)
+}
+
+fn by_action(actions: &BTreeMap<String, usize>) -> String {
+    let parts: Vec<String> = actions
+        .iter()
+        .map(|(action, count)| format!("{count} {action}"))
+        .collect();
+    parts.join(", ")
+}
+
+#[derive(Debug, Default)]
+struct Server {
+    refreshes: AtomicUsize,
+}
+
+#[async_trait]
+impl TokenEndpoint for Server {
+    async fn refresh(&self, request: RefreshRequest<'_>) -> Result<TokenResponse, EndpointError> {
+        self.refreshes.fetch_add(1, Ordering::Relaxed);
+        tokio::time::sleep(SERVER).await;
+        let token = "b".repeat(900);
+        let answer = format!(r#"{{"access_token": "{token}", "refresh_token": "second", "expires_in": 3600}}"#);
+        Ok(TokenResponse::parse(answer, request.now).expect("a response"))
+    }
+
+    fn accepts(&self, _: &TokenData) -> Result<(), EndpointError> {
+        Ok(())
+    }
+
+    async fn revoke(&self, _: RevokeRequest<'_>) -> Result<(), EndpointError> {
+        panic!("a good token was revoked");
+    }
+}
