@@ -4,7 +4,7 @@
 
 use std::{fmt, future::Future, sync::Arc, time::Duration};
 
-use token_storage_core::{Acquisition, Intent, LeaseGuard, RefreshLease, Result, TokenKey, async_trait};
+use token_storage_core::{Acquisition, Intent, LeaseGuard, LeaseView, RefreshLease, Result, TokenKey, async_trait};
 
 use crate::{
     check::Show,
@@ -66,6 +66,23 @@ impl RefreshLease for RecordedLease<'_> {
         let answer = self.inner.may_have_intent(key).await;
         match &answer {
             Ok(may) => noted.answered(&may.to_string()),
+            Err(error) => noted.answered(&failure(&self.history, error)),
+        }
+        answer
+    }
+
+    async fn look(&self, key: &TokenKey) -> Result<Option<LeaseView>> {
+        let call = format!("h{} look {} ({})", self.handle, key.show(), self.history.time());
+        let noted = Noted::new(&self.history, call);
+        let answer = self.inner.look(key).await;
+        match &answer {
+            Ok(None) => noted.answered("not known"),
+            Ok(Some(view)) => noted.answered(match (view.held, &view.intent) {
+                (true, Some(_)) => "held, with an intent",
+                (true, None) => "held",
+                (false, Some(_)) => "free, with an intent",
+                (false, None) => "free",
+            }),
             Err(error) => noted.answered(&failure(&self.history, error)),
         }
         answer

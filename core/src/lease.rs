@@ -28,6 +28,34 @@ pub trait RefreshLease: Send + Sync {
     /// # Errors
     /// - Those of every method of [`TokenStorage`](crate::TokenStorage).
     async fn may_have_intent(&self, key: &TokenKey) -> Result<bool>;
+
+    /// What stands with the lease of a key: an intent that was recorded and not cleared, and whether somebody holds it. Takes
+    /// nothing and writes nothing, at the cost of one read. `None` where it cannot be told; a wrapper passes it on.
+    ///
+    /// # Errors
+    /// - Those of every read.
+    async fn look(&self, key: &TokenKey) -> Result<Option<LeaseView>> {
+        let _ = key;
+        Ok(None)
+    }
+}
+
+/// The answer of [`RefreshLease::look`], outdated as soon as it is there.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LeaseView {
+    /// Whether somebody holds it. A timed lease counts as held until it is released or taken over, even if its holder is
+    /// no more.
+    pub held: bool,
+    /// What the next holder would find, or what the present one has recorded.
+    pub intent: Option<Intent>,
+}
+
+impl LeaseView {
+    /// What a backend has seen.
+    pub fn new(held: bool, intent: Option<Intent>) -> Self {
+        Self { held, intent }
+    }
 }
 
 /// The answer of [`RefreshLease::try_acquire`].

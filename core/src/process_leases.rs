@@ -6,7 +6,7 @@ use std::{
 
 use async_trait::async_trait;
 
-use crate::{Acquisition, Intent, LeaseGuard, RefreshLease, Result, TokenKey};
+use crate::{Acquisition, Intent, LeaseGuard, LeaseView, RefreshLease, Result, TokenKey};
 
 /// Leases among the tasks of one process: those of [`MemoryStorage`](crate::MemoryStorage), and the stand-in for a storage
 /// that has none and that no other process uses. Clones share them.
@@ -46,6 +46,12 @@ impl RefreshLease for ProcessLeases {
 
     async fn may_have_intent(&self, key: &TokenKey) -> Result<bool> {
         Ok(self.held().intents.contains_key(key))
+    }
+
+    async fn look(&self, key: &TokenKey) -> Result<Option<LeaseView>> {
+        let held = self.held();
+        let intent = held.intents.get(key).cloned();
+        Ok(Some(LeaseView::new(held.keys.contains(key), intent)))
     }
 }
 

@@ -9,8 +9,9 @@ use std::{
 };
 
 use token_storage::{
-    Acquisition, Enumerate, Error, ErrorKind, Intent, LeaseGuard, LeaseKind, MemoryStorage, Operation, Precondition,
-    RefreshLease, Result, Revision, StorageInfo, StoredToken, TokenData, TokenKey, TokenStorage, Write, async_trait,
+    Acquisition, Enumerate, Error, ErrorKind, Intent, LeaseGuard, LeaseKind, LeaseView, MemoryStorage, Operation,
+    Precondition, RefreshLease, Result, Revision, StorageInfo, StoredToken, TokenData, TokenKey, TokenStorage, Write,
+    async_trait,
 };
 
 #[derive(Clone, Debug, Default)]
@@ -176,6 +177,11 @@ impl RefreshLease for &Faulty {
     async fn may_have_intent(&self, key: &TokenKey) -> Result<bool> {
         let lease = self.0.storage.lease().expect("memory has leases");
         lease.may_have_intent(key).await
+    }
+
+    async fn look(&self, key: &TokenKey) -> Result<Option<LeaseView>> {
+        let lease = self.0.storage.lease().expect("memory has leases");
+        lease.look(key).await
     }
 }
 

@@ -13,7 +13,8 @@ use std::{
 use async_trait::async_trait;
 use aws_sdk_dynamodb::types::AttributeValue;
 use token_storage_core::{
-    Acquisition, Error, ErrorContext as _, ErrorKind, Intent, Operation, RefreshLease, Result, TokenKey, WriteMark,
+    Acquisition, Error, ErrorContext as _, ErrorKind, Intent, LeaseView, Operation, RefreshLease, Result, TokenKey,
+    WriteMark,
 };
 
 use crate::{
@@ -136,12 +137,28 @@ impl RefreshLease for Leases {
     }
 
     async fn may_have_intent(&self, of: &TokenKey) -> Result<bool> {
+        let item = self.item(of).await?;
+        Ok(item.is_some_and(|item| item.has(INTENT)))
+    }
+
+    async fn look(&self, of: &TokenKey) -> Result<Option<LeaseView>> {
+        let Some(item) = self.item(of).await? else {
+            return Ok(Some(LeaseView::default()));
+        };
+        let lease = Lease::read(&item, of, self.0.options.lease_ttl);
+        let lease = lease.during(Operation::Lease).about(of)?;
+        Ok(Some(LeaseView::new(!lease.free, intent_of(Some(&item)))))
+    }
+}
+
+impl Leases {
+    /// The item of a lease, in one consistent read.
+    async fn item(&self, of: &TokenKey) -> Result<Option<Item>> {
         let looked = async {
             self.0.limits().check_key(of)?;
             self.0.read(&lease_key(of)).await
         };
-        let item = looked.await.during(Operation::Lease).about(of)?;
-        Ok(item.is_some_and(|item| item.has(INTENT)))
+        looked.await.during(Operation::Lease).about(of)
     }
 }
 

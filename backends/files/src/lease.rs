@@ -10,7 +10,7 @@ use std::{
 use async_trait::async_trait;
 use sha2::{Digest, Sha256};
 use token_storage_core::{
-    Acquisition, ErrorContext as _, Intent, LeaseGuard, Operation, RefreshLease, Result, TokenKey,
+    Acquisition, ErrorContext as _, Intent, LeaseGuard, LeaseView, Operation, RefreshLease, Result, TokenKey,
 };
 use tokio::sync::Mutex;
 
@@ -126,6 +126,31 @@ impl RefreshLease for FileLease {
         .await
         .during(Operation::Lease)
     }
+
+    async fn look(&self, key: &TokenKey) -> Result<Option<LeaseView>> {
+        let path = self.path(key);
+        on_own_thread(move || look(&path).map_err(|error| io_error(&path, "look at", error)))
+            .await
+            .during(Operation::Lease)
+            .map(Some)
+    }
+}
+
+/// Makes no file and needs no right to write one. A lease that is free is locked for the moment of a read, so that who asks
+/// for it then is told to ask again.
+fn look(path: &Path) -> io::Result<LeaseView> {
+    let file = match private_options().read(true).open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(LeaseView::default()),
+        Err(error) => return Err(error),
+    };
+    let mut file = Locked(file);
+    let held = match file.0.try_lock_shared() {
+        Ok(()) => false,
+        Err(TryLockError::WouldBlock) => true,
+        Err(TryLockError::Error(error)) => return Err(error),
+    };
+    Ok(LeaseView::new(held, read_intent(&mut file.0)?))
 }
 
 fn acquire(path: &Path, target: &Path) -> io::Result<Option<(File, Option<Intent>)>> {
@@ -339,6 +364,24 @@ mod tests {
             acquire(&lease, &key).await.unwrap().intent(),
             Some(&Intent::unreadable())
         );
+    }
+
+    #[tokio::test]
+    async fn a_look_makes_no_file_and_needs_no_right_to_write() {
+        let folder = tempfile::tempdir().unwrap();
+        let lease = lease(folder.path());
+        let key = TokenKey::in_default("rs");
+        let look = async || lease.look(&key).await.unwrap().unwrap();
+        assert_eq!(look().await, LeaseView::default());
+        assert!(!lease.directory.exists());
+        let held = acquire(&lease, &key).await.unwrap();
+        assert_eq!(look().await, LeaseView::new(true, None));
+        held.release().await.unwrap();
+        let mut permissions = std::fs::metadata(lease.path(&key)).unwrap().permissions();
+        permissions.set_readonly(true);
+        std::fs::set_permissions(lease.path(&key), permissions.clone()).unwrap();
+        assert_eq!(look().await, LeaseView::default());
+        assert_eq!(std::fs::metadata(lease.path(&key)).unwrap().permissions(), permissions);
     }
 
     #[tokio::test]

@@ -7,7 +7,7 @@ use std::{
 
 use async_trait::async_trait;
 use token_storage_core::{
-    Acquisition, Error, ErrorContext as _, ErrorKind, LeaseKind, Operation, RefreshLease, Result, TokenKey,
+    Acquisition, Error, ErrorContext as _, ErrorKind, LeaseKind, LeaseView, Operation, RefreshLease, Result, TokenKey,
 };
 
 use crate::{Clock, SystemClock, clock::Deadline, guard::Guard, value::Value};
@@ -148,6 +148,12 @@ impl RefreshLease for TimedLeases {
     async fn may_have_intent(&self, key: &TokenKey) -> Result<bool> {
         let read = self.0.read(key).await.during(Operation::Lease).about(key)?;
         Ok(read.is_some_and(|value| !value.intent_bytes().is_empty()))
+    }
+
+    async fn look(&self, key: &TokenKey) -> Result<Option<LeaseView>> {
+        let read = self.0.read(key).await.during(Operation::Lease).about(key)?;
+        let view = read.map(|value| LeaseView::new(value.is_held(), value.intent()));
+        Ok(Some(view.unwrap_or_default()))
     }
 }
 

@@ -26,6 +26,9 @@ pub(super) const CASES: &[Case] = &[
         &["L5", "L7"],
         |cx| Box::pin(whether_there_is_an_intent_can_be_asked(cx)),
     ),
+    Case::new(Level::Lease, "lease::a_look_shows_what_stands", &["L5", "L7"], |cx| {
+        Box::pin(a_look_shows_what_stands(cx))
+    }),
     Case::new(Level::Lease, "lease::an_intent_belongs_to_its_key", &["L7"], |cx| {
         Box::pin(an_intent_belongs_to_its_key(cx))
     }),
@@ -125,6 +128,80 @@ async fn asked(when: &str, handles: &[&Handle], key: &TokenKey) -> Check {
     for handle in handles {
         let may = leases(handle)?.may_have_intent(key).await?;
         holds("L5", &format!("there may be an intent, {when}"), may)?;
+    }
+    Ok(())
+}
+
+/// Whoever looks, through any handle, sees what the holder sees, takes nothing and changes nothing. A storage may say that it
+/// cannot tell.
+async fn a_look_shows_what_stands(cx: Cx) -> Check {
+    let (one, two, key) = (cx.open().await?, cx.open().await?, cx.key("rs"));
+    if leases(&one)?.look(&key).await?.is_none() {
+        return Ok(());
+    }
+    let revision = one.store(&key, &full("1"), Precondition::None).await?;
+    let handles = [&one, &two];
+    for round in 0..2 {
+        stands("nobody has", &handles, &key, false, None).await?;
+        let mut guard = acquire(&one, &key).await?;
+        stands("somebody holds", &handles, &key, true, None).await?;
+        guard.record_intent(&intent(revision)).await?;
+        stands(
+            "somebody has recorded an intent with",
+            &handles,
+            &key,
+            true,
+            Some(&intent(revision)),
+        )
+        .await?;
+        held("L1", "a lease that was looked at", &two, &key).await?;
+        let other = cx.key("another");
+        stands("nobody has, beside one that is held,", &handles, &other, false, None).await?;
+        guard.release().await?;
+        stands(
+            "somebody left an intent with",
+            &handles,
+            &key,
+            false,
+            Some(&intent(revision)),
+        )
+        .await?;
+        let mut guard = acquire(&two, &key).await?;
+        same_intent("an intent that was looked at", guard.intent(), Some(&intent(revision)))?;
+        if round == 0 {
+            // The next holder's is what stands then.
+            let mut next = intent(revision);
+            next.guarded = true;
+            guard.record_intent(&next).await?;
+            stands("somebody has recorded anew with", &handles, &key, true, Some(&next)).await?;
+        }
+        guard.clear_intent().await?;
+        guard.release().await?;
+    }
+    let there = one.get(&key).await?.map(|stored| stored.revision);
+    same("L7", "the record whose lease was looked at", &there, &Some(revision))
+}
+
+async fn stands(when: &str, handles: &[&Handle], key: &TokenKey, is_held: bool, want: Option<&Intent>) -> Check {
+    for handle in handles {
+        let view = leases(handle)?.look(key).await?;
+        holds(
+            "L5",
+            &format!("a storage that can tell how leases stand tells it of one that {when}"),
+            view.is_some(),
+        )?;
+        let view = view.unwrap_or_default();
+        same(
+            "L1",
+            &format!("whether a lease is held that {when}"),
+            &view.held,
+            &is_held,
+        )?;
+        same_intent(
+            &format!("the intent of a lease that {when}"),
+            view.intent.as_ref(),
+            want,
+        )?;
     }
     Ok(())
 }

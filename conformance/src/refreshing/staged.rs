@@ -10,8 +10,8 @@ use std::{
 };
 
 use token_storage_core::{
-    Acquisition, Enumerate, Error, ErrorKind, Intent, LeaseGuard, Operation, Precondition, RefreshLease, Result,
-    Revision, StorageInfo, StoredToken, TokenData, TokenKey, TokenStorage, Write, async_trait,
+    Acquisition, Enumerate, Error, ErrorKind, Intent, LeaseGuard, LeaseView, Operation, Precondition, RefreshLease,
+    Result, Revision, StorageInfo, StoredToken, TokenData, TokenKey, TokenStorage, Write, async_trait,
 };
 use tokio::sync::Notify;
 
@@ -144,6 +144,10 @@ impl RefreshLease for StagedLease<'_> {
 
     async fn may_have_intent(&self, key: &TokenKey) -> Result<bool> {
         self.inner.may_have_intent(key).await
+    }
+
+    async fn look(&self, key: &TokenKey) -> Result<Option<LeaseView>> {
+        self.inner.look(key).await
     }
 }
 

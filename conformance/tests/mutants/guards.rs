@@ -7,8 +7,8 @@ use std::{
 };
 
 use token_storage_core::{
-    Acquisition, Error, ErrorKind, Intent, LeaseGuard, MemoryStorage, Precondition, RefreshLease, Result, Revision,
-    TokenData, TokenKey, TokenStorage as _, async_trait,
+    Acquisition, Error, ErrorKind, Intent, LeaseGuard, LeaseView, MemoryStorage, Precondition, RefreshLease, Result,
+    Revision, TokenData, TokenKey, TokenStorage as _, async_trait,
 };
 
 use crate::{
@@ -19,6 +19,7 @@ use crate::{
 
 pub(crate) fn mutants() -> Vec<Mutant> {
     let asked = "lease::whether_there_is_an_intent_can_be_asked";
+    let looked_at = "lease::a_look_shows_what_stands";
     vec![
         memory::<LooksThenTakes>("looks, then takes the lease", "lease::of_racing_tasks_one_gets_it"),
         memory::<JoinsKeys>("leases of keys that are joined", "lease::each_key_has_its_own"),
@@ -43,6 +44,12 @@ pub(crate) fn mutants() -> Vec<Mutant> {
         memory::<DeniesIntent>("denies the intent", asked),
         memory::<AskingTakes>("asking for an intent takes the lease", asked),
         memory::<AskingWrites>("asking for an intent writes the record again", asked),
+        memory::<LookTakes>("a look takes the lease", looked_at),
+        memory::<LookWrites>("a look writes the record again", looked_at),
+        memory::<LookForgets>("a look forgets the intent", looked_at),
+        memory::<LookShowsNobody>("a look shows nobody", looked_at),
+        memory::<LookShowsSomebody>("a look shows somebody who is gone", looked_at),
+        memory::<LookShowsNoIntent>("a look shows no intent", looked_at),
     ]
 }
 
@@ -62,6 +69,12 @@ enum Wrong {
     DeniesIntent,
     AskingTakes,
     AskingWrites,
+    LookTakes,
+    LookWrites,
+    LookForgets,
+    LookShowsNobody,
+    LookShowsSomebody,
+    LookShowsNoIntent,
 }
 
 type Taken = Arc<Mutex<HashSet<TokenKey>>>;
@@ -151,6 +164,25 @@ impl RefreshLease for Leases {
             _ => (),
         }
         Ok(true)
+    }
+
+    async fn look(&self, key: &TokenKey) -> Result<Option<LeaseView>> {
+        let inner = self.base.lease().ok_or_else(|| failed("no leases"))?;
+        let mut view = inner.look(key).await?.unwrap_or_default();
+        match self.wrong {
+            Wrong::LookTakes => drop(self.take(key).await),
+            Wrong::LookWrites => touch(&self.base, key).await?,
+            Wrong::LookForgets => {
+                if let Acquisition::Acquired(mut guard) = inner.try_acquire(key).await? {
+                    guard.clear_intent().await?;
+                }
+            }
+            Wrong::LookShowsNobody => view.held = false,
+            Wrong::LookShowsSomebody => view.held |= view.intent.is_some(),
+            Wrong::LookShowsNoIntent => view.intent = None,
+            _ => (),
+        }
+        Ok(Some(view))
     }
 }
 
@@ -258,6 +290,18 @@ leases! {
     AskingTakes;
     /// It looks by writing.
     AskingWrites;
+    /// It looks by taking.
+    LookTakes;
+    /// It looks by writing.
+    LookWrites;
+    /// It looks once.
+    LookForgets;
+    /// It does not know who holds what.
+    LookShowsNobody;
+    /// Whoever left an intent behind is still there.
+    LookShowsSomebody;
+    /// It knows holders only.
+    LookShowsNoIntent;
 }
 
 flaw!(
