@@ -178,7 +178,7 @@ impl IssuedBy {
     }
 
     /// Writes it into a record, in place of what was there.
-    fn write(&self, extra: &mut Extra) {
+    pub(crate) fn write(&self, extra: &mut Extra) {
         for (name, value) in [
             (ISSUER, &self.issuer),
             (TOKEN_ENDPOINT, &self.token_endpoint),

@@ -114,7 +114,7 @@ impl Renewal {
         })
     }
 
-    fn write(&self, extra: &mut Extra) {
+    pub(crate) fn write(&self, extra: &mut Extra) {
         remove(extra);
         let mut set = |name: &str, value: serde_json::Value| {
             // The name is free, and this is JSON.

@@ -20,14 +20,16 @@ pub(crate) struct Status {
     retry_after_seconds: Option<u64>,
 }
 
-/// `None` if there is nothing to tell, or if it cannot be found out without writing: a lease on a server is a record there.
+/// `None` if there is nothing to tell, or if it cannot be found out. Writes nothing.
 pub(crate) async fn of(storage: &dyn TokenStorage, key: &TokenKey, context: &Context) -> Option<Status> {
-    let lease = storage.lease()?;
-    if storage.describe().lease != Some(LeaseKind::Process) || !lease.may_have_intent(key).await.ok()? {
-        return None;
-    }
     match refresh_status(storage, key).await.ok()? {
-        RefreshStatus::UnderWay => Some(Status::new("under_way", "another process is refreshing it now")),
+        RefreshStatus::UnderWay => Some(Status::new(
+            "under_way",
+            match storage.describe().lease {
+                Some(LeaseKind::Timed { .. }) => "another process is refreshing it now, or died before it had begun",
+                _ => "another process is refreshing it now",
+            },
+        )),
         RefreshStatus::Interrupted => Some(Status::new(
             "interrupted",
             "the last one ended without an answer, so the token may be dead; the next one, the only one that is tried with \

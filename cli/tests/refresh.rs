@@ -5,7 +5,7 @@ mod common;
 
 use common::{
     Cli, Ran, in_files,
-    world::{GROUPS, GROUPS_SCOPE, World, arrived, expired},
+    world::{GROUPS, GROUPS_SCOPE, World, arrived, expired, on_each_storage},
 };
 use token_storage_conformance::auth_server::{AuthServer, Config, Endpoint, Fault, Gate};
 
@@ -287,8 +287,8 @@ fn a_stampede_costs_one_request_an_expiry() {
 /// A refusal is remembered for all of them, and told by the commands that only look.
 #[test]
 fn a_stampede_at_a_server_that_refuses_is_one_request() {
-    for scheme in in_files() {
-        let world = World::expired(scheme);
+    on_each_storage(|world| {
+        world.log_in_expired(GROUPS_SCOPE);
         world.run(&["get", GROUPS, "--json"]).succeeded();
         world.server.revoke_everything();
         let children: Vec<_> = (0..12).map(|_| world.spawn(&["access-token", GROUPS])).collect();
@@ -301,7 +301,7 @@ fn a_stampede_at_a_server_that_refuses_is_one_request() {
             .run(&["access-token", GROUPS])
             .ended(4)
             .says("the refresh token is refused");
-        assert_eq!(world.server.refresh_requests(), 1, "{scheme}");
+        assert_eq!(world.server.refresh_requests(), 1, "{}", world.cli.url);
 
         let told = world.run(&["get", GROUPS, "--json"]).succeeded().quiet().json();
         assert_eq!(
@@ -321,39 +321,63 @@ fn a_stampede_at_a_server_that_refuses_is_one_request() {
         );
         let shown = world.run(&["get", GROUPS]).succeeded().quiet().stdout;
         assert!(shown.contains("the refresh token is refused"), "{shown}");
-        let found = world.run(&["doctor"]).succeeded().quiet().stdout;
+        let found = world.run(&["doctor", GROUPS]).succeeded().quiet().stdout;
         assert!(found.contains("the refresh token is refused"), "{found}");
+        let found = world.run(&["doctor"]).succeeded().quiet().stdout;
+        let listed = !world.cli.url.starts_with("dynamodb:");
+        assert_eq!(found.contains("the refresh token is refused"), listed, "{found}");
+        assert_eq!(found.contains("was not looked at"), !listed, "{found}");
         assert_eq!(world.server.refresh_requests(), 1, "looking asks nobody");
 
         world.log_in(GROUPS_SCOPE);
         let told = world.run(&["get", GROUPS, "--json"]).succeeded().json();
         assert!(told.get("refresh").is_none(), "{told}");
-        let found = world.run(&["doctor"]).succeeded().stdout;
+        let found = world.run(&["doctor", GROUPS]).succeeded().stdout;
         assert!(!found.contains("refreshing:"), "{found}");
-    }
+    });
 }
 
 /// A pause is for everybody, and its length is told.
 #[test]
 fn a_stampede_at_a_server_that_wants_a_pause_is_one_request() {
-    let world = World::expired(in_files()[0]);
-    let pause = Fault::Status {
-        status: 429,
-        retry_after: Some(500),
-    };
-    world.server.script(Endpoint::Token, pause);
-    let children: Vec<_> = (0..12).map(|_| world.spawn(&["access-token", GROUPS])).collect();
-    for child in children {
-        Ran::of(child.wait_with_output().unwrap()).ended(7);
-    }
-    assert_eq!(world.server.refresh_requests(), 1);
-    let told = world.run(&["get", GROUPS, "--json"]).succeeded().json();
-    assert_eq!(
-        (&told["refresh"]["state"], &told["refresh"]["needs_login"]),
-        (&"failed".into(), &false.into())
-    );
-    let left = told["refresh"]["retry_after_seconds"].as_u64().unwrap();
-    assert!((1..=501).contains(&left), "{left}");
+    on_each_storage(|world| {
+        world.log_in_expired(GROUPS_SCOPE);
+        let pause = Fault::Status {
+            status: 429,
+            retry_after: Some(500),
+        };
+        world.server.script(Endpoint::Token, pause);
+        let children: Vec<_> = (0..12).map(|_| world.spawn(&["access-token", GROUPS])).collect();
+        for child in children {
+            Ran::of(child.wait_with_output().unwrap()).ended(7);
+        }
+        assert_eq!(world.server.refresh_requests(), 1, "{}", world.cli.url);
+        let told = world.run(&["get", GROUPS, "--json"]).succeeded().json();
+        assert_eq!(
+            (&told["refresh"]["state"], &told["refresh"]["needs_login"]),
+            (&"failed".into(), &false.into())
+        );
+        let left = told["refresh"]["retry_after_seconds"].as_u64().unwrap();
+        assert!((1..=501).contains(&left), "{left}");
+    });
+}
+
+/// Whoever looks while somebody is at it is told so, takes no lease, and keeps nobody from anything.
+#[test]
+fn a_refresh_that_is_under_way_is_told() {
+    on_each_storage(|world| {
+        world.log_in_expired(GROUPS_SCOPE);
+        let gate = Gate::new();
+        world.server.script(Endpoint::Token, Fault::GateAfter(gate.clone()));
+        let child = world.spawn(&["access-token", GROUPS]);
+        arrived(&gate);
+        let told = world.run(&["get", GROUPS, "--json"]).succeeded().quiet().json();
+        assert_eq!(told["refresh"]["state"], "under_way", "{}: {told}", world.cli.url);
+        gate.open();
+        Ran::of(child.wait_with_output().unwrap()).succeeded();
+        let told = world.run(&["get", GROUPS, "--json"]).succeeded().quiet().json();
+        assert!(told.get("refresh").is_none(), "{told}");
+    });
 }
 
 /// The refresh token was spent, the answer lost, and the server does not repeat it; the access token has not expired.

@@ -368,7 +368,6 @@ impl EndpointError {
     }
 
     /// The client asked for itself: there is no token that could be refused.
-    #[cfg(feature = "oauth")]
     pub(crate) fn of_the_client(mut self) -> Self {
         if let Problem::Means(Meaning::TokenDead | Meaning::Either | Meaning::NeedsPerson) = self.0.problem {
             self.0.problem = Problem::Means(Meaning::Client);

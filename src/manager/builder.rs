@@ -1,13 +1,15 @@
 use std::{sync::Arc, time::Duration};
 
-use token_storage_core::{Error, ErrorKind, LeaseKind, Operation, ProcessLeases, Result, TokenStorage};
+use token_storage_core::{Error, ErrorKind, LeaseKind, Operation, ProcessLeases, Result, TokenKey, TokenStorage};
 
 use super::{
     Clock, Event, SystemClock, TokenEndpoint, TokenManager,
+    absent::Absent,
     event::Events,
     inner::{Inner, Settings},
     step::{Polls, Steps},
 };
+use crate::Renewal;
 
 /// Sets up a [`TokenManager`]; see [`TokenManager::builder`].
 #[derive(Debug)]
@@ -21,6 +23,7 @@ pub struct ManagerBuilder<S> {
     events: Events,
     steps: Steps,
     polls: Polls,
+    absent: Absent,
 }
 
 impl<S: TokenStorage + 'static> ManagerBuilder<S> {
@@ -35,6 +38,7 @@ impl<S: TokenStorage + 'static> ManagerBuilder<S> {
             events: Events::default(),
             steps: Default::default(),
             polls: Default::default(),
+            absent: Default::default(),
         }
     }
 
@@ -134,6 +138,30 @@ impl<S: TokenStorage + 'static> ManagerBuilder<S> {
         self
     }
 
+    /// Fetches the token of a key that has none, without a login: for the tokens that a client gets for itself (RFC 6749
+    /// section 4.4). The first request is made as any refresh is, once for all processes, and the token is stored on
+    /// condition that there is still none. `None` for keys that need a login; so is anything but
+    /// [`Grant::ClientCredentials`](crate::Grant::ClientCredentials).
+    ///
+    /// The key's resource server is only the name that the token is stored under: which APIs it is for, scope and
+    /// parameters of the [`Renewal`] say. A stored record counts, and so does what it says of its own renewal. After a
+    /// logout the token is fetched anew as soon as somebody asks for it. A server that refuses is an error of the kind
+    /// [`ClientRejected`](super::ManagerErrorKind::ClientRejected).
+    ///
+    /// ```no_run
+    /// use token_storage::{Grant, Renewal, TokenStorage, manager::{TokenEndpoint, TokenManager}};
+    /// # fn example(storage: std::sync::Arc<dyn TokenStorage>, endpoint: std::sync::Arc<dyn TokenEndpoint>) -> token_storage::Result<()> {
+    /// let reports = Renewal::new(Grant::ClientCredentials).with_scope("reports:read");
+    /// let manager = TokenManager::builder(storage, endpoint)
+    ///     .fetch_absent(move |key| (key.resource_server() == "reports").then(|| reports.clone()))
+    ///     .build()?;
+    /// # Ok(()) }
+    /// ```
+    pub fn fetch_absent(mut self, how: impl Fn(&TokenKey) -> Option<Renewal> + Send + Sync + 'static) -> Self {
+        self.absent = Absent(Some(Arc::new(how)));
+        self
+    }
+
     /// Fail points for tests.
     #[cfg(feature = "__steps")]
     #[doc(hidden)]
@@ -184,6 +212,7 @@ impl<S: TokenStorage + 'static> ManagerBuilder<S> {
             steps: self.steps,
             polls: self.polls,
             slots: Default::default(),
+            absent: self.absent,
         }))
     }
 }

@@ -6,7 +6,7 @@ use token_storage_core::{Error, Intent, LeaseGuard, Revision, Secret, StoredToke
 use tokio::sync::watch;
 
 use super::{
-    Event, ManagerError, ManagerErrorKind, ReauthReason,
+    Event, ManagerError, ManagerErrorKind, ReauthReason, absent,
     error::Action,
     inner::Inner,
     lease::{self, Waited},
@@ -170,7 +170,7 @@ impl<S: TokenStorage> Flight<'_, S> {
         let key = &self.slot.key;
         self.inner.at(Step::LeaseAcquired).await;
         let generation = self.slot.generation();
-        let Some(stored) = self.inner.read(key).await? else {
+        let Some(stored) = self.inner.current(key).await? else {
             return Err(ManagerError::reauth(ReauthReason::NoToken, key).into());
         };
         self.inner.at(Step::ReadAgain).await;
@@ -183,7 +183,11 @@ impl<S: TokenStorage> Flight<'_, S> {
             return Ok(Round::Done(Box::new(stored), generation));
         }
         if !self.inner.endpoint.renews(&stored.data) {
-            return Err(self.reauth(ReauthReason::NoRefreshToken, &stored));
+            let reason = match absent::is_blank(&stored) {
+                true => ReauthReason::NoToken,
+                false => ReauthReason::NoRefreshToken,
+            };
+            return Err(self.reauth(reason, &stored));
         }
         // Without a refresh token there is nothing that could have been spent.
         let is_spendable = stored.data.refresh_token.is_some();

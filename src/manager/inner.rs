@@ -5,6 +5,7 @@ use token_storage_core::{Freshness, ProcessLeases, StoredToken, TokenData, Token
 use super::{
     AccessToken, Clock, ConnectionProblem, EndpointError, EndpointErrorKind, Event, ManagerError, RevokeRequest,
     TokenEndpoint, TokenKind,
+    absent::Absent,
     error::Action,
     event::Events,
     flight::Mode,
@@ -28,6 +29,7 @@ pub(super) struct Inner<S> {
     pub(super) steps: Steps,
     pub(super) polls: Polls,
     pub(super) slots: Slots,
+    pub(super) absent: Absent,
 }
 
 #[derive(Clone, Debug)]
@@ -106,6 +108,12 @@ impl<S: TokenStorage> Inner<S> {
     pub(super) async fn read(&self, key: &TokenKey) -> Result<Option<StoredToken>, ManagerError> {
         let read = self.storage.get(key).await;
         read.map_err(|error| ManagerError::storage_failed(key, error))
+    }
+
+    /// What is refreshed: the record, or what stands for one that is fetched without a login.
+    pub(super) async fn current(&self, key: &TokenKey) -> Result<Option<StoredToken>, ManagerError> {
+        let stored = self.read(key).await?;
+        Ok(stored.or_else(|| self.absent.blank(key, self.endpoint.issued_by())))
     }
 
     /// Whether a record is what a refresh was to bring. What another holder has brought meanwhile does if it has not

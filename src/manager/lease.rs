@@ -33,7 +33,7 @@ pub(super) async fn acquire<S: TokenStorage>(
             Ok(Acquisition::Held { retry_after }) => retry_after,
             Err(error) => return Err(ManagerError::storage_failed(key, error)),
         };
-        match inner.read(key).await? {
+        match inner.current(key).await? {
             None => return Err(ManagerError::reauth(ReauthReason::NoToken, key)),
             Some(stored) if inner.will_do(mode, &stored) => return Ok(Waited::Moved(Box::new(stored))),
             Some(_) => {}

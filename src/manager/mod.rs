@@ -19,6 +19,7 @@
 //! # Ok(()) }
 //! ```
 
+mod absent;
 mod advice;
 mod answer;
 mod authorizer;
@@ -142,7 +143,7 @@ impl<S: TokenStorage + 'static> TokenManager<S> {
     pub async fn refresh(&self, key: &TokenKey) -> Result<AccessToken, ManagerError> {
         let refreshed = async {
             let slot = self.0.slot(key);
-            match self.0.read(key).await? {
+            match self.0.current(key).await? {
                 None => Err(ManagerError::reauth(ReauthReason::NoToken, key)),
                 Some(stored) => self.replace(&slot, &stored.data.access_token).await,
             }
@@ -151,14 +152,14 @@ impl<S: TokenStorage + 'static> TokenManager<S> {
     }
 
     /// What is known of the refreshes of this token, by all processes: whether one is under way, was broken off, or was
-    /// answered so that no other is made for now. No server is asked.
+    /// answered so that no other is made for now. No server is asked, no lease is taken, and nothing is written; it costs
+    /// one read of the storage, and a second one if there is something to tell.
     ///
     /// # Errors
     /// - [`ManagerErrorKind::Storage`] and [`ManagerErrorKind::Busy`].
     pub async fn refresh_status(&self, key: &TokenKey) -> Result<RefreshStatus, ManagerError> {
-        let status = remembered::status(&self.0.storage, key, &*self.0.clock).await;
-        let failed = |error| ManagerError::storage_failed(key, error).doing(Action::LookAtRefreshes);
-        status.map_err(failed)
+        let status = remembered::status(&self.0, key).await;
+        status.map_err(|error| error.doing(Action::LookAtRefreshes))
     }
 
     /// Hands out the token of one key, and takes its 401s.
@@ -338,7 +339,10 @@ impl<S: TokenStorage + 'static> TokenManager<S> {
         let inner = &self.0;
         let generation = slot.generation();
         let last_seen = || slot.last_seen(inner.clock.now(), &inner.settings);
-        let stored = match self.soon(&slot.key, last_seen().is_some(), inner.read(&slot.key)).await {
+        let stored = match self
+            .soon(&slot.key, last_seen().is_some(), inner.current(&slot.key))
+            .await
+        {
             Ok(stored) => stored,
             Err(error) => return self.serve_anyway(slot, error, last_seen()),
         };
@@ -409,7 +413,7 @@ impl<S: TokenStorage + 'static> TokenManager<S> {
         slot.forget();
         let mode = Mode::Forced(old.clone());
         loop {
-            let Some(stored) = self.0.read(&slot.key).await? else {
+            let Some(stored) = self.0.current(&slot.key).await? else {
                 return Err(ManagerError::reauth(ReauthReason::NoToken, &slot.key));
             };
             if self.0.will_do(&mode, &stored) {

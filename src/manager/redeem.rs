@@ -6,6 +6,7 @@ use token_storage_core::{Error, ErrorKind, Intent, LeaseGuard, Operation, Precon
 
 use super::{
     ConnectionProblem, EndpointError, EndpointErrorKind, Event, ManagerError, OddAnswer, ReauthReason, RefreshRequest,
+    absent,
     error::Action,
     flight::{Failure, Flight, MAX_ROUNDS, Round, log_minor},
     others::{self, CameWith},
@@ -23,7 +24,7 @@ impl<S: TokenStorage> Flight<'_, S> {
         stored: StoredToken,
     ) -> Result<Option<StoredToken>, Failure> {
         let key = &self.slot.key;
-        let proved = if self.inner.local.is_some() {
+        let proved = if self.inner.local.is_some() && !absent::is_blank(&stored) {
             let precondition = Precondition::Unchanged(stored.revision);
             let written = self.inner.storage.store(key, &stored.data, precondition).await;
             written.map(|revision| StoredToken { revision, ..stored })
@@ -69,6 +70,10 @@ impl<S: TokenStorage> Flight<'_, S> {
         self.inner.at(Step::Answered).await;
         match answer {
             Ok(answer) => self.store(lease, stored, answer).await,
+            Err(error) if absent::is_blank(&stored) => {
+                // Nobody has logged in, so no new login would help.
+                self.failed(lease, stored, error.of_the_client(), unknown).await
+            }
             Err(error) => self.failed(lease, stored, error, unknown).await,
         }
     }
@@ -203,7 +208,7 @@ impl<S: TokenStorage> Flight<'_, S> {
     ) -> Result<Round, Failure> {
         let key = &self.slot.key;
         let refused = error.kind() == EndpointErrorKind::Refused;
-        let error = match self.inner.read(key).await {
+        let error = match self.inner.current(key).await {
             Ok(None) => {
                 self.forget_intent(lease).await;
                 return Err(ManagerError::reauth(ReauthReason::LoggedOut, key).into());

@@ -4,11 +4,11 @@
 use std::time::Duration;
 
 use token_storage_core::{
-    Acquisition, Intent, RefreshFailure, RefreshFailureKind, StoredToken, TokenKey, TokenStorage,
+    Intent, LeaseKind, LeaseView, RefreshFailure, RefreshFailureKind, StoredToken, TokenKey, TokenStorage,
 };
 
 use super::{
-    Clock, EndpointError, EndpointErrorKind, ManagerError, ManagerErrorKind, ReauthReason, flight::log_minor, hold_off,
+    Clock, EndpointError, EndpointErrorKind, ManagerError, ManagerErrorKind, ReauthReason, hold_off, inner::Inner,
     lease::jittered,
 };
 use crate::IssuedBy;
@@ -144,7 +144,8 @@ pub(super) fn error(failure: &RefreshFailure, key: &TokenKey, cause: EndpointErr
 pub enum RefreshStatus {
     /// Nothing that matters: a refresh is made when it is due.
     Idle,
-    /// Another holder is refreshing now.
+    /// Another holder is refreshing now. With a timed lease it may also have died before it recorded what it was about to
+    /// do; nobody can tell without taking the lease.
     UnderWay,
     /// One ended without an answer, or its process died: the next one is the guarded try (L5).
     Interrupted,
@@ -153,43 +154,84 @@ pub enum RefreshStatus {
     Failed(ManagerError),
 }
 
-/// As [`TokenManager::refresh_status`](super::TokenManager::refresh_status), for programs without a manager. A storage
-/// without leases remembers nothing.
+/// As [`TokenManager::refresh_status`](super::TokenManager::refresh_status), for programs without a manager. It takes no
+/// lease and writes nothing; it costs one read, and a second one if there is something to tell. A storage without leases,
+/// or whose leases cannot be looked at, shows nothing.
 ///
 /// # Errors
-/// - Those of [`TokenStorage::get`] and of [`RefreshLease::try_acquire`](token_storage_core::RefreshLease::try_acquire).
+/// - Those of [`TokenStorage::get`] and of [`RefreshLease::look`](token_storage_core::RefreshLease::look).
 pub async fn refresh_status<S: TokenStorage + ?Sized>(
     storage: &S,
     key: &TokenKey,
 ) -> token_storage_core::Result<RefreshStatus> {
-    status(storage, key, &super::SystemClock::new()).await
+    let clock = super::SystemClock::new();
+    let Some((view, held)) = look(storage, key, &clock).await? else {
+        return Ok(RefreshStatus::Idle);
+    };
+    let stored = match &view.intent {
+        Some(_) if !held => storage.get(key).await?,
+        _ => None,
+    };
+    Ok(status_of(&view, held, stored.as_ref(), key, &clock))
 }
 
-pub(super) async fn status<S: TokenStorage + ?Sized>(
+/// As [`refresh_status`], where a token need not have been stored before.
+pub(super) async fn status<S: TokenStorage>(inner: &Inner<S>, key: &TokenKey) -> Result<RefreshStatus, ManagerError> {
+    let clock = &*inner.clock;
+    let looked = look(&inner.storage, key, clock).await;
+    let Some((view, held)) = looked.map_err(|error| ManagerError::storage_failed(key, error))? else {
+        return Ok(RefreshStatus::Idle);
+    };
+    let stored = match &view.intent {
+        Some(_) if !held => inner.current(key).await?,
+        _ => None,
+    };
+    Ok(status_of(&view, held, stored.as_ref(), key, clock))
+}
+
+/// What stands with the lease, and whether somebody is at work under it as far as can be told.
+async fn look<S: TokenStorage + ?Sized>(
     storage: &S,
     key: &TokenKey,
     clock: &dyn Clock,
-) -> token_storage_core::Result<RefreshStatus> {
+) -> token_storage_core::Result<Option<(LeaseView, bool)>> {
     let Some(leases) = storage.lease() else {
-        return Ok(RefreshStatus::Idle);
+        return Ok(None);
     };
-    let lease = match leases.try_acquire(key).await? {
-        Acquisition::Held { .. } => return Ok(RefreshStatus::UnderWay),
-        Acquisition::Acquired(lease) => lease,
+    let Some(view) = leases.look(key).await? else {
+        return Ok(None);
     };
-    let stored = storage.get(key).await;
-    let status = match &stored {
-        Ok(Some(stored)) => status_of(lease.intent(), stored, key, clock),
-        _ => RefreshStatus::Idle,
-    };
-    log_minor("release the refresh lease", lease.release().await);
-    stored.map(|_| status)
+    let held = view.held && !is_abandoned(&view, storage.describe().lease, clock);
+    Ok(Some((view, held)))
 }
 
-fn status_of(intent: Option<&Intent>, stored: &StoredToken, key: &TokenKey, clock: &dyn Clock) -> RefreshStatus {
-    let Some(intent) = intent.filter(|intent| intent.concerns(stored)) else {
+/// A timed lease counts as held until somebody takes it over, although its holder may have died long ago.
+fn is_abandoned(view: &LeaseView, kind: Option<LeaseKind>, clock: &dyn Clock) -> bool {
+    let (Some(LeaseKind::Timed { ttl }), Some(intent)) = (kind, &view.intent) else {
+        return false;
+    };
+    let most = i64::try_from(ttl.as_millis())
+        .unwrap_or(i64::MAX)
+        .saturating_add(CLOCKS_DIFFER);
+    intent.recorded_at.saturating_mul(1000).saturating_add(most) < clock.now_millis()
+}
+
+fn status_of(
+    view: &LeaseView,
+    held: bool,
+    stored: Option<&StoredToken>,
+    key: &TokenKey,
+    clock: &dyn Clock,
+) -> RefreshStatus {
+    if held {
+        return RefreshStatus::UnderWay;
+    }
+    let Some((intent, stored)) = view.intent.as_ref().zip(stored) else {
         return RefreshStatus::Idle;
     };
+    if !intent.concerns(stored) {
+        return RefreshStatus::Idle;
+    }
     let Some(failure) = intent.failure() else {
         return RefreshStatus::Interrupted;
     };

@@ -6,12 +6,11 @@ use std::{
 };
 
 use token_storage_core::{
-    Error, ErrorKind, Intent, LeaseGuard, Operation, Precondition, Secret, StoredToken, TokenData, TokenKey,
-    TokenStorage,
+    Error, ErrorKind, Intent, LeaseGuard, Operation, Secret, StoredToken, TokenData, TokenKey, TokenStorage,
 };
 
 use super::{
-    AccessToken, Event, ManagerError,
+    AccessToken, Event, ManagerError, absent,
     inner::Inner,
     lease::{self, jittered},
     slot::Slot,
@@ -107,7 +106,7 @@ impl Pending {
     }
 
     async fn attempt<S: TokenStorage>(&mut self, inner: &Inner<S>, key: &TokenKey) -> Attempt {
-        let precondition = Precondition::Unchanged(self.base.revision);
+        let precondition = absent::unchanged(&self.base);
         match inner.storage.store(key, &self.merged, precondition).await {
             Ok(revision) => Attempt::Stored(Box::new(StoredToken {
                 data: self.merged.clone(),
@@ -123,6 +122,8 @@ impl Pending {
         inner.at(Step::ConflictRead).await;
         match current {
             Err(error) => Attempt::Failed(error),
+            // What it was stored into has come and gone.
+            Ok(None) if absent::is_blank(&self.base) => Attempt::Rebased,
             Ok(None) => Attempt::Gone,
             Ok(Some(current)) if self.is_ours(&current.data) => Attempt::Stored(Box::new(current)),
             Ok(Some(current)) if self.is_still_of(&current.data) => {

@@ -1,5 +1,6 @@
 //! The token manager against the strict authorization server: clauses L4 to L10 within one process.
 
+mod absent;
 mod bearer;
 mod caching;
 mod conflicts;

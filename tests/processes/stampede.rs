@@ -3,10 +3,11 @@
 use std::time::Instant;
 
 use libtest_mimic::Trial;
+use token_storage_conformance::auth_server::Endpoint;
 
 use crate::{
     storages::Kind,
-    worker::Answer,
+    worker::{Answer, Job},
     world::{LIFETIME, Worker, World, trial},
 };
 
@@ -23,6 +24,7 @@ pub(crate) fn trials(kind: Kind) -> Vec<Trial> {
     vec![
         trial(format!("stampede::l5::{}", kind.name()), move || run(kind)),
         trial(format!("stampede::lifetimes::{}", kind.name()), move || lifetimes(kind)),
+        trial(format!("stampede::own::{}", kind.name()), move || own(kind)),
         trial(format!("stampede::l7::{}", kind.name()), move || refused(kind)),
     ]
 }
@@ -50,6 +52,32 @@ async fn lifetimes(kind: Kind) {
             assert_eq!(world.server.refresh_requests(), expiry, "{lifetime} s");
         }
         assert_eq!(world.server.reuse_detections(), 0, "{lifetime} s");
+    }
+}
+
+/// L5 for a client's own token, which has no refresh token: from the first request on, when none is stored.
+async fn own(kind: Kind) {
+    for lifetime in [3, 30, 60] {
+        let mut world = World::with_lifetime(kind, lifetime).await;
+        world.forget().await;
+        let job = Job {
+            tasks: 4,
+            own: true,
+            ..world.job()
+        };
+        let mut workers: Vec<Worker> = (0..8).map(|_| Worker::start_unready(&job)).collect();
+        workers.iter_mut().for_each(Worker::wait_until_ready);
+        for expiry in 1..=3 {
+            workers.iter_mut().for_each(|worker| worker.tell(world.now));
+            let answers: Vec<_> = workers.iter_mut().map(|worker| worker.answer().unwrap()).collect();
+            let current = Answer::Token(world.stored_token().await);
+            assert!(
+                answers.iter().all(|answer| *answer == current),
+                "{lifetime} s: {answers:?}"
+            );
+            assert_eq!(world.server.count(Endpoint::Token), expiry, "{lifetime} s");
+            world.now += lifetime;
+        }
     }
 }
 

@@ -28,6 +28,8 @@ pub(crate) struct Job {
     pub(crate) place: String,
     pub(crate) token_url: String,
     pub(crate) tasks: usize,
+    /// Whether the token is the client's own, which needs no login.
+    pub(crate) own: bool,
     pub(crate) lease_wait_ms: Option<u64>,
     /// Whether it will be killed or stopped, and another one take over its lease.
     pub(crate) doomed: bool,
@@ -102,7 +104,12 @@ async fn manager(job: &Job, clock: Arc<ToldClock>) -> Manager {
     let storage = storages::open(&job.place, lease_ttl);
     // Once only: a holder that lost its lease comes by the same step again.
     let signal_at = std::sync::Mutex::new(job.signal_at.clone());
-    let mut builder = TokenManager::builder(storage, world::endpoint(&job.token_url))
+    let (endpoint, own) = match job.own {
+        true => (world::own_endpoint(&job.token_url), Some(world::renewal())),
+        false => (world::endpoint(&job.token_url), None),
+    };
+    let mut builder = TokenManager::builder(storage, endpoint)
+        .fetch_absent(move |_| own.clone())
         .clock(clock)
         .on_step(move |step| {
             let here = |(at, _): &mut (String, String)| *at == format!("{step:?}");

@@ -8,8 +8,8 @@ use std::{
 
 use rustix::process::{Pid, Signal, kill_process};
 use token_storage::{
-    TokenKey, TokenResponse, TokenStorage, TokenStorageExt,
-    oauth::{HttpClient, OAuthClient, Provider},
+    Grant, Precondition, Renewal, TokenKey, TokenResponse, TokenStorage, TokenStorageExt,
+    oauth::{ClientAuth, HttpClient, OAuthClient, Provider},
 };
 use token_storage_conformance::auth_server::{AuthServer, Config};
 
@@ -37,6 +37,17 @@ pub(crate) fn endpoint(token_url: &str) -> Arc<OAuthClient> {
         provider,
         AuthServer::NATIVE_CLIENT,
     ))
+}
+
+/// The same server for a client that gets a token for itself.
+pub(crate) fn own_endpoint(token_url: &str) -> Arc<OAuthClient> {
+    let provider = Provider::new(token_url).unwrap();
+    let client = OAuthClient::new(HttpClient::new().unwrap(), provider, AuthServer::SERVICE_CLIENT);
+    Arc::new(client.with_secret(AuthServer::SERVICE_SECRET, ClientAuth::Header))
+}
+
+pub(crate) fn renewal() -> Renewal {
+    Renewal::new(Grant::ClientCredentials).with_scope("read")
 }
 
 pub(crate) struct World {
@@ -72,11 +83,17 @@ impl World {
         world
     }
 
+    /// As if nobody had ever logged in.
+    pub(crate) async fn forget(&self) {
+        assert!(self.storage.remove(&key(), Precondition::None).await.unwrap());
+    }
+
     pub(crate) fn job(&self) -> Job {
         Job {
             place: self.place.clone(),
             token_url: self.server.token_url(),
             tasks: 1,
+            own: false,
             lease_wait_ms: None,
             doomed: false,
             signal_at: None,

@@ -9,16 +9,28 @@ use crate::{
 
 /// Examine the storage and say what to do about what is found; changes nothing
 ///
-/// Looks at permissions, format, integrity, damaged records, who holds a lock, the file system, leftovers, and in files at
-/// refreshes that were refused or broken off. The exit code is 5 if there is an error among the findings, and 0 otherwise.
+/// Looks at permissions, format, integrity, damaged records, who holds a lock, the file system, leftovers, and at refreshes
+/// that were refused or broken off. The exit code is 5 if there is an error among the findings, and 0 otherwise.
 #[derive(Debug, clap::Args)]
-pub(crate) struct Args {}
+pub(crate) struct Args {
+    /// Whose refreshes to look at, in this namespace [default: those of all tokens, where the storage can list them]
+    #[arg(value_name = "RESOURCE_SERVER")]
+    resource_servers: Vec<String>,
+}
 
-pub(crate) async fn run(_args: Args, context: &Context) -> Result<Exit> {
+pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit> {
+    let named: Result<Vec<String>> = args
+        .resource_servers
+        .into_iter()
+        .map(|name| context.resource_server(name))
+        .collect();
+    let named = named?;
+    #[cfg(not(feature = "oauth"))]
+    let _ = named;
     let mut findings = context.url()?.examine().await?;
     #[cfg(feature = "oauth")]
     if findings.iter().all(|finding| finding.severity < Severity::Error) {
-        findings.extend(failed_refreshes(context).await);
+        findings.extend(failed_refreshes(&named, context).await);
     }
     findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
     if context.json {
@@ -39,26 +51,23 @@ pub(crate) async fn run(_args: Args, context: &Context) -> Result<Exit> {
     })
 }
 
-/// More records than this are not looked at.
+/// More records than this are not looked at: each costs a read.
 #[cfg(feature = "oauth")]
 const MOST_RECORDS: usize = 10_000;
 
 /// What is known of refreshes that failed. What cannot be found out, `examine` has said.
 #[cfg(feature = "oauth")]
-async fn failed_refreshes(context: &Context) -> Vec<Finding> {
-    use token_storage::LeaseKind;
-
+async fn failed_refreshes(named: &[String], context: &Context) -> Vec<Finding> {
     let mut findings = Vec::new();
     let Ok(storage) = context.open().await else {
         return findings;
     };
-    let Some(enumerate) = storage
-        .enumerate()
-        .filter(|_| storage.describe().lease == Some(LeaseKind::Process))
-    else {
-        return findings;
-    };
-    for key in first_keys(&*enumerate).await {
+    if named.is_empty() && storage.enumerate().is_none() && storage.lease().is_some() {
+        let message = "how refreshes went was not looked at, because this storage cannot list its tokens";
+        let advice = "name them: `token-storage doctor RESOURCE_SERVER...`";
+        return vec![Finding::new(Severity::Info, "refreshes", message, advice)];
+    }
+    for key in keys(named, &*storage, context).await {
         let Some(status) = crate::status::of(&*storage, &key, context).await else {
             continue;
         };
@@ -75,6 +84,22 @@ async fn failed_refreshes(context: &Context) -> Vec<Finding> {
         ));
     }
     findings
+}
+
+/// The tokens that are named, or all.
+#[cfg(feature = "oauth")]
+async fn keys(
+    named: &[String],
+    storage: &dyn token_storage::TokenStorage,
+    context: &Context,
+) -> Vec<token_storage::TokenKey> {
+    match storage.enumerate().filter(|_| named.is_empty()) {
+        Some(enumerate) => first_keys(&*enumerate).await,
+        None => named
+            .iter()
+            .map(|name| token_storage::TokenKey::new(&*context.namespace, name.as_str()))
+            .collect(),
+    }
 }
 
 #[cfg(feature = "oauth")]
