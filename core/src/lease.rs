@@ -34,10 +34,7 @@ pub trait RefreshLease: Send + Sync {
     ///
     /// # Errors
     /// - Those of every read.
-    async fn look(&self, key: &TokenKey) -> Result<Option<LeaseView>> {
-        let _ = key;
-        Ok(None)
-    }
+    async fn look(&self, key: &TokenKey) -> Result<Option<LeaseView>>;
 }
 
 /// The answer of [`RefreshLease::look`], outdated as soon as it is there.

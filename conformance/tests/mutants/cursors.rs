@@ -6,8 +6,8 @@ use std::{
 };
 
 use token_storage_core::{
-    Cursor, Enumerate, MemoryStorage, Page, Precondition, RefreshLease, Result, Revision, TokenData, TokenKey,
-    TokenStorage as _, Write, async_trait,
+    Cursor, Enumerate, LeaseView, MemoryStorage, Page, Precondition, RefreshLease, Result, Revision, TokenData,
+    TokenKey, TokenStorage as _, Write, async_trait,
 };
 
 use crate::{Mutant, flaw::flaw, registry::memory};
@@ -359,6 +359,10 @@ impl RefreshLease for Noted<'_> {
 
     async fn may_have_intent(&self, key: &TokenKey) -> Result<bool> {
         self.0.may_have_intent(key).await
+    }
+
+    async fn look(&self, key: &TokenKey) -> Result<Option<LeaseView>> {
+        self.0.look(key).await
     }
 }
 

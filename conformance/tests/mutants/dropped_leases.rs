@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use token_storage_core::{
-    Acquisition, Intent, LeaseGuard, MemoryStorage, Precondition, RefreshLease, Result, TokenData, TokenKey,
+    Acquisition, Intent, LeaseGuard, LeaseView, MemoryStorage, Precondition, RefreshLease, Result, TokenData, TokenKey,
     TokenStorage, async_trait,
 };
 use tokio::{sync::Mutex, task::yield_now};
@@ -55,6 +55,11 @@ impl RefreshLease for Leases {
     async fn may_have_intent(&self, key: &TokenKey) -> Result<bool> {
         let lease = self.0.lease().expect("a memory storage has leases");
         lease.may_have_intent(key).await
+    }
+
+    async fn look(&self, key: &TokenKey) -> Result<Option<LeaseView>> {
+        let lease = self.0.lease().expect("a memory storage has leases");
+        lease.look(key).await
     }
 }
 

@@ -3,7 +3,8 @@
 use std::sync::{Arc, Mutex};
 
 use token_storage_core::{
-    Acquisition, Error, ErrorKind, LeaseGuard, Operation, RefreshLease, Result, TokenKey, TokenStorage, async_trait,
+    Acquisition, Error, ErrorKind, LeaseGuard, LeaseView, Operation, RefreshLease, Result, TokenKey, TokenStorage,
+    async_trait,
 };
 
 use crate::flaw::flaw;
@@ -59,6 +60,10 @@ impl RefreshLease for Changed<'_> {
         }
         let may = self.0.may_have_intent(key).await?;
         Ok(may || self.1 == Change::IntentsShowForEver && self.2.lock().unwrap().contains(key))
+    }
+
+    async fn look(&self, key: &TokenKey) -> Result<Option<LeaseView>> {
+        self.0.look(key).await
     }
 }
 

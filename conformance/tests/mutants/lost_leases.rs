@@ -7,8 +7,8 @@ use std::{
 };
 
 use token_storage_core::{
-    Acquisition, Intent, LeaseGuard, MemoryStorage, Precondition, RefreshLease, Result, Revision, TokenData, TokenKey,
-    TokenStorage as _, async_trait,
+    Acquisition, Intent, LeaseGuard, LeaseView, MemoryStorage, Precondition, RefreshLease, Result, Revision, TokenData,
+    TokenKey, TokenStorage as _, async_trait,
 };
 
 use crate::{Mutant, flaw::flaw, registry::memory};
@@ -152,6 +152,10 @@ impl RefreshLease for Leases {
     async fn may_have_intent(&self, key: &TokenKey) -> Result<bool> {
         let held = self.state.lock().unwrap();
         Ok(held.intents.contains_key(&intent_key(self.wrong, key)))
+    }
+
+    async fn look(&self, _key: &TokenKey) -> Result<Option<LeaseView>> {
+        Ok(None)
     }
 }
 

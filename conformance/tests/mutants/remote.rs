@@ -11,8 +11,9 @@ use std::{
 
 use token_storage_conformance::{FaultInjecting, FaultInjector, Harness, Suite};
 use token_storage_core::{
-    Acquisition, Cursor, Enumerate, Error, ErrorKind, Intent, LeaseGuard, MemoryStorage, Operation, Page, Precondition,
-    RefreshLease, Result, Revision, StorageInfo, StoredToken, TokenData, TokenKey, TokenStorage, Write, async_trait,
+    Acquisition, Cursor, Enumerate, Error, ErrorKind, Intent, LeaseGuard, LeaseView, MemoryStorage, Operation, Page,
+    Precondition, RefreshLease, Result, Revision, StorageInfo, StoredToken, TokenData, TokenKey, TokenStorage, Write,
+    async_trait,
 };
 
 /// What is wrong with the client.
@@ -266,6 +267,12 @@ impl<C: Client> RefreshLease for &Remote<C> {
         }
         let lease = self.server.lease().expect("a memory storage has leases");
         lease.may_have_intent(key).await
+    }
+
+    async fn look(&self, key: &TokenKey) -> Result<Option<LeaseView>> {
+        self.reach(Operation::Lease)?;
+        let lease = self.server.lease().expect("a memory storage has leases");
+        lease.look(key).await
     }
 }
 

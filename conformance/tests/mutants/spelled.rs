@@ -3,8 +3,8 @@
 use std::fmt;
 
 use token_storage_core::{
-    Acquisition, Cursor, Enumerate, Error, ErrorKind, Intent, LeaseGuard, Operation, Page, Precondition, RefreshLease,
-    Result, Revision, StoredToken, TokenData, TokenKey, TokenStorage as _, Write, async_trait,
+    Acquisition, Cursor, Enumerate, Error, ErrorKind, Intent, LeaseGuard, LeaseView, Operation, Page, Precondition,
+    RefreshLease, Result, Revision, StoredToken, TokenData, TokenKey, TokenStorage as _, Write, async_trait,
 };
 
 use crate::{Mutant, flaw::flaw, registry::memory};
@@ -267,6 +267,10 @@ impl RefreshLease for Leases<'_> {
 
     async fn may_have_intent(&self, key: &TokenKey) -> Result<bool> {
         self.inner.may_have_intent(key).await
+    }
+
+    async fn look(&self, key: &TokenKey) -> Result<Option<LeaseView>> {
+        self.inner.look(key).await
     }
 }
 

@@ -9,7 +9,7 @@ use std::{
 };
 
 use token_storage_core::{
-    Acquisition, Cursor, Enumerate, ErrorKind, Intent, LeaseGuard, Page, RefreshLease, Result, TokenKey,
+    Acquisition, Cursor, Enumerate, ErrorKind, Intent, LeaseGuard, LeaseView, Page, RefreshLease, Result, TokenKey,
     TokenStorage as _, async_trait,
 };
 
@@ -167,6 +167,10 @@ impl RefreshLease for Leases<'_> {
 
     async fn may_have_intent(&self, key: &TokenKey) -> Result<bool> {
         self.inner.may_have_intent(key).await
+    }
+
+    async fn look(&self, key: &TokenKey) -> Result<Option<LeaseView>> {
+        self.inner.look(key).await
     }
 }
 

@@ -11,8 +11,8 @@ use std::{
 };
 
 use token_storage_core::{
-    Acquisition, Error, ErrorKind, Intent, LeaseGuard, LeaseKind, MemoryStorage, Operation, RefreshLease, Result,
-    StorageInfo, TokenKey, TokenStorage, async_trait,
+    Acquisition, Error, ErrorKind, Intent, LeaseGuard, LeaseKind, LeaseView, MemoryStorage, Operation, RefreshLease,
+    Result, StorageInfo, TokenKey, TokenStorage, async_trait,
 };
 
 use token_storage_conformance::ClockShifting;
@@ -267,6 +267,10 @@ impl<R: Rules> RefreshLease for Forgetful<R> {
     async fn may_have_intent(&self, key: &TokenKey) -> Result<bool> {
         (&self.0).may_have_intent(key).await
     }
+
+    async fn look(&self, key: &TokenKey) -> Result<Option<LeaseView>> {
+        (&self.0).look(key).await
+    }
 }
 
 #[async_trait]
@@ -326,6 +330,10 @@ impl<R: Rules> RefreshLease for &Timed<R> {
             .1
             .get(key)
             .is_some_and(|entry| entry.intent.is_some()))
+    }
+
+    async fn look(&self, _key: &TokenKey) -> Result<Option<LeaseView>> {
+        Ok(None)
     }
 }
 

@@ -3,8 +3,8 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use token_storage_core::{
-    Acquisition, Cursor, Enumerate, MemoryStorage, Page, Precondition, RefreshLease, Result, Revision, TokenData,
-    TokenKey, TokenStorage, Write, async_trait,
+    Acquisition, Cursor, Enumerate, LeaseView, MemoryStorage, Page, Precondition, RefreshLease, Result, Revision,
+    TokenData, TokenKey, TokenStorage, Write, async_trait,
 };
 
 use crate::{
@@ -127,6 +127,11 @@ impl RefreshLease for Expiring<'_> {
     async fn may_have_intent(&self, key: &TokenKey) -> Result<bool> {
         let lease = self.0.lease().expect("memory has leases");
         lease.may_have_intent(key).await
+    }
+
+    async fn look(&self, key: &TokenKey) -> Result<Option<LeaseView>> {
+        let lease = self.0.lease().expect("memory has leases");
+        lease.look(key).await
     }
 }
 

@@ -215,6 +215,21 @@ macro_rules! __forward {
             $($place)+.may_have_intent(key)
         }
     };
+    (@look $self:ident [$($place:tt)+]) => {
+        fn look<'life0, 'life1, 'async_trait>(
+            &'life0 $self,
+            key: &'life1 $crate::TokenKey,
+        ) -> $crate::__Future<'async_trait, $crate::Result<::std::option::Option<$crate::LeaseView>>>
+        where
+            'life0: 'async_trait,
+            'life1: 'async_trait,
+            Self: 'async_trait,
+        {
+            #[allow(unused_imports)]
+            use $crate::RefreshLease as _;
+            $($place)+.look(key)
+        }
+    };
 
     // LeaseGuard
     (@intent $self:ident [$($place:tt)+]) => {
@@ -327,7 +342,7 @@ mod tests {
 
     #[async_trait]
     impl RefreshLease for WrappedLease<'_> {
-        forward!(self.0 => may_have_intent);
+        forward!(self.0 => may_have_intent, look);
 
         async fn try_acquire(&self, key: &TokenKey) -> crate::Result<Acquisition> {
             Ok(match self.0.try_acquire(key).await? {
@@ -370,6 +385,8 @@ mod tests {
         guard.record_intent(&intent).await.unwrap();
         assert!(memory.lease().unwrap().may_have_intent(&key).await.unwrap());
         assert!(lease.may_have_intent(&key).await.unwrap());
+        let look = lease.look(&key).await.unwrap();
+        assert!(look.is_some_and(|view| view.held && view.intent == Some(intent)));
         guard.clear_intent().await.unwrap();
         assert_eq!((guard.intent(), guard.remaining()), (None::<&Intent>, None::<Duration>));
         guard.release().await.unwrap();
