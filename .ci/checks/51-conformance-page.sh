@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# The suite's page in a real browser: a run that passed and one that failed, light and dark, wide and narrow.
+# The pages of `conformance` and `bench` in a real browser: a run that passed, one that failed and one that measured, light and
+# dark, wide and narrow.
 set -euo pipefail
 source "$(dirname "$0")/../lib.sh"
 cd "$root"
@@ -17,6 +18,7 @@ code=0
 (ulimit -f 256 && exec "$command" conformance "json:$pages/tokens.json" --filter limits::a_record_of_half \
     --html "$pages/failed.html") >/dev/null 2>&1 || code=$?
 [ "$code" = 1 ] || die "a run with a failure ended with $code"
+"$command" bench "sqlite:$pages/bench.db" "json:$pages/bench.json" memory: --budget 3s --html "$pages/measured.html" >/dev/null
 
 # The page itself has no script; copies of it get one that looks at what the browser made of it.
 python3 - "$pages" <<'PYTHON'
@@ -46,7 +48,7 @@ for (const element of document.querySelectorAll("main *")) {
 }
 const outside = [...document.querySelectorAll(".card *")].filter(element => {
     const card = element.closest(".card").getBoundingClientRect();
-    return !element.closest("pre") && element.checkVisibility() && element.getBoundingClientRect().right > card.right + 1;
+    return !element.closest("pre, .scroll") && element.checkVisibility() && element.getBoundingClientRect().right > card.right + 1;
 }).map(element => element.textContent.slice(0, 30));
 const dead = [...document.querySelectorAll("a[href^='#']")]
     .filter(a => !document.getElementById(a.getAttribute("href").slice(1))).map(a => a.textContent);
@@ -56,16 +58,30 @@ const seen = {
     overflow: root.scrollWidth > root.clientWidth, outside, faint, dead,
     requests: performance.getEntriesByType("resource").length,
     heading: document.querySelector("h1").textContent,
-    verdict: document.querySelector(".verdict").textContent,
+    verdict: document.querySelector(".verdict")?.textContent ?? "",
     clauses: document.querySelectorAll("details[id]").length,
     shown: document.querySelectorAll(".map a").length,
     failures: document.querySelectorAll("article.failure").length,
     history: document.querySelectorAll("article.failure details[open] pre").length,
     first: document.querySelector("main h2").textContent,
+    charts: document.querySelectorAll("figure svg").length,
+    lines: [...document.querySelectorAll("figure")].map(figure =>
+        new Set([...figure.querySelectorAll("circle, polygon, line, polyline")].map(shape => getComputedStyle(shape).stroke)
+            .filter(colour => colour !== "none")).size),
+    clipped: [...document.querySelectorAll("svg text")].filter(text => {
+        const [word, chart] = [text, text.closest("svg")].map(element => element.getBoundingClientRect());
+        return word.left < chart.left - 1 || word.right > chart.right + 1 || word.bottom > chart.bottom + 1;
+    }).map(text => text.textContent.trim()),
+    uncoloured: [...document.querySelectorAll("figure svg *")].filter(shape => {
+        const {fill, stroke} = getComputedStyle(shape);
+        return [fill, stroke].some(colour => /^rgb\\((1|2|3), \\d, 0\\)$/.test(colour));
+    }).length,
+    promises: [...document.querySelectorAll(".operations td.number")]
+        .filter(cell => !cell.closest("tr").textContent.includes("survives")).length,
 };
 document.title = JSON.stringify(seen);
 </script></body>"""
-for name in ("passed", "failed"):
+for name in ("passed", "failed", "measured"):
     page = pathlib.Path(sys.argv[1], f"{name}.html").read_text()
     for unwanted in ("<script", "<link", "<img", "http:", "https:", "url("):
         assert unwanted not in page, f"{name}: {unwanted}"
@@ -83,7 +99,7 @@ browse() {
         { tail -n 20 "$pages/chromium.log" >&2; die "chromium failed"; }
 }
 
-for page in passed failed; do
+for page in passed failed measured; do
     for width in 1200 500; do
         for scheme in light dark; do
             flags=()
@@ -95,14 +111,21 @@ import html, json, re, sys
 dom, page, width, scheme = open(sys.argv[1]).read(), *sys.argv[2:]
 seen = json.loads(html.unescape(re.search("<title>(.*?)</title>", dom, re.S)[1]))
 failed = page == "failed"
-want = {
+everywhere = {
     "dark": scheme == "dark", "width": int(width), "overflow": False, "outside": [], "faint": [], "dead": [], "requests": 0,
+    "clipped": [], "uncoloured": 0,
+}
+suite = {
     "verdict": "does not conform" if failed else "conforms",
     "failures": 1 if failed else 0, "history": 1 if failed else 0,
     "first": "What the storage does not keep" if failed else "The contract at a glance",
 }
+measured = {"verdict": "", "charts": 7, "promises": 0}
+want = everywhere | (measured if page == "measured" else suite)
 wrong = {name: (seen[name], value) for name, value in want.items() if seen[name] != value}
-if not seen["clauses"] == seen["shown"] > 30:
+if page == "measured" and not all(lines >= 3 for lines in seen["lines"]):
+    wrong["lines"] = seen["lines"]
+if page != "measured" and not seen["clauses"] == seen["shown"] > 30:
     wrong["clauses"] = (seen["clauses"], seen["shown"])
 if wrong:
     sys.exit(f"CI: the page of a run that {page}, {width} pixels, {scheme}: (got, want) {wrong}")

@@ -6,6 +6,8 @@ use crate::{Context, Exit, Result};
 
 pub(crate) mod access_token;
 pub(crate) mod action;
+#[cfg(feature = "bench")]
+mod bench;
 mod completions;
 #[cfg(feature = "conformance")]
 mod conformance;
@@ -51,6 +53,8 @@ pub(crate) enum Command {
     Migrate(migrate::Args),
     Info(info::Args),
     Doctor(doctor::Args),
+    #[cfg(feature = "bench")]
+    Bench(bench::Args),
     #[cfg(feature = "conformance")]
     Conformance(conformance::Args),
     /// What only some storages have; it is not known before there are schemes.
@@ -83,6 +87,8 @@ pub(crate) async fn run(command: Command, context: &Context) -> Result<Exit> {
         Command::Migrate(args) => migrate::run(args, context).await,
         Command::Info(args) => info::run(args, context).await,
         Command::Doctor(args) => doctor::run(args, context).await,
+        #[cfg(feature = "bench")]
+        Command::Bench(args) => bench::run(args, context).await,
         #[cfg(feature = "conformance")]
         Command::Conformance(args) => conformance::run(args, context).await,
         Command::Action(args) => action::run(args, context).await,

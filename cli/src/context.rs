@@ -126,6 +126,12 @@ impl Context {
         &self.told
     }
 
+    /// Whether one was named, by an option or a variable.
+    #[cfg(feature = "bench")]
+    pub(crate) fn names_storage(&self) -> bool {
+        self.storage.is_some()
+    }
+
     fn default_url(&self) -> Result<StorageUrl> {
         let path = format_path(&default_path()?);
         let url = self.schemes.parse(&format!("sqlite:{path}"));
@@ -173,7 +179,8 @@ fn warning(finding: &Finding) -> String {
     format!("warning: {place}: {message}{advice}")
 }
 
-fn default_path() -> Result<PathBuf> {
+/// The file that is used where nothing is named; it need not be there.
+pub(crate) fn default_path() -> Result<PathBuf> {
     let strategy = choose_base_strategy().map_err(|_| {
         let message = "no home directory is known, so there is no default storage; \
                        say where the tokens are with --storage or TOKEN_STORAGE_URL";

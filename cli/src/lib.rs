@@ -17,8 +17,8 @@
 //!
 //! # Features
 //! `json`, `sqlite`, `dynamodb`: the backends of that name. `oauth`: everything that talks to an authorization server.
-//! `conformance`: the command of that name, for authors and operators of storages. On by default are `json`, `sqlite` and
-//! `oauth`.
+//! `bench`: the command of that name, which measures storages. `conformance`: the command of that name, for authors and
+//! operators of storages. On by default are `bench`, `json`, `sqlite` and `oauth`.
 
 #[cfg(feature = "oauth")]
 mod advice;
@@ -29,6 +29,8 @@ mod context;
 mod descriptors;
 mod exit;
 mod failure;
+#[cfg(any(feature = "bench", feature = "conformance"))]
+mod html_file;
 mod input;
 #[cfg(feature = "oauth")]
 mod interrupt;
@@ -42,6 +44,8 @@ mod record;
 mod server;
 #[cfg(feature = "oauth")]
 mod status;
+#[cfg(any(feature = "bench", feature = "conformance"))]
+mod stoppable;
 mod text;
 mod time;
 mod voice;

@@ -8,12 +8,11 @@ use token_storage_conformance::{Level, Live, Opener, Plan, Report, Results, Sele
 use crate::{
     Context, Exit, Failure, Result,
     context::Told,
+    html_file::HtmlFile,
     output::{print, print_json},
-    voice,
+    stoppable, voice,
 };
 
-mod page;
-mod stop;
 mod summary;
 
 /// Try whether a storage keeps the contract: the conformance suite, on a storage that is in use
@@ -50,6 +49,8 @@ pub(crate) struct Args {
     list: bool,
 }
 
+const REMOVING: &str = "interrupted: removing what the suite wrote (once more to leave it there)";
+
 fn levels() -> impl TypedValueParser<Value = Level> {
     let named = |name: String| Level::ALL.into_iter().find(|level| level.name() == name);
     PossibleValuesParser::new(Level::ALL.map(Level::name)).try_map(move |name| named(name).ok_or("no such level"))
@@ -69,7 +70,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit> {
         return summary::list(&selection, context);
     };
     let url = context.schemes.parse(&url)?;
-    let page = args.html.map(page::Page::create).transpose()?;
+    let page = args.html.map(HtmlFile::create).transpose()?;
     let suite = Live::suite(
         url.to_string(),
         context.given_namespace(),
@@ -116,7 +117,14 @@ async fn run_stoppable(plan: &Plan, selection: Selection, selected: usize, conte
     let progress = Progress::start(selected, context.json);
     let (running, shown) = (plan.clone(), progress.clone());
     let task = tokio::task::spawn_blocking(move || running.run_all(&selection, |report| shown.ended(report)));
-    stop::watch(plan, task, || progress.end()).await
+    let stop = || {
+        progress.end();
+        plan.interrupt();
+    };
+    let removed = |results: &Results| tell_what_is_left(results, plan);
+    let results = stoppable::watch(task, REMOVING, stop, removed).await;
+    progress.end();
+    results
 }
 
 fn verdict(results: &Results, required: bool, plan: &Plan) -> Result<Exit> {

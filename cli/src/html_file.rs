@@ -1,4 +1,4 @@
-//! The HTML file.
+//! The HTML file of a command that writes a page, too.
 
 use std::{
     fs::{File, OpenOptions},
@@ -8,14 +8,14 @@ use std::{
 
 use crate::{Exit, Failure, Result, text};
 
-/// Opened before the cases run: a place that cannot be written is told at once, not after a minute.
-pub(super) struct Page {
+/// Opened before the work is done: a place that cannot be written is told at once, not after a minute.
+pub(crate) struct HtmlFile {
     path: PathBuf,
     file: File,
 }
 
-impl Page {
-    pub(super) fn create(path: PathBuf) -> Result<Self> {
+impl HtmlFile {
+    pub(crate) fn create(path: PathBuf) -> Result<Self> {
         // What is there stays until the new page is there.
         let opened = OpenOptions::new().write(true).create(true).truncate(false).open(&path);
         match opened {
@@ -24,7 +24,7 @@ impl Page {
         }
     }
 
-    pub(super) fn write(mut self, html: &str) -> Result<()> {
+    pub(crate) fn write(mut self, html: &str) -> Result<()> {
         let written = self.file.set_len(0).and_then(|()| self.file.write_all(html.as_bytes()));
         written.map_err(|error| unwritable(&self.path.display().to_string(), &error))
     }

@@ -1,34 +1,34 @@
-//! Ctrl-C and the signal to end: what the suite wrote is removed first.
+//! Ctrl-C and the signal to end, for what writes records of its own: they are removed first.
 
-use token_storage_conformance::{Plan, Results};
 use tokio::task::{JoinError, JoinHandle};
 
-use super::tell_what_is_left;
 use crate::{Exit, Failure, Result, voice};
 
-/// Waits for the results. The first signal ends the cases in progress; once what they wrote is removed, the process dies
-/// of that signal, as shells and build tools expect. A second one ends it at once.
-pub(super) async fn watch(plan: &Plan, mut task: JoinHandle<Results>, ended: impl FnOnce()) -> Result<Results> {
+/// Waits for what the task gives. The first signal calls `stop`, which ends the work early, and says that `removing`; once the
+/// task has removed what it wrote, `removed` is called, and the process dies of that signal, as shells and build tools
+/// expect. A second one ends it at once.
+pub(crate) async fn watch<T>(
+    mut task: JoinHandle<T>,
+    removing: &str,
+    stop: impl FnOnce(),
+    removed: impl FnOnce(&T),
+) -> Result<T> {
     let signal = tokio::select! {
-        done = &mut task => {
-            ended();
-            return results(done);
-        }
+        done = &mut task => return result(done),
         signal = signal::next() => signal,
     };
-    ended();
-    plan.interrupt();
-    voice::note("interrupted: removing what the suite wrote (once more to leave it there)");
+    stop();
+    voice::note(removing);
     tokio::select! {
-        done = &mut task => tell_what_is_left(&results(done)?, plan),
+        done = &mut task => removed(&result(done)?),
         _ = signal::next() => {}
     }
     signal::die(signal);
     Err(Failure::silent())
 }
 
-fn results(done: Result<Results, JoinError>) -> Result<Results> {
-    done.map_err(|_| Failure::new(Exit::Failure, "the suite itself failed; please report it"))
+fn result<T>(done: Result<T, JoinError>) -> Result<T> {
+    done.map_err(|_| Failure::new(Exit::Failure, "the command itself failed; please report it"))
 }
 
 #[cfg(unix)]
