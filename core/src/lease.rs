@@ -62,7 +62,8 @@ pub enum Acquisition {
     Acquired(Box<dyn LeaseGuard>),
     /// Another holds it.
     Held {
-        /// How long to wait before trying again; the waiter adds jitter.
+        /// How long to wait before trying again; the waiter adds jitter, and may let it grow. A storage to which each try
+        /// is a request begins with some 20 ms and lets it grow itself, to half the time it has watched, say.
         retry_after: Duration,
     },
 }

@@ -6,7 +6,7 @@ use token_storage_core::{Acquisition, LeaseGuard, RefreshLease, Result, StoredTo
 
 use super::{Event, ManagerError, ManagerErrorKind, ReauthReason, flight::Mode, inner::Inner};
 
-/// A back-off never grows beyond this many times the pause that the storage asked for.
+/// Pauses grow with the time waited, up to this many times what the storage asked for; it may let that grow itself.
 const MOST_PAUSES: u32 = 8;
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 /// A lease that cannot be renewed is not tried more often than this.
@@ -18,36 +18,41 @@ pub(super) enum Waited {
     Moved(Box<StoredToken>),
 }
 
-/// Waits for the lease, looking at the record each time: when the holder has stored its result, there is nothing left to
-/// acquire the lease for.
+/// Waits for the lease, looking at the record before each further try: when the holder has stored its result, there is
+/// nothing left to acquire the lease for, and taking it would be two writes and a read for nothing.
 pub(super) async fn acquire<S: TokenStorage>(
     inner: &Inner<S>,
     key: &TokenKey,
     mode: &Mode,
 ) -> Result<Waited, ManagerError> {
-    let deadline = tokio::time::Instant::now() + inner.settings.lease_wait;
-    let mut pauses = 1;
+    let began = tokio::time::Instant::now();
+    let mut told = false;
     loop {
         let retry_after = match try_acquire(inner, key).await {
             Ok(Acquisition::Acquired(guard)) => return Ok(Waited::Acquired(guard)),
             Ok(Acquisition::Held { retry_after }) => retry_after,
             Err(error) => return Err(ManagerError::storage_failed(key, error)),
         };
+        if !std::mem::replace(&mut told, true) {
+            inner.emit(&Event::Waiting(key.clone()));
+        }
+        tokio::time::sleep(jittered(pause(retry_after, began.elapsed()))).await;
         match inner.current(key).await? {
             None => return Err(ManagerError::reauth(ReauthReason::NoToken, key)),
             Some(stored) if inner.will_do(mode, &stored) => return Ok(Waited::Moved(Box::new(stored))),
             Some(_) => {}
         }
-        if tokio::time::Instant::now() >= deadline {
+        if began.elapsed() >= inner.settings.lease_wait {
             let message = "another process holds the refresh lease and did not finish in time";
             return Err(ManagerError::new(ManagerErrorKind::Busy, key, message));
         }
-        if pauses == 1 {
-            inner.emit(&Event::Waiting(key.clone()));
-        }
-        tokio::time::sleep(jittered((retry_after * pauses).min(LONGEST_PAUSE.max(retry_after)))).await;
-        pauses = (pauses * 2).min(MOST_PAUSES);
     }
+}
+
+/// Half as long as it has waited already: so a wait ends late by at most half of what it had to take.
+fn pause(retry_after: Duration, waited: Duration) -> Duration {
+    let most = (retry_after * MOST_PAUSES).min(LONGEST_PAUSE).max(retry_after);
+    (waited / 2).clamp(retry_after, most)
 }
 
 /// Does some work and keeps a timed lease meanwhile: it is renewed whenever half of what is left of it has passed. Renewing
@@ -88,6 +93,17 @@ pub(super) fn jittered(duration: Duration) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn pauses_grow_within_their_bounds() {
+        let ms = Duration::from_millis;
+        assert_eq!(pause(ms(20), ms(0)), ms(20));
+        assert_eq!(pause(ms(20), ms(100)), ms(50));
+        assert_eq!(pause(ms(20), ms(10_000)), ms(160));
+        assert_eq!(pause(ms(100), ms(10_000)), ms(500));
+        assert_eq!(pause(ms(700), ms(10_000)), ms(700), "what the storage asks for counts");
+        assert_eq!(pause(ms(500), ms(100)), ms(500), "a storage that lets them grow itself");
+    }
 
     #[test]
     fn jitter_stays_within_its_bounds() {

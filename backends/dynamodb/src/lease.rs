@@ -38,8 +38,9 @@ pub(crate) const INTENT: &str = "token-storage.intent";
 
 /// The longest time to live that a waiter believes; longer ones are taken for this.
 const MAX_TTL: Duration = Duration::from_secs(3600);
-/// The pauses between two looks at a held lease: growing with the time it was watched, at most two a second.
-const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
+/// The pauses between two looks at a held lease, half as long as it was watched: at first short, as most refreshes are over
+/// soon, and two a second in the end.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(20);
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 /// Observations kept before those that nobody waits for any more are dropped.
 const MANY: usize = 1024;

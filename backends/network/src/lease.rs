@@ -64,10 +64,9 @@ pub(crate) struct Inner {
     seen: Mutex<HashMap<TokenKey, (Vec<u8>, Duration)>>,
 }
 
-/// Between two looks at a held lease, at most.
-const PAUSE: Duration = Duration::from_millis(500);
-/// After somebody else was faster.
-const AGAIN: Duration = Duration::from_millis(100);
+/// Between two looks at a held lease: half as long as it was watched, at first short, as most refreshes are over soon.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(20);
+const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 /// What is remembered of keys that nobody may wait for any more.
 const MANY: usize = 1024;
 
@@ -162,7 +161,8 @@ async fn try_acquire(inner: &Arc<Inner>, key: &TokenKey) -> Result<Acquisition> 
     if let Some(value) = old.as_ref().filter(|value| value.is_held()) {
         let (still, ttl) = (inner.still(key, value), value.ttl());
         if still < ttl {
-            let retry_after = (ttl - still).clamp(Duration::from_millis(1), PAUSE);
+            let pause = (still / 2).clamp(SHORTEST_PAUSE, LONGEST_PAUSE);
+            let retry_after = pause.min((ttl - still).max(Duration::from_millis(1)));
             return Ok(Acquisition::Held { retry_after });
         }
     }
@@ -170,7 +170,9 @@ async fn try_acquire(inner: &Arc<Inner>, key: &TokenKey) -> Result<Acquisition> 
     let new = Value::new(true, inner.ttl, intent)?;
     let deadline = Deadline::start(&*inner.clock, inner.ttl);
     if !inner.take(key, old.as_ref(), &new).await? {
-        return Ok(Acquisition::Held { retry_after: AGAIN });
+        return Ok(Acquisition::Held {
+            retry_after: SHORTEST_PAUSE,
+        });
     }
     inner.seen().remove(key);
     let guard = Guard::new(Arc::clone(inner), key.clone(), new, deadline);
