@@ -5,7 +5,7 @@ use std::io::{BufRead, Write};
 use std::sync::Arc;
 
 use serde_json::{Value, json, value::RawValue};
-use token_storage::{Extra, Precondition, Secret, TokenData, TokenKey, TokenStorage};
+use token_storage::{Extra, Precondition, Secret, TokenData, TokenKey, TokenStorage, TokenStorageExt as _};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
@@ -32,7 +32,7 @@ async fn answer(storage: &mut Option<Arc<dyn TokenStorage>>, request: &Value) ->
     let key = || TokenKey::new(text(request, "namespace"), text(request, "resource_server"));
     Ok(match request["do"].as_str() {
         Some("store") => {
-            storage.store(&key(), &data(request)?, Precondition::None).await?;
+            storage.store(&key(), &data(request)?, Precondition::Any).await?;
             Value::Null
         }
         // Stores what is there again, if it is still what it was when `remember` was asked.
@@ -52,7 +52,7 @@ async fn answer(storage: &mut Option<Arc<dyn TokenStorage>>, request: &Value) ->
                 .collect();
             shown(&stored.data, revision)
         }),
-        Some("remove") => storage.remove(&key(), Precondition::None).await?.into(),
+        Some("remove") => storage.remove(&key(), Precondition::Any).await?.into(),
         Some("keys") => {
             let listing = storage.enumerate().expect("a storage that lists");
             let page = listing.list_keys(&text(request, "namespace"), None).await?;

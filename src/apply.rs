@@ -82,7 +82,7 @@ pub(crate) async fn store_response<S: TokenStorage + ?Sized>(
 ) -> Result<Vec<StoredResponse>> {
     let mut planned = Vec::new();
     for (key, answer) in keyed(namespace, response)? {
-        planned.push((key, answer.to_data()?, Precondition::None));
+        planned.push((key, answer.to_data()?, Precondition::Any));
     }
     write(storage, planned).await
 }

@@ -1,33 +1,19 @@
-//! Sugar on the contract's traits, sealed so that it can grow.
+//! What applications do with a storage beyond the contract's traits.
 
 use std::future::Future;
 
 use token_storage_core::{Enumerate, Page, Result, TokenKey, TokenStorage};
 
-use crate::{Namespaced, StoredResponse, TokenResponse, apply};
+use crate::{StoredResponse, TokenResponse, apply};
 
 mod sealed {
     pub trait Sealed {}
     impl<S: ?Sized> Sealed for S {}
 }
 
-/// What every storage can do on top of [`TokenStorage`]. Sealed: it is for calling, not for implementing.
-pub trait TokenStorageExt: TokenStorage + sealed::Sealed {
-    /// A handle bound to one namespace.
-    ///
-    /// ```
-    /// use token_storage::{MemoryStorage, TokenStorageExt};
-    ///
-    /// let tenant = MemoryStorage::new().namespaced("tenant-7");
-    /// assert_eq!(tenant.namespace(), "tenant-7");
-    /// ```
-    fn namespaced(self, namespace: impl Into<Box<str>>) -> Namespaced<Self>
-    where
-        Self: Sized,
-    {
-        Namespaced::new(self, namespace)
-    }
-
+/// Storing what authorization servers answer, on every storage; [`Namespaced`](crate::Namespaced) has the same for one
+/// namespace. Sealed: it is for calling, not for implementing.
+pub trait ResponsesExt: TokenStorage + sealed::Sealed {
     /// Stores the answer to a login: each token's whole record is replaced, all or none of them.
     ///
     /// # Errors
@@ -57,7 +43,7 @@ pub trait TokenStorageExt: TokenStorage + sealed::Sealed {
     }
 }
 
-impl<S: TokenStorage + ?Sized> TokenStorageExt for S {}
+impl<S: TokenStorage + ?Sized> ResponsesExt for S {}
 
 /// Whole listings instead of pages. Sealed: it is for calling, not for implementing.
 pub trait EnumerateExt: Enumerate + sealed::Sealed {

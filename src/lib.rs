@@ -17,7 +17,8 @@
 //! | open a storage that a user names | [`open`], [`StorageUrl`] |
 //! | open storages of backends that are not built in | [`Schemes`], [`backend`] |
 //! | keep one user's, application's or tenant's tokens | [`Namespaced`] |
-//! | store what an authorization server answered | [`TokenResponse`], [`TokenStorageExt`] |
+//! | store a record under a precondition | [`TokenStorageExt`], [`Precondition`] |
+//! | store what an authorization server answered | [`TokenResponse`], [`ResponsesExt`] |
 //! | write code for any backend, or a backend | [`TokenStorage`] |
 //! | hand out valid access tokens, each refreshed once | `manager::TokenManager`, feature `manager` |
 //! | make sure of scopes, refresh tokens, identity | [`validating`] |
@@ -65,7 +66,7 @@ pub use apply::{StoredResponse, merge};
 )]
 pub use backends::modules::*;
 pub use bearer::is_bearer;
-pub use ext::{EnumerateExt, TokenStorageExt};
+pub use ext::{EnumerateExt, ResponsesExt};
 pub use issued_by::IssuedBy;
 pub use namespaced::{Listing, Namespaced};
 pub use open::{examine, open};

@@ -2,6 +2,7 @@
 
 use token_storage_core::{
     DEFAULT_NAMESPACE, Enumerate, Page, Precondition, Result, Revision, StoredToken, TokenData, TokenKey, TokenStorage,
+    TokenStorageExt,
 };
 
 use crate::{EnumerateExt, StoredResponse, TokenResponse, apply};
@@ -14,7 +15,7 @@ use crate::{EnumerateExt, StoredResponse, TokenResponse, apply};
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> token_storage::Result<()> {
 /// let storage = MemoryStorage::new();
 /// let (alice, bob) = (Namespaced::new(storage.clone(), "alice"), Namespaced::new(storage, "bob"));
-/// alice.store("rs", &TokenData::new("rs", "", "at"), Precondition::None).await?;
+/// alice.store("rs", &TokenData::new("rs", "", "at"), Precondition::Any).await?;
 /// assert!(alice.get("rs").await?.is_some());
 /// assert!(bob.get("rs").await?.is_none());
 /// # Ok(()) }
@@ -67,10 +68,10 @@ impl<S: TokenStorage> Namespaced<S> {
         self.storage.get(&self.key(resource_server)).await
     }
 
-    /// As [`TokenStorage::store`].
+    /// As [`TokenStorageExt::store`].
     ///
     /// # Errors
-    /// Those of [`TokenStorage::store`].
+    /// Those of [`TokenStorageExt::store`].
     pub async fn store(&self, resource_server: &str, data: &TokenData, precondition: Precondition) -> Result<Revision> {
         self.storage.store(&self.key(resource_server), data, precondition).await
     }
@@ -86,7 +87,7 @@ impl<S: TokenStorage> Namespaced<S> {
     /// Stores the answer to a login: each token's whole record is replaced, all or none of them.
     ///
     /// # Errors
-    /// Those of [`TokenStorageExt::store_response`](crate::TokenStorageExt::store_response).
+    /// Those of [`ResponsesExt::store_response`](crate::ResponsesExt::store_response).
     pub async fn store_response(&self, response: &TokenResponse) -> Result<Vec<StoredResponse>> {
         apply::store_response(&self.storage, &self.namespace, response).await
     }
@@ -94,7 +95,7 @@ impl<S: TokenStorage> Namespaced<S> {
     /// Stores the answer to a refresh: merged with what is stored (clause L8), all or none of the records.
     ///
     /// # Errors
-    /// Those of [`TokenStorageExt::merge_response`](crate::TokenStorageExt::merge_response).
+    /// Those of [`ResponsesExt::merge_response`](crate::ResponsesExt::merge_response).
     pub async fn merge_response(&self, response: &TokenResponse) -> Result<Vec<StoredResponse>> {
         apply::merge_response(&self.storage, &self.namespace, response).await
     }

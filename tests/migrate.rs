@@ -8,7 +8,7 @@ use std::{
 
 use token_storage::{
     Acquisition, Enumerate, ErrorKind, Extra, Intent, Limits, MemoryStorage, Precondition, RefreshLease, Result,
-    Revision, StorageInfo, StoredToken, TokenData, TokenKey, TokenStorage, Write, async_trait,
+    Revision, StorageInfo, StoredToken, TokenData, TokenKey, TokenStorage, TokenStorageExt as _, Write, async_trait,
     json::JsonStorage,
     migrate::{Migration, Outcome, Reason, Selection, Tally},
     sqlite::SqliteStorage,
@@ -41,7 +41,7 @@ fn records() -> Vec<(TokenKey, TokenData)> {
 
 async fn fill(storage: &dyn TokenStorage) {
     for (key, data) in records() {
-        storage.store(&key, &data, Precondition::None).await.unwrap();
+        storage.store(&key, &data, Precondition::Any).await.unwrap();
     }
 }
 
@@ -60,7 +60,7 @@ async fn assert_is_empty(storage: &dyn TokenStorage) {
 async fn put(storage: &dyn TokenStorage, token: &str) -> TokenKey {
     let key = TokenKey::in_default("rs");
     let data = TokenData::new("rs", "", token).with_refresh_token("rt");
-    storage.store(&key, &data, Precondition::None).await.unwrap();
+    storage.store(&key, &data, Precondition::Any).await.unwrap();
     key
 }
 
@@ -215,25 +215,27 @@ impl TokenStorage for Odd {
         self.inner.get(key).await
     }
 
-    async fn store(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
+    async fn store_all(&self, writes: &[Write<'_>]) -> Result<Vec<Revision>> {
         let meanwhile = self.meanwhile.lock().unwrap().take();
         if let Some((storage, key)) = meanwhile {
             let login = TokenData::new("rs", "", "newer");
-            storage.store(&key, &login, Precondition::None).await.unwrap();
+            storage.store(&key, &login, Precondition::Any).await.unwrap();
         }
-        let stored = self.inner.store(key, data, precondition).await;
+        let stored = self.inner.store_all(writes).await;
         if self.oddity == Oddity::Forgets {
-            self.inner.remove(key, Precondition::None).await.unwrap();
+            for write in writes {
+                self.inner.remove(write.key, Precondition::Any).await.unwrap();
+            }
         }
         stored
     }
 
-    async fn store_all(&self, writes: &[Write<'_>]) -> Result<Vec<Revision>> {
-        self.inner.store_all(writes).await
-    }
-
     async fn remove(&self, key: &TokenKey, precondition: Precondition) -> Result<bool> {
         self.inner.remove(key, precondition).await
+    }
+
+    async fn prove_writable(&self, key: &TokenKey) -> Result<()> {
+        self.inner.prove_writable(key).await
     }
 
     fn describe(&self) -> StorageInfo {
@@ -290,7 +292,7 @@ async fn what_the_target_does_not_take_stays_and_is_told() {
     let (from, to) = (MemoryStorage::new(), odd(Oddity::TakesLittle));
     let long = put(&from, &"x".repeat(500)).await;
     let short = TokenKey::in_default("short");
-    from.store(&short, &TokenData::new("rs", "", "at"), Precondition::None)
+    from.store(&short, &TokenData::new("rs", "", "at"), Precondition::Any)
         .await
         .unwrap();
     for dry in [true, false] {
@@ -367,7 +369,7 @@ async fn a_refresh_under_way_is_waited_for_and_one_that_broke_off_is_told() {
     // A login settles it.
     put(&from, "newer").await;
     let data = TokenData::new("rs", "", "newest").with_refresh_token("another");
-    from.store(&key, &data, Precondition::None).await.unwrap();
+    from.store(&key, &data, Precondition::Any).await.unwrap();
     let outcome = migration().carry(&key).await.unwrap();
     assert!(matches!(outcome, Outcome::Copied { replaced: false }), "{outcome:?}");
     assert_eq!(token(&to, &key).await.as_deref(), Some("newest"));

@@ -4,7 +4,7 @@
 use std::{sync::Arc, time::Duration};
 
 use token_storage::{
-    MemoryStorage, Precondition, TokenKey, TokenPath, TokenStorage, TokenStorageExt,
+    MemoryStorage, Precondition, ResponsesExt, TokenKey, TokenPath, TokenStorage, TokenStorageExt as _,
     manager::{Logout, ManagerErrorKind, TokenManager},
     oauth::{ClientAuth, ClientKey, HttpClient, LoginOptions, OAuthClient, Provider},
 };
@@ -76,7 +76,7 @@ impl Row {
     async fn expire(&self) {
         let mut data = self.storage.get(&self.key).await.unwrap().unwrap().data;
         data.expires_at = Some(0);
-        self.storage.store(&self.key, &data, Precondition::None).await.unwrap();
+        self.storage.store(&self.key, &data, Precondition::Any).await.unwrap();
     }
 
     fn manager(&self) -> TokenManager<MemoryStorage> {

@@ -8,7 +8,7 @@ use std::{
 use proptest::prelude::*;
 use token_storage::{
     Enumerate, ErrorKind, Extra, MemoryStorage, Namespaced, Precondition, RefreshLease, Result, Revision, StorageInfo,
-    StoredToken, TokenData, TokenKey, TokenResponse, TokenStorage, TokenStorageExt, Write, async_trait,
+    StoredToken, TokenData, TokenKey, TokenResponse, TokenStorage, TokenStorageExt as _, Write, async_trait,
 };
 
 const NOW: i64 = 1_000_000;
@@ -112,21 +112,21 @@ impl TokenStorage for Contended {
         self.storage.get(key).await
     }
 
-    async fn store(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
-        self.storage.store(key, data, precondition).await
-    }
-
     async fn store_all(&self, writes: &[Write<'_>]) -> Result<Vec<Revision>> {
         let batch = self.batches.fetch_add(1, Ordering::SeqCst);
         if batch < self.interferences {
             let theirs = TokenData::new("rs", "", "theirs").with_refresh_token(format!("theirs-{batch}"));
-            self.storage.store(writes[0].key, &theirs, Precondition::None).await?;
+            self.storage.store(writes[0].key, &theirs, Precondition::Any).await?;
         }
         self.storage.store_all(writes).await
     }
 
     async fn remove(&self, key: &TokenKey, precondition: Precondition) -> Result<bool> {
         self.storage.remove(key, precondition).await
+    }
+
+    async fn prove_writable(&self, key: &TokenKey) -> Result<()> {
+        self.storage.prove_writable(key).await
     }
 
     fn describe(&self) -> StorageInfo {
@@ -144,7 +144,7 @@ impl TokenStorage for Contended {
 
 #[tokio::test]
 async fn l8_a_merge_that_lost_a_race_reads_again() {
-    let tokens = Contended::new(3).namespaced("ns");
+    let tokens = Namespaced::new(Contended::new(3), "ns");
     let refresh = response(r#"{"access_token":"ours","resource_server":"rs"}"#);
     tokens.merge_response(&refresh).await.unwrap();
     let data = stored(&tokens, "rs").await;
@@ -159,7 +159,7 @@ async fn l8_a_merge_that_lost_a_race_reads_again() {
 
 #[tokio::test]
 async fn a_merge_that_always_loses_gives_up_as_busy() {
-    let tokens = Contended::new(usize::MAX).namespaced("ns");
+    let tokens = Namespaced::new(Contended::new(usize::MAX), "ns");
     let refresh = response(r#"{"access_token":"ours","resource_server":"rs"}"#);
     let error = tokens.merge_response(&refresh).await.unwrap_err();
     assert_eq!((error.kind(), error.is_retryable()), (ErrorKind::Busy, true));
@@ -172,10 +172,10 @@ async fn the_handle_reaches_only_its_namespace() {
     a.store("rs", &TokenData::new("rs", "", "at"), Precondition::Absent)
         .await
         .unwrap();
-    assert!(!b.remove("rs", Precondition::None).await.unwrap());
+    assert!(!b.remove("rs", Precondition::Any).await.unwrap());
     assert!(b.listing().unwrap().keys().await.unwrap().items.is_empty());
     assert_eq!(a.listing().unwrap().keys().await.unwrap().items, [a.key("rs")]);
-    assert!(a.remove("rs", Precondition::None).await.unwrap());
+    assert!(a.remove("rs", Precondition::Any).await.unwrap());
 }
 
 /// A member of a response: missing, null, empty or a value.

@@ -1,7 +1,7 @@
 //! The validating wrapper: what it rejects, how that is told, and that a rejection leaves no trace.
 
 use token_storage::{
-    Error, ErrorKind, MemoryStorage, Precondition, TokenData, TokenKey, TokenStorage, Write,
+    Error, ErrorKind, MemoryStorage, Precondition, TokenData, TokenKey, TokenStorage, TokenStorageExt as _, Write,
     validating::{HasRefreshToken, NotExpired, RequiredScopes, Validating, ValidationError, Validator},
 };
 
@@ -28,7 +28,7 @@ fn changed(stored: &str, new: &str) -> ValidationError {
 }
 
 async fn put<S: TokenStorage>(storage: &S, name: &str, data: &TokenData) -> Result<(), ValidationError> {
-    match storage.store(&key(name), data, Precondition::None).await {
+    match storage.store(&key(name), data, Precondition::Any).await {
         Ok(_) => Ok(()),
         Err(error) => Err(broken(&error)),
     }
@@ -69,7 +69,7 @@ async fn a_missing_refresh_token_is_rejected() {
         ValidationError::MissingRefreshToken
     );
     // What breaks a rule can be removed.
-    assert!(storage.remove(&key("rs"), Precondition::None).await.unwrap());
+    assert!(storage.remove(&key("rs"), Precondition::Any).await.unwrap());
     put(&storage, "rs", &data("a").with_refresh_token("canary"))
         .await
         .unwrap();
@@ -110,7 +110,7 @@ async fn an_absent_record_breaks_no_rule() {
         .with(HasRefreshToken)
         .with_unchanging_identity();
     assert_eq!(storage.get(&key("rs")).await.unwrap(), None);
-    assert!(!storage.remove(&key("rs"), Precondition::None).await.unwrap());
+    assert!(!storage.remove(&key("rs"), Precondition::Any).await.unwrap());
 }
 
 #[tokio::test]
@@ -134,15 +134,15 @@ async fn somebody_else_cannot_log_in_before_a_logout() {
     // Other namespaces are other people's.
     let elsewhere = TokenKey::new("elsewhere", "one");
     storage
-        .store(&elsewhere, &data("bob"), Precondition::None)
+        .store(&elsewhere, &data("bob"), Precondition::Any)
         .await
         .unwrap();
-    storage.remove(&key("one"), Precondition::None).await.unwrap();
+    storage.remove(&key("one"), Precondition::Any).await.unwrap();
     assert_eq!(
         put(&storage, "one", &data("bob")).await.unwrap_err(),
         changed("alice", "bob")
     );
-    storage.remove(&key("two"), Precondition::None).await.unwrap();
+    storage.remove(&key("two"), Precondition::Any).await.unwrap();
     put(&storage, "one", &data("bob"))
         .await
         .expect("all of alice's are gone");
@@ -165,7 +165,7 @@ async fn a_logout_elsewhere_counts() {
     let below = MemoryStorage::new();
     let storage = Validating::new(below.clone()).with_unchanging_identity();
     put(&storage, "one", &data("alice")).await.unwrap();
-    below.remove(&key("one"), Precondition::None).await.unwrap();
+    below.remove(&key("one"), Precondition::Any).await.unwrap();
     put(&storage, "two", &data("bob")).await.unwrap();
 }
 
@@ -197,7 +197,7 @@ async fn racing_stores_of_one_person_all_succeed() {
             for round in 0..50 {
                 let written = data("alice").with_expires_at(n * 100 + round);
                 match round % 5 {
-                    4 => drop(storage.remove(&key("rs"), Precondition::None).await.unwrap()),
+                    4 => drop(storage.remove(&key("rs"), Precondition::Any).await.unwrap()),
                     _ => put(&*storage, "rs", &written).await.unwrap(),
                 }
             }
@@ -214,8 +214,8 @@ async fn a_batch_is_of_one_person_and_rejected_as_a_whole() {
     let storage = Validating::new(below.clone()).with_unchanging_identity();
     let (one, two, alice, bob) = (key("one"), key("two"), data("alice"), data("bob"));
     let batch = [
-        Write::new(&one, &alice, Precondition::None),
-        Write::new(&two, &bob, Precondition::None),
+        Write::new(&one, &alice, Precondition::Any),
+        Write::new(&two, &bob, Precondition::Any),
     ];
     let error = storage.store_all(&batch).await.unwrap_err();
     assert_eq!(broken(&error), changed("alice", "bob"));

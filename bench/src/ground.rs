@@ -153,7 +153,7 @@ impl Ground {
 /// Several times, if it may yet work.
 async fn remove(storage: Arc<dyn TokenStorage>, key: TokenKey) -> bool {
     for turn in 1..=4 {
-        match storage.remove(&key, Precondition::None).await {
+        match storage.remove(&key, Precondition::Any).await {
             Ok(_) => return true,
             Err(error) if matches!(error.kind(), ErrorKind::Busy | ErrorKind::Unavailable) => {
                 tokio::time::sleep(turn * Duration::from_millis(200)).await;

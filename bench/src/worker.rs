@@ -8,7 +8,7 @@ use std::{
 
 use token_storage_core::{
     Acquisition, Error, ErrorKind, Intent, LeaseGuard, Precondition, Result, Revision, StoredToken, TokenData,
-    TokenKey, TokenStorage, Write,
+    TokenKey, TokenStorage, TokenStorageExt as _, Write,
 };
 
 use crate::{Operation, Target, ground::record, operation::RESPONSE_RECORDS};
@@ -66,7 +66,7 @@ impl Worker {
         match self.operation {
             Operation::Get => drop(black_box(self.read(self.another()).await?)),
             Operation::GetAgain => drop(black_box(self.read(self.own()).await?)),
-            Operation::Store => drop(self.store(self.another(), Precondition::None).await?),
+            Operation::Store => drop(self.store(self.another(), Precondition::Any).await?),
             Operation::CompareAndSwap => self.swap().await?,
             Operation::StoreResponse => self.store_response().await?,
             Operation::Open => self.open().await?,
@@ -103,7 +103,7 @@ impl Worker {
     }
 
     async fn swap(&mut self) -> Result<()> {
-        let precondition = self.revision.map_or(Precondition::None, Precondition::Unchanged);
+        let precondition = self.revision.map_or(Precondition::Any, Precondition::Unchanged);
         self.revision = Some(self.store(self.own(), precondition).await?);
         Ok(())
     }
@@ -112,7 +112,7 @@ impl Worker {
         let keys = &self.keys[..RESPONSE_RECORDS.min(self.records)];
         let writes: Vec<Write<'_>> = keys
             .iter()
-            .map(|key| Write::new(key, self.value(), Precondition::None))
+            .map(|key| Write::new(key, self.value(), Precondition::Any))
             .collect();
         self.storage.store_all(&writes).await?;
         Ok(())
@@ -155,7 +155,7 @@ impl Worker {
         self.read(key).await?;
         let mut guard = self.acquire().await?;
         let stored = self.read(key).await?;
-        guard.prove_writable().await?;
+        self.storage.prove_writable(key).await?;
         let now = SystemTime::now()
             .duration_since(SystemTime::UNIX_EPOCH)
             .unwrap_or_default();

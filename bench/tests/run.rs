@@ -11,7 +11,7 @@ use std::{
 use token_storage_bench::{Budget, Operation, Settings, Stop, Target, run};
 use token_storage_core::{
     Error, ErrorKind, LeaseKind, MemoryStorage, Precondition, Result, Revision, SharingScope, StorageInfo, StoredToken,
-    TokenData, TokenKey, TokenStorage, Write, async_trait, backend::forward,
+    TokenKey, TokenStorage, Write, async_trait, backend::forward,
 };
 
 /// A storage that is full from a certain store on, and one that many requests would be paid for.
@@ -48,17 +48,11 @@ impl Limited {
 
 #[async_trait]
 impl TokenStorage for Limited {
-    forward!(self.inner => enumerate, lease);
+    forward!(self.inner => prove_writable, enumerate, lease);
 
     async fn get(&self, key: &TokenKey) -> Result<Option<StoredToken>> {
         self.requested(1);
         self.inner.get(key).await
-    }
-
-    async fn store(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
-        self.requested(1);
-        self.stores()?;
-        self.inner.store(key, data, precondition).await
     }
 
     async fn store_all(&self, writes: &[Write<'_>]) -> Result<Vec<Revision>> {

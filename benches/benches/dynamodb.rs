@@ -7,7 +7,7 @@ use std::{fs, process::Command, sync::Arc};
 
 use aws_sdk_dynamodb::{Client, types::AttributeValue};
 use token_storage::{
-    Precondition, TokenData, TokenKey, TokenStorage,
+    Precondition, TokenData, TokenKey, TokenStorage, TokenStorageExt as _,
     dynamodb::{DynamoDbStorage, TableOptions},
 };
 use token_storage_dynamodb_testing::{ClientBuilder, REGION, Recorder, client, emulator};

@@ -15,7 +15,7 @@ use std::{
 };
 
 use token_storage::{
-    Precondition, TokenData, TokenKey, TokenResponse, TokenStorage, async_trait,
+    Precondition, TokenData, TokenKey, TokenResponse, TokenStorage, TokenStorageExt as _, async_trait,
     dynamodb::{DynamoDbStorage, TableOptions},
     manager::{EndpointError, RefreshRequest, RevokeRequest, TokenEndpoint, TokenManager},
 };

@@ -16,7 +16,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use token_storage::{Precondition, TokenData, TokenKey, TokenStorage, Write, json::JsonStorage};
+use token_storage::{Precondition, TokenData, TokenKey, TokenStorage, TokenStorageExt as _, Write, json::JsonStorage};
 use tokio::runtime::Runtime;
 
 fn main() {
@@ -88,7 +88,7 @@ impl Bench {
         let writes: Vec<Write<'_>> = keys
             .iter()
             .zip(&values)
-            .map(|(k, v)| Write::new(k, v, Precondition::None))
+            .map(|(k, v)| Write::new(k, v, Precondition::Any))
             .collect();
         for batch in writes.chunks(1000) {
             single.block_on(storage.store_all(batch)).expect("to fill");
@@ -184,7 +184,7 @@ impl Bench {
             let store = time(|| {
                 let key = key(turn % self.records);
                 self.single
-                    .block_on(self.storage.store(&key, &record, Precondition::None))
+                    .block_on(self.storage.store(&key, &record, Precondition::Any))
                     .expect("to store");
             });
             // What a store leaves to be done after its answer, freeing the old file, must not burden the others.
@@ -261,7 +261,7 @@ impl Bench {
             time(|| {
                 let record = data(0, turn);
                 self.single
-                    .block_on(self.storage.store(&keys[0], &record, Precondition::None))
+                    .block_on(self.storage.store(&keys[0], &record, Precondition::Any))
                     .expect("to store");
             })
         });
@@ -303,7 +303,7 @@ impl Bench {
                                     let slot = (task * each + n) % records;
                                     let record = data(slot, turn * 1000 + n);
                                     storage
-                                        .store(&key(slot), &record, Precondition::None)
+                                        .store(&key(slot), &record, Precondition::Any)
                                         .await
                                         .expect("to store");
                                 }
@@ -349,7 +349,7 @@ fn memory_of(path: &Path) {
             }
         }
         storage
-            .store(&key(0), &data(0, 1), Precondition::None)
+            .store(&key(0), &data(0, 1), Precondition::Any)
             .await
             .expect("to store");
     });

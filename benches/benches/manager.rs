@@ -11,7 +11,7 @@ use std::{
 };
 
 use token_storage::{
-    MemoryStorage, Precondition, TokenData, TokenKey, TokenResponse, TokenStorage, async_trait,
+    MemoryStorage, Precondition, TokenData, TokenKey, TokenResponse, TokenStorage, TokenStorageExt as _, async_trait,
     json::JsonStorage,
     manager::{EndpointError, RefreshRequest, RevokeRequest, TokenEndpoint, TokenManager},
 };
@@ -55,7 +55,7 @@ fn measure(runtime: &Runtime, name: &str, storage: Arc<dyn TokenStorage>, calls:
     let data = TokenData::new("groups.api.globus.org", "view_my_groups", "a".repeat(900))
         .with_refresh_token("refresh")
         .with_expires_at(i64::MAX);
-    let stored = runtime.block_on(storage.store(&key, &data, Precondition::None));
+    let stored = runtime.block_on(storage.store(&key, &data, Precondition::Any));
     let revision = stored.expect("to store");
     let manager = |trust| {
         let builder = TokenManager::builder(storage.clone(), Arc::new(Nobody)).trust(trust);

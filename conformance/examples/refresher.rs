@@ -18,7 +18,7 @@ use token_storage_conformance::{
 };
 use token_storage_core::{
     Acquisition, ErrorKind, Intent, LeaseGuard, MemoryStorage, Precondition, Secret, StoredToken, TokenData, TokenKey,
-    TokenStorage, async_trait,
+    TokenStorage, TokenStorageExt as _, async_trait,
 };
 
 /// One process of the program. Clones share everything.
@@ -113,7 +113,8 @@ impl Program {
             return Err("an earlier refresh ended without an answer; log in again".into());
         }
         // L6: nothing is spent whose successor cannot be kept.
-        lease.prove_writable().await.map_err(|error| error.to_string())?;
+        let proven = self.storage.prove_writable(key).await;
+        proven.map_err(|error| error.to_string())?;
         let guarded = earlier.is_some();
         let intent = Intent::new(&stored, guarded, now());
         lease.record_intent(&intent).await.map_err(|error| error.to_string())?;

@@ -256,7 +256,7 @@ pub(crate) async fn clean_up(place: &dyn AnyPlace, touched: &Touched, prefix: &s
         return;
     };
     for key in touched.beginning_with(prefix) {
-        if storage.remove(&key, Precondition::None).await.is_ok() {
+        if storage.remove(&key, Precondition::Any).await.is_ok() {
             touched.forget(&key);
         }
     }

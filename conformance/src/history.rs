@@ -74,7 +74,7 @@ impl History {
 
     pub(crate) fn precondition(&self, precondition: &Precondition) -> String {
         match precondition {
-            Precondition::None => String::new(),
+            Precondition::Any => String::new(),
             Precondition::Absent => " if absent".to_owned(),
             Precondition::Unchanged(revision) => format!(" if unchanged since {}", self.revision(revision)),
         }

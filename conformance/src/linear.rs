@@ -73,7 +73,7 @@ mod tests {
 
     #[test]
     fn overlapping_calls_may_have_happened_in_either_order() {
-        let store = event(1, 4, Call::Stored(Precondition::None, revision(1)));
+        let store = event(1, 4, Call::Stored(Precondition::Any, revision(1)));
         for seen in [None, Some(revision(1))] {
             assert!(is_linearizable(None, &[store.clone(), event(2, 3, Call::Got(seen))]));
         }
@@ -81,7 +81,7 @@ mod tests {
 
     #[test]
     fn a_stale_read_is_found() {
-        let store = event(1, 2, Call::Stored(Precondition::None, revision(1)));
+        let store = event(1, 2, Call::Stored(Precondition::Any, revision(1)));
         assert!(!is_linearizable(None, &[store.clone(), event(3, 4, Call::Got(None))]));
         assert!(is_linearizable(
             None,
@@ -100,8 +100,8 @@ mod tests {
     #[test]
     fn a_record_that_goes_back_is_found() {
         let events = [
-            event(1, 2, Call::Stored(Precondition::None, revision(1))),
-            event(3, 8, Call::Stored(Precondition::None, revision(2))),
+            event(1, 2, Call::Stored(Precondition::Any, revision(1))),
+            event(3, 8, Call::Stored(Precondition::Any, revision(2))),
             event(4, 5, Call::Got(Some(revision(2)))),
             event(6, 7, Call::Got(Some(revision(1)))),
         ];
@@ -111,21 +111,21 @@ mod tests {
 
     #[test]
     fn a_wrong_remove_is_found() {
-        let store = event(1, 2, Call::Stored(Precondition::None, revision(1)));
+        let store = event(1, 2, Call::Stored(Precondition::Any, revision(1)));
         assert!(!is_linearizable(
             None,
-            &[store.clone(), event(3, 4, Call::Removed(Precondition::None, false))]
+            &[store.clone(), event(3, 4, Call::Removed(Precondition::Any, false))]
         ));
         assert!(is_linearizable(
             None,
-            &[store, event(3, 4, Call::Removed(Precondition::None, true))]
+            &[store, event(3, 4, Call::Removed(Precondition::Any, true))]
         ));
     }
 
     #[test]
     fn a_conflict_that_names_another_revision_is_found() {
         let events = [
-            event(1, 2, Call::Stored(Precondition::None, revision(1))),
+            event(1, 2, Call::Stored(Precondition::Any, revision(1))),
             event(3, 4, Call::Refused(Precondition::Absent, Some(revision(2)))),
         ];
         assert!(!is_linearizable(None, &events));

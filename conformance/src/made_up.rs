@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use token_storage_core::{
     Enumerate, LeaseKind, MemoryStorage, Precondition, RefreshLease, Result, Revision, StorageInfo, StoredToken,
-    TokenData, TokenKey, TokenStorage, Write, async_trait,
+    TokenKey, TokenStorage, Write, async_trait,
 };
 
 use crate::Harness;
@@ -55,11 +55,6 @@ impl TokenStorage for MadeUp {
         self.base.get(key).await
     }
 
-    async fn store(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
-        tokio::time::sleep(self.slow).await;
-        self.base.store(key, data, precondition).await
-    }
-
     async fn store_all(&self, writes: &[Write<'_>]) -> Result<Vec<Revision>> {
         tokio::time::sleep(self.slow).await;
         self.base.store_all(writes).await
@@ -67,6 +62,10 @@ impl TokenStorage for MadeUp {
 
     async fn remove(&self, key: &TokenKey, precondition: Precondition) -> Result<bool> {
         self.base.remove(key, precondition).await
+    }
+
+    async fn prove_writable(&self, key: &TokenKey) -> Result<()> {
+        self.base.prove_writable(key).await
     }
 
     fn describe(&self) -> StorageInfo {

@@ -153,12 +153,6 @@ impl LeaseGuard for RecordedGuard {
         noted(&history, call, inner.renew()).await
     }
 
-    async fn prove_writable(&mut self) -> Result<()> {
-        let history = Arc::clone(&self.history);
-        let (inner, call) = self.parts("prove_writable");
-        noted(&history, call, inner.prove_writable()).await
-    }
-
     async fn record_intent(&mut self, intent: &Intent) -> Result<()> {
         let history = Arc::clone(&self.history);
         let call = format!("record_intent at {}", history.revision(&intent.revision));

@@ -6,8 +6,8 @@ use std::{
 };
 
 use token_storage_core::{
-    Cursor, Enumerate, Error, Page, Precondition, RefreshLease, Result, Revision, StorageInfo, StoredToken, TokenData,
-    TokenKey, TokenStorage, Write, async_trait,
+    Cursor, Enumerate, Error, Page, Precondition, RefreshLease, Result, Revision, StorageInfo, StoredToken, TokenKey,
+    TokenStorage, Write, async_trait,
 };
 
 use crate::{
@@ -116,6 +116,15 @@ impl Recorder {
         answer
     }
 
+    /// Most batches are of one, and are called as their callers call them.
+    fn writing(&self, writes: &[Write<'_>]) -> String {
+        if let [one] = writes {
+            return format!("store {}", self.write(one));
+        }
+        let batch: Vec<String> = writes.iter().take(8).map(|write| self.write(write)).collect();
+        format!("store_all of {} [{}]", writes.len(), batch.join("; "))
+    }
+
     fn write(&self, write: &Write<'_>) -> String {
         let condition = self.history.precondition(&write.precondition);
         let token = short(write.data.access_token.expose());
@@ -139,20 +148,13 @@ impl TokenStorage for Recorder {
         answer
     }
 
-    async fn store(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
-        self.touched.add(key);
-        let write = self.write(&Write::new(key, data, precondition));
-        let noted = self.begin(&format!("store {write}"));
-        let answer = self.timed("store", self.inner.store(key, data, precondition)).await;
-        noted.answered(&self.answer(&answer, |revision| self.history.revision(revision)));
-        answer
-    }
-
     async fn store_all(&self, writes: &[Write<'_>]) -> Result<Vec<Revision>> {
         writes.iter().for_each(|write| self.touched.add(write.key));
-        let batch: Vec<String> = writes.iter().take(8).map(|write| self.write(write)).collect();
-        let noted = self.begin(&format!("store_all of {} [{}]", writes.len(), batch.join("; ")));
-        let answer = self.inner.store_all(writes).await;
+        let noted = self.begin(&self.writing(writes));
+        let answer = match writes {
+            [_] => self.timed("store", self.inner.store_all(writes)).await,
+            _ => self.inner.store_all(writes).await,
+        };
         noted.answered(&self.answer(&answer, |revisions| {
             let names = revisions.iter().take(8).map(|r| self.history.revision(r));
             names.collect::<Vec<_>>().join(", ")
@@ -165,6 +167,13 @@ impl TokenStorage for Recorder {
         let noted = self.begin(&format!("remove {}{condition}", key.show()));
         let answer = self.timed("remove", self.inner.remove(key, precondition)).await;
         noted.answered(&self.answer(&answer, bool::to_string));
+        answer
+    }
+
+    async fn prove_writable(&self, key: &TokenKey) -> Result<()> {
+        let noted = self.begin(&format!("prove_writable {}", key.show()));
+        let answer = self.inner.prove_writable(key).await;
+        noted.answered(&self.answer(&answer, |()| "done".to_owned()));
         answer
     }
 

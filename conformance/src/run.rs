@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use token_storage_core::{Error, ErrorKind, Precondition, TokenData};
+use token_storage_core::{Error, ErrorKind, Precondition, TokenData, TokenStorageExt as _};
 use tokio::{runtime::Runtime, sync::watch};
 
 use crate::{
@@ -218,10 +218,10 @@ async fn out_of_reach(cx: &Cx, error: &Error) -> bool {
         let storage = place.reopen().await?;
         let key = cx.key("probe");
         storage
-            .store(&key, &TokenData::new("probe", "", "probe"), Precondition::None)
+            .store(&key, &TokenData::new("probe", "", "probe"), Precondition::Any)
             .await?;
         storage.get(&key).await?;
-        storage.remove(&key, Precondition::None).await
+        storage.remove(&key, Precondition::Any).await
     };
     probe.await.is_err_and(|probed: Error| may_pass(probed.kind()))
 }

@@ -10,7 +10,7 @@ use token_storage_conformance::{
 };
 use token_storage_core::{
     Enumerate, MemoryStorage, Precondition, RefreshLease, Result, Revision, StorageInfo, StoredToken, TokenData,
-    TokenKey, TokenStorage, Write, async_trait,
+    TokenKey, TokenStorage, TokenStorageExt as _, Write, async_trait,
 };
 
 /// Removes nothing, and has a name that must not become markup.
@@ -25,16 +25,16 @@ impl TokenStorage for NeverRemoves {
         self.0.get(key).await
     }
 
-    async fn store(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
-        self.0.store(key, data, precondition).await
-    }
-
     async fn store_all(&self, writes: &[Write<'_>]) -> Result<Vec<Revision>> {
         self.0.store_all(writes).await
     }
 
     async fn remove(&self, _: &TokenKey, _: Precondition) -> Result<bool> {
         Ok(true)
+    }
+
+    async fn prove_writable(&self, _: &TokenKey) -> Result<()> {
+        Ok(())
     }
 
     fn describe(&self) -> StorageInfo {

@@ -8,7 +8,7 @@ macro_rules! pointer {
     ($pointer:ty) => {
         impl<S: TokenStorage + ?Sized> TokenStorage for $pointer {
             // What it points to: no field has a name here.
-            forward!(@place self [(**self)] => get, store, store_all, remove, describe, enumerate, lease);
+            forward!(@place self [(**self)] => get, store_all, remove, prove_writable, describe, enumerate, lease);
         }
     };
 }

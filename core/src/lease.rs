@@ -92,13 +92,6 @@ pub trait LeaseGuard: fmt::Debug + Send + Sync {
     ///   server has ended it.
     async fn renew(&mut self) -> Result<()>;
 
-    /// Proves that the record of this key can be written now, without changing it, so that no refresh token is spent
-    /// whose successor cannot be kept (L6).
-    ///
-    /// # Errors
-    /// - Whatever a store would fail with.
-    async fn prove_writable(&mut self) -> Result<()>;
-
     /// Records durably that the refresh token is about to be sent. It is kept with the lease, not in the record (L7), and
     /// stays behind if the holder dies.
     ///

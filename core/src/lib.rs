@@ -10,7 +10,7 @@
 //! | to find | look in |
 //! |---|---|
 //! | what is stored, and under what | [`TokenKey`], [`TokenData`], [`Extra`], [`Secret`] |
-//! | the storage itself | [`TokenStorage`], [`Enumerate`], [`RefreshLease`], [`StorageInfo`] |
+//! | the storage itself | [`TokenStorage`], [`TokenStorageExt`], [`Enumerate`], [`RefreshLease`], [`StorageInfo`] |
 //! | concurrency | [`Precondition`], [`Revision`], [`WriteMark`], [`LeaseGuard`], [`Intent`] |
 //! | how a record looks as JSON | [`record`] |
 //! | how a storage is named by a URL, opened and administered | [`backend`] |
@@ -22,6 +22,7 @@ mod canonical;
 mod data;
 mod enumerate;
 mod error;
+mod ext;
 mod extra;
 mod finding;
 mod forward;
@@ -42,6 +43,7 @@ mod storage;
 pub use data::{Freshness, TokenData};
 pub use enumerate::{Cursor, Enumerate, Page};
 pub use error::{Conflict, Error, ErrorContext, ErrorKind, Operation, Result};
+pub use ext::TokenStorageExt;
 pub use extra::{Extra, RESERVED_PREFIX};
 pub use finding::{Finding, Severity};
 pub use info::{Durability, LeaseKind, Limits, SharingScope, StorageInfo};

@@ -7,8 +7,7 @@ use async_trait::async_trait;
 
 use crate::{
     Cursor, Enumerate, Error, ErrorContext as _, LeaseKind, Limits, Operation, Page, Precondition, ProcessLeases,
-    RefreshLease, Result, Revision, SharingScope, StorageInfo, StoredToken, TokenData, TokenKey, TokenStorage, Write,
-    WriteMark,
+    RefreshLease, Result, Revision, SharingScope, StorageInfo, StoredToken, TokenKey, TokenStorage, Write, WriteMark,
     record::{self, revision_of},
 };
 
@@ -91,12 +90,6 @@ impl TokenStorage for MemoryStorage {
         Ok(self.state().records.get(key).cloned())
     }
 
-    async fn store(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
-        let write = Write::new(key, data, precondition);
-        let stored = self.write_all(&[write]).during(Operation::Store)?;
-        Ok(stored[0])
-    }
-
     async fn store_all(&self, writes: &[Write<'_>]) -> Result<Vec<Revision>> {
         self.write_all(writes).during(Operation::StoreAll)
     }
@@ -105,6 +98,10 @@ impl TokenStorage for MemoryStorage {
         let mut state = self.state();
         state.check(key, precondition).during(Operation::Remove)?;
         Ok(state.records.remove(key).is_some())
+    }
+
+    async fn prove_writable(&self, _: &TokenKey) -> Result<()> {
+        Ok(())
     }
 
     fn describe(&self) -> StorageInfo {

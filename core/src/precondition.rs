@@ -7,7 +7,7 @@ use crate::Revision;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Precondition {
     /// Nothing: the write replaces whatever is there.
-    None,
+    Any,
     /// There is no record of that key.
     Absent,
     /// The record is still in this state.
@@ -18,7 +18,7 @@ impl Precondition {
     /// Whether a record whose revision is `current` (`None`: there is no record) satisfies the precondition.
     pub fn holds(&self, current: Option<Revision>) -> bool {
         match self {
-            Self::None => true,
+            Self::Any => true,
             Self::Absent => current.is_none(),
             Self::Unchanged(expected) => current == Some(*expected),
         }

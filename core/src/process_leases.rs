@@ -82,10 +82,6 @@ impl LeaseGuard for ProcessLease {
         Ok(())
     }
 
-    async fn prove_writable(&mut self) -> Result<()> {
-        Ok(())
-    }
-
     async fn record_intent(&mut self, intent: &Intent) -> Result<()> {
         self.leases.held().intents.insert(self.key.clone(), intent.clone());
         Ok(())

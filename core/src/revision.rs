@@ -5,7 +5,7 @@ use crate::{Error, ErrorKind, Operation, Result};
 /// An opaque mark of one stored state of a record; two different states never have the same one, whatever has been
 /// removed, repeated or written in between (clause A4). It has 8 bytes or more.
 ///
-/// It comes from [`TokenStorage::get`](crate::TokenStorage::get) and [`store`](crate::TokenStorage::store) and goes into
+/// It comes from [`TokenStorage::get`](crate::TokenStorage::get) and [`store`](crate::TokenStorageExt::store) and goes into
 /// [`Precondition::Unchanged`](crate::Precondition::Unchanged). Only compare it: the bytes are the backend's own. `Debug`
 /// tells nothing of them.
 #[derive(Clone, Copy)]

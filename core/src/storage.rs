@@ -61,37 +61,37 @@ pub trait TokenStorage: std::fmt::Debug + Send + Sync {
     /// - [`Corrupt`](crate::ErrorKind::Corrupt): the record, or what holds it, is damaged. Never "absent" (D3).
     async fn get(&self, key: &TokenKey) -> Result<Option<StoredToken>>;
 
-    /// Replaces the whole record of a key, atomically, and touches no other (K2, A1). Storing what is already there is
-    /// still a write with a new revision. Returns the new revision.
-    ///
-    /// # Errors
-    /// - [`Conflict`](crate::ErrorKind::Conflict): the precondition did not hold; nothing changed (A4). Never reported
-    ///   for the caller's own success (A5).
-    /// - [`Corrupt`](crate::ErrorKind::Corrupt): there is a precondition, and a damaged record, which has no revision to
-    ///   compare. Without a precondition the damaged record is replaced: that is how a person logs in again.
-    /// - [`TooLarge`](crate::ErrorKind::TooLarge): larger than declared; nothing was written (K4, K7).
-    async fn store(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision>;
-
-    /// Writes several records, all or nothing: all preconditions are checked before anything is written, and nobody sees
-    /// a record of a batch that is refused (A2). Returns the new revisions in the order of the batch. An empty batch
-    /// succeeds.
+    /// Writes records, one or several, all or nothing: all preconditions are checked before anything is written, and nobody
+    /// sees a record of a batch that is refused (A2). Each record is replaced as a whole and atomically; no other is touched
+    /// (K2, A1). Storing what is already there is still a write with a new revision. Returns the new revisions in the order
+    /// of the batch. An empty batch succeeds. A single record is what is stored most often, by
+    /// [`store`](crate::TokenStorageExt::store): a backend may well have a shorter way for it.
     ///
     /// # Errors
     /// - [`Conflict`](crate::ErrorKind::Conflict): names the first key, in the order of the batch, whose precondition did
-    ///   not hold.
-    /// - [`Corrupt`](crate::ErrorKind::Corrupt): as for [`store`](TokenStorage::store).
-    /// - [`TooLarge`](crate::ErrorKind::TooLarge): a key, a record or the batch is larger than declared.
+    ///   not hold; nothing changed (A4). Never reported for the caller's own success (A5).
+    /// - [`Corrupt`](crate::ErrorKind::Corrupt): there is a precondition, and a damaged record, which has no revision to
+    ///   compare. Without a precondition the damaged record is replaced: that is how a person logs in again.
+    /// - [`TooLarge`](crate::ErrorKind::TooLarge): a key, a record or the batch is larger than declared; nothing was written
+    ///   (K4, K7).
     /// - [`InvalidInput`](crate::ErrorKind::InvalidInput): two records of one key.
     async fn store_all(&self, writes: &[Write<'_>]) -> Result<Vec<Revision>>;
 
     /// Removes the record of a key and says whether it was there (K3). A precondition works as in
-    /// [`store`](TokenStorage::store); `Absent` holds if there is nothing, and the answer then is `false`. A damaged record
+    /// [`store_all`](TokenStorage::store_all); `Absent` holds if there is nothing, and the answer then is `false`. A damaged record
     /// can be removed without one.
     ///
     /// # Errors
     /// - [`Conflict`](crate::ErrorKind::Conflict): the precondition did not hold; nothing changed.
     /// - [`Corrupt`](crate::ErrorKind::Corrupt): there is a precondition, and the record is damaged.
     async fn remove(&self, key: &TokenKey, precondition: Precondition) -> Result<bool>;
+
+    /// Proves that the record of a key can be written now, without changing it, so that no refresh token is spent whose
+    /// successor cannot be kept (L6). Does what the next store of this key would do, short of changing or making a record.
+    ///
+    /// # Errors
+    /// - Whatever that store would fail with.
+    async fn prove_writable(&self, key: &TokenKey) -> Result<()>;
 
     /// What this storage is and promises (C3). Costs no request, and never changes.
     fn describe(&self) -> StorageInfo;

@@ -7,8 +7,7 @@ use libfuzzer_sys::fuzz_target;
 use rusqlite::{Connection, types::Value};
 use token_storage::{
     Precondition, TokenData, TokenKey, TokenStorage as _,
-    sqlite::SqliteStorage,
-};
+    sqlite::SqliteStorage, TokenStorageExt as _};
 
 /// Both are kept open: what is tried here is the row, and opening takes many times as long.
 struct Database {
@@ -29,7 +28,7 @@ impl Database {
         let storage = SqliteStorage::builder(&path).without_fsync().open().unwrap();
         let data = TokenData::new("rs", "s", "a");
         let key = TokenKey::in_default("rs");
-        token_storage_fuzz::block_on(storage.store(&key, &data, Precondition::None)).unwrap();
+        token_storage_fuzz::block_on(storage.store(&key, &data, Precondition::Any)).unwrap();
         let another = Connection::open(&path).unwrap();
         another.execute_batch("PRAGMA synchronous = OFF").unwrap();
         Self { _folder: folder, path, storage: Arc::new(storage), another }

@@ -202,9 +202,7 @@ impl<S: TokenStorage> Flight<'_, S> {
         if unknown {
             self.inner.emit(&Event::UnknownOutcome(key.clone()));
         }
-        let Some(stored) = self.prove_writable(lease, stored).await? else {
-            return Ok(Round::Again);
-        };
+        self.prove_writable().await?;
         self.redeem(lease, stored, unknown).await
     }
 

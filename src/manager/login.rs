@@ -1,8 +1,7 @@
 //! Keeping what a login brought, without losing what was there before.
 
 use token_storage_core::{
-    Acquisition, Error, ErrorKind, Extra, Operation, Precondition, StoredToken, TokenData, TokenKey, TokenStorage,
-    Write,
+    Error, ErrorKind, Extra, Operation, Precondition, StoredToken, TokenData, TokenKey, TokenStorage, Write,
 };
 
 use super::{EndpointError, ManagerError, error::Action, inner::Inner, logout};
@@ -116,9 +115,9 @@ pub(super) async fn prepare<S: TokenStorage>(
     key: &TokenKey,
     in_the_way: InTheWay<'_>,
 ) -> Result<(), ManagerError> {
-    prove_writable(inner, key)
-        .await
-        .map_err(|error| ManagerError::storage_failed(key, error))?;
+    // Tokens that cannot be stored are of no use.
+    let proven = inner.storage.prove_writable(key).await;
+    proven.map_err(|error| ManagerError::storage_failed(key, error))?;
     let (found, _) = there(inner, key).await?;
     let ours = inner.endpoint.issued_by();
     let theirs = found.and_then(|found| IssuedBy::of(&found.data).ok().flatten().zip(Some(found)));
@@ -128,19 +127,6 @@ pub(super) async fn prepare<S: TokenStorage>(
         }
         _ => Ok(()),
     }
-}
-
-/// Tokens that cannot be stored are of no use. A lease that another holds is a proof too: its holder has made it.
-async fn prove_writable<S: TokenStorage>(inner: &Inner<S>, key: &TokenKey) -> Result<(), Error> {
-    let Some(lease) = inner.storage.lease() else {
-        return Ok(());
-    };
-    let Acquisition::Acquired(mut guard) = lease.try_acquire(key).await? else {
-        return Ok(());
-    };
-    let proven = guard.prove_writable().await;
-    guard.release().await?;
-    proven
 }
 
 /// Revokes what a login replaced, each where it was issued, and goes on after a failure.
@@ -172,7 +158,7 @@ async fn there<S: TokenStorage>(
             let precondition = Precondition::Unchanged(stored.revision);
             Ok((Some(stored), precondition))
         }
-        Err(error) if error.kind() == ErrorKind::Corrupt => Ok((None, Precondition::None)),
+        Err(error) if error.kind() == ErrorKind::Corrupt => Ok((None, Precondition::Any)),
         Err(error) => Err(ManagerError::storage_failed(key, error)),
     }
 }

@@ -70,7 +70,7 @@ pub(super) async fn logout<S: TokenStorage>(
 ) -> Result<bool, ManagerError> {
     if mode == Logout::RemoveOnly {
         // Nothing has to be known of it, so that what is damaged can be removed as well.
-        let removed = inner.storage.remove(key, Precondition::None).await;
+        let removed = inner.storage.remove(key, Precondition::Any).await;
         let removed = removed.map_err(|error| ManagerError::storage_failed(key, error))?;
         if removed {
             inner.emit(&Event::LoggedOut(key.clone()));

@@ -1,6 +1,8 @@
 //! Tokens of other resource servers that came with the answer to a refresh (Globus's `other_tokens`).
 
-use token_storage_core::{Error, ErrorKind, Operation, Precondition, TokenData, TokenKey, TokenStorage};
+use token_storage_core::{
+    Error, ErrorKind, Operation, Precondition, TokenData, TokenKey, TokenStorage, TokenStorageExt as _,
+};
 
 use super::{Event, ManagerError, inner::Inner, step::Step};
 use crate::{IssuedBy, ResponseToken, lifetime, merge, renewal};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use token_storage_core::{Error, ErrorKind, Intent, LeaseGuard, Operation, Precondition, StoredToken, TokenStorage};
+use token_storage_core::{Error, ErrorKind, Intent, LeaseGuard, Operation, StoredToken, TokenStorage};
 
 use super::{
     ConnectionProblem, EndpointError, EndpointErrorKind, Event, ManagerError, OddAnswer, ReauthReason, RefreshRequest,
@@ -17,26 +17,13 @@ use super::{
 use crate::TokenResponse;
 
 impl<S: TokenStorage> Flight<'_, S> {
-    /// `None`: the lease was lost. A storage without leases has no other proof than writing what is there.
-    pub(super) async fn prove_writable(
-        &self,
-        lease: &mut dyn LeaseGuard,
-        stored: StoredToken,
-    ) -> Result<Option<StoredToken>, Failure> {
+    pub(super) async fn prove_writable(&self) -> Result<(), Failure> {
         let key = &self.slot.key;
-        let proved = if self.inner.local.is_some() && !absent::is_blank(&stored) {
-            let precondition = Precondition::Unchanged(stored.revision);
-            let written = self.inner.storage.store(key, &stored.data, precondition).await;
-            written.map(|revision| StoredToken { revision, ..stored })
-        } else {
-            lease.prove_writable().await.map(|()| stored)
-        };
-        match proved {
-            Ok(stored) => {
+        match self.inner.storage.prove_writable(key).await {
+            Ok(()) => {
                 self.inner.at(Step::ProvedWritable).await;
-                Ok(Some(stored))
+                Ok(())
             }
-            Err(error) if started_over(&error) => Ok(None),
             Err(error) => Err(ManagerError::storage_failed(key, error).into()),
         }
     }

@@ -7,6 +7,7 @@ use std::{
 
 use token_storage_core::{
     Error, ErrorKind, Intent, LeaseGuard, Operation, Secret, StoredToken, TokenData, TokenKey, TokenStorage,
+    TokenStorageExt as _,
 };
 
 use super::{

@@ -7,7 +7,7 @@
 //! # #[tokio::main(flavor = "current_thread")] async fn main() -> token_storage::Result<()> {
 //! let (old, new) = (MemoryStorage::new(), MemoryStorage::new());
 //! let key = TokenKey::in_default("rs");
-//! old.store(&key, &TokenData::new("rs", "read", "at"), Precondition::None).await?;
+//! old.store(&key, &TokenData::new("rs", "read", "at"), Precondition::Any).await?;
 //!
 //! let tally = Migration::new(&old, &new).run(&Selection::All, |_, _| {}).await?;
 //! assert_eq!((tally.copied, tally.left), (1, 0));

@@ -1,7 +1,8 @@
 //! One record.
 
 use token_storage_core::{
-    Error, ErrorKind, Operation, Precondition, Result, StoredToken, TokenData, TokenKey, Write, WriteMark, record,
+    Error, ErrorKind, Operation, Precondition, Result, StoredToken, TokenData, TokenKey, TokenStorageExt as _, Write,
+    WriteMark, record,
 };
 
 use super::{Migration, Outcome, Reason, lease::Refreshes};
@@ -88,14 +89,14 @@ impl Migration<'_> {
             Ok(Some(there)) if there.revision == stored.revision && self.remove_source => {
                 return Ok(Err(Reason::SamePlace));
             }
-            Ok(Some(there)) if there.data == stored.data => (Outcome::AlreadyThere, Precondition::None),
+            Ok(Some(there)) if there.data == stored.data => (Outcome::AlreadyThere, Precondition::Any),
             Ok(Some(there)) if self.overwrite => (
                 Outcome::Copied { replaced: true },
                 Precondition::Unchanged(there.revision),
             ),
             Ok(Some(_)) => return Ok(Err(Reason::Occupied)),
             Err(error) if error.kind() == ErrorKind::Corrupt && self.overwrite => {
-                (Outcome::Copied { replaced: true }, Precondition::None)
+                (Outcome::Copied { replaced: true }, Precondition::Any)
             }
             Err(error) if error.kind() == ErrorKind::Corrupt => return Ok(Err(Reason::Damaged(error))),
             Err(error) => return Err(error),
@@ -110,7 +111,7 @@ impl Migration<'_> {
     /// As far as it can be told beforehand.
     fn fits(&self, target: &TokenKey, data: &TokenData) -> Result<()> {
         let size = record::encode(data, &WriteMark::from_bytes([0; 16])).len();
-        let write = Write::new(target, data, Precondition::None);
+        let write = Write::new(target, data, Precondition::Any);
         self.to.describe().limits.check_batch(&[write], &[size])
     }
 

@@ -9,7 +9,7 @@
 //! let tokens = Validating::new(MemoryStorage::new()).with(scopes).with(HasRefreshToken);
 //! let key = TokenKey::in_default("groups.api.globus.org");
 //! let data = TokenData::new("groups.api.globus.org", "openid", "access token");
-//! let error = tokens.store(&key, &data, Precondition::None).await.unwrap_err();
+//! let error = tokens.store(&key, &data, Precondition::Any).await.unwrap_err();
 //! assert!(matches!(ValidationError::of(&error), Some(ValidationError::MissingScopes { .. })));
 //! # }
 //! ```

@@ -31,25 +31,6 @@ impl<S: TokenStorage> TokenStorage for Validating<S> {
         Ok(Some(stored))
     }
 
-    async fn store(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
-        let named = |error: Error| error.with_operation(Operation::Store);
-        self.check(&[Write::new(key, data, precondition)]).map_err(named)?;
-        let Some(identities) = &self.identities else {
-            return self.storage.store(key, data, precondition).await;
-        };
-        for _ in 0..MAX_ROUNDS {
-            let write = Write::new(key, data, precondition);
-            let pinned = self.pin(identities, &[write]).await.map_err(named)?[0];
-            match self.storage.store(key, data, pinned).await {
-                Err(error) if is_ours(&error, pinned, precondition) => {}
-                stored => {
-                    return stored.inspect(|_| identities.note(key, data));
-                }
-            }
-        }
-        Err(restless(Operation::Store, key))
-    }
-
     async fn store_all(&self, writes: &[Write<'_>]) -> Result<Vec<Revision>> {
         self.check(writes)?;
         let Some(identities) = &self.identities else {
@@ -80,6 +61,10 @@ impl<S: TokenStorage> TokenStorage for Validating<S> {
             identities.forget(key);
         }
         Ok(removed)
+    }
+
+    async fn prove_writable(&self, key: &TokenKey) -> Result<()> {
+        self.storage.prove_writable(key).await
     }
 
     fn describe(&self) -> StorageInfo {
@@ -126,8 +111,8 @@ impl<S: TokenStorage> Validating<S> {
                 self.same_as_others(identities, replaced, write, writes, index).await?;
             }
             pinned.push(match (write.precondition, current) {
-                (Precondition::None, Some(stored)) => Precondition::Unchanged(stored.revision),
-                (Precondition::None, None) => Precondition::Absent,
+                (Precondition::Any, Some(stored)) => Precondition::Unchanged(stored.revision),
+                (Precondition::Any, None) => Precondition::Absent,
                 (precondition, _) => precondition,
             });
         }

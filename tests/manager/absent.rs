@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use futures_util::future::join_all;
 use token_storage::{
-    Grant, IssuedBy, Precondition, Renewal, TokenData, TokenKey, TokenStorage,
+    Grant, IssuedBy, Precondition, Renewal, TokenData, TokenKey, TokenStorage, TokenStorageExt as _,
     manager::{Logout, ManagerBuilder, ManagerErrorKind, ReauthReason, RefreshStatus, TokenManager},
     oauth::{ClientAuth, HttpClient, OAuthClient, Provider},
 };
@@ -211,7 +211,7 @@ async fn a_forced_refresh_and_a_401_of_what_was_never_there_fetch_it() {
     let client = client(&world.server, AuthServer::SERVICE_SECRET);
     let manager = builder(&world, &client).trust(Duration::ZERO).build().unwrap();
     let first = manager.refresh(&own()).await.unwrap();
-    world.storage.remove(&own(), Precondition::None).await.unwrap();
+    world.storage.remove(&own(), Precondition::Any).await.unwrap();
     let second = manager.rejected(&own(), &first).await;
     assert_eq!(
         second.unwrap_err().kind(),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use token_storage::{
-    Precondition, TokenResponse, TokenStorage,
+    Precondition, TokenResponse, TokenStorage, TokenStorageExt as _,
     manager::{Clock as _, Event, Logout, ManagerErrorKind, ReauthReason},
 };
 use token_storage_conformance::auth_server::{AuthServer, Config, Endpoint, Fault, Gate};
@@ -64,13 +64,13 @@ async fn what_others_do_is_noticed_after_the_trust_ends_or_when_told() {
     let world = world().await;
     let manager = world.builder().trust(Duration::from_secs(5)).build().unwrap();
     let first = manager.access_token(&key()).await.unwrap();
-    world.storage.remove(&key(), Precondition::None).await.unwrap();
+    world.storage.remove(&key(), Precondition::Any).await.unwrap();
     assert_eq!(manager.access_token(&key()).await.unwrap(), first);
     manager.invalidate(&key());
     manager.access_token(&key()).await.unwrap_err();
     world.log_in().await;
     manager.access_token(&key()).await.unwrap();
-    world.storage.remove(&key(), Precondition::None).await.unwrap();
+    world.storage.remove(&key(), Precondition::Any).await.unwrap();
     world.clock.advance(5);
     manager.access_token(&key()).await.unwrap_err();
 }
@@ -205,7 +205,7 @@ async fn a_token_without_a_refresh_token_is_not_refreshed_ahead() {
     let world = world().await;
     let mut data = world.stored().await;
     data.refresh_token = None;
-    world.storage.store(&key(), &data, Precondition::None).await.unwrap();
+    world.storage.store(&key(), &data, Precondition::Any).await.unwrap();
     let manager = world.builder().refresh_ahead(Duration::from_secs(300)).build().unwrap();
     manager.access_token(&key()).await.unwrap();
     world.clock.advance(LIFETIME - 200);

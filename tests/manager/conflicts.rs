@@ -9,7 +9,7 @@ use std::{
 };
 
 use token_storage::{
-    MemoryStorage, Precondition, TokenStorage,
+    MemoryStorage, Precondition, TokenStorage, TokenStorageExt as _,
     manager::{Event, ManagerBuilder, ManagerErrorKind, ReauthReason, Step},
 };
 use token_storage_conformance::auth_server::{Config, Endpoint, Fault};
@@ -44,7 +44,7 @@ async fn l8_an_absent_record_stays_absent_and_ours_is_revoked() {
     let manager = before_store(world.builder(), move || {
         let storage = storage.clone();
         async move {
-            storage.remove(&key(), Precondition::None).await.unwrap();
+            storage.remove(&key(), Precondition::Any).await.unwrap();
         }
     });
     let manager = manager.build().unwrap();
@@ -67,7 +67,7 @@ async fn l8_the_same_refresh_token_is_merged_onto() {
             let mut data = storage.get(&key()).await.unwrap().unwrap().data;
             data.identity_id = Some("found out meanwhile".into());
             data.extra.insert("note", "\"by another program\"").unwrap();
-            storage.store(&key(), &data, Precondition::None).await.unwrap();
+            storage.store(&key(), &data, Precondition::Any).await.unwrap();
         }
     });
     let manager = manager.build().unwrap();
@@ -109,7 +109,7 @@ async fn l8_a_revocation_that_fails_is_told() {
     let manager = before_store(world.builder(), move || {
         let storage = storage.clone();
         async move {
-            storage.remove(&key(), Precondition::None).await.unwrap();
+            storage.remove(&key(), Precondition::Any).await.unwrap();
         }
     });
     let manager = manager.build().unwrap();
@@ -246,7 +246,7 @@ async fn l8_a_record_that_never_stands_still_ends_the_patience() {
         async move {
             if matches!(step, Step::BeforeStore | Step::ConflictRead) {
                 let data = storage.get(&key()).await.unwrap().unwrap().data;
-                storage.store(&key(), &data, Precondition::None).await.unwrap();
+                storage.store(&key(), &data, Precondition::Any).await.unwrap();
             }
         }
     };

@@ -6,7 +6,8 @@ use std::{sync::Arc, time::Duration};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use token_storage::{
-    IssuedBy, MemoryStorage, Precondition, TokenData, TokenKey, TokenResponse, TokenStorage, TokenStorageExt,
+    IssuedBy, MemoryStorage, Precondition, ResponsesExt, TokenData, TokenKey, TokenResponse, TokenStorage,
+    TokenStorageExt as _,
     manager::{Logout, TokenManager},
     oauth::{ClientAuth, HttpClient, OAuthClient, Provider},
 };
@@ -263,7 +264,7 @@ async fn a_refresh_at_one_server_leaves_the_record_of_another() {
     let own = TokenData::new("a", "x", "at")
         .with_refresh_token("rt")
         .with_extra(before[1].clone().unwrap().extra);
-    world.storage.store(&key(2), &own, Precondition::None).await.unwrap();
+    world.storage.store(&key(2), &own, Precondition::Any).await.unwrap();
     world.refresh(1, &[evil(2)], 1).await;
     assert_eq!(world.record(2).await.unwrap().access_token.expose(), "evil-1-0-1");
 }

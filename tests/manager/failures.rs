@@ -107,7 +107,7 @@ async fn l7_a_refusal_is_checked_against_the_record_first() {
         let (storage, newer, now) = (storage.clone(), newer.clone(), now.clone());
         async move {
             if step == Step::BeforeSend {
-                use token_storage::{TokenResponse, TokenStorageExt as _, manager::Clock as _};
+                use token_storage::{ResponsesExt as _, TokenResponse, manager::Clock as _};
                 let response = TokenResponse::parse(&newer, now.now()).unwrap();
                 storage.store_response("DEFAULT", &response).await.unwrap();
             }

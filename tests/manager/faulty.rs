@@ -10,8 +10,7 @@ use std::{
 
 use token_storage::{
     Acquisition, Enumerate, Error, ErrorKind, Intent, LeaseGuard, LeaseKind, LeaseView, MemoryStorage, Operation,
-    Precondition, RefreshLease, Result, Revision, StorageInfo, StoredToken, TokenData, TokenKey, TokenStorage, Write,
-    async_trait,
+    Precondition, RefreshLease, Result, Revision, StorageInfo, StoredToken, TokenKey, TokenStorage, Write, async_trait,
 };
 
 #[derive(Clone, Debug, Default)]
@@ -116,21 +115,20 @@ impl TokenStorage for Faulty {
         self.0.storage.get(key).await
     }
 
-    async fn store(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
+    async fn store_all(&self, writes: &[Write<'_>]) -> Result<Vec<Revision>> {
+        let [_] = writes else {
+            return self.0.storage.store_all(writes).await;
+        };
         self.0.stores.fetch_add(1, Ordering::SeqCst);
         tokio::time::sleep(Duration::from_millis(self.0.store_delay.load(Ordering::SeqCst))).await;
         if take(&self.0.fail_stores) {
-            return Err(unavailable(Operation::Store));
+            return Err(unavailable(Operation::StoreAll));
         }
-        let stored = self.0.storage.store(key, data, precondition).await?;
+        let stored = self.0.storage.store_all(writes).await?;
         if take(&self.0.lose_answers) {
-            return Err(unavailable(Operation::Store).with_unknown_outcome());
+            return Err(unavailable(Operation::StoreAll).with_unknown_outcome());
         }
         Ok(stored)
-    }
-
-    async fn store_all(&self, writes: &[Write<'_>]) -> Result<Vec<Revision>> {
-        self.0.storage.store_all(writes).await
     }
 
     async fn remove(&self, key: &TokenKey, precondition: Precondition) -> Result<bool> {
@@ -138,6 +136,14 @@ impl TokenStorage for Faulty {
         // So that the call can be dropped when it is done and has not said so.
         tokio::task::yield_now().await;
         removed
+    }
+
+    async fn prove_writable(&self, key: &TokenKey) -> Result<()> {
+        if self.0.unwritable.load(Ordering::SeqCst) {
+            let message = "the test made it read-only";
+            return Err(Error::new(ErrorKind::PermissionDenied, message).with_operation(Operation::Store));
+        }
+        self.0.storage.prove_writable(key).await
     }
 
     fn describe(&self) -> StorageInfo {
@@ -216,14 +222,6 @@ impl LeaseGuard for FaultyGuard {
     async fn renew(&mut self) -> Result<()> {
         self.touch();
         self.guard.renew().await
-    }
-
-    async fn prove_writable(&mut self) -> Result<()> {
-        if self.storage.0.unwritable.load(Ordering::SeqCst) {
-            let message = "the test made it read-only";
-            return Err(Error::new(ErrorKind::PermissionDenied, message).with_operation(Operation::Lease));
-        }
-        self.guard.prove_writable().await
     }
 
     async fn record_intent(&mut self, intent: &Intent) -> Result<()> {

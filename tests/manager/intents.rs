@@ -7,6 +7,7 @@ use std::sync::{
 
 use token_storage::{
     Acquisition, Intent, MemoryStorage, Precondition, RefreshFailureKind, TokenData, TokenStorage,
+    TokenStorageExt as _,
     manager::{Event, ManagerErrorKind, ReauthReason, Step, TokenManager},
 };
 use token_storage_conformance::auth_server::{Endpoint, Fault};
@@ -123,7 +124,7 @@ async fn l5_a_live_process_that_fails_twice_may_still_succeed() {
 async fn edit<S: TokenStorage + Clone + 'static>(world: &World<S>, change: impl FnOnce(&mut TokenData)) {
     let mut data = world.stored().await;
     change(&mut data);
-    world.storage.store(&key(), &data, Precondition::None).await.unwrap();
+    world.storage.store(&key(), &data, Precondition::Any).await.unwrap();
 }
 
 fn widen(data: &mut TokenData) {

@@ -1,8 +1,8 @@
 //! A stranger's storage that has no leases.
 
 use token_storage::{
-    Enumerate, MemoryStorage, Precondition, RefreshLease, Result, Revision, StorageInfo, StoredToken, TokenData,
-    TokenKey, TokenStorage, Write, async_trait,
+    Enumerate, MemoryStorage, Precondition, RefreshLease, Result, Revision, StorageInfo, StoredToken, TokenKey,
+    TokenStorage, Write, async_trait,
 };
 
 #[derive(Clone, Debug, Default)]
@@ -14,16 +14,16 @@ impl TokenStorage for Leaseless {
         self.0.get(key).await
     }
 
-    async fn store(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
-        self.0.store(key, data, precondition).await
-    }
-
     async fn store_all(&self, writes: &[Write<'_>]) -> Result<Vec<Revision>> {
         self.0.store_all(writes).await
     }
 
     async fn remove(&self, key: &TokenKey, precondition: Precondition) -> Result<bool> {
         self.0.remove(key, precondition).await
+    }
+
+    async fn prove_writable(&self, key: &TokenKey) -> Result<()> {
+        self.0.prove_writable(key).await
     }
 
     fn describe(&self) -> StorageInfo {

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use serde_json::json;
 use token_storage::{
-    IssuedBy, MemoryStorage, Precondition, TokenData, TokenKey, TokenResponse, TokenStorage, TokenStorageExt as _,
-    async_trait,
+    IssuedBy, MemoryStorage, Precondition, ResponsesExt as _, TokenData, TokenKey, TokenResponse, TokenStorage,
+    TokenStorageExt as _, async_trait,
     manager::{
         EndpointError, InTheWay, Logout, LogoutOf, ManagerErrorKind, RefreshRequest, RevokeRequest, TokenEndpoint,
         TokenManager,
@@ -103,7 +103,7 @@ async fn a_second_login_replaces_the_first_and_says_so() {
     // Of another program, which does not say where it is from.
     let unknown = TokenData::new("x", "", "at").with_refresh_token("unknown");
     storage
-        .store(&TokenKey::in_default("x"), &unknown, Precondition::None)
+        .store(&TokenKey::in_default("x"), &unknown, Precondition::Any)
         .await
         .unwrap();
     let first = manager

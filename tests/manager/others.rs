@@ -7,7 +7,7 @@ use std::sync::{
 
 use serde_json::json;
 use token_storage::{
-    MemoryStorage, Precondition, TokenData, TokenKey, TokenStorage,
+    MemoryStorage, Precondition, TokenData, TokenKey, TokenStorage, TokenStorageExt as _,
     manager::{ManagerBuilder, Step, TokenManager},
 };
 
@@ -31,7 +31,7 @@ fn record(resource_server: &str, identity: &str) -> TokenData {
 async fn world() -> (MemoryStorage, ManagerBuilder<MemoryStorage>) {
     let storage = MemoryStorage::new();
     storage
-        .store(&key(), &record("rs", "alice"), Precondition::None)
+        .store(&key(), &record("rs", "alice"), Precondition::Any)
         .await
         .unwrap();
     let endpoint = Arc::new(Scripted::default());
@@ -55,7 +55,7 @@ async fn refresh_token(storage: &MemoryStorage) -> String {
 async fn they_renew_the_records_that_are_there() {
     let (storage, builder) = world().await;
     storage
-        .store(&other(), &record("other", "alice"), Precondition::None)
+        .store(&other(), &record("other", "alice"), Precondition::Any)
         .await
         .unwrap();
     builder.build().unwrap().access_token(&key()).await.unwrap();
@@ -73,7 +73,7 @@ async fn they_bring_nothing_back_that_was_logged_out() {
 async fn they_do_not_go_into_somebody_elses_record() {
     let (storage, builder) = world().await;
     storage
-        .store(&other(), &record("other", "bob"), Precondition::None)
+        .store(&other(), &record("other", "bob"), Precondition::Any)
         .await
         .unwrap();
     builder.build().unwrap().access_token(&key()).await.unwrap();
@@ -85,7 +85,7 @@ async fn they_do_not_go_into_somebody_elses_record() {
 async fn l8_a_conflict_does_not_lose_them() {
     let (storage, builder) = world().await;
     storage
-        .store(&other(), &record("other", "alice"), Precondition::None)
+        .store(&other(), &record("other", "alice"), Precondition::Any)
         .await
         .unwrap();
     let (edited, done) = (storage.clone(), Arc::new(AtomicBool::new(false)));
@@ -98,7 +98,7 @@ async fn l8_a_conflict_does_not_lose_them() {
             if first {
                 let mut data = record("other", "alice");
                 data.extra.insert("note", "1").unwrap();
-                storage.store(&other(), &data, Precondition::None).await.unwrap();
+                storage.store(&other(), &data, Precondition::Any).await.unwrap();
             }
         }
     });

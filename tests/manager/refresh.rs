@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use token_storage::{
-    Acquisition, MemoryStorage, Precondition, TokenKey, TokenResponse, TokenStorage,
+    Acquisition, MemoryStorage, Precondition, TokenKey, TokenResponse, TokenStorage, TokenStorageExt as _,
     manager::{Clock as _, Event, Logout, ManagerErrorKind, ReauthReason, Step, TokenManager},
 };
 use token_storage_conformance::auth_server::{AuthServer, Config, Endpoint, Fault, Gate, Outcome};
@@ -152,7 +152,7 @@ async fn nothing_stored_and_no_refresh_token_need_a_login() {
     let manager = world.manager();
     let mut data = world.stored().await;
     data.refresh_token = None;
-    world.storage.store(&key(), &data, Precondition::None).await.unwrap();
+    world.storage.store(&key(), &data, Precondition::Any).await.unwrap();
     manager.access_token(&key()).await.unwrap();
     world.expire();
     let error = manager.access_token(&key()).await.unwrap_err();
@@ -160,7 +160,7 @@ async fn nothing_stored_and_no_refresh_token_need_a_login() {
         error.kind(),
         ManagerErrorKind::ReauthRequired(ReauthReason::NoRefreshToken)
     );
-    world.storage.remove(&key(), Precondition::None).await.unwrap();
+    world.storage.remove(&key(), Precondition::Any).await.unwrap();
     let error = manager.access_token(&key()).await.unwrap_err();
     assert_eq!(error.kind(), ManagerErrorKind::ReauthRequired(ReauthReason::NoToken));
     assert!(error.to_string().contains(RESOURCE_SERVER) && error.needs_login());

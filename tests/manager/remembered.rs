@@ -4,7 +4,7 @@
 use std::{sync::Arc, time::Duration};
 
 use token_storage::{
-    TokenStorage,
+    TokenStorage, TokenStorageExt as _,
     manager::{Event, ManagerErrorKind, ReauthReason, RefreshStatus},
 };
 use token_storage_conformance::auth_server::{Config, Endpoint, Fault, Gate};
@@ -86,7 +86,7 @@ async fn l7_a_clock_that_was_set_back_keeps_nobody_waiting() {
     world.clock.advance(-1800);
     world
         .storage
-        .store(&key(), &stored, token_storage::Precondition::None)
+        .store(&key(), &stored, token_storage::Precondition::Any)
         .await
         .unwrap();
     let token = world.manager().access_token(&key()).await.unwrap();

@@ -7,7 +7,7 @@ use std::{
 };
 
 use token_storage::{
-    MemoryStorage, TokenData, TokenKey, TokenResponse, TokenStorage, TokenStorageExt,
+    MemoryStorage, ResponsesExt, TokenData, TokenKey, TokenResponse, TokenStorage,
     manager::{AccessToken, Clock, Event, ManagerBuilder, TokenManager},
     oauth::{HttpClient, OAuthClient, Provider},
 };

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 
 use serde_json::json;
 use token_storage::{
-    Precondition, TokenData, TokenStorage,
+    Precondition, TokenData, TokenStorageExt as _,
     manager::{Event, ManagerErrorKind, TokenManager},
 };
 
@@ -22,7 +22,7 @@ async fn expired() -> (Faulty, TokenManager<Faulty>, Arc<tokio::sync::Notify>) {
     let data = TokenData::new("rs", "read", "old")
         .with_refresh_token("refresh")
         .with_expires_at(0);
-    storage.store(&key(), &data, Precondition::None).await.unwrap();
+    storage.store(&key(), &data, Precondition::Any).await.unwrap();
     let endpoint = Arc::new(Scripted::default());
     endpoint.answer(json!({"access_token": "new", "refresh_token": "next", "expires_in": 3600}));
     let stored = Arc::new(tokio::sync::Notify::new());

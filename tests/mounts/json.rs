@@ -3,7 +3,7 @@
 use std::{fs, path::Path};
 
 use token_storage::{
-    ErrorKind, Precondition, Severity, TokenData, TokenKey, TokenStorage,
+    ErrorKind, Precondition, Severity, TokenData, TokenKey, TokenStorage, TokenStorageExt as _,
     json::{JsonStorage, examine},
 };
 
@@ -15,7 +15,7 @@ fn key(resource_server: &str) -> TokenKey {
 
 async fn store(storage: &JsonStorage, name: &str) -> token_storage::Result<()> {
     let data = TokenData::new(name, "", "at");
-    storage.store(&key(name), &data, Precondition::None).await.map(drop)
+    storage.store(&key(name), &data, Precondition::Any).await.map(drop)
 }
 
 /// `outside/tokens.json`, with a record, mounted as `inside/tokens.json`.
@@ -48,7 +48,7 @@ fn a_mounted_file_is_read_and_not_written() {
             for part in [inside.path().to_str().unwrap(), "mount point", "mount the folder"] {
                 assert!(error.to_string().contains(part), "{error}");
             }
-            let error = refusal(inside.remove(&key("first"), Precondition::None).await);
+            let error = refusal(inside.remove(&key("first"), Precondition::Any).await);
             assert_eq!(error.kind(), ErrorKind::Misconfigured, "{error}");
             let error = refusal(inside.lease().unwrap().try_acquire(&key("first")).await);
             assert!(error.to_string().contains("mount the folder"), "{error}");

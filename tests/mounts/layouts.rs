@@ -11,7 +11,8 @@ use std::{
 };
 
 use token_storage::{
-    Acquisition, ErrorKind, Precondition, Severity, TokenData, TokenKey, TokenStorage, examine, json::JsonStorage, open,
+    Acquisition, ErrorKind, Precondition, Severity, TokenData, TokenKey, TokenStorage, TokenStorageExt as _, examine,
+    json::JsonStorage, open,
 };
 
 use crate::sandbox::{SOMEBODY, bind, block_on, in_mount_namespace, mount, refusal};
@@ -22,7 +23,7 @@ fn key(resource_server: &str) -> TokenKey {
 
 async fn store(storage: &dyn TokenStorage, name: &str) -> token_storage::Result<()> {
     let data = TokenData::new(name, "", "at");
-    storage.store(&key(name), &data, Precondition::None).await.map(drop)
+    storage.store(&key(name), &data, Precondition::Any).await.map(drop)
 }
 
 async fn worst(url: &str) -> Option<Severity> {
@@ -103,10 +104,10 @@ async fn pod(path: &Path) {
     let widened = path.exists();
     assert_eq!(storage.get(&key("rs")).await.unwrap().is_some(), widened);
     store(&storage, "rs").await.unwrap();
-    let Acquisition::Acquired(mut lease) = storage.lease().unwrap().try_acquire(&key("rs")).await.unwrap() else {
+    let Acquisition::Acquired(lease) = storage.lease().unwrap().try_acquire(&key("rs")).await.unwrap() else {
         panic!("nobody else has it");
     };
-    lease.prove_writable().await.unwrap();
+    storage.prove_writable(&key("rs")).await.unwrap();
     drop(lease);
     let told = storage.warnings();
     assert_eq!(

@@ -13,7 +13,7 @@ use std::{
 };
 
 use token_storage::{
-    TokenKey, TokenResponse, TokenStorage, TokenStorageExt,
+    ResponsesExt, TokenKey, TokenResponse, TokenStorage,
     json::{JsonStorage, examine},
     manager::{ManagerError, TokenManager},
     oauth::{HttpClient, OAuthClient, Provider},

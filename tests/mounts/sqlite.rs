@@ -3,7 +3,7 @@
 use std::fs;
 
 use token_storage::{
-    ErrorKind, Precondition, Severity, TokenData, TokenKey, TokenStorage,
+    ErrorKind, Precondition, Severity, TokenData, TokenKey, TokenStorage, TokenStorageExt as _,
     sqlite::{SqliteStorage, examine, give_back},
 };
 
@@ -15,7 +15,7 @@ fn key(resource_server: &str) -> TokenKey {
 
 async fn store(storage: &SqliteStorage, name: &str) -> token_storage::Result<()> {
     let data = TokenData::new(name, "", "at");
-    storage.store(&key(name), &data, Precondition::None).await.map(drop)
+    storage.store(&key(name), &data, Precondition::Any).await.map(drop)
 }
 
 #[test]
@@ -97,7 +97,7 @@ async fn refused(path: std::path::PathBuf) -> Vec<token_storage::Error> {
     let storage = SqliteStorage::open(&path).unwrap();
     vec![
         refusal(store(&storage, "rs").await),
-        refusal(storage.remove(&key("first"), Precondition::None).await),
+        refusal(storage.remove(&key("first"), Precondition::Any).await),
         refusal(storage.lease().unwrap().try_acquire(&key("first")).await),
         refusal(give_back(&path)),
     ]

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use token_storage::{
-    MemoryStorage, TokenKey, TokenStorage, TokenStorageExt,
+    MemoryStorage, ResponsesExt, TokenKey, TokenStorage,
     oauth::{LoginError, LoginErrorKind, OAuthClient},
 };
 use token_storage_conformance::auth_server::{Endpoint, Fault};

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use token_storage::{
-    MemoryStorage, TokenKey, TokenResponse, TokenStorage, TokenStorageExt as _,
+    MemoryStorage, ResponsesExt as _, TokenKey, TokenResponse, TokenStorage,
     manager::{EndpointErrorKind, ManagerErrorKind, ReauthReason, TokenManager},
 };
 use token_storage_conformance::auth_server::{AuthServer, Endpoint, Fault};

@@ -8,7 +8,7 @@ use std::{
 
 use rustix::process::{Pid, Signal, kill_process};
 use token_storage::{
-    Grant, Precondition, Renewal, TokenKey, TokenResponse, TokenStorage, TokenStorageExt,
+    Grant, Precondition, Renewal, ResponsesExt, TokenKey, TokenResponse, TokenStorage,
     oauth::{ClientAuth, HttpClient, OAuthClient, Provider},
 };
 use token_storage_conformance::auth_server::{AuthServer, Config};
@@ -85,7 +85,7 @@ impl World {
 
     /// As if nobody had ever logged in.
     pub(crate) async fn forget(&self) {
-        assert!(self.storage.remove(&key(), Precondition::None).await.unwrap());
+        assert!(self.storage.remove(&key(), Precondition::Any).await.unwrap());
     }
 
     pub(crate) fn job(&self) -> Job {

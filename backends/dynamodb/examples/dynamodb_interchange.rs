@@ -14,7 +14,8 @@ use std::io::{self, BufRead, Write};
 
 use serde_json::{Value, json};
 use token_storage_core::{
-    Acquisition, ErrorKind, LeaseGuard, Precondition, Result, Revision, TokenKey, TokenStorage, WriteMark, record,
+    Acquisition, ErrorKind, LeaseGuard, Precondition, Result, Revision, TokenKey, TokenStorage, TokenStorageExt as _,
+    WriteMark, record,
 };
 use token_storage_dynamodb::DynamoDbStorage;
 
@@ -65,7 +66,7 @@ async fn run(storage: &DynamoDbStorage, command: &[String], leases: &mut Vec<Box
 
 fn precondition(text: &str) -> Precondition {
     match text {
-        "any" => Precondition::None,
+        "any" => Precondition::Any,
         "absent" => Precondition::Absent,
         hex => {
             let digit = |i: usize| u8::from_str_radix(&hex[i..i + 2], 16).expect("hexadecimal digits");

@@ -11,10 +11,7 @@ use token_storage_core::{
 use crate::{
     attempts::Attempts,
     clock::Clock,
-    condition::Condition,
-    inner::{Answer, Inner, string},
-    item::{KEY, MARK},
-    key::item_key,
+    inner::{Answer, Inner},
     lease_requests::{Change, change, holds_one_of},
 };
 
@@ -162,23 +159,6 @@ impl Held {
         };
         failed.map_or(Ok(()), |error| Err(error.with_key(&self.key)))
     }
-
-    /// A write to the record's own key that is refused in any case: it proves permission and capacity, and no more. Its
-    /// condition is that of every other write, with a mark that no record has.
-    async fn prove_writable(&self) -> Result<()> {
-        let id = item_key(&self.key);
-        let item = std::collections::HashMap::from([(KEY.to_owned(), string(&id))]);
-        let condition = Condition {
-            expression: "#mark = :mark".to_owned(),
-            ..Condition::default()
-        };
-        let nobody = WriteMark::random()?.to_string();
-        let condition = condition.name("#mark", MARK).value(":mark", string(&nobody));
-        match self.inner.send_put(item, condition, &Attempts::default()).await {
-            Answer::Failed(error) => Err(error.with_key(&self.key)),
-            Answer::Refused(_) | Answer::Contended | Answer::Applied(()) => Ok(()),
-        }
-    }
 }
 
 #[async_trait]
@@ -194,14 +174,6 @@ impl LeaseGuard for TimedLease {
 
     async fn renew(&mut self) -> Result<()> {
         self.write(|change| change).await.during(Operation::Lease)
-    }
-
-    async fn prove_writable(&mut self) -> Result<()> {
-        let proven = match self.held() {
-            Ok(held) => held.prove_writable().await,
-            Err(error) => Err(error),
-        };
-        proven.during(Operation::Lease)
     }
 
     async fn record_intent(&mut self, intent: &Intent) -> Result<()> {

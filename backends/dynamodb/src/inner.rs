@@ -9,14 +9,15 @@ use aws_sdk_dynamodb::{
     operation::{delete_item::DeleteItemError, put_item::PutItemError, update_item::UpdateItemError},
     types::{AttributeValue, ReturnValuesOnConditionCheckFailure::AllOld},
 };
-use token_storage_core::{Error, ErrorKind, Result, TokenKey};
+use token_storage_core::{Error, ErrorKind, Result, TokenKey, WriteMark};
 
 use crate::{
     attempts::{Attempts, quiet},
     clock::Clock,
     condition::Condition,
     error::{Place, from_sdk},
-    item::{Item, KEY},
+    item::{Item, KEY, MARK},
+    key::item_key,
     lease::Observations,
 };
 
@@ -102,6 +103,23 @@ impl Inner {
             .return_values_on_condition_check_failure(AllOld);
         let result = quiet(request.customize().interceptor(attempts.clone()).send()).await;
         self.answer(result.map(drop), &key).await
+    }
+
+    /// A write to the record's own key that is refused in any case: it proves permission and capacity, and no more. Its
+    /// condition is that of every other write, with a mark that no record has.
+    pub(crate) async fn prove(&self, key: &TokenKey) -> Result<()> {
+        let id = item_key(key);
+        let item = HashMap::from([(KEY.to_owned(), string(&id))]);
+        let condition = Condition {
+            expression: "#mark = :mark".to_owned(),
+            ..Condition::default()
+        };
+        let nobody = WriteMark::random()?.to_string();
+        let condition = condition.name("#mark", MARK).value(":mark", string(&nobody));
+        match self.send_put(item, condition, &Attempts::default()).await {
+            Answer::Failed(error) => Err(error),
+            Answer::Refused(_) | Answer::Contended | Answer::Applied(()) => Ok(()),
+        }
     }
 
     pub(crate) async fn send_delete(&self, key: &str, condition: Condition, attempts: &Attempts) -> Answer {

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use aws_sdk_dynamodb::Client;
 use token_storage_core::{
     Durability, Enumerate, ErrorContext as _, LeaseKind, Limits, Operation, Precondition, RefreshLease, Result,
-    Revision, SharingScope, StorageInfo, StoredToken, TokenData, TokenKey, TokenStorage, Write, WriteMark,
+    Revision, SharingScope, StorageInfo, StoredToken, TokenKey, TokenStorage, Write, WriteMark,
 };
 
 use crate::{
@@ -157,12 +157,6 @@ impl TokenStorage for DynamoDbStorage {
         self.read(key).await.during(Operation::Get).about(key)
     }
 
-    async fn store(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
-        let write = [Write::new(key, data, precondition)];
-        let stored = self.write(&write).await.during(Operation::Store).about(key)?;
-        Ok(stored[0])
-    }
-
     async fn store_all(&self, writes: &[Write<'_>]) -> Result<Vec<Revision>> {
         self.write(writes).await.during(Operation::StoreAll)
     }
@@ -170,6 +164,10 @@ impl TokenStorage for DynamoDbStorage {
     async fn remove(&self, key: &TokenKey, precondition: Precondition) -> Result<bool> {
         let removed = self.delete(key, precondition).await;
         removed.during(Operation::Remove).about(key)
+    }
+
+    async fn prove_writable(&self, key: &TokenKey) -> Result<()> {
+        self.inner.prove(key).await.during(Operation::Store).about(key)
     }
 
     fn describe(&self) -> StorageInfo {

@@ -148,7 +148,7 @@ impl Inner {
     /// The state that a first try expects. Costs a request unless the precondition itself names it.
     pub(crate) async fn expected(&self, key: &TokenKey, precondition: Precondition) -> Result<Expected> {
         let named = match &precondition {
-            Precondition::None => None,
+            Precondition::Any => None,
             Precondition::Absent => Some(Expected::Absent),
             Precondition::Unchanged(revision) => Expected::of_revision(revision),
         };
@@ -169,12 +169,12 @@ impl Inner {
 /// created anew: whoever it was that removed it.
 fn counts_as_removed(precondition: Precondition, expected: &Expected, now: Option<&Item>) -> bool {
     let gone = now.is_none_or(|item| was_created(item) && item.mark() != expected.mark());
-    precondition == Precondition::None && gone
+    precondition == Precondition::Any && gone
 }
 
 /// The state to expect now that this is there, or the conflict.
 pub(crate) fn next(key: &TokenKey, precondition: Precondition, now: Option<Item>) -> Result<Expected> {
-    if precondition != Precondition::None {
+    if precondition != Precondition::Any {
         let current = match &now {
             Some(item) => Some(revision(item, key)?),
             None => None,

@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Duration};
 
 use futures_util::poll;
 use support::{data, fresh_table, key};
-use token_storage_core::{Precondition, TokenStorage, Write};
+use token_storage_core::{Precondition, TokenStorage, TokenStorageExt as _, Write};
 use token_storage_dynamodb::DynamoDbStorage;
 use token_storage_dynamodb_testing::{ClientBuilder, Fault, Faults, emulator};
 use tokio::sync::Notify;
@@ -30,17 +30,17 @@ async fn a7_a_dropped_write_never_happens_after_a_later_call() {
         let storage = DynamoDbStorage::from_client(client.clone(), &table);
         let watcher = DynamoDbStorage::from_client(client, &table);
         let (old, new) = (data("old"), data("new"));
-        storage.store(&key("rs"), &old, Precondition::None).await.unwrap();
+        storage.store(&key("rs"), &old, Precondition::Any).await.unwrap();
 
-        drop_after(polls, storage.store(&key("rs"), &new, Precondition::None)).await;
+        drop_after(polls, storage.store(&key("rs"), &new, Precondition::Any)).await;
         let seen = storage.get(&key("rs")).await.unwrap().unwrap();
         assert!(seen.data == old || seen.data == new);
-        drop_after(polls, storage.remove(&key("rs"), Precondition::None)).await;
+        drop_after(polls, storage.remove(&key("rs"), Precondition::Any)).await;
         let removed = storage.get(&key("rs")).await.unwrap().is_none();
         let (a, b) = (key("a"), key("b"));
         let batch = [
-            Write::new(&a, &new, Precondition::None),
-            Write::new(&b, &new, Precondition::None),
+            Write::new(&a, &new, Precondition::Any),
+            Write::new(&b, &new, Precondition::Any),
         ];
         drop_after(polls, storage.store_all(&batch)).await;
         let a = storage.get(&key("a")).await.unwrap();
@@ -80,7 +80,7 @@ async fn a7_a_later_call_waits_for_a_dropped_write_that_is_held_up() {
     );
 
     let (record, id) = (data("1"), key("rs"));
-    let mut call = Box::pin(storage.store(&id, &record, Precondition::None));
+    let mut call = Box::pin(storage.store(&id, &record, Precondition::Any));
     tokio::select! {
         _ = &mut call => panic!("it is held up"),
         () = sent.notified() => {}

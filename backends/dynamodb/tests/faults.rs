@@ -10,7 +10,7 @@ use support::{
     hosts::{Hosts, facts},
     key,
 };
-use token_storage_core::{Error, ErrorKind, Precondition, TokenStorage};
+use token_storage_core::{Error, ErrorKind, Precondition, TokenStorage, TokenStorageExt as _};
 use token_storage_dynamodb::{Client, DynamoDbStorage};
 use token_storage_dynamodb_testing::{ClientBuilder, Fault, emulator};
 
@@ -188,7 +188,7 @@ async fn a_missing_table_and_one_with_another_schema_are_named() {
                 .store(&key("rs"), &data("1"), Precondition::Absent)
                 .await
                 .unwrap_err(),
-            storage.remove(&key("rs"), Precondition::None).await.unwrap_err(),
+            storage.remove(&key("rs"), Precondition::Any).await.unwrap_err(),
             storage.lease().unwrap().try_acquire(&key("rs")).await.unwrap_err(),
         ];
         for error in calls {

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::{primitives::Blob, types::AttributeValue};
 use support::{data, fresh_table, key};
-use token_storage_core::{ErrorKind, Precondition, TokenData, TokenStorage, Write};
+use token_storage_core::{ErrorKind, Precondition, TokenData, TokenStorage, TokenStorageExt as _, Write};
 use token_storage_dynamodb::{Client, DynamoDbStorage};
 use token_storage_dynamodb_testing::{ClientBuilder, Recorder, emulator};
 
@@ -73,7 +73,7 @@ async fn our_items_have_the_layout_of_the_example() {
     let mut record = data("1");
     table
         .storage
-        .store(&key("rs"), &record, Precondition::None)
+        .store(&key("rs"), &record, Precondition::Any)
         .await
         .unwrap();
     let raw = table.raw().await;
@@ -89,7 +89,7 @@ async fn our_items_have_the_layout_of_the_example() {
     record.expires_at = None;
     table
         .storage
-        .store(&key("rs"), &record, Precondition::None)
+        .store(&key("rs"), &record, Precondition::Any)
         .await
         .unwrap();
     let raw = table.raw().await;
@@ -146,11 +146,11 @@ async fn an_item_of_the_example_is_read_swapped_and_removed() {
     table.put(example_item("python-3")).await;
     table
         .storage
-        .store(&key("rs"), &data("4"), Precondition::None)
+        .store(&key("rs"), &data("4"), Precondition::Any)
         .await
         .unwrap();
     table.put(example_item("python-4")).await;
-    assert!(table.storage.remove(&key("rs"), Precondition::None).await.unwrap());
+    assert!(table.storage.remove(&key("rs"), Precondition::Any).await.unwrap());
 }
 
 /// Of racing swaps of one foreign item exactly one wins, although it has no mark.
@@ -316,11 +316,11 @@ async fn d3_a_damaged_item_is_corrupt_until_it_is_replaced() {
     assert_eq!(absent.unwrap_err().kind(), ErrorKind::Corrupt);
     table
         .storage
-        .store(&key("rs"), &data("1"), Precondition::None)
+        .store(&key("rs"), &data("1"), Precondition::Any)
         .await
         .unwrap();
     table.put(item).await;
-    assert!(table.storage.remove(&key("rs"), Precondition::None).await.unwrap());
+    assert!(table.storage.remove(&key("rs"), Precondition::Any).await.unwrap());
 }
 
 #[tokio::test]
@@ -329,7 +329,7 @@ async fn clean_up_is_marked_on_the_item_and_is_no_expiry() {
     let builder = DynamoDbStorage::builder(&table.name).clean_up_after(std::time::Duration::from_secs(0));
     let storage = builder.with_client(table.client.clone());
     storage
-        .store(&key("rs"), &TokenData::new("rs", "", "at"), Precondition::None)
+        .store(&key("rs"), &TokenData::new("rs", "", "at"), Precondition::Any)
         .await
         .unwrap();
     assert!(table.raw().await["token-storage.clean-up"].as_n().is_ok());

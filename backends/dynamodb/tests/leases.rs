@@ -10,6 +10,7 @@ use std::{
 use support::{data, fresh_table, key};
 use token_storage_core::{
     Acquisition, ErrorKind, Intent, LeaseGuard, LeaseKind, Precondition, Revision, StoredToken, TokenKey, TokenStorage,
+    TokenStorageExt as _,
 };
 use token_storage_dynamodb::{Client, Clock, DynamoDbStorage};
 use token_storage_dynamodb_testing::{ClientBuilder, Fault, Faults, Recorder, emulator};
@@ -272,7 +273,6 @@ async fn l3_remaining_follows_the_more_cautious_clock() {
 async fn an_intent_survives_its_holder_and_is_cleared_by_the_next() {
     let hosts = Hosts::new().await;
     let mut guard = acquired(&hosts.a.0).await;
-    guard.prove_writable().await.unwrap();
     guard.record_intent(&intent()).await.unwrap();
     die(guard);
     held(&hosts.b.0).await;
@@ -362,18 +362,17 @@ async fn l6_the_proof_fails_as_a_store_would_and_changes_nothing() {
     let faults = Faults::new();
     let client = ClientBuilder::new(&emulator().await).faults(&faults).build();
     let storage = DynamoDbStorage::from_client(client, table);
-    let mut guard = acquired(&storage).await;
-    guard.prove_writable().await.unwrap();
+    storage.prove_writable(&key("rs")).await.unwrap();
     assert!(storage.get(&key("rs")).await.unwrap().is_none());
     let revision = storage
         .store(&key("rs"), &data("1"), Precondition::Absent)
         .await
         .unwrap();
-    guard.prove_writable().await.unwrap();
+    storage.prove_writable(&key("rs")).await.unwrap();
     assert_eq!(storage.get(&key("rs")).await.unwrap().unwrap().revision, revision);
     faults.plan("PutItem", [Fault::Refuse(400, "AccessDeniedException")]);
     assert_eq!(
-        guard.prove_writable().await.unwrap_err().kind(),
+        storage.prove_writable(&key("rs")).await.unwrap_err().kind(),
         ErrorKind::PermissionDenied
     );
 }

@@ -10,7 +10,7 @@ use support::{
     hosts::{Hosts, facts},
     key,
 };
-use token_storage_core::{ErrorKind, Precondition, TokenKey, TokenStorage, Write};
+use token_storage_core::{ErrorKind, Precondition, TokenKey, TokenStorage, TokenStorageExt as _, Write};
 use token_storage_dynamodb_testing::Fault;
 use tokio::sync::Notify;
 
@@ -33,7 +33,7 @@ async fn a5_a_lost_answer_is_a_success_and_no_conflict() {
         hosts.faults.plan("PutItem", [fault.clone()]);
         let third = hosts
             .faulty
-            .store(&key("rs"), &data("3"), Precondition::None)
+            .store(&key("rs"), &data("3"), Precondition::Any)
             .await
             .unwrap();
         assert_ne!(second, third);
@@ -74,7 +74,7 @@ async fn a5_a_success_that_was_replaced_meanwhile_is_a_success() {
         let other = other.clone();
         async move {
             other
-                .store(&key("rs"), &data("other"), Precondition::None)
+                .store(&key("rs"), &data("other"), Precondition::Any)
                 .await
                 .unwrap();
         }
@@ -107,7 +107,7 @@ async fn a5_an_outcome_that_cannot_be_told_is_unknown() {
                     .await
                     .unwrap();
                 if other == "none" {
-                    Precondition::None
+                    Precondition::Any
                 } else {
                     Precondition::Unchanged(first)
                 }
@@ -117,7 +117,7 @@ async fn a5_an_outcome_that_cannot_be_told_is_unknown() {
         let removed_and_stored = Fault::drop_after_then(move || {
             let other = other.clone();
             async move {
-                other.remove(&key("rs"), Precondition::None).await.unwrap();
+                other.remove(&key("rs"), Precondition::Any).await.unwrap();
                 other
                     .store(&key("rs"), &data("other"), Precondition::Absent)
                     .await
@@ -146,7 +146,7 @@ async fn a5_a_lost_race_after_a_lost_attempt_is_a_conflict() {
         let other = other.clone();
         async move {
             other
-                .store(&key("rs"), &data("other"), Precondition::None)
+                .store(&key("rs"), &data("other"), Precondition::Any)
                 .await
                 .unwrap();
         }
@@ -181,14 +181,14 @@ async fn a5_a_late_duplicate_never_undoes_a_newer_write() {
         });
         hosts.faults.plan("PutItem", [late]);
         let precondition = if precondition == "none" {
-            Precondition::None
+            Precondition::Any
         } else {
             Precondition::Unchanged(first)
         };
         hosts.faulty.store(&key("rs"), &data("2"), precondition).await.unwrap();
         let newest = hosts
             .other
-            .store(&key("rs"), &data("newest"), Precondition::None)
+            .store(&key("rs"), &data("newest"), Precondition::Any)
             .await
             .unwrap();
         assert_eq!(delivered.actions()["PutItem"], 2, "the late attempt and its repetition");
@@ -210,7 +210,7 @@ async fn a5_a_lost_removal_is_told_from_a_lost_race() {
         .await
         .unwrap();
     hosts.faults.plan("DeleteItem", [Fault::DropAfter]);
-    assert!(hosts.faulty.remove(&key("rs"), Precondition::None).await.unwrap());
+    assert!(hosts.faulty.remove(&key("rs"), Precondition::Any).await.unwrap());
     assert_eq!(hosts.token().await, None);
 
     // With one, somebody else may have done it.
@@ -240,7 +240,7 @@ async fn a5_a_lost_removal_is_told_from_a_lost_race() {
         }
     });
     hosts.faults.plan("DeleteItem", [created_anew]);
-    assert!(hosts.faulty.remove(&key("rs"), Precondition::None).await.unwrap());
+    assert!(hosts.faulty.remove(&key("rs"), Precondition::Any).await.unwrap());
     assert_eq!(hosts.token().await.as_deref(), Some("newer"));
     hosts.all_faults_happened();
 }
@@ -254,7 +254,7 @@ async fn a5_a_lost_last_answer_of_a_removal() {
         .await
         .unwrap();
     hosts.faults.plan("DeleteItem", [Fault::DropBefore]);
-    let removed = hosts.faulty.remove(&key("rs"), Precondition::None).await;
+    let removed = hosts.faulty.remove(&key("rs"), Precondition::Any).await;
     assert_eq!(
         facts(removed),
         (ErrorKind::Unavailable, true, true),
@@ -269,7 +269,7 @@ async fn a5_a_lost_last_answer_of_a_removal() {
         .await
         .unwrap();
     hosts.faults.plan("DeleteItem", [Fault::DropAfter]);
-    assert!(hosts.faulty.remove(&key("rs"), Precondition::None).await.unwrap());
+    assert!(hosts.faulty.remove(&key("rs"), Precondition::Any).await.unwrap());
     hosts.all_faults_happened();
 }
 

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 use support::{data, fresh_table};
-use token_storage_core::{Acquisition, Intent, Precondition, TokenKey, TokenStorage, Write};
+use token_storage_core::{Acquisition, Intent, Precondition, TokenKey, TokenStorage, TokenStorageExt as _, Write};
 use token_storage_dynamodb::DynamoDbStorage;
 use token_storage_dynamodb_testing::{ClientBuilder, Recorder, emulator};
 
@@ -41,10 +41,10 @@ async fn use_all(storage: &DynamoDbStorage, namespace: &str) {
         .store(&one, &data("2"), Precondition::Unchanged(revision))
         .await
         .unwrap();
-    storage.store(&one, &data("3"), Precondition::None).await.unwrap();
+    storage.store(&one, &data("3"), Precondition::Any).await.unwrap();
     let record = data("4");
     let batch = [
-        Write::new(&one, &record, Precondition::None),
+        Write::new(&one, &record, Precondition::Any),
         Write::new(&two, &record, Precondition::Absent),
     ];
     storage.store_all(&batch).await.unwrap();
@@ -52,13 +52,13 @@ async fn use_all(storage: &DynamoDbStorage, namespace: &str) {
         panic!("nobody else holds it");
     };
     guard.renew().await.unwrap();
-    guard.prove_writable().await.unwrap();
+    storage.prove_writable(&one).await.unwrap();
     let stored = storage.get(&one).await.unwrap().unwrap();
     guard.record_intent(&Intent::new(&stored, false, 0)).await.unwrap();
     guard.clear_intent().await.unwrap();
     guard.release().await.unwrap();
-    storage.remove(&one, Precondition::None).await.unwrap();
-    storage.remove(&two, Precondition::None).await.unwrap();
+    storage.remove(&one, Precondition::Any).await.unwrap();
+    storage.remove(&two, Precondition::Any).await.unwrap();
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ use std::{
 };
 
 use support::{data, fresh_table, key};
-use token_storage_core::{Acquisition, ErrorKind, LeaseGuard, Precondition, TokenStorage};
+use token_storage_core::{Acquisition, ErrorKind, LeaseGuard, Precondition, TokenStorage, TokenStorageExt as _};
 use token_storage_dynamodb::DynamoDbStorage;
 use token_storage_dynamodb_testing::{ENDPOINT_VARIABLE, client, emulator};
 

@@ -5,7 +5,7 @@ mod support;
 use std::sync::{Arc, Mutex};
 
 use support::{fresh_table, key};
-use token_storage_core::{Acquisition, Extra, Precondition, TokenData, TokenStorage, Write};
+use token_storage_core::{Acquisition, Extra, Precondition, TokenData, TokenStorage, TokenStorageExt as _, Write};
 use token_storage_dynamodb::DynamoDbStorage;
 use token_storage_dynamodb_testing::{ClientBuilder, Fault, Faults, emulator};
 use tracing::{
@@ -112,7 +112,7 @@ async fn run(storage: &DynamoDbStorage, faults: &Faults) -> String {
     };
     said += &format!("{guard:?}");
     guard.release().await.unwrap();
-    storage.remove(&key("rs"), Precondition::None).await.unwrap();
+    storage.remove(&key("rs"), Precondition::Any).await.unwrap();
     said
 }
 
@@ -131,7 +131,7 @@ fn s1_no_token_in_errors_debug_output_or_logs() {
 
         // The trap works: the bare SDK does log what it reads.
         DynamoDbStorage::from_client(plain.clone(), &table)
-            .store(&key("rs"), &planted(7), Precondition::None)
+            .store(&key("rs"), &planted(7), Precondition::Any)
             .await
             .unwrap();
         let id = aws_sdk_dynamodb::types::AttributeValue::S("DEFAULT:rs".to_owned());

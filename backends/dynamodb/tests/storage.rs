@@ -5,7 +5,7 @@ mod support;
 use std::{sync::Arc, time::Duration};
 
 use support::{data, fresh, fresh_table, key};
-use token_storage_core::{Error, ErrorKind, Precondition, TokenKey, TokenStorage, Write};
+use token_storage_core::{Error, ErrorKind, Precondition, TokenKey, TokenStorage, TokenStorageExt as _, Write};
 use token_storage_dynamodb::DynamoDbStorage;
 use token_storage_dynamodb_testing::{ClientBuilder, Recorder, emulator};
 
@@ -47,7 +47,7 @@ async fn a2_a_batch_is_one_transaction_and_names_the_first_refusal() {
     let record = data("1");
     let batch: Vec<_> = keys
         .iter()
-        .map(|key| Write::new(key, &record, Precondition::None))
+        .map(|key| Write::new(key, &record, Precondition::Any))
         .collect();
     let revisions = storage.store_all(&batch).await.unwrap();
     assert_eq!(storage.get(&keys[42]).await.unwrap().unwrap().revision, revisions[42]);
@@ -107,7 +107,7 @@ async fn a6_racing_stores_without_precondition_all_succeed() {
             let storage = storage.clone();
             tokio::spawn(async move {
                 storage
-                    .store(&key("rs"), &data(&i.to_string()), Precondition::None)
+                    .store(&key("rs"), &data(&i.to_string()), Precondition::Any)
                     .await
             })
         })
@@ -133,7 +133,7 @@ async fn k7_sizes_are_refused_before_anything_is_sent() {
         (key("rs"), 409_600),
     ];
     for (key, size) in cases {
-        let stored = storage.store(&key, &data(&"x".repeat(size)), Precondition::None).await;
+        let stored = storage.store(&key, &data(&"x".repeat(size)), Precondition::Any).await;
         assert_eq!(stored.map_err(|e: Error| e.kind()), Err(ErrorKind::TooLarge));
     }
     assert_eq!(recorder.requests(), 0);
@@ -148,7 +148,7 @@ async fn k7_the_largest_record_is_stored() {
     while too_large - fits > 1 {
         let size = (fits + too_large) / 2;
         match storage
-            .store(&longest, &data(&"x".repeat(size)), Precondition::None)
+            .store(&longest, &data(&"x".repeat(size)), Precondition::Any)
             .await
         {
             Ok(_) => fits = size,

@@ -5,7 +5,7 @@ mod support;
 use std::sync::Arc;
 
 use support::{data, key, unique};
-use token_storage_core::{ErrorKind, Precondition, TokenStorage};
+use token_storage_core::{ErrorKind, Precondition, TokenStorageExt as _};
 use token_storage_dynamodb::{Billing, DynamoDbStorage, TableOptions};
 use token_storage_dynamodb_testing::{ClientBuilder, Fault, Faults, client, emulator};
 

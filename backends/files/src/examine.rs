@@ -277,25 +277,12 @@ mod tests {
         assert!(lock.try_acquire().unwrap().is_some(), "looking leaves it free");
     }
 
-    struct Always;
-
-    #[token_storage_core::async_trait]
-    impl crate::ProveWritable for Always {
-        async fn prove_writable(&self, _key: &token_storage_core::TokenKey) -> token_storage_core::Result<()> {
-            Ok(())
-        }
-
-        fn look(&self) -> token_storage_core::Result<()> {
-            Ok(())
-        }
-    }
-
     #[tokio::test]
     async fn a_held_lease_and_one_whose_holder_died_are_told() {
         use token_storage_core::{Acquisition, RefreshLease as _};
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("tokens.json");
-        let lease = crate::FileLease::new(&path, std::sync::Arc::new(Always));
+        let lease = crate::FileLease::new(&path, || Ok(()));
         let key = token_storage_core::TokenKey::in_default("rs");
         let Acquisition::Acquired(guard) = lease.try_acquire(&key).await.unwrap() else {
             panic!("nobody else holds it");

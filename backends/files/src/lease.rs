@@ -23,22 +23,10 @@ use crate::{
     private_options, sync_directory, tighten,
 };
 
-/// How a backend proves that a record can be written now (clause L6).
-#[async_trait]
-pub trait ProveWritable: Send + Sync {
-    /// Does what the next store of this key would do, short of changing a record.
-    ///
-    /// # Errors
-    /// - What that store would fail with.
-    async fn prove_writable(&self, key: &TokenKey) -> Result<()>;
-
-    /// Refuses what no store may touch, whatever it stores: a file of another program, or one that cannot be written. It
-    /// changes nothing and makes nothing; asked before the first lease file is made beside the storage. May block.
-    ///
-    /// # Errors
-    /// - What every store would fail with.
-    fn look(&self) -> Result<()>;
-}
+/// Refuses what no store may touch, whatever it stores: a file of another program, or one that cannot be written. It
+/// changes nothing and makes nothing; asked before the first lease file is made beside the storage. May block. Fails as
+/// every store would.
+type Look = Arc<dyn Fn() -> Result<()> + Send + Sync>;
 
 /// The refresh leases of a file-based storage: for each key an advisory lock of the operating system on
 /// `<file>.leases/<digest of the key>`, which dies with its holder's process and with nothing else (clauses L1, L2).
@@ -48,7 +36,7 @@ pub trait ProveWritable: Send + Sync {
 pub struct FileLease {
     target: PathBuf,
     directory: PathBuf,
-    prover: Arc<dyn ProveWritable>,
+    look: Look,
 }
 
 /// How long a waiter is told to wait: freeing takes the operating system 3 to 5 ms after a kill.
@@ -59,11 +47,15 @@ const MOST_BYTES: u64 = 4096;
 
 impl FileLease {
     /// The leases of the storage in this file, whose path must be [resolved](crate::resolve). Touches nothing yet.
-    pub fn new(file: &Path, prover: Arc<dyn ProveWritable>) -> Self {
+    ///
+    /// `look` refuses what no store may touch, whatever it stores, with the error that every store would fail with: a file
+    /// of another program, or one that cannot be written. It changes nothing and makes nothing, and may block; it is asked
+    /// before the first lease file is made beside the storage.
+    pub fn new(file: &Path, look: impl Fn() -> Result<()> + Send + Sync + 'static) -> Self {
         Self {
             target: file.to_owned(),
             directory: beside(file, ".leases"),
-            prover,
+            look: Arc::new(look),
         }
     }
 
@@ -94,10 +86,10 @@ impl RefreshLease for FileLease {
     async fn try_acquire(&self, key: &TokenKey) -> Result<Acquisition> {
         let path = self.path(key);
         let (opened, directory, target) = (path.clone(), self.directory.clone(), self.target.clone());
-        let prover = Arc::clone(&self.prover);
+        let look = Arc::clone(&self.look);
         let found = on_own_thread(move || {
             if !directory.try_exists().unwrap_or(true) {
-                prover.look()?;
+                look()?;
             }
             check_own_directory(&directory).map_err(|error| io_error(&directory, "use", error))?;
             acquire(&opened, &target).map_err(|error| io_error(&opened, "lock", error))
@@ -111,8 +103,6 @@ impl RefreshLease for FileLease {
             file: Arc::new(Mutex::new(Locked(file))),
             path,
             intent,
-            key: key.clone(),
-            prover: Arc::clone(&self.prover),
         })))
     }
 
@@ -233,8 +223,6 @@ struct FileLeaseGuard {
     file: Arc<Mutex<Locked>>,
     path: PathBuf,
     intent: Option<Intent>,
-    key: TokenKey,
-    prover: Arc<dyn ProveWritable>,
 }
 
 impl FileLeaseGuard {
@@ -245,12 +233,6 @@ impl FileLeaseGuard {
         })
         .await
         .during(Operation::Lease)
-    }
-}
-
-impl std::fmt::Debug for dyn ProveWritable {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("ProveWritable")
     }
 }
 
@@ -266,10 +248,6 @@ impl LeaseGuard for FileLeaseGuard {
 
     async fn renew(&mut self) -> Result<()> {
         Ok(())
-    }
-
-    async fn prove_writable(&mut self) -> Result<()> {
-        self.prover.prove_writable(&self.key).await.during(Operation::Lease)
     }
 
     async fn record_intent(&mut self, intent: &Intent) -> Result<()> {
@@ -295,21 +273,8 @@ mod tests {
 
     use super::*;
 
-    struct Always;
-
-    #[async_trait]
-    impl ProveWritable for Always {
-        async fn prove_writable(&self, _key: &TokenKey) -> Result<()> {
-            Ok(())
-        }
-
-        fn look(&self) -> Result<()> {
-            Ok(())
-        }
-    }
-
     fn lease(folder: &Path) -> FileLease {
-        FileLease::new(&folder.join("tokens.json"), Arc::new(Always))
+        FileLease::new(&folder.join("tokens.json"), || Ok(()))
     }
 
     async fn acquire(lease: &FileLease, key: &TokenKey) -> Option<Box<dyn LeaseGuard>> {
@@ -423,8 +388,6 @@ mod tests {
             file,
             path,
             intent: None,
-            key: key.clone(),
-            prover: lease.prover.clone(),
         };
         Box::new(guard).release().await.unwrap();
         assert!(acquire(&lease, &key).await.is_some());

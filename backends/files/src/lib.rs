@@ -21,7 +21,7 @@ mod thread;
 
 pub use error::{io_error, too_few_descriptors};
 pub use examine::{examine, examine_mode};
-pub use lease::{FileLease, ProveWritable};
+pub use lease::FileLease;
 pub use lock::{LockGuard, SidecarLock};
 pub use network::network_file_system;
 pub use obstacles::{Obstacle, obstacles, prove_replaceable, replace_error};

@@ -66,7 +66,7 @@ impl Job {
 
     /// Whether it would be the same whatever the file holds now.
     pub(crate) fn is_unconditional_store(&self) -> bool {
-        let unconditional = |change: &Change| change.text.is_some() && change.precondition == Precondition::None;
+        let unconditional = |change: &Change| change.text.is_some() && change.precondition == Precondition::Any;
         !self.is_barrier() && self.changes.iter().all(unconditional)
     }
 
@@ -120,7 +120,7 @@ impl Job {
             Ok(current) => Err(Error::precondition_failed(change.key.clone(), current)),
             // Replacing or removing one damaged record is the way to be rid of it. What a damaged namespace holds is
             // not known, so nothing can be removed from it.
-            Err(damage) if change.precondition != Precondition::None => damaged(damage),
+            Err(damage) if change.precondition != Precondition::Any => damaged(damage),
             Err(damage) if change.text.is_none() && document.is_damaged(change.key.namespace()) => damaged(damage),
             Err(_) => Ok(()),
         }

@@ -2,30 +2,16 @@
 
 use std::{io::Write as _, sync::Arc, time::Instant};
 
-use token_storage_core::{Durability, Result, TokenKey, async_trait};
-use token_storage_files::{self as files, FileLease, ProveWritable, Replacement, SidecarLock};
+use token_storage_core::{Durability, Result};
+use token_storage_files::{self as files, FileLease, Replacement, SidecarLock};
 
 use crate::{document::Document, error, shared::Shared, snapshot::Content, writer};
 
 /// The leases of a file.
 pub(crate) fn leases(shared: &Arc<Shared>) -> FileLease {
-    FileLease::new(&shared.path, Arc::new(Prover(Arc::clone(shared))))
-}
-
-struct Prover(Arc<Shared>);
-
-#[async_trait]
-impl ProveWritable for Prover {
-    async fn prove_writable(&self, _key: &TokenKey) -> Result<()> {
-        let shared = Arc::clone(&self.0);
-        files::on_own_thread(move || prove(&shared)).await
-    }
-
-    /// Over a damaged file a login is stored.
-    fn look(&self) -> Result<()> {
-        let looked = writer::look(&self.0);
-        looked.map(drop)
-    }
+    let looked = Arc::clone(shared);
+    // Over a damaged file a login is stored.
+    FileLease::new(&shared.path, move || writer::look(&looked).map(drop))
 }
 
 /// Room for what the new token may be longer than the old one.
@@ -33,7 +19,7 @@ const MARGIN: usize = 64 * 1024;
 
 /// Does what the coming rewrite does, under the same lock, up to the point of no return: the temporary file is created
 /// and filled, and then removed. That it can take the file's place is proven without doing it.
-fn prove(shared: &Shared) -> Result<()> {
+pub(crate) fn prove(shared: &Shared) -> Result<()> {
     let failed = |doing: &'static str| move |error| files::io_error(&shared.path, doing, error);
     let lock = SidecarLock::new(&shared.path);
     let deadline = Instant::now() + shared.busy_timeout;

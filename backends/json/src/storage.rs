@@ -7,8 +7,8 @@ use std::{
 
 use token_storage_core::{
     Enumerate, ErrorContext as _, Finding, LeaseKind, Limits, MemoryStorage, Operation, Precondition, RefreshLease,
-    Result, Revision, SharingScope, StorageInfo, StoredToken, TokenData, TokenKey, TokenStorage, Write, WriteMark,
-    async_trait, record,
+    Result, Revision, SharingScope, StorageInfo, StoredToken, TokenKey, TokenStorage, Write, WriteMark, async_trait,
+    record,
 };
 use token_storage_files as files;
 
@@ -16,7 +16,7 @@ use crate::{
     Builder, error,
     job::Change,
     kept,
-    lease::leases,
+    lease::{self, leases},
     reader::Reader,
     shared::{self, Shared},
     snapshot::Snapshot,
@@ -42,7 +42,7 @@ use crate::{
 /// assert!(!path.exists(), "the first write creates the file");
 ///
 /// let data = TokenData::new("groups.api.globus.org", "view_my_groups", "access");
-/// storage.store(&key, &data, Precondition::None).await?;
+/// storage.store(&key, &data, Precondition::Any).await?;
 /// assert_eq!(storage.get(&key).await?.unwrap().data, data);
 /// # Ok(()) }
 /// ```
@@ -149,12 +149,6 @@ impl TokenStorage for JsonStorage {
         self.read(key).await.during(Operation::Get)
     }
 
-    async fn store(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
-        let write = [Write::new(key, data, precondition)];
-        let stored = self.write_all(&write).await.during(Operation::Store)?;
-        Ok(stored[0])
-    }
-
     async fn store_all(&self, writes: &[Write<'_>]) -> Result<Vec<Revision>> {
         self.write_all(writes).await.during(Operation::StoreAll)
     }
@@ -167,6 +161,12 @@ impl TokenStorage for JsonStorage {
         };
         let applied = self.write(vec![change]).await.during(Operation::Remove)?;
         Ok(applied.removed)
+    }
+
+    async fn prove_writable(&self, key: &TokenKey) -> Result<()> {
+        let shared = Arc::clone(&self.inner.shared);
+        let proven = files::on_own_thread(move || lease::prove(&shared)).await;
+        proven.during(Operation::Store).about(key)
     }
 
     fn describe(&self) -> StorageInfo {

@@ -2,7 +2,9 @@
 
 use std::{pin::Pin, sync::atomic::Ordering, task::Poll};
 
-use token_storage_core::{Error, Precondition, Result, Revision, StoredToken, TokenData, TokenKey, TokenStorage};
+use token_storage_core::{
+    Error, Precondition, Result, Revision, StoredToken, TokenData, TokenKey, TokenStorage, TokenStorageExt as _,
+};
 use token_storage_files::{LockGuard, SidecarLock};
 
 use crate::JsonStorage;
@@ -20,6 +22,10 @@ async fn start<T>(call: &mut Call<'_, T>) {
 
 fn key(resource_server: &str) -> TokenKey {
     TokenKey::in_default(resource_server)
+}
+
+fn called<'a, T>(call: impl Future<Output = Result<T>> + Send + 'a) -> Call<'a, T> {
+    Box::pin(call)
 }
 
 fn data(access_token: &str) -> TokenData {
@@ -50,7 +56,7 @@ async fn concurrent_stores_share_one_rewrite() {
     let mut calls: Vec<Call<'_, Revision>> = clones
         .iter()
         .zip(&keys)
-        .map(|(storage, key)| storage.store(key, &record, Precondition::Absent))
+        .map(|(storage, key)| called(storage.store(key, &record, Precondition::Absent)))
         .collect();
     for call in &mut calls {
         start(call).await;
@@ -68,10 +74,10 @@ async fn a4_within_one_rewrite_later_calls_see_earlier_ones() {
     let (_directory, storage) = open();
     let held = hold(&storage);
     let (rs, record) = (key("rs"), data("at"));
-    let mut first = storage.store(&rs, &record, Precondition::Absent);
-    let mut refused = storage.store(&rs, &record, Precondition::Absent);
-    let mut removed = storage.remove(&rs, Precondition::None);
-    let mut again = storage.store(&rs, &record, Precondition::Absent);
+    let mut first = called(storage.store(&rs, &record, Precondition::Absent));
+    let mut refused = called(storage.store(&rs, &record, Precondition::Absent));
+    let mut removed = storage.remove(&rs, Precondition::Any);
+    let mut again = called(storage.store(&rs, &record, Precondition::Absent));
     start(&mut first).await;
     start(&mut refused).await;
     start(&mut removed).await;
@@ -90,9 +96,9 @@ async fn a4_within_one_rewrite_later_calls_see_earlier_ones() {
 async fn what_changes_nothing_writes_nothing() {
     let (_directory, storage) = open();
     let rs = key("rs");
-    storage.store(&rs, &data("at"), Precondition::None).await.unwrap();
+    storage.store(&rs, &data("at"), Precondition::Any).await.unwrap();
     assert!(storage.store(&rs, &data("at"), Precondition::Absent).await.is_err());
-    assert!(!storage.remove(&key("absent"), Precondition::None).await.unwrap());
+    assert!(!storage.remove(&key("absent"), Precondition::Any).await.unwrap());
     assert_eq!(rewrites(&storage), 1);
 }
 
@@ -102,8 +108,8 @@ async fn a7_a_call_dropped_before_it_began_never_happens() {
     let held = hold(&storage);
     let (rs, record) = (key("rs"), data("at"));
     let other = key("other");
-    let mut kept = storage.store(&other, &record, Precondition::None);
-    let mut dropped = storage.store(&rs, &record, Precondition::None);
+    let mut kept = called(storage.store(&other, &record, Precondition::Any));
+    let mut dropped = called(storage.store(&rs, &record, Precondition::Any));
     start(&mut kept).await;
     start(&mut dropped).await;
     drop(dropped);
@@ -119,7 +125,7 @@ async fn a7_a_get_waits_for_a_dropped_write_that_is_under_way() {
     let (rs, record) = (key("rs"), data(&"x".repeat(1_000_000)));
     let filler: Vec<TokenKey> = (0..12).map(|n| key(&format!("filler {n}"))).collect();
     for key in &filler {
-        storage.store(key, &record, Precondition::None).await.unwrap();
+        storage.store(key, &record, Precondition::Any).await.unwrap();
     }
     let is_under_way = || {
         let mut entries = std::fs::read_dir(directory.path()).unwrap();
@@ -133,7 +139,7 @@ async fn a7_a_get_waits_for_a_dropped_write_that_is_under_way() {
     };
     for turn in 0..20 {
         let record = data(&turn.to_string());
-        let mut dropped: Call<'_, Revision> = storage.store(&rs, &record, Precondition::None);
+        let mut dropped = called(storage.store(&rs, &record, Precondition::Any));
         start(&mut dropped).await;
         while !is_under_way() && rewrites(&storage) < filler.len() + turn + 1 {
             std::hint::spin_loop();
@@ -156,7 +162,7 @@ async fn a_get_is_answered_at_once_if_the_content_is_known_and_handed_over_other
         std::future::poll_fn(|context| Poll::Ready(call.as_mut().poll(context).is_ready())).await
     };
     assert!(is_ready(&mut storage.get(&rs)).await, "there is no file");
-    storage.store(&rs, &data("at"), Precondition::None).await.unwrap();
+    storage.store(&rs, &data("at"), Precondition::Any).await.unwrap();
     assert!(is_ready(&mut storage.get(&rs)).await, "this process wrote it");
     let other = JsonStorage::open(storage.path()).unwrap();
     let mut call = other.get(&rs);
@@ -168,10 +174,7 @@ async fn a_get_is_answered_at_once_if_the_content_is_known_and_handed_over_other
 async fn threads_end_with_the_last_handle() {
     let (_directory, storage) = open();
     let shared = std::sync::Arc::downgrade(&storage.inner.shared);
-    storage
-        .store(&key("rs"), &data("at"), Precondition::None)
-        .await
-        .unwrap();
+    storage.store(&key("rs"), &data("at"), Precondition::Any).await.unwrap();
     let other = JsonStorage::open(storage.path()).unwrap();
     other.get(&key("rs")).await.unwrap();
     storage.get(&key("rs")).await.unwrap();

@@ -5,7 +5,9 @@ mod common;
 use std::fs;
 
 use common::{Site, data, get, key, store, token};
-use token_storage_core::{Enumerate as _, ErrorKind, Precondition, Severity, TokenKey, TokenStorage, Write};
+use token_storage_core::{
+    Enumerate as _, ErrorKind, Precondition, Severity, TokenKey, TokenStorage, TokenStorageExt as _, Write,
+};
 use token_storage_json::{JsonStorage, examine};
 
 const SOUND: &str = include_str!("fixtures/globus-sdk-4.9.1_JSONTokenStorage_format2.0.json");
@@ -92,10 +94,10 @@ async fn d3_only_what_asks_nothing_of_the_lost_content_starts_anew() {
     let (rs, record) = (key("rs"), data("at"));
     let corrupt = |error: token_storage_core::Error| assert_eq!(error.kind(), ErrorKind::Corrupt, "{error}");
     corrupt(storage.store(&rs, &record, Precondition::Absent).await.unwrap_err());
-    corrupt(storage.remove(&rs, Precondition::None).await.unwrap_err());
+    corrupt(storage.remove(&rs, Precondition::Any).await.unwrap_err());
     let other = key("other");
     let writes = [
-        Write::new(&rs, &record, Precondition::None),
+        Write::new(&rs, &record, Precondition::Any),
         Write::new(&other, &record, Precondition::Absent),
     ];
     corrupt(storage.store_all(&writes).await.unwrap_err());
@@ -168,7 +170,7 @@ async fn d3_one_bad_record_is_damaged_alone() {
             "{name} is kept as it is"
         );
     }
-    assert!(storage.remove(&key("null"), Precondition::None).await.unwrap());
+    assert!(storage.remove(&key("null"), Precondition::Any).await.unwrap());
     store(&storage, "huge", "new").await.unwrap();
     assert_eq!(get(&storage, "null").await, None);
     assert_eq!(token(&storage, "huge").await.unwrap(), "new");
@@ -288,7 +290,7 @@ async fn d3_a_record_that_is_no_json_is_damaged_alone() {
     assert!(written.ends_with(&format!("{after}}}")), "{written}");
     assert_eq!(token(&site.open(), "neighbour").await.unwrap(), "at");
     store(&storage, "comma", "new").await.unwrap();
-    assert!(storage.remove(&key("nan"), Precondition::None).await.unwrap());
+    assert!(storage.remove(&key("nan"), Precondition::Any).await.unwrap());
     assert_eq!(token(&storage, "comma").await.unwrap(), "new");
     assert_eq!(get(&storage, "nan").await, None);
 }
@@ -300,7 +302,7 @@ async fn an_empty_file_is_an_empty_storage() {
         let storage = site.open();
         assert_eq!(get(&storage, "rs").await, None);
         assert_eq!((&storage).list_namespaces(None).await.unwrap().items, [""; 0]);
-        assert!(!storage.remove(&key("rs"), Precondition::None).await.unwrap());
+        assert!(!storage.remove(&key("rs"), Precondition::Any).await.unwrap());
         assert_eq!(site.text(), content);
         storage
             .store(&key("rs"), &data("at"), Precondition::Absent)
@@ -349,7 +351,7 @@ async fn a_folder_removed_and_made_anew_is_a_new_storage() {
             .await
             .unwrap();
         assert_eq!(get(&storage, "rs").await, None);
-        assert!(storage.remove(&key("new"), Precondition::None).await.unwrap());
+        assert!(storage.remove(&key("new"), Precondition::Any).await.unwrap());
         store(&storage, "rs", "at").await.unwrap();
     }
 }
@@ -361,7 +363,7 @@ async fn d3_a_namespace_that_is_no_object_is_damaged_alone() {
     let bad = TokenKey::new("bad", "rs");
     assert_eq!(storage.get(&bad).await.unwrap_err().kind(), ErrorKind::Corrupt);
     assert_eq!(
-        storage.remove(&bad, Precondition::None).await.unwrap_err().kind(),
+        storage.remove(&bad, Precondition::Any).await.unwrap_err().kind(),
         ErrorKind::Corrupt
     );
     assert_eq!(
@@ -378,7 +380,7 @@ async fn d3_a_namespace_that_is_no_object_is_damaged_alone() {
         "kept while nothing is stored there"
     );
     let before = site.text();
-    storage.store(&bad, &data("at"), Precondition::None).await.unwrap();
+    storage.store(&bad, &data("at"), Precondition::Any).await.unwrap();
     let kept = storage.kept_files().unwrap();
     assert_eq!(fs::read_to_string(&kept[0]).unwrap(), before);
     assert!(storage.get(&bad).await.unwrap().is_some());
@@ -399,7 +401,7 @@ async fn a_file_of_another_kind_is_never_touched() {
         assert_eq!(error.kind(), ErrorKind::Misconfigured, "{content}: {error}");
         let refused = [
             store(&storage, "rs", "at").await.unwrap_err(),
-            storage.remove(&key("rs"), Precondition::None).await.unwrap_err(),
+            storage.remove(&key("rs"), Precondition::Any).await.unwrap_err(),
             storage.lease().unwrap().try_acquire(&key("rs")).await.unwrap_err(),
         ];
         for error in refused {

@@ -23,7 +23,7 @@ mod unix {
     };
 
     use libtest_mimic::{Arguments, Failed, Trial};
-    use token_storage_core::{Acquisition, Error, ErrorKind, Precondition, TokenStorage};
+    use token_storage_core::{Error, ErrorKind, Precondition, TokenStorage, TokenStorageExt as _};
     use token_storage_json::{JsonStorage, examine};
     use tokio::runtime::{Builder, Runtime};
 
@@ -119,7 +119,7 @@ mod unix {
     fn fill(runtime: &Runtime, storage: &JsonStorage) -> (Error, usize) {
         for n in 0..1000 {
             let record = data(&"x".repeat(4000));
-            let stored = runtime.block_on(storage.store(&key(&n.to_string()), &record, Precondition::None));
+            let stored = runtime.block_on(storage.store(&key(&n.to_string()), &record, Precondition::Any));
             if let Err(error) = stored {
                 return (error, n);
             }
@@ -144,12 +144,7 @@ mod unix {
     }
 
     fn prove_writable(runtime: &Runtime, storage: &JsonStorage) -> Result<(), Error> {
-        runtime.block_on(async {
-            let Acquisition::Acquired(mut guard) = storage.lease().unwrap().try_acquire(&key("0")).await? else {
-                panic!("nobody else has it");
-            };
-            guard.prove_writable().await
-        })
+        runtime.block_on(storage.prove_writable(&key("0")))
     }
 
     fn full(runtime: &Runtime, path: &Path) {
@@ -177,7 +172,7 @@ mod unix {
     fn remove_once_there_is_room(runtime: &Runtime, storage: &JsonStorage, name: &str) {
         let patience = Instant::now() + Duration::from_secs(60);
         loop {
-            match runtime.block_on(storage.remove(&key(name), Precondition::None)) {
+            match runtime.block_on(storage.remove(&key(name), Precondition::Any)) {
                 Ok(removed) => return assert!(removed),
                 Err(error) if error.kind() == ErrorKind::StorageFull && Instant::now() < patience => {
                     std::thread::yield_now();
@@ -198,7 +193,7 @@ mod unix {
         assert_eq!(error.kind(), ErrorKind::PermissionDenied, "{error}");
         assert!(!error.may_have_applied());
         let error = runtime
-            .block_on(storage.remove(&key("0"), Precondition::None))
+            .block_on(storage.remove(&key("0"), Precondition::Any))
             .unwrap_err();
         assert_eq!(error.kind(), ErrorKind::PermissionDenied, "{error}");
         assert_eq!(
@@ -209,7 +204,7 @@ mod unix {
         assert_eq!(fs::read(path).unwrap(), before);
         let new = JsonStorage::open(path.with_file_name("new").join("tokens.json")).unwrap();
         assert_eq!(runtime.block_on(token(&new, "0")), None);
-        assert!(!runtime.block_on(new.remove(&key("0"), Precondition::None)).unwrap());
+        assert!(!runtime.block_on(new.remove(&key("0"), Precondition::Any)).unwrap());
         let error = runtime.block_on(store(&new, "0", "at")).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::PermissionDenied, "{error}");
         assert!(examine(path).iter().all(|finding| !finding.message.contains("damaged")));
@@ -261,7 +256,7 @@ mod unix {
             prove_writable(runtime, &storage).unwrap_err().kind(),
             ErrorKind::StorageFull
         );
-        let removed = runtime.block_on(storage.remove(&key("0"), Precondition::None)).unwrap();
+        let removed = runtime.block_on(storage.remove(&key("0"), Precondition::Any)).unwrap();
         assert!(removed, "a smaller file can be written");
     }
 
@@ -285,7 +280,7 @@ mod unix {
             let done = runtime.block_on(async {
                 let found = storage.get(&key("rs")).await?;
                 assert_eq!(found.unwrap().data.access_token.expose(), "at");
-                storage.store(&key("new"), &data("x"), Precondition::None).await
+                storage.store(&key("new"), &data("x"), Precondition::Any).await
             });
             let Err(error) = done else {
                 stored += 1;
@@ -317,7 +312,7 @@ mod unix {
             .take_while(|n| runtime.block_on(token(&storage, &n.to_string())).is_some())
             .count();
         assert!(count > 2);
-        assert!(runtime.block_on(storage.remove(&key("0"), Precondition::None)).unwrap());
+        assert!(runtime.block_on(storage.remove(&key("0"), Precondition::Any)).unwrap());
         assert_eq!(site.names(), ["tokens.json", "tokens.json.lock"]);
         ExitStatus::default()
     }

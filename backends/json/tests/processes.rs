@@ -10,7 +10,7 @@ use std::{
 };
 
 use libtest_mimic::{Arguments, Failed, Trial};
-use token_storage_core::{ErrorKind, Precondition, TokenData, TokenKey, TokenStorage};
+use token_storage_core::{ErrorKind, Precondition, TokenData, TokenKey, TokenStorage, TokenStorageExt as _};
 use token_storage_json::JsonStorage;
 use tokio::runtime::{Builder, Runtime};
 
@@ -263,10 +263,10 @@ fn kill_loop(kills: usize, fast: bool) {
         assert_eq!(found.expect("every acknowledged record").data, data(n));
     }
     runtime
-        .block_on(storage.remove(&TokenKey::in_default("x"), Precondition::None))
+        .block_on(storage.remove(&TokenKey::in_default("x"), Precondition::Any))
         .unwrap();
     runtime
-        .block_on(storage.store(&TokenKey::in_default("x"), &data(0), Precondition::None))
+        .block_on(storage.store(&TokenKey::in_default("x"), &data(0), Precondition::Any))
         .unwrap();
     assert_eq!(
         names(directory.path()),
@@ -299,7 +299,7 @@ fn leftovers_are_swept() {
     );
     assert!(has_leftover(), "reading removes nothing");
     runtime
-        .block_on(storage.store(&TokenKey::in_default("x"), &data(0), Precondition::None))
+        .block_on(storage.store(&TokenKey::in_default("x"), &data(0), Precondition::Any))
         .unwrap();
     assert!(!has_leftover());
 }
@@ -358,7 +358,7 @@ fn contention() {
     let key = TokenKey::in_default("rs");
     let patient = JsonStorage::builder(&path).busy_timeout(PATIENCE).open().unwrap();
     runtime
-        .block_on(patient.store(&key, &data(1), Precondition::None))
+        .block_on(patient.store(&key, &data(1), Precondition::Any))
         .unwrap();
     let mut holder = Worker::start(format!("hold {}", path.display()));
     assert_eq!(holder.line(), "held");
@@ -367,7 +367,7 @@ fn contention() {
         .open()
         .unwrap();
     let error = runtime
-        .block_on(hasty.store(&key, &data(2), Precondition::None))
+        .block_on(hasty.store(&key, &data(2), Precondition::Any))
         .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Busy, "{error}");
     assert!(error.is_retryable() && !error.may_have_applied());
@@ -376,7 +376,7 @@ fn contention() {
     // A waiter goes on as soon as the holder dies.
     let waiting = runtime.spawn({
         let (patient, key) = (patient.clone(), key.clone());
-        async move { patient.store(&key, &data(3), Precondition::None).await }
+        async move { patient.store(&key, &data(3), Precondition::Any).await }
     });
     holder.kill();
     runtime.block_on(waiting).unwrap().unwrap();
@@ -384,7 +384,7 @@ fn contention() {
     // And the hasty one can write again, once its thread has given back the place in the queue that it gave up.
     let started = Instant::now();
     loop {
-        match runtime.block_on(hasty.store(&key, &data(4), Precondition::None)) {
+        match runtime.block_on(hasty.store(&key, &data(4), Precondition::Any)) {
             Ok(_) => break,
             Err(error) => assert!(
                 error.kind() == ErrorKind::Busy && started.elapsed() < PATIENCE,
@@ -405,7 +405,7 @@ fn in_place() {
     for turn in 0..if soak() { 10_000 } else { 300 } {
         let token = format!("token {turn:06}");
         runtime
-            .block_on(storage.store(&ours, &data(turn), Precondition::None))
+            .block_on(storage.store(&ours, &data(turn), Precondition::Any))
             .unwrap();
         worker.tell(&token);
         assert_eq!(worker.line(), "written");

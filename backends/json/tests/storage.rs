@@ -6,7 +6,8 @@ use std::fs;
 
 use common::{Site, data, get, key, store, token};
 use token_storage_core::{
-    Durability, Enumerate as _, ErrorKind, Extra, Precondition, Severity, TokenKey, TokenStorage, Write,
+    Durability, Enumerate as _, ErrorKind, Extra, Precondition, Severity, TokenKey, TokenStorage, TokenStorageExt as _,
+    Write,
 };
 use token_storage_json::{JsonStorage, examine};
 
@@ -19,7 +20,7 @@ async fn opening_and_reading_and_removing_nothing_creates_nothing() {
     let site = Site::new();
     let storage = JsonStorage::open(site.path.with_file_name("not").join("there.json")).unwrap();
     assert_eq!(get(&storage, "rs").await, None);
-    assert!(!storage.remove(&key("rs"), Precondition::None).await.unwrap());
+    assert!(!storage.remove(&key("rs"), Precondition::Any).await.unwrap());
     let revision = get(
         &{
             let other = site.open();
@@ -55,7 +56,7 @@ async fn a_file_of_the_sdk_changes_only_where_something_is_stored() {
     let (before, after) = V2.split_once(r#"}}, "ns:two"#).unwrap();
     assert!(site.text().starts_with(&format!(r#"{before}}}, "new": {{"#)));
     assert!(site.text().ends_with(&format!(r#"}}}}, "ns:two{after}"#)));
-    assert!(storage.remove(&key("new"), Precondition::None).await.unwrap());
+    assert!(storage.remove(&key("new"), Precondition::Any).await.unwrap());
     assert_eq!(site.text(), V2);
 }
 
@@ -78,7 +79,7 @@ async fn a_1_0_file_is_upgraded_by_the_first_write_and_kept() {
         token(&storage, "groups.api.globus.org").await.as_deref(),
         Some("groups_at_1")
     );
-    assert!(!storage.remove(&key("absent"), Precondition::None).await.unwrap());
+    assert!(!storage.remove(&key("absent"), Precondition::Any).await.unwrap());
     assert_eq!(site.text(), original, "neither reading nor removing nothing upgrades");
     store(&storage, "new", "at").await.unwrap();
     assert!(site.text().contains(r#""format_version": "2.0""#));
@@ -92,7 +93,7 @@ async fn a_1_0_file_is_upgraded_by_the_first_write_and_kept() {
     assert_eq!(common::mode(&copy), 0o600);
     assert_eq!(storage.kept_files().unwrap(), std::slice::from_ref(&copy));
     for resource_server in ["auth.globus.org", "groups.api.globus.org", "new"] {
-        assert!(storage.remove(&key(resource_server), Precondition::None).await.unwrap());
+        assert!(storage.remove(&key(resource_server), Precondition::Any).await.unwrap());
     }
     let names_copy = |place: &str| place == copy.to_str().unwrap();
     assert!(storage.warnings().iter().any(|finding| names_copy(&finding.place)));
@@ -162,7 +163,7 @@ async fn k7_what_is_too_large_is_refused_before_anything_is_written() {
     let long = TokenKey::new("n".repeat(limits.namespace_bytes + 1), "rs");
     let big = data(&"x".repeat(limits.record_bytes));
     for (key, data) in [(&long, &data("at")), (&key("rs"), &big)] {
-        let error = storage.store(key, data, Precondition::None).await.unwrap_err();
+        let error = storage.store(key, data, Precondition::Any).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::TooLarge);
         assert_eq!(error.operation(), Some(token_storage_core::Operation::Store));
     }
@@ -236,7 +237,7 @@ async fn a7_a_dropped_write_never_happens_after_a_later_call() {
         {
             let record = data(&old);
             let rs = key("rs");
-            let mut dropped = storage.store(&rs, &record, Precondition::None);
+            let mut dropped = std::pin::pin!(storage.store(&rs, &record, Precondition::Any));
             // Given to the thread, and dropped at some moment of the write.
             std::future::poll_fn(|context| {
                 let _ = dropped.as_mut().poll(context);

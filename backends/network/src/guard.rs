@@ -87,10 +87,6 @@ impl LeaseGuard for Guard {
         self.told(written)
     }
 
-    async fn prove_writable(&mut self) -> Result<()> {
-        self.told(self.inner.store.prove_writable(&self.key).await)
-    }
-
     async fn record_intent(&mut self, intent: &Intent) -> Result<()> {
         let written = self.write(true, Some(&intent.to_bytes())).await;
         self.told(written)

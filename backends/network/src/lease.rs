@@ -12,7 +12,7 @@ use token_storage_core::{
 
 use crate::{Clock, SystemClock, clock::Deadline, guard::Guard, value::Value};
 
-/// What [`TimedLeases`] asks of a storage: three requests on one value for each key, and a proof.
+/// What [`TimedLeases`] asks of a storage: three requests on one value for each key.
 ///
 /// The value of a lease is another one than the record of its key, at most 116 bytes, and may be kept anywhere that all
 /// who share the storage reach. The three requests must be linearizable: read from the leader, not from a replica.
@@ -37,13 +37,6 @@ pub trait LeaseStore: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// - Those of every write.
     async fn delete_if(&self, key: &TokenKey, expected: &[u8]) -> Result<bool>;
-
-    /// Proves that the record of a key can be written now, without changing it (L6): a conditional write that is refused
-    /// in any case proves permission and that the way is open.
-    ///
-    /// # Errors
-    /// - What the next store would fail with.
-    async fn prove_writable(&self, key: &TokenKey) -> Result<()>;
 }
 
 /// Refresh leases that run out (clauses L1 to L3), as [`FileLease`](https://docs.rs/token-storage-files) is for files.

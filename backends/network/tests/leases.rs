@@ -73,10 +73,6 @@ impl LeaseStore for Map {
         }
         Ok(holds)
     }
-
-    async fn prove_writable(&self, _key: &TokenKey) -> Result<()> {
-        Err(out_of_reach())
-    }
 }
 
 #[derive(Debug, Default)]
@@ -291,13 +287,4 @@ async fn a_waiter_is_told_to_come_back_before_the_time_is_over() {
     told().await;
     world.clock.pass(TTL - Duration::from_millis(20));
     assert_eq!(told().await, Duration::from_millis(20));
-}
-
-#[tokio::test]
-async fn l6_the_proof_is_that_of_the_storage() {
-    let world = World::new();
-    let mut guard = world.acquire(&world.leases()).await.unwrap();
-    let error = guard.prove_writable().await.unwrap_err();
-    assert_eq!((error.kind(), error.key()), (ErrorKind::Unavailable, Some(&world.key)));
-    assert!(format!("{guard:?}").contains("TimedLease"), "{guard:?}");
 }

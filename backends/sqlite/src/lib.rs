@@ -10,7 +10,7 @@
 //! let storage = SqliteStorage::open(path)?;
 //! let key = TokenKey::in_default("groups.api.globus.org");
 //! let data = TokenData::new("groups.api.globus.org", "view_my_groups", "access");
-//! storage.store(&key, &data, Precondition::None).await?;
+//! storage.store(&key, &data, Precondition::Any).await?;
 //! assert_eq!(storage.get(&key).await?.unwrap().data, data);
 //! # Ok(()) }
 //! ```

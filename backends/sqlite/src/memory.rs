@@ -6,7 +6,7 @@ use std::{
 };
 
 use rusqlite::Connection;
-use token_storage_core::{Error, MemoryStorage, Result, StoredToken, TokenKey};
+use token_storage_core::{Error, ProcessLeases, Result, StoredToken, TokenKey};
 
 use crate::{
     audit::Audit,
@@ -16,8 +16,8 @@ use crate::{
 
 pub(crate) struct Memory {
     connection: Mutex<Connection>,
-    /// Used for its leases alone: they are a map in the process, as is right for a database that no other process sees.
-    pub(crate) leases: MemoryStorage,
+    /// In the process, as is right for a database that no other process sees.
+    pub(crate) leases: ProcessLeases,
 }
 
 impl Memory {
@@ -31,7 +31,7 @@ impl Memory {
         let connection = open().map_err(|error| fault(&error))?;
         Ok(Self {
             connection: Mutex::new(connection),
-            leases: MemoryStorage::new(),
+            leases: ProcessLeases::default(),
         })
     }
 

@@ -2,8 +2,8 @@ use std::{fmt, path::Path, sync::Arc};
 
 use token_storage_core::{
     Durability, Enumerate, Error, ErrorContext as _, ErrorKind, Finding, LeaseKind, Limits, Operation, Precondition,
-    RefreshLease, Result, Revision, SharingScope, StorageInfo, StoredToken, TokenData, TokenKey, TokenStorage, Write,
-    async_trait, backend::Warnings,
+    RefreshLease, Result, Revision, SharingScope, StorageInfo, StoredToken, TokenKey, TokenStorage, Write, async_trait,
+    backend::Warnings,
 };
 
 use token_storage_files::{SidecarLock, io_error, network_file_system, resolve};
@@ -150,12 +150,6 @@ impl TokenStorage for SqliteStorage {
         .about(key)
     }
 
-    async fn store(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
-        let writes = [Write::new(key, data, precondition)];
-        let stored = self.write(&writes).await.during(Operation::Store).about(key)?;
-        Ok(stored[0])
-    }
-
     async fn store_all(&self, writes: &[Write<'_>]) -> Result<Vec<Revision>> {
         self.write(writes).await.during(Operation::StoreAll)
     }
@@ -166,6 +160,10 @@ impl TokenStorage for SqliteStorage {
             precondition,
         };
         self.work(work).await.during(Operation::Remove).about(key)
+    }
+
+    async fn prove_writable(&self, key: &TokenKey) -> Result<()> {
+        lease::prove(self, key).await.during(Operation::Store).about(key)
     }
 
     fn describe(&self) -> StorageInfo {

@@ -169,7 +169,7 @@ fn check(
     key: &TokenKey,
     precondition: Precondition,
 ) -> rusqlite::Result<Result<()>> {
-    if precondition == Precondition::None {
+    if precondition == Precondition::Any {
         return Ok(Ok(()));
     }
     let current = match codec::select(connection, key)? {

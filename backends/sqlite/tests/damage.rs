@@ -8,7 +8,7 @@ use std::{
 };
 
 use common::{beside, copy_fixture, data, foreign, key, names, store, token};
-use token_storage_core::{Enumerate, ErrorKind, Precondition, Severity, TokenStorage};
+use token_storage_core::{Enumerate, ErrorKind, Precondition, Severity, TokenStorage, TokenStorageExt as _};
 use token_storage_sqlite::{SqliteStorage, examine};
 
 /// A closed database with many records, so that it has many pages.
@@ -165,7 +165,7 @@ async fn an_empty_file_is_an_empty_database() {
     let storage = SqliteStorage::open(&path).unwrap();
     assert_eq!(token(&storage, "rs").await, None);
     assert!((&storage).list_namespaces(None).await.unwrap().items.is_empty());
-    assert!(!storage.remove(&key("rs"), Precondition::None).await.unwrap());
+    assert!(!storage.remove(&key("rs"), Precondition::Any).await.unwrap());
     store(&storage, "rs", "at").await;
     assert_eq!(token(&storage, "rs").await.unwrap(), "at");
     drop(storage);
@@ -189,7 +189,7 @@ async fn a_table_of_another_shape_is_misconfigured_and_left_alone() {
         ErrorKind::Misconfigured
     );
     let error = storage
-        .store(&key("rs"), &data("x"), Precondition::None)
+        .store(&key("rs"), &data("x"), Precondition::Any)
         .await
         .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Misconfigured);
@@ -226,7 +226,7 @@ async fn d3_a_file_that_is_being_copied_is_read_again() {
     }
     let storage = SqliteStorage::open(&path).unwrap();
     overwrite(&path, &sound[..sound.len() / 2]);
-    let writing = tokio::spawn(async move { storage.store(&key("new"), &data("at"), Precondition::None).await });
+    let writing = tokio::spawn(async move { storage.store(&key("new"), &data("at"), Precondition::Any).await });
     tokio::task::yield_now().await;
     overwrite(&path, &sound);
     writing.await.unwrap().unwrap();
@@ -354,7 +354,7 @@ async fn s_a_removed_token_is_wiped_from_the_disk() {
     drop(storage);
     assert!(holds_it());
     let storage = SqliteStorage::open(&path).unwrap();
-    assert!(storage.remove(&key("rs"), Precondition::None).await.unwrap());
+    assert!(storage.remove(&key("rs"), Precondition::Any).await.unwrap());
     drop(storage);
     assert!(!holds_it());
 }
@@ -369,7 +369,7 @@ async fn d3_a_json_file_is_named_and_left_alone() {
     let storage = SqliteStorage::open(&path).unwrap();
     let read = storage.get(&key("rs")).await.unwrap_err();
     let written = storage
-        .store(&key("rs"), &data("at"), Precondition::None)
+        .store(&key("rs"), &data("at"), Precondition::Any)
         .await
         .unwrap_err();
     for error in [read, written] {

@@ -21,7 +21,7 @@ mod linux {
     };
 
     use libtest_mimic::{Arguments, Failed, Trial};
-    use token_storage_core::{Error, ErrorKind, Precondition, TokenStorage};
+    use token_storage_core::{Error, ErrorKind, Precondition, TokenStorage, TokenStorageExt as _};
     use token_storage_sqlite::{SqliteStorage, examine};
     use tokio::runtime::{Builder, Runtime};
 
@@ -92,7 +92,7 @@ mod linux {
 
     fn store(runtime: &Runtime, storage: &SqliteStorage, name: &str, bytes: usize) -> Result<(), Error> {
         let record = data(&"x".repeat(bytes));
-        let stored = runtime.block_on(storage.store(&key(name), &record, Precondition::None));
+        let stored = runtime.block_on(storage.store(&key(name), &record, Precondition::Any));
         stored.map(|_| ())
     }
 
@@ -148,7 +148,7 @@ mod linux {
         let error = store(runtime, &storage, "new", 10).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::PermissionDenied, "{error}");
         assert!(!error.may_have_applied());
-        let removed = runtime.block_on(storage.remove(&key("old"), Precondition::None));
+        let removed = runtime.block_on(storage.remove(&key("old"), Precondition::Any));
         assert_eq!(removed.unwrap_err().kind(), ErrorKind::PermissionDenied);
         assert!(stored(runtime, &storage, "old"));
         assert_eq!(fs::read(path).unwrap(), before);

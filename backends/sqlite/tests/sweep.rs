@@ -14,7 +14,9 @@ use std::{
     sync::Arc,
 };
 
-use token_storage_core::{Enumerate, Error, ErrorKind, Precondition, StoredToken, TokenKey, TokenStorage};
+use token_storage_core::{
+    Enumerate, Error, ErrorKind, Precondition, StoredToken, TokenKey, TokenStorage, TokenStorageExt as _,
+};
 use token_storage_sqlite::SqliteStorage;
 use tokio::{sync::Semaphore, task::JoinSet};
 
@@ -57,7 +59,7 @@ impl Sound {
             let name = format!("rs{number}");
             let token = format!("{number:03}").repeat(67);
             storage
-                .store(&key(&name), &data(&token), Precondition::None)
+                .store(&key(&name), &data(&token), Precondition::Any)
                 .await
                 .unwrap();
             records.insert(name.clone(), storage.get(&key(&name)).await.unwrap().unwrap());
@@ -86,7 +88,7 @@ async fn fill_and_free(storage: &SqliteStorage) {
         common::store(storage, name, &"f".repeat(3000)).await;
     }
     for name in &names {
-        assert!(storage.remove(&key(name), Precondition::None).await.unwrap());
+        assert!(storage.remove(&key(name), Precondition::Any).await.unwrap());
     }
 }
 
@@ -179,7 +181,7 @@ async fn store(sound: &Sound, storage: &SqliteStorage, path: &Path, name: &str, 
     let mut tally = Tally::default();
     // It takes pages of its own.
     let new = data(&"new".repeat(PAGE));
-    if let Err(error) = storage.store(&key(name), &new, Precondition::None).await {
+    if let Err(error) = storage.store(&key(name), &new, Precondition::Any).await {
         tally.error("store", &error);
         return tally;
     }

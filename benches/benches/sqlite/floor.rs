@@ -92,4 +92,4 @@ impl OwnThread {
 }
 
 /// What every store of ours is called with here.
-pub(crate) const NOTHING: Precondition = Precondition::None;
+pub(crate) const NOTHING: Precondition = Precondition::Any;

@@ -105,7 +105,7 @@ fn fill(path: &Path, records: usize) {
         let records: Vec<_> = chunk.iter().map(|n| (key(*n), data(*n, 0))).collect();
         let writes: Vec<Write<'_>> = records
             .iter()
-            .map(|(k, d)| Write::new(k, d, Precondition::None))
+            .map(|(k, d)| Write::new(k, d, Precondition::Any))
             .collect();
         one_thread().block_on(storage.store_all(&writes)).expect("to fill");
     }

@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use token_storage::{TokenStorage, sqlite::SqliteStorage};
+use token_storage::{TokenStorageExt as _, sqlite::SqliteStorage};
 
 use crate::{
     Bench, data, fill,

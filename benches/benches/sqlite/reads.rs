@@ -2,7 +2,7 @@
 
 use std::{cell::RefCell, ffi::OsStr, fs, hint::black_box, path::Path, process::Command, sync::Arc, time::Duration};
 
-use token_storage::{TokenKey, TokenStorage, sqlite::SqliteStorage};
+use token_storage::{TokenKey, TokenStorage, TokenStorageExt as _, sqlite::SqliteStorage};
 use tokio::runtime::Runtime;
 
 use crate::{

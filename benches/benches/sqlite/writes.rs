@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use token_storage::{TokenStorage, sqlite::SqliteStorage};
+use token_storage::{TokenStorage, TokenStorageExt as _, sqlite::SqliteStorage};
 use tokio::runtime::Runtime;
 
 use crate::{

@@ -101,7 +101,7 @@ async fn all(tokens: &Tokens, args: &Args, context: &Context) -> Result<()> {
 /// Whether there was a token.
 async fn end(tokens: &Tokens, args: &Args, key: &TokenKey, context: &Context) -> Result<bool> {
     if args.local_only {
-        return Ok(tokens.storage().remove(key, Precondition::None).await?);
+        return Ok(tokens.storage().remove(key, Precondition::Any).await?);
     }
     let session = Session::on(tokens.clone(), &args.server, key.resource_server(), MARGIN, context).await?;
     let ended = async { Ok(session.manager.logout(key, Logout::Revoke).await) };

@@ -14,7 +14,7 @@ pub(crate) struct Args {
 pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit> {
     let resource_server = context.resource_server(args.resource_server)?;
     let tokens = context.tokens().await?;
-    if !tokens.remove(&resource_server, Precondition::None).await? {
+    if !tokens.remove(&resource_server, Precondition::Any).await? {
         return Err(not_found(context, tokens.storage()));
     }
     voice::prove(&resource_server);

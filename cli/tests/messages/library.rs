@@ -9,7 +9,8 @@ use std::{
 };
 
 use token_storage::{
-    IssuedBy, MemoryStorage, Precondition, TokenData, TokenKey, TokenResponse, TokenStorage, TokenStorageExt as _,
+    IssuedBy, MemoryStorage, Precondition, ResponsesExt as _, TokenData, TokenKey, TokenResponse, TokenStorage,
+    TokenStorageExt as _,
     manager::{
         Clock, ConnectionProblem, EndpointError, Logout, ManagerBuilder, ManagerError, ManagerErrorKind,
         RefreshRequest, TokenEndpoint as _, TokenKind, TokenManager,
@@ -214,10 +215,7 @@ impl World {
     async fn edit(&self, change: impl FnOnce(&mut TokenData)) {
         let mut stored = self.storage.get(&self.key).await.unwrap().unwrap().data;
         change(&mut stored);
-        self.storage
-            .store(&self.key, &stored, Precondition::None)
-            .await
-            .unwrap();
+        self.storage.store(&self.key, &stored, Precondition::Any).await.unwrap();
     }
 
     /// What a refresh fails with that meets these faults, one after the other.
@@ -287,7 +285,7 @@ async fn refreshes() -> Vec<Message> {
     all.push(world.message("it was refused to another process before", &error));
 
     let world = World::new().await;
-    world.storage.remove(&world.key, Precondition::None).await.unwrap();
+    world.storage.remove(&world.key, Precondition::Any).await.unwrap();
     let error = world.manager().access_token(&world.key).await.unwrap_err();
     all.push(world.message("there is no token", &error));
 
@@ -316,7 +314,7 @@ async fn refreshes() -> Vec<Message> {
     let asked = async { manager.access_token(&world.key).await.unwrap_err() };
     let ended = async {
         gate.arrived().await;
-        world.storage.remove(&world.key, Precondition::None).await.unwrap();
+        world.storage.remove(&world.key, Precondition::Any).await.unwrap();
         gate.open();
     };
     let (error, ()) = tokio::join!(asked, ended);

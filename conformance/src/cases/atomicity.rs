@@ -3,7 +3,7 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
-use token_storage_core::{Precondition, TokenData, TokenKey, Write};
+use token_storage_core::{Precondition, TokenData, TokenKey, TokenStorageExt as _, Write};
 
 use crate::{
     Case, Level,
@@ -89,7 +89,7 @@ async fn read_until(stop: Arc<AtomicBool>, storage: Handle, key: TokenKey, monot
 
 async fn with_readers(cx: &Cx, monotonic: bool) -> Check {
     let (storage, key) = (cx.open().await?, cx.key("rs"));
-    storage.store(&key, &generation(0), Precondition::None).await?;
+    storage.store(&key, &generation(0), Precondition::Any).await?;
     let stop = Arc::new(AtomicBool::new(false));
     let mut readers = Vec::new();
     for _ in 0..2 {
@@ -103,7 +103,7 @@ async fn with_readers(cx: &Cx, monotonic: bool) -> Check {
     }
     let mut failed = None;
     for number in 1..=rounds() {
-        if let Err(error) = storage.store(&key, &generation(number), Precondition::None).await {
+        if let Err(error) = storage.store(&key, &generation(number), Precondition::Any).await {
             failed = Some(error);
             break;
         }

@@ -1,4 +1,4 @@
-use token_storage_core::{ErrorKind, Precondition, Write};
+use token_storage_core::{ErrorKind, Precondition, TokenStorageExt as _, Write};
 
 use crate::{
     Case, Level,
@@ -91,7 +91,7 @@ async fn revisions_come_in_order(cx: Cx) -> Check {
     // Neither sorted nor reversed, so that a backend that sorts its batch is seen.
     let keys = ["m", "z", "a", "k"].map(|rs| cx.key(rs));
     let data = full("same");
-    let writes = keys.each_ref().map(|key| Write::new(key, &data, Precondition::None));
+    let writes = keys.each_ref().map(|key| Write::new(key, &data, Precondition::Any));
     let revisions = storage.store_all(&writes).await?;
     for (key, revision) in keys.iter().zip(&revisions) {
         let read = storage.get(key).await?.map(|stored| stored.revision);
@@ -114,7 +114,7 @@ async fn an_empty_batch_succeeds(cx: Cx) -> Check {
 async fn one_refusal_refuses_all(cx: Cx) -> Check {
     let storage = cx.open().await?;
     let keys = ["a", "b", "c"].map(|rs| cx.key(rs));
-    storage.store(&keys[0], &full("old"), Precondition::None).await?;
+    storage.store(&keys[0], &full("old"), Precondition::Any).await?;
     let before = storage.get(&keys[0]).await?;
     let data = full("new");
     // The refused record first, in the middle and last: what was checked before it must not be written either.
@@ -138,14 +138,14 @@ async fn one_refusal_refuses_all(cx: Cx) -> Check {
 async fn the_refused_key_is_named(cx: Cx) -> Check {
     let storage = cx.open().await?;
     let keys = ["a", "b", "c", "d"].map(|rs| cx.key(rs));
-    let first = storage.store(&keys[1], &full("1"), Precondition::None).await?;
-    let current = storage.store(&keys[1], &full("2"), Precondition::None).await?;
+    let first = storage.store(&keys[1], &full("1"), Precondition::Any).await?;
+    let current = storage.store(&keys[1], &full("2"), Precondition::Any).await?;
     let data = full("new");
     let writes = [
         Write::new(&keys[0], &data, Precondition::Absent),
         Write::new(&keys[1], &data, Precondition::Unchanged(first)),
         Write::new(&keys[2], &data, Precondition::Unchanged(first)),
-        Write::new(&keys[3], &data, Precondition::None),
+        Write::new(&keys[3], &data, Precondition::Any),
     ];
     let error = refused("A2", "a batch", storage.store_all(&writes).await, ErrorKind::Conflict)?;
     let Some(conflict) = error.conflict() else {
@@ -163,12 +163,12 @@ async fn the_refused_key_is_named(cx: Cx) -> Check {
 async fn preconditions_hold_each_for_its_own_record(cx: Cx) -> Check {
     let storage = cx.open().await?;
     let keys = ["new", "old", "any"].map(|rs| cx.key(rs));
-    let old = storage.store(&keys[1], &full("1"), Precondition::None).await?;
+    let old = storage.store(&keys[1], &full("1"), Precondition::Any).await?;
     let data = full("2");
     let writes = [
         Write::new(&keys[0], &data, Precondition::Absent),
         Write::new(&keys[1], &data, Precondition::Unchanged(old)),
-        Write::new(&keys[2], &data, Precondition::None),
+        Write::new(&keys[2], &data, Precondition::Any),
     ];
     storage.store_all(&writes).await?;
     for key in &keys {
@@ -188,9 +188,9 @@ async fn two_records_of_one_key_are_invalid(cx: Cx) -> Check {
     let (a, b) = (cx.key("a"), cx.key("b"));
     let (one, two) = (full("1"), full("2"));
     let writes = [
-        Write::new(&a, &one, Precondition::None),
-        Write::new(&b, &one, Precondition::None),
-        Write::new(&a, &two, Precondition::None),
+        Write::new(&a, &one, Precondition::Any),
+        Write::new(&b, &one, Precondition::Any),
+        Write::new(&a, &two, Precondition::Any),
     ];
     refused(
         "A2",
@@ -218,12 +218,12 @@ async fn namespaces_may_be_mixed(cx: Cx) -> Check {
 async fn other_records_stay(cx: Cx) -> Check {
     let storage = cx.open().await?;
     let (a, b, other) = (cx.key("a"), cx.key("b"), cx.key("other"));
-    storage.store(&other, &full("1"), Precondition::None).await?;
+    storage.store(&other, &full("1"), Precondition::Any).await?;
     let before = storage.get(&other).await?;
     let data = plain("2");
     let writes = [
-        Write::new(&a, &data, Precondition::None),
-        Write::new(&b, &data, Precondition::None),
+        Write::new(&a, &data, Precondition::Any),
+        Write::new(&b, &data, Precondition::Any),
     ];
     storage.store_all(&writes).await?;
     same(
@@ -243,8 +243,8 @@ async fn one_too_large_record_refuses_all(cx: Cx) -> Check {
     let (a, b) = (cx.key("a"), cx.key("b"));
     let (small, large) = (full("1"), plain(&"x".repeat(limits.record_bytes)));
     let writes = [
-        Write::new(&a, &small, Precondition::None),
-        Write::new(&b, &large, Precondition::None),
+        Write::new(&a, &small, Precondition::Any),
+        Write::new(&b, &large, Precondition::Any),
     ];
     refused(
         "K7",
@@ -297,7 +297,7 @@ async fn more_records_than_declared_are_too_large(cx: Cx) -> Check {
     let data = plain("1");
     let writes: Vec<_> = keys
         .iter()
-        .map(|key| Write::new(key, &data, Precondition::None))
+        .map(|key| Write::new(key, &data, Precondition::Any))
         .collect();
     let result = storage.store_all(&writes).await;
     refused(
@@ -322,7 +322,7 @@ async fn more_bytes_than_declared_are_too_large(cx: Cx) -> Check {
     let data = plain(&"x".repeat(half));
     let writes: Vec<_> = keys
         .iter()
-        .map(|key| Write::new(key, &data, Precondition::None))
+        .map(|key| Write::new(key, &data, Precondition::Any))
         .collect();
     let result = storage.store_all(&writes).await;
     refused("K7", "a batch of more bytes than declared", result, ErrorKind::TooLarge)?;

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use token_storage_core::{Precondition, StoredToken, TokenData, TokenKey, Write};
+use token_storage_core::{Precondition, StoredToken, TokenData, TokenKey, TokenStorageExt as _, Write};
 use tokio::{sync::Barrier, task::JoinSet};
 
 use crate::{
@@ -131,12 +131,12 @@ fn is_one_of(clause: &str, got: &Option<StoredToken>, allowed: &[&TokenData]) ->
 async fn a_dropped_store_leaves_the_old_or_the_new_record(cx: Cx) -> Check {
     let (storage, key) = (cx.open().await?, cx.key("rs"));
     let mut old = full("old");
-    storage.store(&key, &old, Precondition::None).await?;
+    storage.store(&key, &old, Precondition::Any).await?;
     for point in 1..=POINTS {
         let mut all_done = true;
         for time in 0..times() {
             let new = full(&format!("new-{point}-{time}"));
-            let done = dropped_after(point, storage.store(&key, &new, Precondition::None)).await;
+            let done = dropped_after(point, storage.store(&key, &new, Precondition::Any)).await;
             for handle in [&storage, &cx.open().await?] {
                 is_one_of("A7", &handle.get(&key).await?, &[&old, &new])?;
             }
@@ -147,7 +147,7 @@ async fn a_dropped_store_leaves_the_old_or_the_new_record(cx: Cx) -> Check {
             }
             // Settles what is there, so that the next round has one old record.
             old = full(&format!("settled-{point}-{time}"));
-            storage.store(&key, &old, Precondition::None).await?;
+            storage.store(&key, &old, Precondition::Any).await?;
         }
         if all_done {
             break;
@@ -208,12 +208,12 @@ async fn a_dropped_write_does_not_come_late(cx: Cx) -> Check {
                 cx.key(&format!("gone-{point}-{time}")),
             );
             let (dropped, later) = (full("dropped"), full("later"));
-            let done = dropped_after(point, storage.store(&key, &dropped, Precondition::None)).await;
+            let done = dropped_after(point, storage.store(&key, &dropped, Precondition::Any)).await;
             all_done &= done.is_some();
-            storage.store(&key, &later, Precondition::None).await?;
+            storage.store(&key, &later, Precondition::Any).await?;
             expected.settled(key, Some(later)).await?;
             drop(dropped_after(point, storage.store(&gone, &dropped, Precondition::Absent)).await);
-            storage.remove(&gone, Precondition::None).await?;
+            storage.remove(&gone, Precondition::Any).await?;
             expected.settled(gone, None).await?;
         }
         if all_done {
@@ -230,13 +230,13 @@ async fn a_dropped_remove_does_not_come_late(cx: Cx) -> Check {
         let mut all_done = true;
         for time in 0..times() {
             let (key, later) = (cx.key(&format!("{point}-{time}")), full("later"));
-            let revision = storage.store(&key, &full("old"), Precondition::None).await?;
+            let revision = storage.store(&key, &full("old"), Precondition::Any).await?;
             let condition = match time % 2 {
-                0 => Precondition::None,
+                0 => Precondition::Any,
                 _ => Precondition::Unchanged(revision),
             };
             all_done &= dropped_after(point, storage.remove(&key, condition)).await.is_some();
-            storage.store(&key, &later, Precondition::None).await?;
+            storage.store(&key, &later, Precondition::Any).await?;
             expected.settled(key, Some(later)).await?;
         }
         if all_done {
@@ -255,11 +255,11 @@ async fn a_dropped_batch_does_not_come_late(cx: Cx) -> Check {
         for time in 0..times() {
             let keys = ["a", "b", "c"].map(|name| cx.key(&format!("{name}-{point}-{time}")));
             let (dropped, later) = (full("dropped"), full("later"));
-            let writes = keys.each_ref().map(|key| Write::new(key, &dropped, Precondition::None));
+            let writes = keys.each_ref().map(|key| Write::new(key, &dropped, Precondition::Any));
             all_done &= dropped_after(point, storage.store_all(&writes)).await.is_some();
             let [a, b, c] = keys;
-            storage.store(&a, &later, Precondition::None).await?;
-            storage.remove(&b, Precondition::None).await?;
+            storage.store(&a, &later, Precondition::Any).await?;
+            storage.remove(&b, Precondition::Any).await?;
             let whole = storage.get(&c).await?.map(|stored| stored.data);
             expected.settled(a, Some(later)).await?;
             expected.settled(b, None).await?;
@@ -281,12 +281,12 @@ async fn a_get_is_not_overtaken_by_a_dropped_write(cx: Cx) -> Check {
         for time in 0..times() {
             let keys = ["stored", "removed", "in-a-batch"].map(|name| cx.key(&format!("{name}-{point}-{time}")));
             let [one, two, three] = &keys;
-            storage.store(two, &full("old"), Precondition::None).await?;
+            storage.store(two, &full("old"), Precondition::Any).await?;
             let new = full("new");
-            let batch = [Write::new(three, &new, Precondition::None)];
-            let done = dropped_after(point, storage.store(one, &new, Precondition::None)).await;
+            let batch = [Write::new(three, &new, Precondition::Any)];
+            let done = dropped_after(point, storage.store(one, &new, Precondition::Any)).await;
             let first = storage.get(one).await?.map(|stored| stored.data);
-            drop(dropped_after(point, storage.remove(two, Precondition::None)).await);
+            drop(dropped_after(point, storage.remove(two, Precondition::Any)).await);
             let second = storage.get(two).await?.map(|stored| stored.data);
             drop(dropped_after(point, storage.store_all(&batch)).await);
             let third = storage.get(three).await?.map(|stored| stored.data);
@@ -306,13 +306,13 @@ async fn a_dropped_batch_is_all_or_nothing(cx: Cx) -> Check {
     let storage = cx.open().await?;
     let keys = ["a", "b", "c"].map(|rs| cx.key(rs));
     let mut old = full("old");
-    let first = keys.each_ref().map(|key| Write::new(key, &old, Precondition::None));
+    let first = keys.each_ref().map(|key| Write::new(key, &old, Precondition::Any));
     storage.store_all(&first).await?;
     for point in 1..=POINTS {
         let mut all_done = true;
         for time in 0..times() {
             let new = full(&format!("new-{point}-{time}"));
-            let writes = keys.each_ref().map(|key| Write::new(key, &new, Precondition::None));
+            let writes = keys.each_ref().map(|key| Write::new(key, &new, Precondition::Any));
             all_done &= dropped_after(point, storage.store_all(&writes)).await.is_some();
             // Each is a later call on a key of the batch: it is over.
             let mut seen = Vec::new();
@@ -325,7 +325,7 @@ async fn a_dropped_batch_is_all_or_nothing(cx: Cx) -> Check {
                 return fail("A2", "a dropped batch", format!("new: {seen:?}"), "all or nothing");
             }
             old = full(&format!("settled-{point}-{time}"));
-            let settled = keys.each_ref().map(|key| Write::new(key, &old, Precondition::None));
+            let settled = keys.each_ref().map(|key| Write::new(key, &old, Precondition::Any));
             storage.store_all(&settled).await?;
         }
         if all_done {
@@ -346,7 +346,7 @@ async fn batches_dropped_under_contention_stay_whole(cx: Cx) -> Check {
             let (storage, keys, start) = (Arc::clone(storage), keys.clone(), Arc::clone(&start));
             writers.spawn(async move {
                 let data = full(&format!("{index}-{round}"));
-                let writes = keys.each_ref().map(|key| Write::new(key, &data, Precondition::None));
+                let writes = keys.each_ref().map(|key| Write::new(key, &data, Precondition::Any));
                 start.wait().await;
                 let point = if index == 0 {
                     usize::MAX
@@ -383,7 +383,7 @@ async fn batches_dropped_under_contention_stay_whole(cx: Cx) -> Check {
 
 async fn a_dropped_get_harms_nothing(cx: Cx) -> Check {
     let (storage, key) = (cx.open().await?, cx.key("rs"));
-    storage.store(&key, &full("1"), Precondition::None).await?;
+    storage.store(&key, &full("1"), Precondition::Any).await?;
     let before = storage.get(&key).await?;
     for point in 0..=POINTS {
         let done = dropped_after(point, storage.get(&key)).await;
@@ -397,7 +397,7 @@ async fn a_dropped_get_harms_nothing(cx: Cx) -> Check {
             break;
         }
     }
-    storage.store(&key, &full("2"), Precondition::None).await?;
+    storage.store(&key, &full("2"), Precondition::Any).await?;
     stored("A7", &storage.get(&key).await?, &full("2"))
 }
 
@@ -406,8 +406,8 @@ async fn a_dropped_call_does_not_block_others(cx: Cx) -> Check {
     let (storage, other) = (cx.open().await?, cx.open().await?);
     for point in 1..=POINTS {
         let data = full(&point.to_string());
-        let done = dropped_after(point, storage.store(&cx.key("dropped"), &data, Precondition::None)).await;
-        drop(dropped_after(point, storage.remove(&cx.key("dropped"), Precondition::None)).await);
+        let done = dropped_after(point, storage.store(&cx.key("dropped"), &data, Precondition::Any)).await;
+        drop(dropped_after(point, storage.remove(&cx.key("dropped"), Precondition::Any)).await);
         for handle in [&storage, &other] {
             write_and_read(handle, &cx.key("rs"), &data).await?;
         }
@@ -421,14 +421,14 @@ async fn a_dropped_call_does_not_block_others(cx: Cx) -> Check {
 const ANSWERED: &str = "a call after dropped ones is answered";
 
 async fn write_and_read(storage: &Handle, key: &TokenKey, data: &TokenData) -> Check {
-    answered(ANSWERED, storage.store(key, data, Precondition::None)).await??;
+    answered(ANSWERED, storage.store(key, data, Precondition::Any)).await??;
     stored("A7", &answered(ANSWERED, storage.get(key)).await??, data)
 }
 
 /// Each call that writes, and then a get.
 async fn every_call_works(storage: &Handle, key: &TokenKey, data: &TokenData) -> Check {
-    answered(ANSWERED, storage.remove(key, Precondition::None)).await??;
-    let batch = [Write::new(key, data, Precondition::None)];
+    answered(ANSWERED, storage.remove(key, Precondition::Any)).await??;
+    let batch = [Write::new(key, data, Precondition::Any)];
     answered(ANSWERED, storage.store_all(&batch)).await??;
     write_and_read(storage, key, data).await
 }
@@ -436,18 +436,19 @@ async fn every_call_works(storage: &Handle, key: &TokenKey, data: &TokenData) ->
 /// Each call, dropped at each point, as often as would empty a pool of connections or permits.
 async fn many_dropped_calls_use_nothing_up(cx: Cx) -> Check {
     let (storage, key, data) = (cx.open().await?, cx.key("rs"), full("1"));
-    storage.store(&key, &data, Precondition::None).await?;
+    storage.store(&key, &data, Precondition::Any).await?;
     let keys: Vec<TokenKey> = (0..MANY).map(|number| cx.key(&format!("dropped-{number}"))).collect();
+    let too = cx.key("dropped-too");
     for call in 0..4 {
         for point in 1..=POINTS {
             let mut all_done = true;
             for dropped in &keys {
-                let batch = [Write::new(dropped, &data, Precondition::None)];
+                let batch = [dropped, &too].map(|key| Write::new(key, &data, Precondition::Any));
                 let dropping = async {
                     Check::Ok(match call {
                         0 => dropped_after(point, storage.get(&key)).await.transpose()?.is_some(),
                         1 => {
-                            let store = storage.store(dropped, &data, Precondition::None);
+                            let store = storage.store(dropped, &data, Precondition::Any);
                             dropped_after(point, store).await.transpose()?.is_some()
                         }
                         2 => dropped_after(point, storage.store_all(&batch))
@@ -455,7 +456,7 @@ async fn many_dropped_calls_use_nothing_up(cx: Cx) -> Check {
                             .transpose()?
                             .is_some(),
                         _ => {
-                            let remove = storage.remove(dropped, Precondition::None);
+                            let remove = storage.remove(dropped, Precondition::Any);
                             dropped_after(point, remove).await.transpose()?.is_some()
                         }
                     })
@@ -474,7 +475,7 @@ async fn many_dropped_calls_use_nothing_up(cx: Cx) -> Check {
 
 async fn dropped_listings_use_nothing_up(cx: Cx) -> Check {
     let (storage, key, data) = (cx.open().await?, cx.key("rs"), full("1"));
-    storage.store(&key, &data, Precondition::None).await?;
+    storage.store(&key, &data, Precondition::Any).await?;
     let what = "a listing after dropped ones is answered";
     for point in 1..=POINTS {
         let mut all_done = true;

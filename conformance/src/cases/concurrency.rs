@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use token_storage_core::{ErrorKind, Precondition, Result, Revision, TokenKey};
+use token_storage_core::{ErrorKind, Precondition, Result, Revision, TokenKey, TokenStorageExt as _};
 use tokio::{sync::Barrier, task::JoinSet};
 
 use crate::{
@@ -96,10 +96,10 @@ async fn swaps(cx: &Cx, handles: &[Handle], equal: bool, create: bool) -> Check 
     let key = cx.key("rs");
     for round in 0..rounds() {
         let before = if create {
-            handles[0].remove(&key, Precondition::None).await?;
+            handles[0].remove(&key, Precondition::Any).await?;
             Precondition::Absent
         } else {
-            Precondition::Unchanged(handles[0].store(&key, &full("base"), Precondition::None).await?)
+            Precondition::Unchanged(handles[0].store(&key, &full("base"), Precondition::Any).await?)
         };
         let won = race(handles, |index, storage| {
             let key = key.clone();
@@ -148,9 +148,9 @@ async fn of_racing_handles_one_wins(cx: Cx) -> Check {
 async fn of_racing_removes_one_finds_it(cx: Cx) -> Check {
     let (storage, key) = (cx.open().await?, cx.key("rs"));
     for round in 0..rounds() {
-        let revision = storage.store(&key, &full("1"), Precondition::None).await?;
+        let revision = storage.store(&key, &full("1"), Precondition::Any).await?;
         let precondition = if round % 2 == 0 {
-            Precondition::None
+            Precondition::Any
         } else {
             Precondition::Unchanged(revision)
         };

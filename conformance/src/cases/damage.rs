@@ -4,7 +4,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use token_storage_core::{ErrorKind, Precondition, Result, StoredToken};
+use token_storage_core::{ErrorKind, Precondition, Result, StoredToken, TokenStorageExt as _};
 
 use super::{files::check_modes, secrets::clean_error};
 use crate::{
@@ -78,7 +78,7 @@ async fn written(cx: &Cx) -> Check<(PathBuf, Vec<u8>)> {
     let mut worker = Worker::start(cx)?;
     for rs in ["a", "b", "c"] {
         worker
-            .done(cx, "D1", Request::store(&cx.key(rs), rs, Precondition::None))
+            .done(cx, "D1", Request::store(&cx.key(rs), rs, Precondition::Any))
             .await?;
     }
     worker.finish().await?;
@@ -137,7 +137,7 @@ async fn damaged(cx: Cx, spoil: fn(&[u8]) -> Vec<u8>) -> Check {
         )?;
     }
     let storage = cx.open().await?;
-    storage.store(&cx.key("new"), &full("new"), Precondition::None).await?;
+    storage.store(&cx.key("new"), &full("new"), Precondition::Any).await?;
     stored("D3", &storage.get(&cx.key("new")).await?, &full("new"))?;
     stored("D3", &cx.open().await?.get(&cx.key("new")).await?, &full("new"))?;
     let directory = file.parent().unwrap_or(&file);

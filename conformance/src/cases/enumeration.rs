@@ -1,6 +1,6 @@
 use std::collections::BTreeSet;
 
-use token_storage_core::{Enumerate, Precondition, TokenKey, Write};
+use token_storage_core::{Enumerate, Precondition, TokenKey, TokenStorageExt as _, Write};
 
 use crate::{
     Case, Level,
@@ -133,7 +133,7 @@ async fn store_each(storage: &Handle, keys: &[TokenKey]) -> Check {
     for chunk in keys.chunks(limit) {
         let writes: Vec<_> = chunk
             .iter()
-            .map(|key| Write::new(key, &data, Precondition::None))
+            .map(|key| Write::new(key, &data, Precondition::Any))
             .collect();
         storage.store_all(&writes).await?;
     }
@@ -149,7 +149,7 @@ async fn an_unknown_namespace_is_empty(cx: Cx) -> Check {
         &Vec::new(),
     )?;
     storage
-        .store(&cx.key_in("/2", "rs"), &plain("1"), Precondition::None)
+        .store(&cx.key_in("/2", "rs"), &plain("1"), Precondition::Any)
         .await?;
     same(
         "C5",
@@ -163,8 +163,8 @@ async fn lists_each_key_once(cx: Cx) -> Check {
     let storage = cx.open().await?;
     let keys = ["b", "a", "c", "ab"].map(|rs| cx.key(rs));
     for key in &keys {
-        storage.store(key, &plain("1"), Precondition::None).await?;
-        storage.store(key, &plain("2"), Precondition::None).await?;
+        storage.store(key, &plain("1"), Precondition::Any).await?;
+        storage.store(key, &plain("2"), Precondition::Any).await?;
     }
     let listed = sorted(&keys_of(&storage, cx.namespace()).await?);
     same("C5", "each key is listed once", &listed, &sorted(&keys))
@@ -199,7 +199,7 @@ async fn removed_keys_are_not_listed(cx: Cx) -> Check {
     let storage = cx.open().await?;
     let keys = ["a", "b", "c"].map(|rs| cx.key(rs));
     store_each(&storage, &keys).await?;
-    storage.remove(&keys[1], Precondition::None).await?;
+    storage.remove(&keys[1], Precondition::Any).await?;
     let listed = sorted(&keys_of(&storage, cx.namespace()).await?);
     same(
         "C5",
@@ -219,7 +219,7 @@ async fn pages_add_up(cx: Cx) -> Check {
     for chunk in keys.chunks(limit) {
         let writes: Vec<_> = chunk
             .iter()
-            .map(|key| Write::new(key, &data, Precondition::None))
+            .map(|key| Write::new(key, &data, Precondition::Any))
             .collect();
         storage.store_all(&writes).await?;
     }
@@ -239,7 +239,7 @@ async fn lists_each_namespace_once(cx: Cx) -> Check {
     for suffix in suffixes {
         for rs in ["a", "b"] {
             storage
-                .store(&cx.key_in(suffix, rs), &plain("1"), Precondition::None)
+                .store(&cx.key_in(suffix, rs), &plain("1"), Precondition::Any)
                 .await?;
         }
     }
@@ -254,11 +254,11 @@ async fn lists_each_namespace_once(cx: Cx) -> Check {
 
 async fn emptied_namespaces_are_not_listed(cx: Cx) -> Check {
     let storage = cx.open().await?;
-    storage.store(&cx.key("a"), &plain("1"), Precondition::None).await?;
+    storage.store(&cx.key("a"), &plain("1"), Precondition::Any).await?;
     storage
-        .store(&cx.key_in("/2", "a"), &plain("1"), Precondition::None)
+        .store(&cx.key_in("/2", "a"), &plain("1"), Precondition::Any)
         .await?;
-    storage.remove(&cx.key("a"), Precondition::None).await?;
+    storage.remove(&cx.key("a"), Precondition::Any).await?;
     let want = vec![format!("{}/2", cx.namespace())];
     same(
         "C5",
@@ -284,8 +284,8 @@ async fn what_stays_is_listed_while_others_write(cx: Cx) -> Check {
     );
     let writing = tokio::spawn(async move {
         for key in coming.iter().cycle().take(60) {
-            writer.store(key, &plain("1"), Precondition::None).await?;
-            writer.remove(key, Precondition::None).await?;
+            writer.store(key, &plain("1"), Precondition::Any).await?;
+            writer.remove(key, Precondition::Any).await?;
         }
         Ok::<(), token_storage_core::Error>(())
     });
@@ -309,15 +309,15 @@ async fn what_stays_is_listed_while_others_write(cx: Cx) -> Check {
 
 async fn another_handle_lists_the_same(cx: Cx) -> Check {
     let (one, two) = (cx.open().await?, cx.open().await?);
-    one.store(&cx.key("a"), &plain("1"), Precondition::None).await?;
+    one.store(&cx.key("a"), &plain("1"), Precondition::Any).await?;
     same(
         "A3",
         "what another handle lists",
         &keys_of(&two, cx.namespace()).await?,
         &vec![cx.key("a")],
     )?;
-    two.store(&cx.key("b"), &plain("1"), Precondition::None).await?;
-    one.remove(&cx.key("a"), Precondition::None).await?;
+    two.store(&cx.key("b"), &plain("1"), Precondition::Any).await?;
+    one.remove(&cx.key("a"), Precondition::Any).await?;
     same(
         "A3",
         "what another handle lists",
@@ -328,7 +328,7 @@ async fn another_handle_lists_the_same(cx: Cx) -> Check {
 
 async fn listing_works_behind_dyn(cx: Cx) -> Check {
     let storage = cx.open().await?;
-    storage.store(&cx.key("rs"), &plain("1"), Precondition::None).await?;
+    storage.store(&cx.key("rs"), &plain("1"), Precondition::Any).await?;
     let listing = listing(&storage)?;
     let page = listing.list_keys(cx.namespace(), None).await?;
     same(

@@ -1,6 +1,8 @@
 //! Lost requests, lost answers, nothing getting through: what a network does.
 
-use token_storage_core::{Error, ErrorKind, Precondition, Result, Revision, TokenData, TokenKey, Write};
+use token_storage_core::{
+    Error, ErrorKind, Precondition, Result, Revision, TokenData, TokenKey, TokenStorageExt as _, Write,
+};
 
 use super::powerless::struck;
 use crate::{
@@ -101,7 +103,7 @@ async fn a_store_whose_answer_is_lost_is_no_conflict(cx: Cx) -> Check {
         }
         condition = match (turn, revision) {
             ("1", Some(revision)) => Precondition::Unchanged(revision),
-            _ => Precondition::None,
+            _ => Precondition::Any,
         };
     }
     Ok(())
@@ -126,11 +128,11 @@ async fn a_remove_whose_answer_is_lost_has_removed(cx: Cx) -> Check {
     let (witness, key) = (cx.open().await?, cx.key("rs"));
     let (faulty, faults) = cx.open_faulty().await?;
     for conditional in [false, true] {
-        let revision = witness.store(&key, &full("1"), Precondition::None).await?;
+        let revision = witness.store(&key, &full("1"), Precondition::Any).await?;
         let condition = if conditional {
             Precondition::Unchanged(revision)
         } else {
-            Precondition::None
+            Precondition::Any
         };
         faults.lose_next_answer();
         let what = "a remove whose answer was lost";
@@ -152,14 +154,14 @@ async fn a_request_that_is_lost_is_not_acknowledged(cx: Cx) -> Check {
     let (witness, key) = (cx.open().await?, cx.key("rs"));
     let (faulty, faults) = cx.open_faulty().await?;
     let (old, new) = (full("1"), full("2"));
-    let revision = witness.store(&key, &old, Precondition::None).await?;
+    let revision = witness.store(&key, &old, Precondition::Any).await?;
     faults.lose_next_request();
     let store = faulty.store(&key, &new, Precondition::Unchanged(revision));
     let written = struck(&*faults, "a store whose request is lost", store).await?;
     settled(&written, &witness, &key, &old, &new).await?;
     let there = witness.get(&key).await?;
     faults.lose_next_request();
-    let remove = faulty.remove(&key, Precondition::None);
+    let remove = faulty.remove(&key, Precondition::Any);
     let removed = struck(&*faults, "a remove whose request is lost", remove).await?;
     match (removed, witness.get(&key).await?) {
         (Ok(removed), left) => {
@@ -194,18 +196,18 @@ async fn out_of_reach_is_an_error_and_not_absent(cx: Cx) -> Check {
     let (witness, key) = (cx.open().await?, cx.key("rs"));
     let (faulty, faults) = cx.open_faulty().await?;
     let (old, new) = (full("1"), full("2"));
-    witness.store(&key, &old, Precondition::None).await?;
+    witness.store(&key, &old, Precondition::Any).await?;
     faults.disconnect();
     let got = struck(&*faults, "a get out of reach", faulty.get(&key)).await?;
     unreachable("K1", "a get out of reach", got)?;
-    let written = faulty.store(&key, &new, Precondition::None).await;
+    let written = faulty.store(&key, &new, Precondition::Any).await;
     holds("A3", "a store out of reach is not acknowledged", written.is_err())?;
-    let removed = faulty.remove(&key, Precondition::None).await;
+    let removed = faulty.remove(&key, Precondition::Any).await;
     holds("A3", "a remove out of reach is not acknowledged", removed.is_err())?;
     stored("A5", &witness.get(&key).await?, &old)?;
     faults.reconnect();
     stored("A3", &faulty.get(&key).await?, &old)?;
-    faulty.store(&key, &new, Precondition::None).await?;
+    faulty.store(&key, &new, Precondition::Any).await?;
     stored("A3", &witness.get(&key).await?, &new)
 }
 

@@ -4,6 +4,7 @@ use std::{
 };
 
 use token_storage_core::Precondition;
+use token_storage_core::TokenStorageExt as _;
 
 use super::kills::names;
 use crate::{
@@ -127,13 +128,13 @@ pub(super) fn set_mode(_: &Path, _: u32) {}
 /// Creates whatever the storage has files for.
 async fn use_everything(cx: &Cx) -> Check {
     let storage = cx.open().await?;
-    let revision = storage.store(&cx.key("a"), &full("1"), Precondition::None).await?;
+    let revision = storage.store(&cx.key("a"), &full("1"), Precondition::Any).await?;
     check_modes(cx)?;
     storage
         .store(&cx.key("a"), &full("2"), Precondition::Unchanged(revision))
         .await?;
     storage.store(&cx.key("b"), &full("1"), Precondition::Absent).await?;
-    storage.remove(&cx.key("b"), Precondition::None).await?;
+    storage.remove(&cx.key("b"), Precondition::Any).await?;
     if let Some(lease) = storage.lease()
         && let token_storage_core::Acquisition::Acquired(mut guard) = lease.try_acquire(&cx.key("a")).await?
     {
@@ -157,7 +158,7 @@ async fn are_the_owners_only_whatever_the_mask(cx: Cx) -> Check {
         worker.done(&cx, "D4", Request::Umask { mask }).await?;
         for tag in ["1", "2"] {
             worker
-                .done(&cx, "D4", Request::store(&cx.key("rs"), tag, Precondition::None))
+                .done(&cx, "D4", Request::store(&cx.key("rs"), tag, Precondition::Any))
                 .await?;
             check_modes(&cx)?;
         }
@@ -177,12 +178,12 @@ async fn wider_modes_are_tightened(cx: Cx) -> Check {
     let file = cx.file()?;
     cx.open()
         .await?
-        .store(&cx.key("rs"), &full("1"), Precondition::None)
+        .store(&cx.key("rs"), &full("1"), Precondition::Any)
         .await?;
     set_mode(&file, 0o644);
     let storage = cx.open().await?;
     stored("D4", &storage.get(&cx.key("rs")).await?, &full("1"))?;
-    storage.store(&cx.key("rs"), &full("2"), Precondition::None).await?;
+    storage.store(&cx.key("rs"), &full("2"), Precondition::Any).await?;
     check_modes(&cx)?;
     stored("D4", &cx.open().await?.get(&cx.key("rs")).await?, &full("2"))
 }
@@ -202,7 +203,7 @@ async fn a_symlink_stays_a_symlink(cx: Cx) -> Check {
     std::os::unix::fs::symlink(Path::new("..").join(name), &link).expect("the suite may create a symlink");
 
     let through = cx.open_path(&link)?;
-    through.store(&cx.key("rs"), &full("1"), Precondition::None).await?;
+    through.store(&cx.key("rs"), &full("1"), Precondition::Any).await?;
     for round in 0..3 {
         holds(
             "D4",
@@ -211,7 +212,7 @@ async fn a_symlink_stays_a_symlink(cx: Cx) -> Check {
         )?;
         stored("D4", &cx.open().await?.get(&cx.key("rs")).await?, &full("1"))?;
         through
-            .store(&cx.key("more"), &plain(&round.to_string()), Precondition::None)
+            .store(&cx.key("more"), &plain(&round.to_string()), Precondition::Any)
             .await?;
     }
     let beside: Vec<std::ffi::OsString> = fs::read_dir(&elsewhere)
@@ -229,7 +230,7 @@ async fn a_symlink_stays_a_symlink(cx: Cx) -> Check {
     // Through either name, one storage: neither overtakes the other.
     cx.open()
         .await?
-        .store(&cx.key("rs"), &full("2"), Precondition::None)
+        .store(&cx.key("rs"), &full("2"), Precondition::Any)
         .await?;
     stored("A3", &through.get(&cx.key("rs")).await?, &full("2"))
 }
@@ -250,7 +251,7 @@ async fn opening_and_reading_create_nothing(cx: Cx) -> Check {
 async fn reading_leaves_the_file_as_it_is(cx: Cx) -> Check {
     let file = cx.file()?;
     let storage = cx.open().await?;
-    storage.store(&cx.key("rs"), &full("1"), Precondition::None).await?;
+    storage.store(&cx.key("rs"), &full("1"), Precondition::Any).await?;
     let before = fs::read(&file).unwrap_or_default();
     for handle in [&storage, &cx.open().await?] {
         for _ in 0..3 {
@@ -273,7 +274,7 @@ async fn reading_needs_no_writable_directory(cx: Cx) -> Check {
         return ignore("the file is in no directory");
     };
     let storage = cx.open().await?;
-    storage.store(&cx.key("rs"), &full("1"), Precondition::None).await?;
+    storage.store(&cx.key("rs"), &full("1"), Precondition::Any).await?;
     drop(storage);
     cx.place().settle();
     set_mode(&directory, 0o500);
@@ -329,8 +330,8 @@ async fn writing_leaves_nothing_behind(cx: Cx) -> Check {
         let refused = storage.store(&key, &full("2"), Precondition::Absent).await;
         holds("A4", "a second store if absent is refused", refused.is_err())?;
         let large = plain(&"x".repeat(storage.describe().limits.record_bytes.min(super::limits::MOST) + 1));
-        drop(storage.store(&key, &large, Precondition::None).await);
-        storage.remove(&key, Precondition::None).await?;
+        drop(storage.store(&key, &large, Precondition::Any).await);
+        storage.remove(&key, Precondition::Any).await?;
     }
     same(
         "D2",
@@ -355,11 +356,11 @@ async fn a_failed_write_leaves_the_old_data(cx: Cx) -> Check {
     if bytes < 300 * 1024 {
         return ignore("records are too small to pass the limit of file sizes");
     }
-    storage.store(&cx.key("rs"), &full("old"), Precondition::None).await?;
+    storage.store(&cx.key("rs"), &full("old"), Precondition::Any).await?;
     let before = (storage.get(&cx.key("rs")).await?, names(&cx)?);
     let mut worker = Worker::start_as(&cx, Start::SmallFiles)?;
     worker
-        .done(&cx, "D2", Request::store(&cx.key("small"), "1", Precondition::None))
+        .done(&cx, "D2", Request::store(&cx.key("small"), "1", Precondition::Any))
         .await?;
     for _ in 0..3 {
         let key = (&cx.key("rs")).into();
@@ -388,9 +389,9 @@ async fn a_failed_write_leaves_the_old_data(cx: Cx) -> Check {
     }
     // The process that failed can go on, and so can others.
     worker
-        .done(&cx, "D2", Request::store(&cx.key("small"), "2", Precondition::None))
+        .done(&cx, "D2", Request::store(&cx.key("small"), "2", Precondition::Any))
         .await?;
-    storage.store(&cx.key("rs"), &full("new"), Precondition::None).await?;
+    storage.store(&cx.key("rs"), &full("new"), Precondition::Any).await?;
     stored("D2", &storage.get(&cx.key("small")).await?, &full("2"))?;
     stored("D2", &storage.get(&cx.key("rs")).await?, &full("new"))
 }

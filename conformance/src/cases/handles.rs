@@ -1,4 +1,4 @@
-use token_storage_core::{ErrorKind, Precondition};
+use token_storage_core::{ErrorKind, Precondition, TokenStorageExt as _};
 
 use crate::{
     Case, Level, Need,
@@ -75,13 +75,13 @@ async fn another_handle_sees_a_store(cx: Cx) -> Check {
     let (one, two, key) = (cx.open().await?, cx.open().await?, cx.key("rs"));
     for round in 0..10 {
         let (data, back) = (full(&format!("1-{round}")), full(&format!("2-{round}")));
-        let revision = one.store(&key, &data, Precondition::None).await?;
+        let revision = one.store(&key, &data, Precondition::Any).await?;
         let seen = get_settled(&two, &key, |got| {
             got.as_ref().is_some_and(|got| got.revision == revision)
         })
         .await?;
         stored("A3", &seen, &data)?;
-        let revision = two.store(&key, &back, Precondition::None).await?;
+        let revision = two.store(&key, &back, Precondition::Any).await?;
         let seen = get_settled(&one, &key, |got| {
             got.as_ref().is_some_and(|got| got.revision == revision)
         })
@@ -94,9 +94,9 @@ async fn another_handle_sees_a_store(cx: Cx) -> Check {
 async fn another_handle_sees_a_remove(cx: Cx) -> Check {
     let (one, two, key) = (cx.open().await?, cx.open().await?, cx.key("rs"));
     for _ in 0..5 {
-        one.store(&key, &full("1"), Precondition::None).await?;
+        one.store(&key, &full("1"), Precondition::Any).await?;
         stored("A3", &get_settled(&two, &key, Option::is_some).await?, &full("1"))?;
-        one.remove(&key, Precondition::None).await?;
+        one.remove(&key, Precondition::Any).await?;
         absent(
             "A3",
             "removed by another handle",
@@ -111,7 +111,7 @@ async fn another_handle_sees_a_batch(cx: Cx) -> Check {
     let (a, b) = (cx.key("a"), cx.key("b"));
     for tag in ["1", "2", "3"] {
         let data = full(tag);
-        let writes = [&a, &b].map(|key| token_storage_core::Write::new(key, &data, Precondition::None));
+        let writes = [&a, &b].map(|key| token_storage_core::Write::new(key, &data, Precondition::Any));
         let revisions = one.store_all(&writes).await?;
         for (key, revision) in [&a, &b].into_iter().zip(revisions) {
             let seen = get_settled(&two, key, |got| {
@@ -172,10 +172,10 @@ async fn writers_in_turn_lose_nothing(cx: Cx) -> Check {
 
 async fn a_handle_outlives_the_one_that_wrote(cx: Cx) -> Check {
     let (one, two, key) = (cx.open().await?, cx.open().await?, cx.key("rs"));
-    one.store(&key, &full("1"), Precondition::None).await?;
+    one.store(&key, &full("1"), Precondition::Any).await?;
     drop(one);
     stored("A3", &get_settled(&two, &key, Option::is_some).await?, &full("1"))?;
-    two.store(&key, &full("2"), Precondition::None).await?;
+    two.store(&key, &full("2"), Precondition::Any).await?;
     stored("A3", &two.get(&key).await?, &full("2"))
 }
 
@@ -199,9 +199,9 @@ async fn records_outlive_all_handles(cx: Cx) -> Check {
 
 async fn removed_records_stay_removed(cx: Cx) -> Check {
     let storage = cx.open().await?;
-    storage.store(&cx.key("a"), &full("1"), Precondition::None).await?;
-    storage.store(&cx.key("b"), &full("1"), Precondition::None).await?;
-    storage.remove(&cx.key("a"), Precondition::None).await?;
+    storage.store(&cx.key("a"), &full("1"), Precondition::Any).await?;
+    storage.store(&cx.key("b"), &full("1"), Precondition::Any).await?;
+    storage.remove(&cx.key("a"), Precondition::Any).await?;
     drop(storage);
     let storage = cx.open().await?;
     absent(
@@ -214,7 +214,7 @@ async fn removed_records_stay_removed(cx: Cx) -> Check {
 
 async fn revisions_outlive_all_handles(cx: Cx) -> Check {
     let storage = cx.open().await?;
-    let first = storage.store(&cx.key("rs"), &full("1"), Precondition::None).await?;
+    let first = storage.store(&cx.key("rs"), &full("1"), Precondition::Any).await?;
     drop(storage);
     let storage = cx.open().await?;
     let read = storage.get(&cx.key("rs")).await?.map(|stored| stored.revision);
@@ -232,7 +232,7 @@ async fn reading_a_place_that_was_never_written_finds_nothing(cx: Cx) -> Check {
         same(
             "K3",
             "nothing to remove",
-            &storage.remove(&cx.key("rs"), Precondition::None).await?,
+            &storage.remove(&cx.key("rs"), Precondition::Any).await?,
             &false,
         )?;
     }

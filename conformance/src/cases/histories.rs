@@ -3,7 +3,7 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
-use token_storage_core::{Precondition, Revision, TokenKey};
+use token_storage_core::{Precondition, Revision, TokenKey, TokenStorageExt as _};
 use tokio::{sync::Barrier, task::JoinSet};
 
 use crate::{
@@ -93,7 +93,7 @@ async fn calls(storage: &Handle, key: &TokenKey, task: usize, mut rng: Rng, cloc
     let mut events = Vec::new();
     for number in 0..CALLS {
         let precondition = match (rng.below(4), known) {
-            (0, _) => Precondition::None,
+            (0, _) => Precondition::Any,
             (_, Some(revision)) => Precondition::Unchanged(revision),
             (_, None) => Precondition::Absent,
         };

@@ -1,6 +1,6 @@
 //! What a holder records before it redeems the refresh token.
 
-use token_storage_core::{Intent, Precondition, Revision, StoredToken, TokenKey};
+use token_storage_core::{Intent, Precondition, Revision, StoredToken, TokenKey, TokenStorageExt as _};
 
 use super::leases::{acquire, held};
 use crate::{
@@ -54,7 +54,7 @@ pub(super) fn same_intent(expectation: &str, got: Option<&Intent>, want: Option<
 
 async fn an_intent_is_found_by_the_next_holder(cx: Cx) -> Check {
     let (one, two, key) = (cx.open().await?, cx.open().await?, cx.key("rs"));
-    let revision = one.store(&key, &full("1"), Precondition::None).await?;
+    let revision = one.store(&key, &full("1"), Precondition::Any).await?;
     let mut guard = acquire(&one, &key).await?;
     same_intent("a first holder finds none", guard.intent(), None)?;
     guard.record_intent(&intent(revision)).await?;
@@ -77,7 +77,7 @@ async fn an_intent_is_found_by_the_next_holder(cx: Cx) -> Check {
 
 async fn a_cleared_intent_is_gone(cx: Cx) -> Check {
     let (one, two, key) = (cx.open().await?, cx.open().await?, cx.key("rs"));
-    let revision = one.store(&key, &full("1"), Precondition::None).await?;
+    let revision = one.store(&key, &full("1"), Precondition::Any).await?;
     let mut guard = acquire(&one, &key).await?;
     guard.record_intent(&intent(revision)).await?;
     guard.clear_intent().await?;
@@ -107,7 +107,7 @@ async fn an_intent_belongs_to_its_key(cx: Cx) -> Check {
 async fn whether_there_is_an_intent_can_be_asked(cx: Cx) -> Check {
     let (one, two, key) = (cx.open().await?, cx.open().await?, cx.key("rs"));
     leases(&two)?.may_have_intent(&cx.key("never used")).await?;
-    let revision = one.store(&key, &full("1"), Precondition::None).await?;
+    let revision = one.store(&key, &full("1"), Precondition::Any).await?;
     let mut guard = acquire(&one, &key).await?;
     guard.record_intent(&intent(revision)).await?;
     asked("while its holder lives", &[&one, &two], &key).await?;
@@ -139,7 +139,7 @@ async fn a_look_shows_what_stands(cx: Cx) -> Check {
     if leases(&one)?.look(&key).await?.is_none() {
         return Ok(());
     }
-    let revision = one.store(&key, &full("1"), Precondition::None).await?;
+    let revision = one.store(&key, &full("1"), Precondition::Any).await?;
     let handles = [&one, &two];
     for round in 0..2 {
         stands("nobody has", &handles, &key, false, None).await?;
@@ -212,7 +212,7 @@ async fn an_intent_shows_without_the_lease(cx: Cx) -> Check {
     let looks = || async { Check::Ok(leases(&two)?.may_have_intent(&key).await?) };
     // Whoever can tell that there is none, can always tell.
     let tells = !looks().await?;
-    let revision = one.store(&key, &full("1"), Precondition::None).await?;
+    let revision = one.store(&key, &full("1"), Precondition::Any).await?;
     let before = one.get(&key).await?;
     for round in 0..2 {
         let mut guard = acquire(&one, &key).await?;

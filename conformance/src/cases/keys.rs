@@ -1,4 +1,4 @@
-use token_storage_core::{ErrorKind, Precondition, TokenKey};
+use token_storage_core::{ErrorKind, Precondition, TokenKey, TokenStorageExt as _};
 
 use crate::{
     Case, Level, Need,
@@ -96,7 +96,7 @@ async fn distinct(cx: &Cx, clause: &str, keys: &[TokenKey]) -> Check {
     holds(
         clause,
         "the record was there",
-        storage.remove(first, Precondition::None).await?,
+        storage.remove(first, Precondition::Any).await?,
     )?;
     for (index, key) in rest.iter().enumerate() {
         stored(clause, &storage.get(key).await?, &plain(&(index + 1).to_string()))?;
@@ -199,13 +199,13 @@ async fn patterns_are_plain_text(cx: Cx) -> Check {
 async fn a_namespace_sees_nothing_of_another(cx: Cx) -> Check {
     let storage = cx.open().await?;
     let (here, there) = (cx.key("rs"), cx.key_in("-2", "rs"));
-    storage.store(&there, &plain("1"), Precondition::None).await?;
+    storage.store(&there, &plain("1"), Precondition::Any).await?;
     absent("K6", "stored in another namespace only", &storage.get(&here).await?)?;
-    let removed = storage.remove(&here, Precondition::None).await?;
+    let removed = storage.remove(&here, Precondition::Any).await?;
     holds("K6", "a remove here finds nothing of there", !removed)?;
     storage.store(&here, &plain("2"), Precondition::Absent).await?;
     stored("K6", &storage.get(&there).await?, &plain("1"))?;
-    storage.remove(&here, Precondition::None).await?;
+    storage.remove(&here, Precondition::Any).await?;
     stored("K6", &storage.get(&there).await?, &plain("1"))
 }
 
@@ -275,11 +275,11 @@ async fn too_large(storage: &Handle, key: &TokenKey) -> Check {
     refused(
         "K4",
         what,
-        storage.store(key, &plain("1"), Precondition::None).await,
+        storage.store(key, &plain("1"), Precondition::Any).await,
         ErrorKind::TooLarge,
     )?;
     let data = plain("1");
-    let write = token_storage_core::Write::new(key, &data, Precondition::None);
+    let write = token_storage_core::Write::new(key, &data, Precondition::Any);
     refused("K4", what, storage.store_all(&[write]).await, ErrorKind::TooLarge)?;
     // Reading such a key may be refused in the same way; it must not find anything.
     match storage.get(key).await {

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use token_storage_core::{ErrorKind, Precondition, Result, Revision, TokenData, TokenKey, Write};
+use token_storage_core::{ErrorKind, Precondition, Result, Revision, TokenData, TokenKey, TokenStorageExt as _, Write};
 use tokio::sync::Barrier;
 
 use crate::{
@@ -127,9 +127,9 @@ async fn a_refusal_far_back_refuses_all(cx: Cx) -> Check {
     let storage = cx.open().await?;
     let keys = many(&cx, most(&storage));
     let (old, new) = (full("old"), plain("new"));
-    let stale = storage.store(&cx.key("other"), &old, Precondition::None).await?;
+    let stale = storage.store(&cx.key("other"), &old, Precondition::Any).await?;
     for (round, place) in places(keys.len()).into_iter().enumerate() {
-        storage.store(&keys[place], &old, Precondition::None).await?;
+        storage.store(&keys[place], &old, Precondition::Any).await?;
         let before = storage.get(&keys[place]).await?;
         let mut writes = all(&keys, &new, Precondition::Absent);
         if round % 2 == 0 {
@@ -145,7 +145,7 @@ async fn a_refusal_far_back_refuses_all(cx: Cx) -> Check {
         same("A2", "the refused key is named", &named, &Some(keys[place].clone()))?;
         same("A2", "the refused record", &storage.get(&keys[place]).await?, &before)?;
         nothing_of(&cx, &keys, place).await?;
-        storage.remove(&keys[place], Precondition::None).await?;
+        storage.remove(&keys[place], Precondition::Any).await?;
     }
     Ok(())
 }
@@ -160,7 +160,7 @@ async fn of_refusals_far_apart_the_first_is_named(cx: Cx) -> Check {
     let data = plain("1");
     let there = [count / 3, count / 2, count - 1];
     for place in there {
-        storage.store(&keys[place], &data, Precondition::None).await?;
+        storage.store(&keys[place], &data, Precondition::Any).await?;
     }
     let writes = all(&keys, &data, Precondition::Absent);
     for _ in 0..3 {
@@ -182,11 +182,11 @@ async fn two_records_of_one_key_far_apart_are_invalid(cx: Cx) -> Check {
     let (data, other) = (plain("1"), plain("2"));
     let last = keys.len() - 1;
     for (twice, precondition) in [
-        (0, Precondition::None),
+        (0, Precondition::Any),
         (0, Precondition::Absent),
-        (last / 2, Precondition::None),
+        (last / 2, Precondition::Any),
     ] {
-        let mut writes = all(&keys, &data, Precondition::None);
+        let mut writes = all(&keys, &data, Precondition::Any);
         writes.push(Write::new(&keys[twice], &other, precondition));
         let result = storage.store_all(&writes).await;
         refused(
@@ -212,7 +212,7 @@ async fn what_is_too_large_far_back_refuses_all(cx: Cx) -> Check {
     let last = keys.len() - 1;
     if limits.record_bytes <= super::limits::MOST {
         let large = plain(&"x".repeat(limits.record_bytes));
-        let mut writes = all(&keys, &data, Precondition::None);
+        let mut writes = all(&keys, &data, Precondition::Any);
         writes[last].data = &large;
         let result = storage.store_all(&writes).await;
         refused(
@@ -226,7 +226,7 @@ async fn what_is_too_large_far_back_refuses_all(cx: Cx) -> Check {
     if limits.resource_server_bytes < super::limits::MOST {
         let long = cx.key(&"x".repeat(limits.resource_server_bytes + 1));
         let fitting = std::mem::replace(&mut keys[last], long);
-        let result = storage.store_all(&all(&keys, &data, Precondition::None)).await;
+        let result = storage.store_all(&all(&keys, &data, Precondition::Any)).await;
         refused("K4", "a batch whose last key is too long", result, ErrorKind::TooLarge)?;
         keys[last] = fitting;
         nothing_of(&cx, &keys, usize::MAX).await?;
@@ -240,7 +240,7 @@ async fn a_refusal_leaves_the_revisions(cx: Cx) -> Check {
     let (old, new) = (full("old"), full("new"));
     let mut revisions = Vec::new();
     for key in &keys[..3] {
-        revisions.push(storage.store(key, &old, Precondition::None).await?);
+        revisions.push(storage.store(key, &old, Precondition::Any).await?);
     }
     let batch = |refused: usize, revisions: &[Revision]| {
         let mut writes: Vec<Write<'_>> = (0..3)
@@ -307,7 +307,7 @@ async fn readers_see_nothing_of_a_refused_one(cx: Cx) -> Check {
     let (old, new) = (full("old"), full("new"));
     // The first half is there, and so is the last record, which refuses the batch.
     for key in keys[..4].iter().chain(&keys[7..]) {
-        storage.store(key, &old, Precondition::None).await?;
+        storage.store(key, &old, Precondition::Any).await?;
     }
     let stop = Arc::new(AtomicBool::new(false));
     let mut readers = Vec::new();
@@ -325,7 +325,7 @@ async fn readers_see_nothing_of_a_refused_one(cx: Cx) -> Check {
     }
     let mut answer = Ok(());
     for _ in 0..rounds() {
-        let mut writes = all(&keys, &new, Precondition::None);
+        let mut writes = all(&keys, &new, Precondition::Any);
         writes[7].precondition = Precondition::Absent;
         let result = storage.store_all(&writes).await;
         answer = refused(
@@ -353,7 +353,7 @@ async fn once_acknowledged_all_is_seen(cx: Cx) -> Check {
     let keys = many(&cx, 6);
     for round in 1..=rounds() {
         let data = plain(&round.to_string());
-        storage.store_all(&all(&keys, &data, Precondition::None)).await?;
+        storage.store_all(&all(&keys, &data, Precondition::Any)).await?;
         for handle in [&other, &storage] {
             for key in keys.iter().rev() {
                 let settled =
@@ -407,7 +407,7 @@ fn won<T>(result: Result<T>) -> Check<bool> {
 
 /// The batch: the raced record in its middle, the others without a precondition.
 async fn batch_over(storage: Handle, keys: Vec<TokenKey>, data: TokenData, precondition: Precondition) -> Result<()> {
-    let mut writes = all(&keys, &data, Precondition::None);
+    let mut writes = all(&keys, &data, Precondition::Any);
     writes[2].precondition = precondition;
     storage.store_all(&writes).await.map(drop)
 }
@@ -420,9 +420,9 @@ async fn of_one_and_a_store_that_race_one_wins(cx: Cx) -> Check {
             full(&format!("single {round}")),
             full(&format!("batch {round}")),
         );
-        let revisions = storage.store_all(&all(&keys, &base, Precondition::None)).await?;
+        let revisions = storage.store_all(&all(&keys, &base, Precondition::Any)).await?;
         let precondition = if round % 4 == 3 {
-            storage.remove(&keys[2], Precondition::None).await?;
+            storage.remove(&keys[2], Precondition::Any).await?;
             Precondition::Absent
         } else {
             Precondition::Unchanged(revisions[2])
@@ -461,7 +461,7 @@ async fn of_one_and_a_remove_that_race_one_wins(cx: Cx) -> Check {
     let (storage, keys) = (cx.open().await?, many(&cx, 5));
     for round in 0..rounds() {
         let (base, batch) = (full("base"), full(&format!("batch {round}")));
-        let revisions = storage.store_all(&all(&keys, &base, Precondition::None)).await?;
+        let revisions = storage.store_all(&all(&keys, &base, Precondition::Any)).await?;
         let precondition = Precondition::Unchanged(revisions[2]);
         let (one, two, key) = (cx.open().await?, cx.open().await?, keys[2].clone());
         let (removed, stored_all) = race(
@@ -501,8 +501,8 @@ async fn those_that_overlap_do_not_block_each_other(cx: Cx) -> Check {
         let (first, second) = (full(&format!("first {round}")), full(&format!("second {round}")));
         let (done_one, done_two) = race(
             round,
-            batch_over(one, keys.clone(), first.clone(), Precondition::None),
-            batch_over(two, reversed.clone(), second.clone(), Precondition::None),
+            batch_over(one, keys.clone(), first.clone(), Precondition::Any),
+            batch_over(two, reversed.clone(), second.clone(), Precondition::Any),
         )
         .await;
         done_one?;

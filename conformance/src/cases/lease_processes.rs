@@ -1,4 +1,4 @@
-use token_storage_core::{Intent, Precondition, Revision};
+use token_storage_core::{Intent, Precondition, Revision, TokenStorageExt as _};
 
 use super::{
     intents::intent,
@@ -189,7 +189,7 @@ async fn a_stopped_holder_keeps_it(cx: Cx) -> Check {
 
 async fn the_intent_of_a_killed_holder_is_found(cx: Cx) -> Check {
     let (storage, key) = (cx.open().await?, cx.key("rs"));
-    let revision = storage.store(&key, &full("1"), Precondition::None).await?;
+    let revision = storage.store(&key, &full("1"), Precondition::Any).await?;
     let before = storage.get(&key).await?;
     let mut worker = holding(&cx).await?;
     let request = Request::RecordIntent {

@@ -1,4 +1,4 @@
-use token_storage_core::{ErrorKind, Limits, Precondition, TokenData};
+use token_storage_core::{ErrorKind, Limits, Precondition, TokenData, TokenStorageExt as _};
 
 use crate::{
     Case, Level,
@@ -45,7 +45,7 @@ async fn a_record_of_half_the_declared_size_fits(cx: Cx) -> Check {
     let storage = cx.open().await?;
     let half = storage.describe().limits.record_bytes.min(MOST) / 2;
     let data = plain(&"x".repeat(half - 512));
-    storage.store(&cx.key("rs"), &data, Precondition::None).await?;
+    storage.store(&cx.key("rs"), &data, Precondition::Any).await?;
     stored("K7", &storage.get(&cx.key("rs")).await?, &data)?;
     stored("K7", &cx.open().await?.get(&cx.key("rs")).await?, &data)
 }
@@ -53,7 +53,7 @@ async fn a_record_of_half_the_declared_size_fits(cx: Cx) -> Check {
 async fn a_larger_record_is_too_large(cx: Cx) -> Check {
     let storage = cx.open().await?;
     let data = plain(&"x".repeat(probed(storage.describe().limits)? + 1));
-    let result = storage.store(&cx.key("rs"), &data, Precondition::None).await;
+    let result = storage.store(&cx.key("rs"), &data, Precondition::Any).await;
     refused("K7", "a record over the declared size", result, ErrorKind::TooLarge)?;
     absent("K7", "a refused record", &storage.get(&cx.key("rs")).await?)
 }
@@ -62,9 +62,9 @@ async fn the_old_record_stays(cx: Cx) -> Check {
     let storage = cx.open().await?;
     let large = plain(&"x".repeat(probed(storage.describe().limits)? + 1));
     let key = cx.key("rs");
-    let revision = storage.store(&key, &full("old"), Precondition::None).await?;
+    let revision = storage.store(&key, &full("old"), Precondition::Any).await?;
     let before = storage.get(&key).await?;
-    for precondition in [Precondition::None, Precondition::Unchanged(revision)] {
+    for precondition in [Precondition::Any, Precondition::Unchanged(revision)] {
         let result = storage.store(&key, &large, precondition).await;
         let error = refused("K7", "a record over the declared size", result, ErrorKind::TooLarge)?;
         same(
@@ -93,7 +93,7 @@ async fn every_field_counts(cx: Cx) -> Check {
         plain("1").with_extra(extra(&[(&long, "1")])),
     ];
     for data in &fields {
-        let result = storage.store(&cx.key("rs"), data, Precondition::None).await;
+        let result = storage.store(&cx.key("rs"), data, Precondition::Any).await;
         refused(
             "K7",
             "a record with one field over the declared size",
@@ -111,7 +111,7 @@ async fn sizes_around_the_limit_are_stored_or_refused(cx: Cx) -> Check {
     let mut before = None;
     for missing in [2048, 512, 256, 200, 150, 100, 50, 1, 0] {
         let data = plain(&"x".repeat(limit.saturating_sub(missing)));
-        match storage.store(&cx.key("rs"), &data, Precondition::None).await {
+        match storage.store(&cx.key("rs"), &data, Precondition::Any).await {
             Ok(_) => {
                 stored("K1", &storage.get(&cx.key("rs")).await?, &data)?;
                 before = storage.get(&cx.key("rs")).await?;

@@ -76,7 +76,7 @@ pub(super) async fn distinct_together(cx: &Cx, clause: &str, keys: &[TokenKey]) 
         holds(
             clause,
             &format!("{} was there", key.show()),
-            storage.remove(key, Precondition::None).await?,
+            storage.remove(key, Precondition::Any).await?,
         )?;
     }
     are_as_stored(&storage, clause, keys, &records, |index| !gone(index)).await

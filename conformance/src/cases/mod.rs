@@ -125,7 +125,7 @@ pub fn elsewhere() -> &'static [(&'static str, &'static str)] {
         ),
         (
             "L6",
-            "the tests of the token manager; its part of the lease is `lease::proving_writable_changes_nothing`",
+            "the tests of the token manager; the storage's part is `records::proving_writable_changes_nothing`",
         ),
         (
             "L8",

@@ -7,7 +7,7 @@ use proptest::{
     strategy::{Strategy, ValueTree},
     test_runner::{Config, RngAlgorithm, TestRng, TestRunner},
 };
-use token_storage_core::{ErrorKind, Precondition, Result, Revision, TokenData, TokenKey, Write};
+use token_storage_core::{ErrorKind, Precondition, Result, Revision, TokenData, TokenKey, TokenStorageExt as _, Write};
 
 use super::enumeration::keys_of;
 use crate::{
@@ -152,7 +152,7 @@ impl Model {
 
     fn precondition(&self, key: usize, condition: If) -> Precondition {
         match condition {
-            If::Any => Precondition::None,
+            If::Any => Precondition::Any,
             If::Absent => Precondition::Absent,
             If::Current => self.current(key).map_or(Precondition::Absent, Precondition::Unchanged),
             If::Stale(index) => {

@@ -1,6 +1,6 @@
 //! Requests and answers that are lost, delayed and duplicated: one, several, all.
 
-use token_storage_core::{ErrorKind, Precondition, Result, StoredToken, TokenData, Write};
+use token_storage_core::{ErrorKind, Precondition, Result, StoredToken, TokenData, TokenStorageExt as _, Write};
 
 use super::{
     faults::{owns_up, told},
@@ -96,8 +96,8 @@ impl Round {
     async fn begin(cx: &Cx, witness: &Handle, name: &str) -> Check<Self> {
         let (key, beside) = (cx.key(name), cx.key(&format!("{name}-beside")));
         let data = full("old");
-        witness.store(&beside, &data, Precondition::None).await?;
-        let revision = witness.store(&key, &data, Precondition::None).await?;
+        witness.store(&beside, &data, Precondition::Any).await?;
+        let revision = witness.store(&key, &data, Precondition::Any).await?;
         Ok(Self {
             key,
             beside,
@@ -111,16 +111,16 @@ impl Round {
         let unchanged = Precondition::Unchanged(self.old.revision);
         let batch = [
             Write::new(&self.key, &self.new, unchanged),
-            Write::new(&self.beside, &self.new, Precondition::None),
+            Write::new(&self.beside, &self.new, Precondition::Any),
         ];
         match call {
             Call::Store => storage
-                .store(&self.key, &self.new, Precondition::None)
+                .store(&self.key, &self.new, Precondition::Any)
                 .await
                 .map(|_| true),
             Call::StoreIfUnchanged => storage.store(&self.key, &self.new, unchanged).await.map(|_| true),
             Call::Batch => storage.store_all(&batch).await.map(|_| true),
-            Call::Remove => storage.remove(&self.key, Precondition::None).await,
+            Call::Remove => storage.remove(&self.key, Precondition::Any).await,
             Call::RemoveIfUnchanged => storage.remove(&self.key, unchanged).await,
         }
     }
@@ -226,9 +226,9 @@ async fn late(cx: Cx, mishap: Mishap) -> Check {
                 Err(error) => told(error),
             });
             let newer = full("newer");
-            witness.store(&round.key, &newer, Precondition::None).await?;
+            witness.store(&round.key, &newer, Precondition::Any).await?;
             if removed {
-                witness.remove(&round.key, Precondition::None).await?;
+                witness.remove(&round.key, Precondition::Any).await?;
             }
             network.heal();
             struck(&*network, &format!("{what}, delivered"), network.deliver()).await?;
@@ -251,7 +251,7 @@ async fn a_refusal_whose_answer_is_lost_is_no_success(cx: Cx) -> Check {
         for call in [Call::StoreIfUnchanged, Call::Batch, Call::RemoveIfUnchanged] {
             let (storage, network) = cx.open_unreliable().await?;
             let round = Round::begin(&cx, &witness, &format!("{call:?}-{count:?}")).await?;
-            witness.store(&round.key, &full("newer"), Precondition::None).await?;
+            witness.store(&round.key, &full("newer"), Precondition::Any).await?;
             let before = witness.get(&round.key).await?;
             network.plan(Requests::Writes, Mishap::AnswerLost, count);
             let answer = round.call(&storage, call).await;
@@ -275,7 +275,7 @@ async fn a_refusal_whose_answer_is_lost_is_no_success(cx: Cx) -> Check {
 
 async fn a_read_whose_answer_is_lost_is_not_absent(cx: Cx) -> Check {
     let (witness, key) = (cx.open().await?, cx.key("rs"));
-    witness.store(&key, &full("1"), Precondition::None).await?;
+    witness.store(&key, &full("1"), Precondition::Any).await?;
     for mishap in [Mishap::AnswerLost, Mishap::RequestLost] {
         for count in [Some(1), None] {
             let (storage, network) = cx.open_unreliable().await?;

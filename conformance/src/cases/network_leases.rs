@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use token_storage_core::{Acquisition, LeaseKind, Precondition, Revision};
+use token_storage_core::{Acquisition, LeaseKind, Precondition, Revision, TokenStorageExt as _};
 
 use super::{
     faults::{told, unreachable},
@@ -235,13 +235,13 @@ async fn a_release_whose_answer_is_lost_frees_it_in_the_end(cx: Cx) -> Check {
 async fn a_guard_out_of_reach_promises_nothing(cx: Cx) -> Check {
     let key = cx.key("rs");
     let (storage, faults) = cx.open_faulty().await?;
-    storage.store(&key, &full("1"), Precondition::None).await?;
+    storage.store(&key, &full("1"), Precondition::Any).await?;
     let before = storage.get(&key).await?;
     let timed = is_timed(&storage);
     let mut guard = acquire(&storage, &key).await?;
     let idle = acquire(&storage, &cx.key("idle")).await?;
     faults.disconnect();
-    let proof = struck(&*faults, "a proof out of reach", guard.prove_writable()).await?;
+    let proof = struck(&*faults, "a proof out of reach", storage.prove_writable(&key)).await?;
     unreachable("L6", "a proof out of reach", proof)?;
     let wanted = intent(Revision::from_bytes(&[3; 32])?);
     unreachable("L5", "an intent out of reach", guard.record_intent(&wanted).await)?;
@@ -259,7 +259,7 @@ async fn a_guard_out_of_reach_promises_nothing(cx: Cx) -> Check {
 
 async fn a_listing_out_of_reach_is_not_empty(cx: Cx) -> Check {
     let (storage, faults) = cx.open_faulty().await?;
-    storage.store(&cx.key("rs"), &full("1"), Precondition::None).await?;
+    storage.store(&cx.key("rs"), &full("1"), Precondition::Any).await?;
     faults.disconnect();
     let keys = listing(&storage)?;
     let what = "a listing of keys out of reach";

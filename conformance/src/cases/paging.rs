@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use token_storage_core::{Cursor, ErrorKind, Page, Precondition, Revision, TokenKey, Write};
+use token_storage_core::{Cursor, ErrorKind, Page, Precondition, Revision, TokenKey, TokenStorageExt as _, Write};
 
 use super::{
     enumeration::{PAGES, keys_of},
@@ -98,7 +98,7 @@ async fn store_keys(storage: &Handle, keys: &[TokenKey]) -> Check {
     for chunk in keys.chunks(limit) {
         let writes: Vec<_> = chunk
             .iter()
-            .map(|key| Write::new(key, &data, Precondition::None))
+            .map(|key| Write::new(key, &data, Precondition::Any))
             .collect();
         storage.store_all(&writes).await?;
     }
@@ -168,7 +168,7 @@ fn complete(listed: &[TokenKey], want: &[TokenKey], may: impl Fn(&TokenKey) -> b
 
 async fn remove_all(storage: &Handle, keys: &[TokenKey]) -> Check {
     for key in keys {
-        storage.remove(key, Precondition::None).await?;
+        storage.remove(key, Precondition::Any).await?;
     }
     Ok(())
 }
@@ -333,7 +333,7 @@ async fn namespaces_of(cx: &Cx, storage: &Handle, coming: bool) -> Check<Vec<Str
         }
         if coming && turn < 10 {
             let churn = cx.key_in(&format!("a{turn}churn"), "rs");
-            storage.store(&churn, &plain("1"), Precondition::None).await?;
+            storage.store(&churn, &plain("1"), Precondition::Any).await?;
         }
     }
     fail(
@@ -458,17 +458,17 @@ async fn what_was_refused_is_not_listed(cx: Cx) -> Check {
         storage.remove(&new, strange).await,
         ErrorKind::Conflict,
     )?;
-    storage.remove(&elsewhere, Precondition::None).await?;
+    storage.remove(&elsewhere, Precondition::Any).await?;
     let writes = [
-        Write::new(&new, &data, Precondition::None),
-        Write::new(&elsewhere, &data, Precondition::None),
+        Write::new(&new, &data, Precondition::Any),
+        Write::new(&elsewhere, &data, Precondition::Any),
         Write::new(&keys[0], &data, Precondition::Absent),
     ];
     refused("A2", "a batch", storage.store_all(&writes).await, ErrorKind::Conflict)?;
     let limit = storage.describe().limits.record_bytes;
     if limit <= super::limits::MOST {
         let large = plain(&"x".repeat(limit + 1));
-        let result = storage.store(&elsewhere, &large, Precondition::None).await;
+        let result = storage.store(&elsewhere, &large, Precondition::Any).await;
         refused("K7", "a record that is too large", result, ErrorKind::TooLarge)?;
     }
     only_records(&cx, &keys, elsewhere.namespace()).await
@@ -478,13 +478,13 @@ async fn written_again_is_listed_once(cx: Cx) -> Check {
     let storage = cx.open().await?;
     let keys = store_named(&cx, &storage, ["a", "A", "b"].map(str::to_owned)).await?;
     for round in 0..5 {
-        storage.store(&keys[0], &plain("2"), Precondition::None).await?;
+        storage.store(&keys[0], &plain("2"), Precondition::Any).await?;
         store_keys(&storage, &keys[..2]).await?;
         if round % 2 == 0 {
-            storage.remove(&keys[2], Precondition::None).await?;
+            storage.remove(&keys[2], Precondition::Any).await?;
             complete(&keys_of(&storage, cx.namespace()).await?, &keys[..2], |_| false)?;
         }
-        storage.store(&keys[2], &plain("3"), Precondition::None).await?;
+        storage.store(&keys[2], &plain("3"), Precondition::Any).await?;
     }
     only_records(&cx, &keys, "none").await
 }

@@ -2,7 +2,7 @@
 
 use std::future::Future;
 
-use token_storage_core::{Precondition, TokenData, TokenKey};
+use token_storage_core::{Precondition, TokenData, TokenKey, TokenStorageExt as _};
 
 use crate::{
     FaultInjector, Mishap, Network, Requests,
@@ -59,7 +59,7 @@ pub(super) async fn loses_answers(cx: &Cx) -> Check {
     network.plan(Requests::Reads, Mishap::AnswerLost, None);
     let what = "a store all of whose answers are lost, those to its reads included";
     let data = full("1");
-    let answer = struck(&*network, what, storage.store(&key, &data, Precondition::None)).await?;
+    let answer = struck(&*network, what, storage.store(&key, &data, Precondition::Any)).await?;
     network.heal();
     match answer {
         Ok(_) => injected_nothing(what),

@@ -1,4 +1,6 @@
-use token_storage_core::{Error, ErrorKind, Precondition, Result, Revision, StoredToken, TokenKey, Write};
+use token_storage_core::{
+    Error, ErrorKind, Precondition, Result, Revision, StoredToken, TokenKey, TokenStorageExt as _, Write,
+};
 
 use crate::{
     Case, Level,
@@ -109,14 +111,14 @@ async fn absent_stores_only_what_is_not_there(cx: Cx) -> Check {
     conflict("a second store if absent", again, &key, Some(first))?;
     let equal = storage.store(&key, &full("1"), Precondition::Absent).await;
     conflict("a second store if absent, of equal content", equal, &key, Some(first))?;
-    storage.remove(&key, Precondition::None).await?;
+    storage.remove(&key, Precondition::Any).await?;
     storage.store(&key, &full("3"), Precondition::Absent).await?;
     stored("A4", &storage.get(&key).await?, &full("3"))
 }
 
 async fn unchanged_stores_only_over_its_revision(cx: Cx) -> Check {
     let (storage, key) = (cx.open().await?, cx.key("rs"));
-    let first = storage.store(&key, &full("1"), Precondition::None).await?;
+    let first = storage.store(&key, &full("1"), Precondition::Any).await?;
     let second = storage.store(&key, &full("2"), Precondition::Unchanged(first)).await?;
     stored("A4", &storage.get(&key).await?, &full("2"))?;
     let late = storage.store(&key, &full("3"), Precondition::Unchanged(first)).await;
@@ -126,8 +128,8 @@ async fn unchanged_stores_only_over_its_revision(cx: Cx) -> Check {
 
 async fn unchanged_does_not_create(cx: Cx) -> Check {
     let (storage, key) = (cx.open().await?, cx.key("rs"));
-    let first = storage.store(&key, &full("1"), Precondition::None).await?;
-    storage.remove(&key, Precondition::None).await?;
+    let first = storage.store(&key, &full("1"), Precondition::Any).await?;
+    storage.remove(&key, Precondition::Any).await?;
     let late = storage.store(&key, &full("2"), Precondition::Unchanged(first)).await;
     conflict("a store over a removed record", late, &key, None)?;
     absent("A4", "a refused store", &storage.get(&key).await?)?;
@@ -150,8 +152,8 @@ async fn every_field_counts(cx: Cx) -> Check {
     variants[7].identity_id = Some("other".to_owned());
     variants[8].extra = extra(&[("id_token", "\"other\""), ("n", "1")]);
     for changed in variants {
-        let first = storage.store(&key, &base, Precondition::None).await?;
-        let second = storage.store(&key, &changed, Precondition::None).await?;
+        let first = storage.store(&key, &base, Precondition::Any).await?;
+        let second = storage.store(&key, &changed, Precondition::Any).await?;
         let late = storage
             .store(&key, &plain("late"), Precondition::Unchanged(first))
             .await;
@@ -168,8 +170,8 @@ async fn every_field_counts(cx: Cx) -> Check {
 
 async fn equal_content_is_a_change(cx: Cx) -> Check {
     let (storage, key) = (cx.open().await?, cx.key("rs"));
-    let first = storage.store(&key, &full("1"), Precondition::None).await?;
-    let second = storage.store(&key, &full("1"), Precondition::None).await?;
+    let first = storage.store(&key, &full("1"), Precondition::Any).await?;
+    let second = storage.store(&key, &full("1"), Precondition::Any).await?;
     let late = storage.store(&key, &full("1"), Precondition::Unchanged(first)).await;
     conflict(
         "a store over a revision that equal content replaced",
@@ -182,9 +184,9 @@ async fn equal_content_is_a_change(cx: Cx) -> Check {
 
 async fn changed_and_changed_back_is_a_change(cx: Cx) -> Check {
     let (storage, key) = (cx.open().await?, cx.key("rs"));
-    let first = storage.store(&key, &full("1"), Precondition::None).await?;
-    storage.store(&key, &full("2"), Precondition::None).await?;
-    let third = storage.store(&key, &full("1"), Precondition::None).await?;
+    let first = storage.store(&key, &full("1"), Precondition::Any).await?;
+    storage.store(&key, &full("2"), Precondition::Any).await?;
+    let third = storage.store(&key, &full("1"), Precondition::Any).await?;
     let late = storage.store(&key, &full("4"), Precondition::Unchanged(first)).await;
     conflict(
         "a store over a record that was changed and changed back",
@@ -192,8 +194,8 @@ async fn changed_and_changed_back_is_a_change(cx: Cx) -> Check {
         &key,
         Some(third),
     )?;
-    storage.remove(&key, Precondition::None).await?;
-    let fourth = storage.store(&key, &full("1"), Precondition::None).await?;
+    storage.remove(&key, Precondition::Any).await?;
+    let fourth = storage.store(&key, &full("1"), Precondition::Any).await?;
     let late = storage.remove(&key, Precondition::Unchanged(first)).await;
     conflict(
         "a remove of a record that was removed and stored again",
@@ -206,8 +208,8 @@ async fn changed_and_changed_back_is_a_change(cx: Cx) -> Check {
 
 async fn a_conflict_says_what_is_there(cx: Cx) -> Check {
     let (storage, key) = (cx.open().await?, cx.key("rs"));
-    let first = storage.store(&key, &full("1"), Precondition::None).await?;
-    let second = storage.store(&key, &full("2"), Precondition::None).await?;
+    let first = storage.store(&key, &full("1"), Precondition::Any).await?;
+    let second = storage.store(&key, &full("2"), Precondition::Any).await?;
     let error = conflict(
         "a store over an old revision",
         storage.store(&key, &full("3"), Precondition::Unchanged(first)).await,
@@ -224,8 +226,8 @@ async fn a_conflict_says_what_is_there(cx: Cx) -> Check {
 
 async fn a_conflict_changes_nothing(cx: Cx) -> Check {
     let (storage, key) = (cx.open().await?, cx.key("rs"));
-    let old = storage.store(&key, &full("0"), Precondition::None).await?;
-    storage.store(&key, &full("1"), Precondition::None).await?;
+    let old = storage.store(&key, &full("0"), Precondition::Any).await?;
+    storage.store(&key, &full("1"), Precondition::Any).await?;
     let before: Option<StoredToken> = storage.get(&key).await?;
     for precondition in [Precondition::Absent, Precondition::Unchanged(old)] {
         refused(
@@ -258,7 +260,7 @@ async fn a_conflict_changes_nothing(cx: Cx) -> Check {
 
 async fn a_conflict_is_certain(cx: Cx) -> Check {
     let (storage, key, data) = (cx.open().await?, cx.key("rs"), full("2"));
-    storage.store(&key, &full("1"), Precondition::None).await?;
+    storage.store(&key, &full("1"), Precondition::Any).await?;
     let batch = [Write::new(&key, &data, Precondition::Absent)];
     let refusals = [
         storage.store(&key, &data, Precondition::Absent).await.map(drop),
@@ -283,8 +285,8 @@ async fn a_conflict_is_certain(cx: Cx) -> Check {
 
 async fn remove_keeps_to_its_revision(cx: Cx) -> Check {
     let (storage, key) = (cx.open().await?, cx.key("rs"));
-    let first = storage.store(&key, &full("1"), Precondition::None).await?;
-    let second = storage.store(&key, &full("2"), Precondition::None).await?;
+    let first = storage.store(&key, &full("1"), Precondition::Any).await?;
+    let second = storage.store(&key, &full("2"), Precondition::Any).await?;
     let late = storage.remove(&key, Precondition::Unchanged(first)).await;
     conflict("a remove of an old revision", late, &key, Some(second))?;
     stored("A4", &storage.get(&key).await?, &full("2"))?;
@@ -295,7 +297,7 @@ async fn remove_keeps_to_its_revision(cx: Cx) -> Check {
 
 async fn remove_of_what_must_be_absent_conflicts(cx: Cx) -> Check {
     let (storage, key) = (cx.open().await?, cx.key("rs"));
-    let first = storage.store(&key, &full("1"), Precondition::None).await?;
+    let first = storage.store(&key, &full("1"), Precondition::Any).await?;
     let refused = storage.remove(&key, Precondition::Absent).await;
     conflict("a remove of what must be absent", refused, &key, Some(first))?;
     stored("A4", &storage.get(&key).await?, &full("1"))
@@ -304,8 +306,8 @@ async fn remove_of_what_must_be_absent_conflicts(cx: Cx) -> Check {
 async fn a_revision_belongs_to_its_key(cx: Cx) -> Check {
     let storage = cx.open().await?;
     let (a, b) = (cx.key("a"), cx.key("b"));
-    let of_a = storage.store(&a, &full("1"), Precondition::None).await?;
-    let of_b = storage.store(&b, &full("1"), Precondition::None).await?;
+    let of_a = storage.store(&a, &full("1"), Precondition::Any).await?;
+    let of_b = storage.store(&b, &full("1"), Precondition::Any).await?;
     let wrong = storage.store(&b, &full("2"), Precondition::Unchanged(of_a)).await;
     conflict("a store with another record's revision", wrong, &b, Some(of_b))?;
     let wrong = storage.remove(&b, Precondition::Unchanged(of_a)).await;
@@ -318,7 +320,7 @@ async fn a_revision_belongs_to_its_key(cx: Cx) -> Check {
 
 async fn a_strange_revision_is_a_conflict(cx: Cx) -> Check {
     let (storage, key) = (cx.open().await?, cx.key("rs"));
-    let first = storage.store(&key, &full("1"), Precondition::None).await?;
+    let first = storage.store(&key, &full("1"), Precondition::Any).await?;
     for bytes in [&[][..], &[0], &[0xff; 32], &[7; Revision::MAX_LEN]] {
         let strange = Revision::from_bytes(bytes)?;
         let refused = storage.store(&key, &full("2"), Precondition::Unchanged(strange)).await;
@@ -331,9 +333,9 @@ async fn a_strange_revision_is_a_conflict(cx: Cx) -> Check {
 
 async fn the_refused_writer_can_go_on(cx: Cx) -> Check {
     let (storage, key) = (cx.open().await?, cx.key("rs"));
-    storage.store(&key, &full("1"), Precondition::None).await?;
+    storage.store(&key, &full("1"), Precondition::Any).await?;
     let refused_store = storage.store(&key, &full("2"), Precondition::Absent).await;
     refused("A4", "a second store if absent", refused_store, ErrorKind::Conflict)?;
-    storage.store(&key, &full("3"), Precondition::None).await?;
+    storage.store(&key, &full("3"), Precondition::Any).await?;
     stored("A4", &storage.get(&key).await?, &full("3"))
 }

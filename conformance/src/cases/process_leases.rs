@@ -3,7 +3,9 @@
 
 use std::time::Duration;
 
-use token_storage_core::{Acquisition, Intent, LeaseGuard, Precondition, Revision, StoredToken, TokenKey};
+use token_storage_core::{
+    Acquisition, Intent, LeaseGuard, Precondition, Revision, StoredToken, TokenKey, TokenStorageExt as _,
+};
 use tokio::time::Instant;
 
 use super::{
@@ -73,7 +75,7 @@ pub(super) const CASES: &[Case] = &[
 
 async fn an_intent_outlives_a_dropped_lease(cx: Cx) -> Check {
     let (one, two, key) = (cx.open().await?, cx.open().await?, cx.key("rs"));
-    let revision = one.store(&key, &full("1"), Precondition::None).await?;
+    let revision = one.store(&key, &full("1"), Precondition::Any).await?;
     for round in 0..3 {
         let mut guard = acquire(&one, &key).await?;
         guard.record_intent(&intent(revision)).await?;
@@ -101,7 +103,7 @@ async fn it_stays_while_its_record_comes_and_goes(cx: Cx) -> Check {
             let revision = handle.store(&key, &full(tag), Precondition::Absent).await?;
             held("L1", "a lease whose record was stored", &two, &key).await?;
             guard.renew().await?;
-            guard.prove_writable().await?;
+            handle.prove_writable(&key).await?;
             settle(&two).await;
             let there = two.get(&key).await?;
             stored("L7", &there, &full(tag))?;
@@ -114,7 +116,7 @@ async fn it_stays_while_its_record_comes_and_goes(cx: Cx) -> Check {
             let removed = handle.remove(&key, Precondition::Unchanged(revision)).await?;
             same("K3", "the record of a held lease can be removed", &removed, &true)?;
             held("L1", "a lease whose record was removed", &two, &key).await?;
-            guard.prove_writable().await?;
+            handle.prove_writable(&key).await?;
             settle(&two).await;
             absent(
                 "L10",
@@ -130,10 +132,10 @@ async fn it_stays_while_its_record_comes_and_goes(cx: Cx) -> Check {
 
 async fn an_intent_stays_while_its_record_comes_and_goes(cx: Cx) -> Check {
     let (one, two, key) = (cx.open().await?, cx.open().await?, cx.key("rs"));
-    let revision = one.store(&key, &full("1"), Precondition::None).await?;
+    let revision = one.store(&key, &full("1"), Precondition::Any).await?;
     let mut guard = acquire(&one, &key).await?;
     guard.record_intent(&intent(revision)).await?;
-    two.store(&key, &full("2"), Precondition::None).await?;
+    two.store(&key, &full("2"), Precondition::Any).await?;
     guard.release().await?;
     let guard = acquire(&two, &key).await?;
     same_intent(
@@ -141,7 +143,7 @@ async fn an_intent_stays_while_its_record_comes_and_goes(cx: Cx) -> Check {
         guard.intent(),
         Some(&intent(revision)),
     )?;
-    two.remove(&key, Precondition::None).await?;
+    two.remove(&key, Precondition::Any).await?;
     guard.release().await?;
     let mut guard = acquire(&one, &key).await?;
     same_intent(
@@ -291,7 +293,7 @@ async fn one_of_a_process_does_not_run_out(cx: Cx) -> Check {
     let mut round = 0;
     while started.elapsed() < watched {
         round += 1;
-        one.store(&busy, &full(&round.to_string()), Precondition::None).await?;
+        one.store(&busy, &full(&round.to_string()), Precondition::Any).await?;
         held("L2", "a lease of a holder that works", &two, &busy).await?;
         held("L2", "a lease of a holder that rests", &two, &idle).await?;
         held("L2", "a lease of a holder that rests", &cx.open().await?, &idle).await?;

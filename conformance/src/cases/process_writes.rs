@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use token_storage_core::{Precondition, TokenKey, Write};
+use token_storage_core::{Precondition, TokenKey, TokenStorageExt as _, Write};
 use tokio::time::Instant;
 
 use super::{enumeration::keys_of, processes::start};
@@ -81,18 +81,18 @@ async fn each_sees_what_the_other_removes(cx: Cx) -> Check {
         // Both have read it, and may remember it.
         worker.done(&cx, "A3", Request::Get { key: (&key).into() }).await?;
         storage.get(&key).await?;
-        let its = [Precondition::None, Precondition::Unchanged(revision)][round % 2];
+        let its = [Precondition::Any, Precondition::Unchanged(revision)][round % 2];
         let there = it_removes(&cx, &mut worker, &key, its).await?;
         same("K3", "another process removes what is there", &there, &true)?;
         let seen = get_settled(&storage, &key, Option::is_none).await?;
         absent("A3", "what another process has removed", &seen)?;
-        let there = storage.remove(&key, Precondition::None).await?;
+        let there = storage.remove(&key, Precondition::Any).await?;
         same("K3", "a remove of what another process has removed", &there, &false)?;
 
         let its = Request::store(&key, format!("its-{round}"), Precondition::Absent);
         worker.done(&cx, "A4", its).await?;
         get_settled(&storage, &key, Option::is_some).await?;
-        let there = storage.remove(&key, Precondition::None).await?;
+        let there = storage.remove(&key, Precondition::Any).await?;
         same("K3", "a remove of what another process has stored", &there, &true)?;
         it_sees_nothing(&cx, &mut worker, &key).await?;
         let there = it_removes(&cx, &mut worker, &key, Precondition::Absent).await?;
@@ -145,9 +145,9 @@ async fn of_racing_removes_one_finds_it(cx: Cx) -> Check {
     let (storage, key) = (cx.open().await?, cx.key("rs"));
     let mut workers = start(&cx, 4).await?;
     for round in 0..rounds() {
-        let revision = storage.store(&key, &full("base"), Precondition::None).await?;
+        let revision = storage.store(&key, &full("base"), Precondition::Any).await?;
         let unchanged = Precondition::Unchanged(revision);
-        let condition = if round % 3 == 0 { Precondition::None } else { unchanged };
+        let condition = if round % 3 == 0 { Precondition::Any } else { unchanged };
         let mut requests = vec![Request::remove(&key, condition); workers.len()];
         if round % 3 == 2 {
             requests[round % 4] = Request::store(&key, "new", unchanged);
@@ -179,13 +179,13 @@ async fn of_racing_batches_one_wins(cx: Cx) -> Check {
         let base = full("base");
         let writes: Vec<_> = keys
             .iter()
-            .map(|key| Write::new(key, &base, Precondition::None))
+            .map(|key| Write::new(key, &base, Precondition::Any))
             .collect();
         let revisions = storage.store_all(&writes).await?;
         let mut conditions: Vec<_> = revisions.into_iter().map(Precondition::Unchanged).collect();
         if round % 2 == 0 {
             // Only the last record decides: whoever checks as it writes has written the others by then.
-            conditions[..3].fill(Precondition::None);
+            conditions[..3].fill(Precondition::Any);
         }
         for (index, worker) in workers.iter_mut().enumerate() {
             let batch = Request::batch(&keys, format!("{round}-{index}"), &conditions);
@@ -212,7 +212,7 @@ async fn batches_that_overlap_do_not_block_each_other(cx: Cx) -> Check {
     for round in 0..rounds() {
         for (index, worker) in workers.iter_mut().enumerate() {
             let keys = if index % 2 == 0 { &keys } else { &reversed };
-            let batch = Request::batch(keys, format!("{round}-{index}"), &[Precondition::None; 6]);
+            let batch = Request::batch(keys, format!("{round}-{index}"), &[Precondition::Any; 6]);
             worker.send(&batch).await?;
         }
         for worker in &mut workers {
@@ -284,7 +284,7 @@ async fn each_lists_what_the_other_writes(cx: Cx) -> Check {
         it_lists(&cx, &mut worker, &[]).await?;
         storage.store(first, &full("1"), Precondition::Absent).await?;
         it_lists(&cx, &mut worker, &keys[..1]).await?;
-        storage.remove(first, Precondition::None).await?;
+        storage.remove(first, Precondition::Any).await?;
         it_lists(&cx, &mut worker, &[]).await?;
 
         this_lists(&cx, &storage, &[]).await?;
@@ -292,7 +292,7 @@ async fn each_lists_what_the_other_writes(cx: Cx) -> Check {
         worker.done(&cx, "A2", its).await?;
         this_lists(&cx, &storage, others).await?;
         for key in others {
-            it_removes(&cx, &mut worker, key, Precondition::None).await?;
+            it_removes(&cx, &mut worker, key, Precondition::Any).await?;
         }
         this_lists(&cx, &storage, &[]).await?;
     }

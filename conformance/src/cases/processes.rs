@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use token_storage_core::{Precondition, Revision, TokenKey};
+use token_storage_core::{Precondition, Revision, TokenKey, TokenStorageExt as _};
 use tokio::time::Instant;
 
 use super::secrets::clean;
@@ -67,7 +67,7 @@ async fn each_sees_what_the_other_stores(cx: Cx) -> Check {
     for round in 0..5 {
         // Twice each: what a process has read, it may remember until it writes itself.
         for mine in [format!("mine-{round}-1"), format!("mine-{round}-2")] {
-            storage.store(&key, &full(&mine), Precondition::None).await?;
+            storage.store(&key, &full(&mine), Precondition::Any).await?;
             it_sees(&cx, &mut worker, &key, &mine).await?;
         }
         for its in [format!("its-{round}-1"), format!("its-{round}-2")] {
@@ -104,7 +104,7 @@ async fn of_racing_processes_one_wins(cx: Cx) -> Check {
     let (storage, key) = (cx.open().await?, cx.key("rs"));
     let mut workers = start(&cx, 5).await?;
     for round in 0..if soak() { 100 } else { 6 } {
-        let base = storage.store(&key, &full("base"), Precondition::None).await?;
+        let base = storage.store(&key, &full("base"), Precondition::Any).await?;
         // Equal values in every other round.
         let tag = |index| {
             if round % 2 == 0 {

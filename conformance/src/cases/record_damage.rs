@@ -1,6 +1,6 @@
 //! Records that are damaged one by one, wherever a storage keeps them.
 
-use token_storage_core::{ErrorKind, Precondition, Revision, Write};
+use token_storage_core::{ErrorKind, Precondition, Revision, TokenStorageExt as _, Write};
 
 use super::{powerless, secrets::clean_error};
 use crate::{
@@ -68,7 +68,7 @@ fn damages() -> Vec<Vec<u8>> {
 async fn a_damaged_record_is_corrupt_and_not_absent(cx: Cx) -> Check {
     let (storage, key) = (cx.open().await?, cx.key("rs"));
     for damage in damages() {
-        storage.store(&key, &full("1"), Precondition::None).await?;
+        storage.store(&key, &full("1"), Precondition::Any).await?;
         powerless::damage(&cx, &key, &damage, &full("1")).await?;
         for handle in [&storage, &cx.open().await?] {
             for _ in 0..2 {
@@ -89,7 +89,7 @@ async fn a_damaged_record_hides_no_other(cx: Cx) -> Check {
     let [a, bad, z] = ["a", "bad", "z"].map(|name| cx.key(name));
     for damage in damages() {
         for key in [&a, &bad, &z] {
-            storage.store(key, &full("1"), Precondition::None).await?;
+            storage.store(key, &full("1"), Precondition::Any).await?;
         }
         powerless::damage(&cx, &bad, &damage, &full("1")).await?;
         for handle in [&storage, &cx.open().await?] {
@@ -107,7 +107,7 @@ async fn a_damaged_record_hides_no_other(cx: Cx) -> Check {
                 )?;
             }
         }
-        storage.store(&a, &full("2"), Precondition::None).await?;
+        storage.store(&a, &full("2"), Precondition::Any).await?;
         stored("D3", &storage.get(&a).await?, &full("2"))?;
     }
     Ok(())
@@ -116,7 +116,7 @@ async fn a_damaged_record_hides_no_other(cx: Cx) -> Check {
 async fn a_damaged_record_has_no_revision_to_compare(cx: Cx) -> Check {
     let (storage, key) = (cx.open().await?, cx.key("rs"));
     for damage in damages() {
-        let revision = storage.store(&key, &full("1"), Precondition::None).await?;
+        let revision = storage.store(&key, &full("1"), Precondition::Any).await?;
         powerless::damage(&cx, &key, &damage, &full("1")).await?;
         for condition in [Precondition::Absent, Precondition::Unchanged(revision)] {
             corrupt(&storage, &key, condition).await?;
@@ -154,7 +154,7 @@ async fn corrupt(storage: &Handle, key: &token_storage_core::TokenKey, condition
 async fn a_damaged_record_can_be_replaced(cx: Cx) -> Check {
     let (storage, key) = (cx.open().await?, cx.key("rs"));
     for (round, damage) in damages().into_iter().enumerate() {
-        storage.store(&key, &full("1"), Precondition::None).await?;
+        storage.store(&key, &full("1"), Precondition::Any).await?;
         powerless::damage(&cx, &key, &damage, &full("1")).await?;
         let storage = if round % 2 == 0 {
             Handle::clone(&storage)
@@ -162,13 +162,13 @@ async fn a_damaged_record_can_be_replaced(cx: Cx) -> Check {
             cx.open().await?
         };
         let new = full(&format!("new-{round}"));
-        storage.store(&key, &new, Precondition::None).await?;
+        storage.store(&key, &new, Precondition::Any).await?;
         stored("D3", &storage.get(&key).await?, &new)?;
         powerless::damage(&cx, &key, &damage, &new).await?;
         same(
             "K3",
             "a damaged record was there",
-            &storage.remove(&key, Precondition::None).await?,
+            &storage.remove(&key, Precondition::Any).await?,
             &true,
         )?;
         absent("K3", "a damaged record that was removed", &storage.get(&key).await?)?;
@@ -184,7 +184,7 @@ async fn errors_of_damaged_records_show_no_token(cx: Cx) -> Check {
         format!("{{\"access_token\": [\"{ACCESS}\"], \"{ACCESS}\": 1}}"),
         ACCESS.to_owned(),
     ] {
-        storage.store(&key, &full("1"), Precondition::None).await?;
+        storage.store(&key, &full("1"), Precondition::Any).await?;
         powerless::damage(&cx, &key, damage.as_bytes(), &full("1")).await?;
         let errors = [
             storage.get(&key).await.err(),

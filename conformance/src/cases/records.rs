@@ -1,4 +1,4 @@
-use token_storage_core::{Precondition, TokenData};
+use token_storage_core::{Precondition, TokenData, TokenStorageExt as _};
 
 use crate::{
     Case, Level,
@@ -95,12 +95,18 @@ pub(super) const CASES: &[Case] = &[
     Case::new(Level::Core, "records::reserved_members_never_show", &["K1"], |cx| {
         Box::pin(reserved_members_never_show(cx))
     }),
+    Case::new(
+        Level::Core,
+        "records::proving_writable_changes_nothing",
+        &["L6", "L7"],
+        |cx| Box::pin(proving_writable_changes_nothing(cx)),
+    ),
 ];
 
 async fn absent_is_none(cx: Cx) -> Check {
     let storage = cx.open().await?;
     absent("K1", "nothing was stored", &storage.get(&cx.key("rs")).await?)?;
-    storage.store(&cx.key("other"), &full("1"), Precondition::None).await?;
+    storage.store(&cx.key("other"), &full("1"), Precondition::Any).await?;
     absent(
         "K1",
         "nothing was stored under this key",
@@ -110,7 +116,7 @@ async fn absent_is_none(cx: Cx) -> Check {
 
 async fn round_trip(cx: &Cx, name: &str, data: &TokenData) -> Check {
     let storage = cx.open().await?;
-    storage.store(&cx.key(name), data, Precondition::None).await?;
+    storage.store(&cx.key(name), data, Precondition::Any).await?;
     stored("K1", &storage.get(&cx.key(name)).await?, data)?;
     // Past whatever the writing handle remembers.
     stored("K1", &cx.open().await?.get(&cx.key(name)).await?, data)
@@ -126,7 +132,7 @@ async fn odd_text_round_trips_in_every_field(cx: Cx) -> Check {
     // Each alone, at the ends of a field, where trimming would show.
     let storage = cx.open().await?;
     for odd in ODD.iter().step_by(if crate::rng::soak() { 1 } else { 3 }) {
-        storage.store(&cx.key("each"), &texts(odd), Precondition::None).await?;
+        storage.store(&cx.key("each"), &texts(odd), Precondition::Any).await?;
         stored("K1", &storage.get(&cx.key("each")).await?, &texts(odd))?;
     }
     Ok(())
@@ -173,7 +179,7 @@ async fn the_resource_server_of_the_record_is_not_the_keys(cx: Cx) -> Check {
 async fn the_revision_read_is_the_one_written(cx: Cx) -> Check {
     let storage = cx.open().await?;
     for tag in ["1", "2"] {
-        let written = storage.store(&cx.key("rs"), &full(tag), Precondition::None).await?;
+        let written = storage.store(&cx.key("rs"), &full(tag), Precondition::Any).await?;
         for handle in [&storage, &cx.open().await?] {
             let read = handle.get(&cx.key("rs")).await?.map(|stored| stored.revision);
             same(
@@ -189,21 +195,21 @@ async fn the_revision_read_is_the_one_written(cx: Cx) -> Check {
 
 async fn reading_does_not_change_the_revision(cx: Cx) -> Check {
     let storage = cx.open().await?;
-    storage.store(&cx.key("rs"), &full("1"), Precondition::None).await?;
+    storage.store(&cx.key("rs"), &full("1"), Precondition::Any).await?;
     let first = storage.get(&cx.key("rs")).await?;
-    storage.store(&cx.key("other"), &full("2"), Precondition::None).await?;
+    storage.store(&cx.key("other"), &full("2"), Precondition::Any).await?;
     let second = storage.get(&cx.key("rs")).await?;
     same("K1", "an unchanged record keeps its revision", &second, &first)
 }
 
 async fn a_store_replaces_the_whole_record(cx: Cx) -> Check {
     let storage = cx.open().await?;
-    storage.store(&cx.key("rs"), &full("1"), Precondition::None).await?;
-    storage.store(&cx.key("rs"), &plain("2"), Precondition::None).await?;
+    storage.store(&cx.key("rs"), &full("1"), Precondition::Any).await?;
+    storage.store(&cx.key("rs"), &plain("2"), Precondition::Any).await?;
     stored("K2", &storage.get(&cx.key("rs")).await?, &plain("2"))?;
     // And every field anew: an update is not a refresh's answer, which may lack some.
-    storage.store(&cx.key("rs"), &full("3"), Precondition::None).await?;
-    storage.store(&cx.key("rs"), &full("4"), Precondition::None).await?;
+    storage.store(&cx.key("rs"), &full("3"), Precondition::Any).await?;
+    storage.store(&cx.key("rs"), &full("4"), Precondition::Any).await?;
     stored("K2", &storage.get(&cx.key("rs")).await?, &full("4"))
 }
 
@@ -211,8 +217,8 @@ async fn a_store_keeps_no_extra_of_before(cx: Cx) -> Check {
     let storage = cx.open().await?;
     let before = plain("1").with_extra(extra(&[("a", "1"), ("b", "2")]));
     let after = plain("1").with_extra(extra(&[("b", "3"), ("c", "4")]));
-    storage.store(&cx.key("rs"), &before, Precondition::None).await?;
-    storage.store(&cx.key("rs"), &after, Precondition::None).await?;
+    storage.store(&cx.key("rs"), &before, Precondition::Any).await?;
+    storage.store(&cx.key("rs"), &after, Precondition::Any).await?;
     stored("K2", &storage.get(&cx.key("rs")).await?, &after)
 }
 
@@ -220,10 +226,10 @@ async fn a_store_touches_no_other_record(cx: Cx) -> Check {
     let storage = cx.open().await?;
     let keys = [cx.key("a"), cx.key("b"), cx.key_in("/2", "a")];
     for (tag, key) in ["1", "2", "3"].iter().zip(&keys) {
-        storage.store(key, &full(tag), Precondition::None).await?;
+        storage.store(key, &full(tag), Precondition::Any).await?;
     }
     let before = (storage.get(&keys[1]).await?, storage.get(&keys[2]).await?);
-    storage.store(&keys[0], &plain("4"), Precondition::None).await?;
+    storage.store(&keys[0], &plain("4"), Precondition::Any).await?;
     same(
         "K2",
         "another record of the namespace",
@@ -243,7 +249,7 @@ async fn equal_content_has_a_new_revision(cx: Cx) -> Check {
     let storage = cx.open().await?;
     let mut seen = Vec::new();
     for _ in 0..4 {
-        let revision = storage.store(&cx.key("rs"), &full("1"), Precondition::None).await?;
+        let revision = storage.store(&cx.key("rs"), &full("1"), Precondition::Any).await?;
         holds(
             "K2",
             "storing identical content has a new revision",
@@ -252,22 +258,22 @@ async fn equal_content_has_a_new_revision(cx: Cx) -> Check {
         seen.push(revision);
     }
     // Two keys with the same content are two states as well.
-    let other = storage.store(&cx.key("other"), &full("1"), Precondition::None).await?;
+    let other = storage.store(&cx.key("other"), &full("1"), Precondition::Any).await?;
     holds("K2", "another write has another revision", !seen.contains(&other))
 }
 
 async fn a_record_changed_back_has_a_new_revision(cx: Cx) -> Check {
     let storage = cx.open().await?;
-    let first = storage.store(&cx.key("rs"), &full("1"), Precondition::None).await?;
-    storage.store(&cx.key("rs"), &full("2"), Precondition::None).await?;
-    let third = storage.store(&cx.key("rs"), &full("1"), Precondition::None).await?;
+    let first = storage.store(&cx.key("rs"), &full("1"), Precondition::Any).await?;
+    storage.store(&cx.key("rs"), &full("2"), Precondition::Any).await?;
+    let third = storage.store(&cx.key("rs"), &full("1"), Precondition::Any).await?;
     holds(
         "K2",
         "a record that was changed and changed back has a new revision",
         first != third,
     )?;
-    storage.remove(&cx.key("rs"), Precondition::None).await?;
-    let fourth = storage.store(&cx.key("rs"), &full("1"), Precondition::None).await?;
+    storage.remove(&cx.key("rs"), Precondition::Any).await?;
+    let fourth = storage.store(&cx.key("rs"), &full("1"), Precondition::Any).await?;
     holds(
         "K2",
         "a record that was removed and stored again has a new revision",
@@ -308,7 +314,7 @@ async fn any_expiry_round_trips(cx: Cx) -> Check {
     ];
     for expires_at in wide {
         let data = plain("1").with_expires_at(expires_at);
-        storage.store(&cx.key("rs"), &data, Precondition::None).await?;
+        storage.store(&cx.key("rs"), &data, Precondition::Any).await?;
         stored("K8", &storage.get(&cx.key("rs")).await?, &data)?;
     }
     Ok(())
@@ -318,7 +324,7 @@ async fn unknown_expiry_is_not_zero(cx: Cx) -> Check {
     let storage = cx.open().await?;
     let (unknown, zero) = (plain("1"), plain("1").with_expires_at(0));
     for data in [&unknown, &zero, &unknown, &zero] {
-        storage.store(&cx.key("rs"), data, Precondition::None).await?;
+        storage.store(&cx.key("rs"), data, Precondition::Any).await?;
         stored("K8", &storage.get(&cx.key("rs")).await?, data)?;
     }
     Ok(())
@@ -327,20 +333,20 @@ async fn unknown_expiry_is_not_zero(cx: Cx) -> Check {
 async fn expired_records_stay(cx: Cx) -> Check {
     let storage = cx.open().await?;
     let data = full("1").with_expires_at(1);
-    storage.store(&cx.key("rs"), &data, Precondition::None).await?;
+    storage.store(&cx.key("rs"), &data, Precondition::Any).await?;
     stored("K8", &storage.get(&cx.key("rs")).await?, &data)?;
     stored("K8", &cx.open().await?.get(&cx.key("rs")).await?, &data)?;
     same(
         "K8",
         "an expired record is there",
-        &storage.remove(&cx.key("rs"), Precondition::None).await?,
+        &storage.remove(&cx.key("rs"), Precondition::Any).await?,
         &true,
     )
 }
 
 async fn reserved_members_never_show(cx: Cx) -> Check {
     let storage = cx.open().await?;
-    storage.store(&cx.key("rs"), &plain("1"), Precondition::None).await?;
+    storage.store(&cx.key("rs"), &plain("1"), Precondition::Any).await?;
     let read = storage.get(&cx.key("rs")).await?;
     let names: Vec<String> = read
         .iter()
@@ -348,4 +354,25 @@ async fn reserved_members_never_show(cx: Cx) -> Check {
         .map(|(name, _)| name.to_owned())
         .collect();
     same("K1", "no reserved member shows in extra", &names, &Vec::new())
+}
+
+async fn proving_writable_changes_nothing(cx: Cx) -> Check {
+    let (storage, key) = (cx.open().await?, cx.key("rs"));
+    let revision = storage.store(&key, &full("1"), Precondition::Any).await?;
+    let before = storage.get(&key).await?;
+    storage.prove_writable(&key).await?;
+    storage.prove_writable(&key).await?;
+    same("L7", "the record after the proof", &storage.get(&key).await?, &before)?;
+    same(
+        "L7",
+        "the record, through another handle",
+        &cx.open().await?.get(&key).await?,
+        &before,
+    )?;
+    let stored_now = storage.store(&key, &full("2"), Precondition::Unchanged(revision)).await;
+    holds("L6", "what was proven writable is written", stored_now.is_ok())?;
+    // A proof for a record that is not there must not create one.
+    let other = cx.key("other");
+    storage.prove_writable(&other).await?;
+    absent("L7", "a proof creates no record", &storage.get(&other).await?)
 }

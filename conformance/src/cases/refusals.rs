@@ -1,8 +1,8 @@
 //! Storages that refuse writes.
 
-use token_storage_core::{ErrorKind, Precondition, Result, Write};
+use token_storage_core::{ErrorKind, Precondition, Result, TokenStorageExt as _, Write};
 
-use super::{leases::acquire, powerless};
+use super::powerless;
 use crate::{
     Case, Level, Need,
     check::{Check, fail, same, stored},
@@ -19,12 +19,12 @@ pub(super) const CASES: &[Case] = &[
     )
     .needs(&[Need::RefusedWrites]),
     Case::new(
-        Level::Lease,
+        Level::Durable,
         "refusals::what_refuses_writes_is_not_proven_writable",
         &["L6"],
         |cx| Box::pin(what_refuses_writes_is_not_proven_writable(cx)),
     )
-    .needs(&[Need::RefusedWrites, Need::Lease]),
+    .needs(&[Need::RefusedWrites]),
 ];
 
 /// Refused for what it is: neither a conflict nor damage.
@@ -46,15 +46,15 @@ pub(super) fn fails<T>(clause: &str, expectation: &str, tried: Result<T>) -> Che
 
 async fn a_refused_write_changes_nothing(cx: Cx) -> Check {
     let (storage, key, other) = (cx.open().await?, cx.key("rs"), cx.key("other"));
-    let revision = storage.store(&key, &full("1"), Precondition::None).await?;
+    let revision = storage.store(&key, &full("1"), Precondition::Any).await?;
     let before = storage.get(&key).await?;
     cx.refuse_writes(true).await?;
     let new = full("2");
     let batch = [
-        Write::new(&other, &new, Precondition::None),
+        Write::new(&other, &new, Precondition::Any),
         Write::new(&key, &new, Precondition::Unchanged(revision)),
     ];
-    let tried = storage.store(&key, &new, Precondition::None).await;
+    let tried = storage.store(&key, &new, Precondition::Any).await;
     if tried.is_ok() {
         powerless::refuses(&cx, &key, &new).await?;
     }
@@ -68,7 +68,7 @@ async fn a_refused_write_changes_nothing(cx: Cx) -> Check {
     fails(
         "D2",
         "a remove that is refused",
-        storage.remove(&key, Precondition::None).await,
+        storage.remove(&key, Precondition::Any).await,
     )?;
     for handle in [&storage, &cx.open().await?] {
         same(
@@ -91,17 +91,15 @@ async fn a_refused_write_changes_nothing(cx: Cx) -> Check {
 
 async fn what_refuses_writes_is_not_proven_writable(cx: Cx) -> Check {
     let (storage, key) = (cx.open().await?, cx.key("rs"));
-    storage.store(&key, &full("1"), Precondition::None).await?;
-    let mut guard = acquire(&storage, &key).await?;
-    guard.prove_writable().await?;
+    storage.store(&key, &full("1"), Precondition::Any).await?;
+    storage.prove_writable(&key).await?;
     cx.refuse_writes(true).await?;
-    let (proof, new) = (guard.prove_writable().await, full("2"));
-    if proof.is_ok() && storage.store(&key, &new, Precondition::None).await.is_ok() {
+    let (proof, new) = (storage.prove_writable(&key).await, full("2"));
+    if proof.is_ok() && storage.store(&key, &new, Precondition::Any).await.is_ok() {
         powerless::refuses(&cx, &key, &new).await?;
     }
     fails("L6", "a proof that the record can be written, which it cannot", proof)?;
     cx.refuse_writes(false).await?;
-    guard.prove_writable().await?;
-    guard.release().await?;
+    storage.prove_writable(&key).await?;
     Ok(())
 }

@@ -1,4 +1,5 @@
 use token_storage_core::Precondition;
+use token_storage_core::TokenStorageExt as _;
 
 use crate::{
     Case, Level,
@@ -41,20 +42,20 @@ async fn says_whether_something_was_there(cx: Cx) -> Check {
     same(
         "K3",
         expectation,
-        &storage.remove(&key, Precondition::None).await?,
+        &storage.remove(&key, Precondition::Any).await?,
         &false,
     )?;
-    storage.store(&key, &full("1"), Precondition::None).await?;
+    storage.store(&key, &full("1"), Precondition::Any).await?;
     same(
         "K3",
         expectation,
-        &storage.remove(&key, Precondition::None).await?,
+        &storage.remove(&key, Precondition::Any).await?,
         &true,
     )?;
     same(
         "K3",
         expectation,
-        &storage.remove(&key, Precondition::None).await?,
+        &storage.remove(&key, Precondition::Any).await?,
         &false,
     )?;
     same(
@@ -67,8 +68,8 @@ async fn says_whether_something_was_there(cx: Cx) -> Check {
 
 async fn removed_records_are_gone(cx: Cx) -> Check {
     let storage = cx.open().await?;
-    storage.store(&cx.key("rs"), &full("1"), Precondition::None).await?;
-    storage.remove(&cx.key("rs"), Precondition::None).await?;
+    storage.store(&cx.key("rs"), &full("1"), Precondition::Any).await?;
+    storage.remove(&cx.key("rs"), Precondition::Any).await?;
     absent("K3", "a removed record", &storage.get(&cx.key("rs")).await?)?;
     absent(
         "K3",
@@ -87,10 +88,10 @@ async fn other_records_stay(cx: Cx) -> Check {
         cx.key_in("a", ""),
     ];
     for key in &keys {
-        storage.store(key, &full("1"), Precondition::None).await?;
+        storage.store(key, &full("1"), Precondition::Any).await?;
     }
     let before = storage.get(&keys[1]).await?;
-    storage.remove(&keys[0], Precondition::None).await?;
+    storage.remove(&keys[0], Precondition::Any).await?;
     same(
         "K3",
         "the record beside the removed one",
@@ -105,17 +106,17 @@ async fn other_records_stay(cx: Cx) -> Check {
 
 async fn removed_records_do_not_come_back(cx: Cx) -> Check {
     let storage = cx.open().await?;
-    storage.store(&cx.key("rs"), &full("1"), Precondition::None).await?;
-    storage.remove(&cx.key("rs"), Precondition::None).await?;
+    storage.store(&cx.key("rs"), &full("1"), Precondition::Any).await?;
+    storage.remove(&cx.key("rs"), Precondition::Any).await?;
     for tag in ["2", "3"] {
-        storage.store(&cx.key("other"), &full(tag), Precondition::None).await?;
+        storage.store(&cx.key("other"), &full(tag), Precondition::Any).await?;
         absent(
             "K3",
             "a removed record after other writes",
             &storage.get(&cx.key("rs")).await?,
         )?;
     }
-    storage.remove(&cx.key("other"), Precondition::None).await?;
+    storage.remove(&cx.key("other"), Precondition::Any).await?;
     absent(
         "K3",
         "a removed record after another remove",
@@ -128,7 +129,7 @@ async fn a_removed_record_can_be_stored_again(cx: Cx) -> Check {
     for tag in ["1", "2"] {
         storage.store(&cx.key("rs"), &full(tag), Precondition::Absent).await?;
         stored("K3", &storage.get(&cx.key("rs")).await?, &full(tag))?;
-        storage.remove(&cx.key("rs"), Precondition::None).await?;
+        storage.remove(&cx.key("rs"), Precondition::Any).await?;
     }
     Ok(())
 }

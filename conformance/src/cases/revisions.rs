@@ -1,6 +1,6 @@
 //! What a revision is: compared as a whole, and never the same for two states.
 
-use token_storage_core::{ErrorKind, Precondition, Revision, TokenKey, Write};
+use token_storage_core::{ErrorKind, Precondition, Revision, TokenKey, TokenStorageExt as _, Write};
 
 use crate::{
     Case, Level,
@@ -55,10 +55,8 @@ const SHORTEST: usize = 8;
 async fn have_eight_bytes_or_more(cx: Cx) -> Check {
     let (storage, key) = (cx.open().await?, cx.key("rs"));
     let data = full("1");
-    let stored = storage.store(&key, &data, Precondition::None).await?;
-    let batch = storage
-        .store_all(&[Write::new(&key, &data, Precondition::None)])
-        .await?;
+    let stored = storage.store(&key, &data, Precondition::Any).await?;
+    let batch = storage.store_all(&[Write::new(&key, &data, Precondition::Any)]).await?;
     for revision in [stored, batch[0]] {
         let bytes = revision.as_bytes().len();
         if bytes < SHORTEST {
@@ -104,7 +102,7 @@ fn akin(revision: Revision) -> Check<Vec<Revision>> {
 
 async fn are_compared_as_a_whole(cx: Cx) -> Check {
     let (storage, key) = (cx.open().await?, cx.key("rs"));
-    let revision = storage.store(&key, &full("1"), Precondition::None).await?;
+    let revision = storage.store(&key, &full("1"), Precondition::Any).await?;
     for other in akin(revision)? {
         let what = "a store with a revision that is only like the one that is there";
         let got = storage.store(&key, &full("2"), Precondition::Unchanged(other)).await;
@@ -124,7 +122,7 @@ async fn are_compared_as_a_whole(cx: Cx) -> Check {
 async fn are_compared_as_a_whole_in_batches(cx: Cx) -> Check {
     let (storage, key, new) = (cx.open().await?, cx.key("rs"), cx.key("new"));
     let (old, data) = (full("1"), full("2"));
-    let revision = storage.store(&key, &old, Precondition::None).await?;
+    let revision = storage.store(&key, &old, Precondition::Any).await?;
     for other in akin(revision)? {
         let writes = [
             Write::new(&new, &data, Precondition::Absent),
@@ -157,7 +155,7 @@ async fn of_one_key_never_repeat(cx: Cx) -> Check {
     let data = plain("1");
     let mut seen = Vec::new();
     for _ in 0..writes() {
-        new_one(&mut seen, storage.store(&key, &data, Precondition::None).await?)?;
+        new_one(&mut seen, storage.store(&key, &data, Precondition::Any).await?)?;
     }
     first_is_refused(&storage, &key, &seen).await
 }
@@ -186,9 +184,9 @@ async fn of_removed_records_never_repeat(cx: Cx) -> Check {
         };
         new_one(&mut seen, revision)?;
         if round % 4 > 1 {
-            new_one(&mut seen, storage.store(&key, &data, Precondition::None).await?)?;
+            new_one(&mut seen, storage.store(&key, &data, Precondition::Any).await?)?;
         }
-        storage.remove(&key, Precondition::None).await?;
+        storage.remove(&key, Precondition::Any).await?;
     }
     Ok(())
 }
@@ -202,7 +200,7 @@ async fn of_batches_never_repeat(cx: Cx) -> Check {
     let data = plain("1");
     let writes: Vec<Write<'_>> = keys
         .iter()
-        .map(|key| Write::new(key, &data, Precondition::None))
+        .map(|key| Write::new(key, &data, Precondition::Any))
         .collect();
     let mut seen = Vec::new();
     for _ in 0..4 {
@@ -217,15 +215,15 @@ async fn of_batches_never_repeat(cx: Cx) -> Check {
 
 async fn stay_while_other_records_change(cx: Cx) -> Check {
     let (storage, key) = (cx.open().await?, cx.key("rs"));
-    let revision = storage.store(&key, &full("1"), Precondition::None).await?;
+    let revision = storage.store(&key, &full("1"), Precondition::Any).await?;
     let data = full("2");
     let neighbours = [cx.key("rs2"), cx.key("r"), cx.key("RS"), cx.key_in("/2", "rs")];
     for neighbour in &neighbours {
         storage.store(neighbour, &data, Precondition::Absent).await?;
         storage
-            .store_all(&[Write::new(neighbour, &data, Precondition::None)])
+            .store_all(&[Write::new(neighbour, &data, Precondition::Any)])
             .await?;
-        storage.remove(neighbour, Precondition::None).await?;
+        storage.remove(neighbour, Precondition::Any).await?;
         let there = cx.open().await?.get(&key).await?.map(|stored| stored.revision);
         same("K2", "the revision of another record", &there, &Some(revision))?;
     }

@@ -1,6 +1,6 @@
 //! One place that is opened in two ways.
 
-use token_storage_core::{ErrorKind, Precondition};
+use token_storage_core::{ErrorKind, Precondition, TokenStorageExt as _};
 
 use super::leases::{acquire, held};
 use crate::{
@@ -38,7 +38,7 @@ pub(super) const CASES: &[Case] = &[
 
 async fn a_second_way_leads_to_the_same_records(cx: Cx) -> Check {
     let (one, key) = (cx.open().await?, cx.key("rs"));
-    let first = one.store(&key, &full("1"), Precondition::None).await?;
+    let first = one.store(&key, &full("1"), Precondition::Any).await?;
     let two = cx.open_otherwise().await?;
     let seen = get_settled(&two, &key, Option::is_some).await?;
     stored("A3", &seen, &full("1"))?;
@@ -60,7 +60,7 @@ async fn a_second_way_leads_to_the_same_records(cx: Cx) -> Check {
     same(
         "K3",
         "a remove on the other way",
-        &two.remove(&key, Precondition::None).await?,
+        &two.remove(&key, Precondition::Any).await?,
         &true,
     )?;
     let gone = get_settled(&one, &key, Option::is_none).await?;
@@ -72,7 +72,7 @@ async fn writers_on_two_ways_lose_nothing(cx: Cx) -> Check {
     const EACH: usize = 12;
     cx.open()
         .await?
-        .store(&cx.key("first"), &plain("first"), Precondition::None)
+        .store(&cx.key("first"), &plain("first"), Precondition::Any)
         .await?;
     let mut writers = tokio::task::JoinSet::new();
     for way in 0..4 {
@@ -105,7 +105,7 @@ async fn writers_on_two_ways_lose_nothing(cx: Cx) -> Check {
 
 async fn a_second_way_leads_to_the_same_leases(cx: Cx) -> Check {
     let (one, key) = (cx.open().await?, cx.key("rs"));
-    one.store(&key, &full("1"), Precondition::None).await?;
+    one.store(&key, &full("1"), Precondition::Any).await?;
     let two = cx.open_otherwise().await?;
     for (holder, other) in [(&one, &two), (&two, &one)] {
         let guard = acquire(holder, &key).await?;

@@ -1,4 +1,4 @@
-use token_storage_core::{Error, Precondition, Result, TokenKey, TokenStorage};
+use token_storage_core::{Error, Precondition, Result, TokenKey, TokenStorage, TokenStorageExt as _};
 
 use super::talk;
 use crate::{
@@ -81,7 +81,7 @@ async fn debug_of_a_storage_shows_none(cx: Cx) -> Check {
 
 async fn debug_of_a_record_shows_none(cx: Cx) -> Check {
     let (storage, key) = (cx.open().await?, cx.key("rs"));
-    storage.store(&key, &canary::canaries(), Precondition::None).await?;
+    storage.store(&key, &canary::canaries(), Precondition::Any).await?;
     let stored = storage.get(&key).await?;
     clean("Debug of a record", &format!("{stored:?} {stored:#?}"))
 }
@@ -102,7 +102,7 @@ async fn refused_batches_show_none(cx: Cx) -> Check {
 async fn revisions_hold_none(cx: Cx) -> Check {
     let (storage, key) = (cx.open().await?, cx.key("rs"));
     for _ in 0..3 {
-        let revision = storage.store(&key, &canary::canaries(), Precondition::None).await?;
+        let revision = storage.store(&key, &canary::canaries(), Precondition::Any).await?;
         clean("a revision", &String::from_utf8_lossy(revision.as_bytes()))?;
         clean("Debug of a revision", &format!("{revision:?}"))?;
     }
@@ -116,7 +116,7 @@ async fn a_listing_shows_none(cx: Cx) -> Check {
     for keys in keys.chunks(limit) {
         let writes: Vec<_> = keys
             .iter()
-            .map(|key| token_storage_core::Write::new(key, &data, Precondition::None))
+            .map(|key| token_storage_core::Write::new(key, &data, Precondition::Any))
             .collect();
         storage.store_all(&writes).await?;
     }
@@ -166,15 +166,15 @@ pub(crate) async fn use_all(storage: &dyn TokenStorage, keys: &[TokenKey]) -> Re
 async fn errors_out_of_reach_show_none(cx: Cx) -> Check {
     let (storage, faults) = cx.open_faulty().await?;
     let (key, data) = (cx.key("rs"), canary::canaries());
-    let revision = storage.store(&key, &data, Precondition::None).await?;
+    let revision = storage.store(&key, &data, Precondition::Any).await?;
     storage.get(&key).await?;
     faults.disconnect();
     let write = token_storage_core::Write::new(&key, &data, Precondition::Unchanged(revision));
     let mut errors = vec![
         storage.get(&key).await.err(),
-        storage.store(&key, &data, Precondition::None).await.err(),
+        storage.store(&key, &data, Precondition::Any).await.err(),
         storage.store_all(&[write]).await.err(),
-        storage.remove(&key, Precondition::None).await.err(),
+        storage.remove(&key, Precondition::Any).await.err(),
     ];
     if let Some(listing) = storage.enumerate() {
         errors.push(listing.list_keys(cx.namespace(), None).await.err());

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use token_storage_core::{ErrorKind, Precondition, Result, StoredToken, TokenKey, Write};
+use token_storage_core::{ErrorKind, Precondition, Result, StoredToken, TokenKey, TokenStorageExt as _, Write};
 
 use super::{enumeration::keys_of, kills::moment, leases::acquire, processes::start};
 use crate::{
@@ -54,7 +54,7 @@ async fn flooding(cx: &Cx) -> Check<Worker> {
 
 async fn a_stopped_writer_does_not_stop_readers(cx: Cx) -> Check {
     let (storage, key) = (cx.open().await?, cx.key("flood"));
-    storage.store(&key, &full("first"), Precondition::None).await?;
+    storage.store(&key, &full("first"), Precondition::Any).await?;
     let mut worker = flooding(&cx).await?;
     // Where in a write it is stopped is left to chance, so it is done a few times.
     let mut rng = cx.rng();
@@ -110,11 +110,11 @@ impl Tried {
         let batch = self
             .batch
             .each_ref()
-            .map(|key| Write::new(key, &data, Precondition::None));
+            .map(|key| Write::new(key, &data, Precondition::Any));
         let (store, batch, remove) = tokio::join!(
-            handles[0].store(&self.stored, &data, Precondition::None),
+            handles[0].store(&self.stored, &data, Precondition::Any),
             handles[1].store_all(&batch),
-            handles[2].remove(&self.removed, Precondition::None),
+            handles[2].remove(&self.removed, Precondition::Any),
         );
         [
             ("a store", store.map(drop)),
@@ -138,7 +138,7 @@ async fn waiting_for_a_stopped_writer_is_bounded(cx: Cx) -> Check {
     let mut rng = cx.rng();
     for round in 0..if soak() { 60 } else { 12 } {
         for key in tried.keys() {
-            reader.store(key, &full("old"), Precondition::None).await?;
+            reader.store(key, &full("old"), Precondition::Any).await?;
         }
         worker.receive().await?;
         tokio::time::sleep(moment(&mut rng)).await;
@@ -212,12 +212,12 @@ async fn a_stopped_holder_does_not_stop_writers(cx: Cx) -> Check {
     worker.stop().await?;
     let data = full("1");
     for key in [&key, &cx.key("other")] {
-        let batch = [Write::new(key, &data, Precondition::None)];
+        let batch = [Write::new(key, &data, Precondition::Any)];
         for handle in [&storage, &cx.open().await?] {
-            handle.store(key, &data, Precondition::None).await?;
+            handle.store(key, &data, Precondition::Any).await?;
             handle.store_all(&batch).await?;
             stored("L1", &handle.get(key).await?, &data)?;
-            let there = handle.remove(key, Precondition::None).await?;
+            let there = handle.remove(key, Precondition::Any).await?;
             same("L1", "a record beside a lease whose holder is stopped", &there, &true)?;
         }
     }

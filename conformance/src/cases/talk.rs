@@ -2,7 +2,7 @@
 
 use token_storage_core::{
     Acquisition, Cursor, Error, Intent, Precondition, Result, Revision, StoredToken, TokenData, TokenKey, TokenStorage,
-    Write,
+    TokenStorageExt as _, Write,
 };
 
 use super::limits::MOST;
@@ -65,17 +65,17 @@ fn refusal<T>(said: &mut Said, what: &'static str, result: Result<T>) {
 pub(crate) async fn of(part: Part, storage: &dyn TokenStorage, keys: &[TokenKey]) -> Result<Said> {
     let mut said = Said::new();
     let (key, second, data) = (&keys[0], &keys[1], canaries());
-    let revision = storage.store(key, &data, Precondition::None).await?;
+    let revision = storage.store(key, &data, Precondition::Any).await?;
     let read = storage.get(key).await?;
     said.push(("Debug of a record", format!("{read:?} {read:#?}")));
     match part {
         Part::Calls => {
             storage.store(key, &data, Precondition::Unchanged(revision)).await?;
             let revisions = storage
-                .store_all(&[Write::new(second, &data, Precondition::None)])
+                .store_all(&[Write::new(second, &data, Precondition::Any)])
                 .await?;
             said.push(("the answer of a batch", format!("{revisions:?}")));
-            storage.remove(second, Precondition::None).await?;
+            storage.remove(second, Precondition::Any).await?;
         }
         Part::Conflicts => conflicts(&mut said, storage, key, &data).await?,
         Part::Sizes => sizes(&mut said, storage, keys).await,
@@ -84,8 +84,8 @@ pub(crate) async fn of(part: Part, storage: &dyn TokenStorage, keys: &[TokenKey]
         Part::Leases => leases(&mut said, storage, key, read).await?,
     }
     said.push(("Debug of the storage", format!("{storage:?} {storage:#?}")));
-    storage.remove(key, Precondition::None).await?;
-    storage.remove(second, Precondition::None).await?;
+    storage.remove(key, Precondition::Any).await?;
+    storage.remove(second, Precondition::Any).await?;
     Ok(said)
 }
 
@@ -109,11 +109,11 @@ async fn sizes(said: &mut Said, storage: &dyn TokenStorage, keys: &[TokenKey]) {
             canaries().with_refresh_token(long.as_str()),
             canaries().with_extra(crate::data::extra(&[("id_token", &format!("\"{long}\""))])),
         ] {
-            let write = Write::new(key, &large, Precondition::None);
+            let write = Write::new(key, &large, Precondition::Any);
             refusal(
                 said,
                 "a store of what is too large",
-                storage.store(key, &large, Precondition::None).await,
+                storage.store(key, &large, Precondition::Any).await,
             );
             refusal(
                 said,
@@ -127,19 +127,19 @@ async fn sizes(said: &mut Said, storage: &dyn TokenStorage, keys: &[TokenKey]) {
         refusal(
             said,
             "a key that is too long",
-            storage.store(&long, &data, Precondition::None).await,
+            storage.store(&long, &data, Precondition::Any).await,
         );
         refusal(
             said,
             "a remove of a key that is too long",
-            storage.remove(&long, Precondition::None).await,
+            storage.remove(&long, Precondition::Any).await,
         );
     }
 }
 
 async fn batches(said: &mut Said, storage: &dyn TokenStorage, keys: &[TokenKey], data: &TokenData) {
     let (key, second) = (&keys[0], &keys[1]);
-    let free = Write::new(second, data, Precondition::None);
+    let free = Write::new(second, data, Precondition::Any);
     let refused = Write::new(key, data, Precondition::Absent);
     refusal(said, "a refused batch", storage.store_all(&[free, refused]).await);
     refusal(
@@ -180,7 +180,7 @@ async fn leases(said: &mut Said, storage: &dyn TokenStorage, key: &TokenKey, rea
     let Acquisition::Acquired(mut guard) = acquired else {
         return Ok(());
     };
-    guard.prove_writable().await?;
+    storage.prove_writable(key).await?;
     guard.record_intent(&Intent::new(&read, false, 1_700_000_000)).await?;
     said.push((
         "Debug of a lease with an intent",

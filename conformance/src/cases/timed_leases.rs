@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use token_storage_core::{Acquisition, ErrorKind, LeaseKind, Precondition};
+use token_storage_core::{Acquisition, ErrorKind, LeaseKind, Precondition, TokenStorageExt as _};
 
 use super::{
     intents::{intent, same_intent},
@@ -55,7 +55,7 @@ const ROUNDING: Duration = Duration::from_millis(10);
 async fn a_timed_one_is_taken_over_after_its_time(cx: Cx) -> Check {
     let (one, two, three, key) = (cx.open().await?, cx.open().await?, cx.open().await?, cx.key("rs"));
     let ttl = ttl(&one)?;
-    let revision = one.store(&key, &full("1"), Precondition::None).await?;
+    let revision = one.store(&key, &full("1"), Precondition::Any).await?;
     let since = tokio::time::Instant::now();
     let mut old = acquire(&one, &key).await?;
     old.record_intent(&intent(revision)).await?;

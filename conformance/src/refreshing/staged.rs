@@ -11,7 +11,7 @@ use std::{
 
 use token_storage_core::{
     Acquisition, Enumerate, Error, ErrorKind, Intent, LeaseGuard, LeaseView, Operation, Precondition, RefreshLease,
-    Result, Revision, StorageInfo, StoredToken, TokenData, TokenKey, TokenStorage, Write, async_trait,
+    Result, Revision, StorageInfo, StoredToken, TokenKey, TokenStorage, Write, async_trait,
 };
 use tokio::sync::Notify;
 
@@ -31,7 +31,7 @@ pub(super) struct Stage {
     pub(super) leases_fail: AtomicBool,
     /// How many intents were to be recorded.
     pub(super) intents: AtomicUsize,
-    /// Each store waits there, if there is one.
+    /// Each store of one record waits there, if there is one.
     pub(super) store_gate: Option<Gate>,
     /// The first to go for a lease waits there, and panics.
     pub(super) panic_gate: Option<Gate>,
@@ -78,28 +78,26 @@ impl TokenStorage for Staged {
         answer
     }
 
-    async fn store(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
-        if let Some(gate) = &self.stage.store_gate {
+    async fn store_all(&self, writes: &[Write<'_>]) -> Result<Vec<Revision>> {
+        if let (Some(gate), [_]) = (&self.stage.store_gate, writes) {
             gate.pass().await;
         }
         if !self.takes_a_failure() {
-            return self.inner.store(key, data, precondition).await;
+            return self.inner.store_all(writes).await;
         }
         if self.stage.stores_happen.load(SeqCst) {
-            self.inner.store(key, data, precondition).await?;
+            self.inner.store_all(writes).await?;
         }
-        Err(failure(Operation::Store).with_unknown_outcome())
-    }
-
-    async fn store_all(&self, writes: &[Write<'_>]) -> Result<Vec<Revision>> {
-        if self.takes_a_failure() {
-            return Err(failure(Operation::StoreAll).with_unknown_outcome());
-        }
-        self.inner.store_all(writes).await
+        Err(failure(Operation::StoreAll).with_unknown_outcome())
     }
 
     async fn remove(&self, key: &TokenKey, precondition: Precondition) -> Result<bool> {
         self.inner.remove(key, precondition).await
+    }
+
+    async fn prove_writable(&self, key: &TokenKey) -> Result<()> {
+        fail_if(&self.stage.proofs_fail, Operation::Store)?;
+        self.inner.prove_writable(key).await
     }
 
     fn describe(&self) -> StorageInfo {
@@ -169,11 +167,6 @@ impl LeaseGuard for StagedGuard {
 
     async fn renew(&mut self) -> Result<()> {
         self.inner.renew().await
-    }
-
-    async fn prove_writable(&mut self) -> Result<()> {
-        fail_if(&self.stage.proofs_fail, Operation::Lease)?;
-        self.inner.prove_writable().await
     }
 
     async fn record_intent(&mut self, intent: &Intent) -> Result<()> {

@@ -6,6 +6,7 @@ use std::{
 
 use token_storage_core::{
     Acquisition, ErrorKind, LeaseGuard, Precondition, Secret, StoredToken, TokenData, TokenKey, TokenStorage,
+    TokenStorageExt as _,
 };
 
 use super::{
@@ -57,7 +58,7 @@ impl<'a> World<'a> {
             "L5: the server has worked on one refresh token {most} times, not {tries}"
         );
         // What cannot be removed does no harm: its namespace is random.
-        let _ = self.storage.remove(&self.key, Precondition::None).await;
+        let _ = self.storage.remove(&self.key, Precondition::Any).await;
         self.unproven.into_inner().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -159,7 +160,7 @@ impl<'a> World<'a> {
 
     /// Stores a record, unless the storage has rules of its own that refuse it.
     pub(super) async fn accepts(&self, key: &TokenKey, data: &TokenData) -> bool {
-        match self.storage.store(key, data, Precondition::None).await {
+        match self.storage.store(key, data, Precondition::Any).await {
             Ok(_) => true,
             Err(error) if error.kind() == ErrorKind::Rejected => false,
             Err(error) => panic!("the storage under test can store: {error}"),
@@ -189,7 +190,7 @@ impl<'a> World<'a> {
     }
 
     pub(super) async fn remove(&self) {
-        let removed = self.storage.remove(&self.key, Precondition::None).await;
+        let removed = self.storage.remove(&self.key, Precondition::Any).await;
         assert!(removed.expect("the storage under test can remove"));
     }
 

@@ -3,7 +3,8 @@
 use std::{io::Write as _, process::ExitCode, sync::Arc, time::Instant};
 
 use token_storage_core::{
-    Acquisition, Error, ErrorKind, LeaseGuard, Operation, Precondition, Result, Revision, TokenKey, TokenStorage, Write,
+    Acquisition, Error, ErrorKind, LeaseGuard, Operation, Precondition, Result, Revision, TokenKey, TokenStorage,
+    TokenStorageExt as _, Write,
 };
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 
@@ -107,7 +108,7 @@ impl Served {
                 let data = plain(&"x".repeat(bytes));
                 self.storage()
                     .await?
-                    .store(&(&key).into(), &data, Precondition::None)
+                    .store(&(&key).into(), &data, Precondition::Any)
                     .await?;
                 Ok(Reply::Done)
             }
@@ -193,7 +194,7 @@ impl Served {
             };
             let data = full(&number.to_string());
             storage
-                .store(&TokenKey::new(namespace, name), &data, Precondition::None)
+                .store(&TokenKey::new(namespace, name), &data, Precondition::Any)
                 .await?;
             say(&Reply::Acknowledged { number });
         }

@@ -143,7 +143,7 @@ impl From<&Key> for TokenKey {
 impl From<Precondition> for Condition {
     fn from(precondition: Precondition) -> Self {
         match precondition {
-            Precondition::None => Self::None,
+            Precondition::Any => Self::None,
             Precondition::Absent => Self::Absent,
             Precondition::Unchanged(revision) => Self::Unchanged(revision.as_bytes().to_vec()),
         }
@@ -153,7 +153,7 @@ impl From<Precondition> for Condition {
 impl Condition {
     pub(crate) fn precondition(&self) -> token_storage_core::Result<Precondition> {
         Ok(match self {
-            Self::None => Precondition::None,
+            Self::None => Precondition::Any,
             Self::Absent => Precondition::Absent,
             Self::Unchanged(bytes) => Precondition::Unchanged(Revision::from_bytes(bytes)?),
         })

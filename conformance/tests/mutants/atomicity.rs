@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 
 use token_storage_core::{
-    Error, ErrorKind, Operation, Precondition, Result, Revision, StoredToken, TokenData, TokenKey, TokenStorage, Write,
+    Error, ErrorKind, Operation, Precondition, Result, Revision, StoredToken, TokenData, TokenKey, TokenStorage,
+    TokenStorageExt as _, Write,
 };
 
 use crate::flaw::flaw;
@@ -11,7 +12,7 @@ use crate::flaw::flaw;
 flaw!(
     /// Writes the new access token first and the rest a little later.
     TearsWrites {
-        async fn store(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
+        async fn store_one(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
             if let Some(mut torn) = self.0.get(key).await?.map(|stored| stored.data) {
                 torn.access_token = data.access_token.clone();
                 let revision = self.0.store(key, &torn, precondition).await?;
@@ -26,8 +27,8 @@ flaw!(
 flaw!(
     /// Replaces a record by removing it and storing the new one.
     RemovesBeforeStoring {
-        async fn store(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
-            if precondition == Precondition::None && self.0.remove(key, Precondition::None).await? {
+        async fn store_one(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
+            if precondition == Precondition::Any && self.0.remove(key, Precondition::Any).await? {
                 crate::pause().await;
             }
             self.0.store(key, data, precondition).await
@@ -38,14 +39,14 @@ flaw!(
 flaw!(
     /// Says "stored" and then stores.
     AcknowledgesBeforeWriting {
-        async fn store(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
-            if precondition != Precondition::None {
+        async fn store_one(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
+            if precondition != Precondition::Any {
                 return self.0.store(key, data, precondition).await;
             }
             let (base, key, data) = (self.0.clone(), key.clone(), data.clone());
             tokio::spawn(async move {
                 crate::pause().await;
-                base.store(&key, &data, Precondition::None).await
+                base.store(&key, &data, Precondition::Any).await
             });
             Revision::from_bytes(b"soon")
         }
@@ -56,14 +57,14 @@ flaw!(
     /// Says "removed" and then removes.
     AcknowledgesBeforeRemoving {
         async fn remove(&self, key: &TokenKey, precondition: Precondition) -> Result<bool> {
-            if precondition != Precondition::None {
+            if precondition != Precondition::Any {
                 return self.0.remove(key, precondition).await;
             }
             let (base, gone) = (self.0.clone(), key.clone());
             let there = base.get(key).await?.is_some();
             tokio::spawn(async move {
                 crate::pause().await;
-                base.remove(&gone, Precondition::None).await
+                base.remove(&gone, Precondition::Any).await
             });
             Ok(there)
         }
@@ -81,7 +82,7 @@ flaw!(
             }
         }
 
-        async fn store(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
+        async fn store_one(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
             let old = self.0.get(key).await?;
             let revision = self.0.store(key, data, precondition).await?;
             self.1.lock().unwrap().insert(key.clone(), old);
@@ -106,7 +107,7 @@ flaw!(
             Ok(stored)
         }
 
-        async fn store(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
+        async fn store_one(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
             let revision = self.0.store(key, data, precondition).await?;
             let cached = StoredToken { data: data.clone(), revision };
             self.1.lock().unwrap().insert(key.clone(), cached);
@@ -143,7 +144,7 @@ flaw!(
             Ok(stored)
         }
 
-        async fn store(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
+        async fn store_one(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
             self.1.lock().unwrap().remove(key);
             self.0.store(key, data, precondition).await
         }
@@ -158,11 +159,11 @@ flaw!(
 flaw!(
     /// Sends a write twice, and the second one arrives after the next write of that key.
     LateDuplicate with HashMap<TokenKey, TokenData> {
-        async fn store(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
+        async fn store_one(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
             let revision = self.0.store(key, data, precondition).await?;
             let late = self.1.lock().unwrap().insert(key.clone(), data.clone());
             if let Some(late) = late {
-                self.0.store(key, &late, Precondition::None).await?;
+                self.0.store(key, &late, Precondition::Any).await?;
             }
             Ok(revision)
         }
@@ -172,10 +173,10 @@ flaw!(
 flaw!(
     /// Sends a conditional write again when its answer is late, and takes its own success for somebody else's.
     OwnSuccessIsAConflict {
-        async fn store(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
+        async fn store_one(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
             let revision = self.0.store(key, data, precondition).await?;
             match precondition {
-                Precondition::None => Ok(revision),
+                Precondition::Any => Ok(revision),
                 condition => self.0.store(key, data, condition).await,
             }
         }
@@ -208,7 +209,7 @@ flaw!(
             let mut revisions = Vec::new();
             for write in writes {
                 crate::pause().await;
-                revisions.push(self.0.store(write.key, write.data, Precondition::None).await?);
+                revisions.push(self.0.store(write.key, write.data, Precondition::Any).await?);
             }
             Ok(revisions)
         }
@@ -260,7 +261,7 @@ flaw!(
 flaw!(
     /// Updates of different keys write the whole document back that each has read.
     LosesConcurrentUpdates with HashMap<TokenKey, TokenData> {
-        async fn store(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
+        async fn store_one(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
             let before = self.1.lock().unwrap().clone();
             crate::pause().await;
             let revision = self.0.store(key, data, precondition).await?;
@@ -272,7 +273,7 @@ flaw!(
                 lost
             };
             for other in &lost {
-                self.0.remove(other, Precondition::None).await?;
+                self.0.remove(other, Precondition::Any).await?;
             }
             Ok(revision)
         }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use token_storage_core::{
     Error, MemoryStorage, Operation, Precondition, Result, Revision, StoredToken, TokenData, TokenKey,
-    TokenStorage as _, Write,
+    TokenStorage as _, TokenStorageExt as _, Write,
 };
 
 use crate::{
@@ -60,7 +60,7 @@ macro_rules! lenient {
         flaw!(
             $(#[$meta])*
             $name {
-                async fn store(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
+                async fn store_one(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
                     let precondition = lenient(&self.0, key, precondition, $same).await?;
                     self.0.store(key, data, precondition).await
                 }
@@ -157,7 +157,7 @@ macro_rules! numbered {
                     Ok(stored.map(|stored| StoredToken { revision: shown(&numbers, key, stored.revision), ..stored }))
                 }
 
-                async fn store(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
+                async fn store_one(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
                     Ok(Flaw::store_all(self, &[Write::new(key, data, precondition)]).await?[0])
                 }
 
@@ -242,7 +242,7 @@ flaw!(
             Ok(stored.map(|stored| StoredToken { revision: last.unwrap_or(stored.revision), ..stored }))
         }
 
-        async fn store(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
+        async fn store_one(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
             let revision = self.0.store(key, data, precondition).await?;
             self.1.lock().unwrap().insert(key.namespace().to_owned(), revision);
             Ok(revision)

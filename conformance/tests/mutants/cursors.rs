@@ -7,7 +7,7 @@ use std::{
 
 use token_storage_core::{
     Cursor, Enumerate, LeaseView, MemoryStorage, Page, Precondition, RefreshLease, Result, Revision, TokenData,
-    TokenKey, TokenStorage as _, Write, async_trait,
+    TokenKey, TokenStorage as _, TokenStorageExt as _, Write, async_trait,
 };
 
 use crate::{Mutant, flaw::flaw, registry::memory};
@@ -399,8 +399,8 @@ flaw!(
 flaw!(
     /// The index of keys grows with each write.
     ListsEveryWrite with Vec<TokenKey> {
-        async fn store(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
-            if precondition == Precondition::None && self.0.get(key).await?.is_some() {
+        async fn store_one(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
+            if precondition == Precondition::Any && self.0.get(key).await?.is_some() {
                 self.1.lock().unwrap().push(key.clone());
             }
             self.0.store(key, data, precondition).await

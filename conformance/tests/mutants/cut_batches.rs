@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use token_storage_core::{
     Error, ErrorKind, MemoryStorage, Operation, Precondition, Result, Revision, StoredToken, TokenKey,
-    TokenStorage as _, Write,
+    TokenStorage as _, TokenStorageExt as _, Write,
 };
 
 use crate::{Mutant, flaw::flaw, registry::memory};
@@ -112,7 +112,7 @@ batch!(
     /// Those behind are not checked.
     ChecksAHundred, |base, writes| {
         let mut changed = writes.to_vec();
-        changed.iter_mut().skip(100).for_each(|write| write.precondition = Precondition::None);
+        changed.iter_mut().skip(100).for_each(|write| write.precondition = Precondition::Any);
         base.store_all(&changed).await
     }
 );
@@ -193,11 +193,11 @@ async fn undone(base: &MemoryStorage, writes: &[Write<'_>], visibly: bool) -> Re
     for write in writes {
         let before: Option<StoredToken> = base.get(write.key).await?;
         if visibly && before.is_none() {
-            base.store(write.key, write.data, Precondition::None).await?;
+            base.store(write.key, write.data, Precondition::Any).await?;
             crate::pause().await;
-            base.remove(write.key, Precondition::None).await?;
+            base.remove(write.key, Precondition::Any).await?;
         } else if let Some(before) = before.filter(|_| !visibly) {
-            base.store(write.key, &before.data, Precondition::None).await?;
+            base.store(write.key, &before.data, Precondition::Any).await?;
         }
     }
     Err(conflict(first))
@@ -224,14 +224,14 @@ batch!(
 batch!(
     /// The last record of a larger batch is written by another task.
     AnswersBeforeTheLast, |base, writes| {
-        let Some((last, first)) = writes.split_last().filter(|(last, _)| writes.len() > 5 && last.precondition == Precondition::None) else {
+        let Some((last, first)) = writes.split_last().filter(|(last, _)| writes.len() > 5 && last.precondition == Precondition::Any) else {
             return base.store_all(writes).await;
         };
         let mut revisions = base.store_all(first).await?;
         let (base, key, data) = (base.clone(), last.key.clone(), last.data.clone());
         tokio::spawn(async move {
             crate::pause().await;
-            base.store(&key, &data, Precondition::None).await
+            base.store(&key, &data, Precondition::Any).await
         });
         revisions.push(Revision::from_bytes(b"some time")?);
         Ok(revisions)
@@ -243,7 +243,7 @@ batch!(
         Some(first) => Err(conflict(first)),
         None => {
             crate::pause().await;
-            let unconditional: Vec<_> = writes.iter().map(|w| Write::new(w.key, w.data, Precondition::None)).collect();
+            let unconditional: Vec<_> = writes.iter().map(|w| Write::new(w.key, w.data, Precondition::Any)).collect();
             base.store_all(&unconditional).await
         }
     }
@@ -258,7 +258,7 @@ flaw!(
                 return Err(conflict((key.clone(), current)));
             }
             crate::pause().await;
-            self.0.remove(key, Precondition::None).await
+            self.0.remove(key, Precondition::Any).await
         }
     }
 );

@@ -2,7 +2,7 @@
 
 use token_storage_core::{
     Error, ErrorKind, Extra, MemoryStorage, Operation, Precondition, Result, Revision, Secret, TokenData, TokenKey,
-    TokenStorage as _, Write,
+    TokenStorage as _, TokenStorageExt as _, Write,
 };
 
 use crate::{
@@ -201,7 +201,7 @@ macro_rules! refuses {
         $(flaw!(
             $(#[$meta])*
             $name {
-                async fn store(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
+                async fn store_one(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
                     Ok(Flaw::store_all(self, &[Write::new(key, data, precondition)]).await?[0])
                 }
 
@@ -240,7 +240,7 @@ macro_rules! takes {
         flaw!(
             $(#[$meta])*
             $name {
-                async fn store(&self, key: &TokenKey, $data: &TokenData, precondition: Precondition) -> Result<Revision> {
+                async fn store_one(&self, key: &TokenKey, $data: &TokenData, precondition: Precondition) -> Result<Revision> {
                     match self.0.store(key, $data, precondition).await {
                         Err(error) if error.kind() == ErrorKind::TooLarge => match $kept {
                             Some(kept) => self.0.store(key, &kept, precondition).await,

@@ -4,7 +4,8 @@
 use std::sync::{Arc, Mutex};
 
 use token_storage_core::{
-    Error, ErrorKind, Operation, Precondition, Result, Revision, TokenData, TokenKey, TokenStorage, Write,
+    Error, ErrorKind, Operation, Precondition, Result, Revision, TokenData, TokenKey, TokenStorage,
+    TokenStorageExt as _, Write,
 };
 use tokio::task::yield_now;
 
@@ -40,13 +41,13 @@ fn left<T>(all: &Mutex<Vec<(TokenKey, T)>>, key: &TokenKey) -> Vec<T> {
 flaw!(
     /// A store that was dropped happens after the next one.
     DroppedStoreComesLate with Vec<(TokenKey, TokenData)> {
-        async fn store(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
+        async fn store_one(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
             let late = Unless(Some(|| self.1.lock().unwrap().push((key.clone(), data.clone()))));
             yield_now().await;
             late.done();
             let revision = self.0.store(key, data, precondition).await?;
             for late in left(&self.1, key) {
-                self.0.store(key, &late, Precondition::None).await?;
+                self.0.store(key, &late, Precondition::Any).await?;
             }
             Ok(revision)
         }
@@ -56,10 +57,10 @@ flaw!(
 flaw!(
     /// A remove that was dropped happens after the next store.
     DroppedRemoveComesLate with Vec<(TokenKey, ())> {
-        async fn store(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
+        async fn store_one(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
             let revision = self.0.store(key, data, precondition).await?;
             for () in left(&self.1, key) {
-                self.0.remove(key, Precondition::None).await?;
+                self.0.remove(key, Precondition::Any).await?;
             }
             Ok(revision)
         }
@@ -90,7 +91,7 @@ flaw!(
 flaw!(
     /// A store that is dropped keeps the lock.
     DroppedStoreKeepsLock with bool {
-        async fn store(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
+        async fn store_one(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
             let lock = Arc::clone(&self.1);
             if std::mem::replace(&mut *lock.lock().unwrap(), true) {
                 return Err(Error::new(ErrorKind::Busy, "another call holds the lock").with_operation(Operation::Store));

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use token_storage_core::{
     Acquisition, Intent, LeaseGuard, LeaseView, MemoryStorage, Precondition, RefreshLease, Result, TokenData, TokenKey,
-    TokenStorage, async_trait,
+    TokenStorage, TokenStorageExt as _, async_trait,
 };
 use tokio::{sync::Mutex, task::yield_now};
 
@@ -16,7 +16,6 @@ enum Flawed {
     Intent,
     Clearing,
     Renewal,
-    Proof,
     Release,
 }
 
@@ -37,8 +36,6 @@ impl RefreshLease for Leases {
         let guard = Guard {
             intent: guard.intent().cloned(),
             inner: Arc::new(Mutex::new(guard)),
-            storage: self.0.clone(),
-            key: key.clone(),
             flawed: self.1,
             stuck: false,
         };
@@ -84,8 +81,6 @@ impl Drop for Forgotten {
 struct Guard {
     inner: Inner,
     intent: Option<Intent>,
-    storage: MemoryStorage,
-    key: TokenKey,
     flawed: Flawed,
     /// A renewal was dropped half-way.
     stuck: bool,
@@ -133,19 +128,6 @@ impl LeaseGuard for Guard {
         Ok(())
     }
 
-    async fn prove_writable(&mut self) -> Result<()> {
-        if self.flawed == Flawed::Proof {
-            let before = self.storage.get(&self.key).await?;
-            let probe = TokenData::new("probe", "", "probe");
-            self.storage.store(&self.key, &probe, Precondition::None).await?;
-            yield_now().await;
-            if let Some(before) = before {
-                self.storage.store(&self.key, &before.data, Precondition::None).await?;
-            }
-        }
-        Ok(())
-    }
-
     async fn record_intent(&mut self, intent: &Intent) -> Result<()> {
         self.record(Some(intent.clone()), self.flawed == Flawed::Intent).await
     }
@@ -188,8 +170,21 @@ dropped! {
     DroppedClearingComesLate: Clearing;
     /// After a dropped renewal the next one never ends.
     DroppedRenewalHangs: Renewal;
-    /// A proof that is dropped leaves its probe in place of the record.
-    DroppedProofLeavesProbe: Proof;
     /// A release that is dropped keeps the lease.
     DroppedReleaseKeepsLease: Release;
 }
+
+flaw!(
+    /// A proof that is dropped leaves its probe in place of the record.
+    DroppedProofLeavesProbe {
+        async fn prove_writable(&self, key: &TokenKey) -> Result<()> {
+            let before = self.0.get(key).await?;
+            self.0.store(key, &TokenData::new("probe", "", "probe"), Precondition::Any).await?;
+            yield_now().await;
+            match before {
+                Some(before) => self.0.store(key, &before.data, Precondition::Any).await.map(drop),
+                None => Ok(()),
+            }
+        }
+    }
+);

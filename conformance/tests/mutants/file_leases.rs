@@ -186,10 +186,6 @@ impl LeaseGuard for Guard {
         Ok(())
     }
 
-    async fn prove_writable(&mut self) -> Result<()> {
-        Ok(())
-    }
-
     async fn record_intent(&mut self, intent: &Intent) -> Result<()> {
         self.intent = Some(intent.clone());
         INTENTS.lock().unwrap().insert(self.file.clone(), intent.clone());

@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use token_storage_conformance::{FileBacked, Harness, MultiProcess, Suite};
 use token_storage_core::{
     Enumerate, Error, ErrorKind, LeaseKind, Operation, Precondition, RefreshLease, Result, Revision, StorageInfo,
-    StoredToken, TokenData, TokenKey, TokenStorage, Write, async_trait,
+    StoredToken, TokenKey, TokenStorage, Write, async_trait,
 };
 use token_storage_json::JsonStorage;
 
@@ -148,11 +148,6 @@ impl<A: Around> TokenStorage for Broken<A> {
         A::get(self, key).await
     }
 
-    async fn store(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
-        let write = Write::new(key, data, precondition);
-        Ok(self.store_all(&[write]).await?[0])
-    }
-
     async fn store_all(&self, writes: &[Write<'_>]) -> Result<Vec<Revision>> {
         match A::write(self, Change::Store(writes)).await? {
             Done::Stored(revisions) => Ok(revisions),
@@ -165,6 +160,10 @@ impl<A: Around> TokenStorage for Broken<A> {
             Done::Removed(there) => Ok(there),
             Done::Stored(_) => unreachable!("a remove was asked for"),
         }
+    }
+
+    async fn prove_writable(&self, key: &TokenKey) -> Result<()> {
+        self.inner.prove_writable(key).await
     }
 
     fn describe(&self) -> StorageInfo {

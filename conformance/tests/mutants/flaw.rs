@@ -5,7 +5,7 @@ use std::{fmt::Debug, sync::Arc};
 use token_storage_conformance::{Harness, Suite};
 use token_storage_core::{
     Enumerate, MemoryStorage, Precondition, RefreshLease, Result, Revision, StorageInfo, StoredToken, TokenData,
-    TokenKey, TokenStorage, Write, async_trait,
+    TokenKey, TokenStorage, TokenStorageExt as _, Write, async_trait,
 };
 
 /// A storage with one flaw: every method does the right thing, but for what an implementation overrides.
@@ -47,12 +47,14 @@ pub(crate) trait Flaw: Clone + Debug + Send + Sync + 'static {
         }))
     }
 
-    async fn store(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
+    /// A batch of one, which is what every `store` is. Backends have a way of their own for it, and so have flaws.
+    async fn store_one(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
         self.base()
             .store(&self.key(key), &self.written(data), precondition)
             .await
     }
 
+    /// A batch of any other size.
     async fn store_all(&self, writes: &[Write<'_>]) -> Result<Vec<Revision>> {
         let changed: Vec<_> = writes
             .iter()
@@ -67,6 +69,10 @@ pub(crate) trait Flaw: Clone + Debug + Send + Sync + 'static {
 
     async fn remove(&self, key: &TokenKey, precondition: Precondition) -> Result<bool> {
         self.base().remove(&self.key(key), precondition).await
+    }
+
+    async fn prove_writable(&self, key: &TokenKey) -> Result<()> {
+        self.base().prove_writable(&self.key(key)).await
     }
 
     fn describe(&self) -> StorageInfo {
@@ -102,16 +108,19 @@ impl<F: Flaw> TokenStorage for Mutant<F> {
         self.0.get(key).await
     }
 
-    async fn store(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
-        self.0.store(key, data, precondition).await
-    }
-
     async fn store_all(&self, writes: &[Write<'_>]) -> Result<Vec<Revision>> {
-        self.0.store_all(writes).await
+        match writes {
+            [one] => Ok(vec![self.0.store_one(one.key, one.data, one.precondition).await?]),
+            writes => self.0.store_all(writes).await,
+        }
     }
 
     async fn remove(&self, key: &TokenKey, precondition: Precondition) -> Result<bool> {
         self.0.remove(key, precondition).await
+    }
+
+    async fn prove_writable(&self, key: &TokenKey) -> Result<()> {
+        self.0.prove_writable(key).await
     }
 
     fn describe(&self) -> StorageInfo {

@@ -8,7 +8,7 @@ use std::{
 
 use token_storage_core::{
     Acquisition, Error, ErrorKind, Intent, LeaseGuard, LeaseView, MemoryStorage, Precondition, RefreshLease, Result,
-    Revision, TokenData, TokenKey, TokenStorage as _, async_trait,
+    Revision, TokenData, TokenKey, TokenStorage as _, TokenStorageExt as _, async_trait,
 };
 
 use crate::{
@@ -38,7 +38,7 @@ pub(crate) fn mutants() -> Vec<Mutant> {
         memory::<LocksRecord>("a lease locks its record", "lease::a_held_lease_does_not_stop_writers"),
         memory::<ProofRewrites>(
             "the proof writes the record again",
-            "lease::proving_writable_changes_nothing",
+            "records::proving_writable_changes_nothing",
         ),
         memory::<NoLongNames>("no lease for a long key", "lease::odd_keys_have_leases_of_their_own"),
         memory::<DeniesIntent>("denies the intent", asked),
@@ -64,7 +64,6 @@ enum Wrong {
     IntentTouches,
     NeedsRecord,
     LocksRecord,
-    ProofRewrites,
     NoLongNames,
     DeniesIntent,
     AskingTakes,
@@ -92,7 +91,7 @@ fn failed(message: &str) -> Error {
 /// Writes what is there.
 async fn touch(base: &MemoryStorage, key: &TokenKey) -> Result<()> {
     if let Some(there) = base.get(key).await? {
-        base.store(key, &there.data, Precondition::None).await?;
+        base.store(key, &there.data, Precondition::Any).await?;
     }
     Ok(())
 }
@@ -219,13 +218,6 @@ impl LeaseGuard for Guard {
         }
     }
 
-    async fn prove_writable(&mut self) -> Result<()> {
-        match self.wrong {
-            Wrong::ProofRewrites => touch(&self.base, &self.key).await,
-            _ => Ok(()),
-        }
-    }
-
     async fn record_intent(&mut self, intent: &Intent) -> Result<()> {
         if self.wrong == Wrong::IntentTouches {
             touch(&self.base, &self.key).await?;
@@ -280,8 +272,6 @@ leases! {
     IntentTouches;
     /// It is kept with the record.
     NeedsRecord;
-    /// By writing.
-    ProofRewrites;
     /// It is the name of a file.
     NoLongNames;
     /// It has none in this process's memory.
@@ -305,9 +295,18 @@ leases! {
 }
 
 flaw!(
+    /// By writing.
+    ProofRewrites {
+        async fn prove_writable(&self, key: &TokenKey) -> Result<()> {
+            touch(&self.0, key).await
+        }
+    }
+);
+
+flaw!(
     /// Only its holder writes.
     LocksRecord with HashSet<TokenKey> {
-        async fn store(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
+        async fn store_one(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
             if self.1.lock().unwrap().contains(key) {
                 return Err(Error::new(ErrorKind::Busy, "a refresh is under way"));
             }

@@ -97,10 +97,6 @@ impl LeaseGuard for Kept {
         self.inner().renew().await
     }
 
-    async fn prove_writable(&mut self) -> Result<()> {
-        self.inner().prove_writable().await
-    }
-
     async fn record_intent(&mut self, intent: &token_storage_core::Intent) -> Result<()> {
         self.inner().record_intent(intent).await
     }

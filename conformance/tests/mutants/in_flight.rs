@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use token_storage_core::{
     Cursor, Enumerate, Error, ErrorKind, MemoryStorage, Operation, Page, Precondition, Result, Revision, StoredToken,
-    TokenData, TokenKey, TokenStorage, Write, async_trait,
+    TokenData, TokenKey, TokenStorage, TokenStorageExt as _, Write, async_trait,
 };
 use tokio::{sync::Mutex as Turn, task::yield_now};
 
@@ -37,7 +37,7 @@ async fn in_a_task<T: Send + 'static>(work: impl Future<Output = T> + Send + 'st
 flaw!(
     /// A store goes on in a task when its caller has gone, whatever else is done meanwhile.
     StoreGoesOnInATask {
-        async fn store(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
+        async fn store_one(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
             let (storage, writes) = (self.0.clone(), owned(&[Write::new(key, data, precondition)]));
             Ok(in_a_task(async move { write(&storage, &writes).await }).await?[0])
         }
@@ -83,7 +83,7 @@ impl Ordered {
 flaw!(
     /// Writes keep their order, but reads do not wait for one whose caller has gone.
     ReadsDoNotWait with Ordered {
-        async fn store(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
+        async fn store_one(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
             let (storage, writes) = (self.0.clone(), owned(&[Write::new(key, data, precondition)]));
             let order = self.1.lock().unwrap().clone();
             Ok(order.after_the_others(async move { write(&storage, &writes).await }).await?[0])
@@ -105,7 +105,7 @@ flaw!(
 flaw!(
     /// A store that is dropped leaves a record without its refresh token.
     DroppedStoreLeavesHalf {
-        async fn store(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
+        async fn store_one(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
             let mut half = data.clone();
             half.refresh_token = None;
             let first = self.0.store(key, &half, precondition).await?;
@@ -168,7 +168,7 @@ flaw!(
 flaw!(
     /// A store that is dropped keeps its connection.
     DroppedStoreLeaks with Pool {
-        async fn store(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
+        async fn store_one(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
             Pool::leaky(&self.1, Operation::Store).await?;
             self.0.store(key, data, precondition).await
         }
@@ -178,7 +178,7 @@ flaw!(
 flaw!(
     /// A batch that is dropped keeps its connection, which stores need too.
     DroppedBatchLeaks with Pool {
-        async fn store(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
+        async fn store_one(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
             if self.1.lock().unwrap().0 == 16 {
                 return Err(Error::new(ErrorKind::Busy, "all connections are in use").with_operation(Operation::Store));
             }
@@ -232,9 +232,9 @@ flaw!(
             let Some(there) = stored else {
                 return Ok(None);
             };
-            self.0.remove(key, Precondition::None).await?;
+            self.0.remove(key, Precondition::Any).await?;
             yield_now().await;
-            let revision = self.0.store(key, &there.data, Precondition::None).await?;
+            let revision = self.0.store(key, &there.data, Precondition::Any).await?;
             Ok(Some(StoredToken { revision, ..there }))
         }
     }

@@ -2,7 +2,7 @@
 
 use token_storage_core::{
     Error, ErrorKind, MemoryStorage, Operation, Precondition, Result, Revision, StorageInfo, StoredToken, TokenData,
-    TokenKey, TokenStorage, Write,
+    TokenKey, TokenStorage, TokenStorageExt as _, Write,
 };
 
 use crate::flaw::flaw;
@@ -68,7 +68,7 @@ flaw!(
 flaw!(
     /// Refuses the empty string, which is a legal part of a key.
     RefusesEmptyKeys {
-        async fn store(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
+        async fn store_one(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
             if key.resource_server().is_empty() || key.namespace().is_empty() {
                 return Err(Error::new(ErrorKind::InvalidInput, "a part of the key is empty").with_operation(Operation::Store));
             }
@@ -122,7 +122,7 @@ flaw!(
             }
         }
 
-        async fn store(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
+        async fn store_one(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
             self.1.lock().unwrap().push(key.clone());
             self.0.store(key, data, precondition).await
         }
@@ -132,7 +132,7 @@ flaw!(
 flaw!(
     /// Ignores the namespace when it removes.
     RemovesInEveryNamespace with Vec<TokenKey> {
-        async fn store(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
+        async fn store_one(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
             self.1.lock().unwrap().push(key.clone());
             self.0.store(key, data, precondition).await
         }
@@ -146,7 +146,7 @@ flaw!(
             let removed = self.0.remove(key, precondition).await?;
             let known = self.1.lock().unwrap().clone();
             for other in known.iter().filter(|other| other.resource_server() == key.resource_server()) {
-                self.0.remove(other, Precondition::None).await?;
+                self.0.remove(other, Precondition::Any).await?;
             }
             Ok(removed)
         }

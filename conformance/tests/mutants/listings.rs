@@ -10,7 +10,7 @@ use std::{
 
 use token_storage_core::{
     Cursor, Enumerate, Error, ErrorKind, MemoryStorage, Page, Precondition, Result, Revision, TokenData, TokenKey,
-    TokenStorage as _, async_trait,
+    TokenStorage as _, TokenStorageExt as _, async_trait,
 };
 
 use crate::{
@@ -115,7 +115,7 @@ listing!(
 listing!(
     /// What is stored later is listed once something else has been stored.
     IndexFollows with Option<TokenKey> {
-        async fn store(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
+        async fn store_one(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
             let revision = self.0.store(key, data, precondition).await?;
             *self.1.lock().unwrap() = Some(key.clone());
             Ok(revision)
@@ -132,7 +132,7 @@ listing!(
 flaw!(
     /// A table of its own, into which nobody looks when a record goes.
     NamespacesStay with BTreeSet<String> {
-        async fn store(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
+        async fn store_one(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
             let revision = self.0.store(key, data, precondition).await?;
             self.1.lock().unwrap().insert(key.namespace().to_owned());
             Ok(revision)
@@ -170,7 +170,7 @@ impl Flaw for HalfWhileWriting {
         &self.0
     }
 
-    async fn store(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
+    async fn store_one(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
         self.1.fetch_add(1, Ordering::SeqCst);
         crate::pause().await;
         let stored = self.0.store(key, data, precondition).await;

@@ -302,7 +302,7 @@ mod own {
     flaw!(
         /// `schema_version` is where it says which version it is.
         OwnRow {
-            async fn store(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
+            async fn store_one(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
                 Ok(Flaw::store_all(self, &[Write::new(key, data, precondition)]).await?[0])
             }
 

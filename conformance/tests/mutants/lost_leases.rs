@@ -8,7 +8,7 @@ use std::{
 
 use token_storage_core::{
     Acquisition, Intent, LeaseGuard, LeaseView, MemoryStorage, Precondition, RefreshLease, Result, Revision, TokenData,
-    TokenKey, TokenStorage as _, async_trait,
+    TokenKey, TokenStorage as _, TokenStorageExt as _, async_trait,
 };
 
 use crate::{Mutant, flaw::flaw, registry::memory};
@@ -87,7 +87,6 @@ type State = Arc<Mutex<Held>>;
 
 struct Leases {
     state: State,
-    base: MemoryStorage,
     wrong: Wrong,
 }
 
@@ -140,7 +139,6 @@ impl RefreshLease for Leases {
         };
         Ok(Acquisition::Acquired(Box::new(Guard {
             state: Arc::clone(&self.state),
-            base: self.base.clone(),
             wrong: self.wrong,
             key: key.clone(),
             number,
@@ -162,7 +160,6 @@ impl RefreshLease for Leases {
 #[derive(Debug)]
 struct Guard {
     state: State,
-    base: MemoryStorage,
     wrong: Wrong,
     key: TokenKey,
     number: u64,
@@ -202,16 +199,6 @@ impl LeaseGuard for Guard {
 
     async fn renew(&mut self) -> Result<()> {
         Ok(())
-    }
-
-    async fn prove_writable(&mut self) -> Result<()> {
-        let last = self.state.lock().unwrap().last.get(&self.key).cloned();
-        match last.filter(|_| self.wrong == Wrong::ProofStores) {
-            Some(data) if self.base.get(&self.key).await?.is_none() => {
-                self.base.store(&self.key, &data, Precondition::None).await.map(drop)
-            }
-            _ => Ok(()),
-        }
     }
 
     async fn record_intent(&mut self, intent: &Intent) -> Result<()> {
@@ -258,6 +245,15 @@ fn stored(state: &State, wrong: Wrong, key: &TokenKey, data: &TokenData) {
     }
 }
 
+/// Writes what it knows of the record, if there is none.
+async fn proven(state: &State, base: &MemoryStorage, wrong: Wrong, key: &TokenKey) -> Result<()> {
+    let last = state.lock().unwrap().last.get(key).cloned();
+    match last.filter(|_| wrong == Wrong::ProofStores) {
+        Some(data) if base.get(key).await?.is_none() => base.store(key, &data, Precondition::Any).await.map(drop),
+        _ => Ok(()),
+    }
+}
+
 fn removed(state: &State, wrong: Wrong, key: &TokenKey) {
     let mut held = state.lock().unwrap();
     match wrong {
@@ -272,7 +268,7 @@ macro_rules! lost {
         $(flaw!(
             $(#[$meta])*
             $name with Held {
-                async fn store(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
+                async fn store_one(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
                     let done = self.base().store(key, data, precondition).await?;
                     stored(&self.1, Wrong::$name, key, data);
                     Ok(done)
@@ -284,9 +280,13 @@ macro_rules! lost {
                     Ok(done)
                 }
 
+                async fn prove_writable(&self, key: &TokenKey) -> Result<()> {
+                    proven(&self.1, &self.0, Wrong::$name, key).await
+                }
+
                 fn lease(&self) -> Option<Box<dyn RefreshLease + '_>> {
-                    let (state, base) = (Arc::clone(&self.1), self.0.clone());
-                    Some(Box::new(Leases { state, base, wrong: Wrong::$name }))
+                    let state = Arc::clone(&self.1);
+                    Some(Box::new(Leases { state, wrong: Wrong::$name }))
                 }
             }
         );)*

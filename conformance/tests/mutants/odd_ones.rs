@@ -11,7 +11,7 @@ use std::{
 
 use token_storage_core::{
     Enumerate, Error, ErrorKind, Extra, MemoryStorage, Precondition, RefreshLease, Result, Revision, StorageInfo,
-    StoredToken, TokenData, TokenKey, TokenStorage as _, async_trait,
+    StoredToken, TokenData, TokenKey, TokenStorage as _, TokenStorageExt as _, async_trait,
 };
 
 use crate::{
@@ -118,7 +118,7 @@ written! {
 flaw!(
     /// Members are merged, all else is replaced.
     MembersStay {
-        async fn store(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
+        async fn store_one(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
             let mut data = data.clone();
             if let Some(there) = self.0.get(key).await? {
                 let mut all = there.data.extra;
@@ -147,7 +147,7 @@ flaw!(
 flaw!(
     /// What is left of a removed record is a record to `Absent`.
     Tombstones with HashSet<TokenKey> {
-        async fn store(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
+        async fn store_one(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
             if precondition == Precondition::Absent && self.1.lock().unwrap().contains(key) {
                 return Err(Error::precondition_failed(key.clone(), None));
             }
@@ -250,7 +250,7 @@ flaw!(
 flaw!(
     /// It is a number of a table.
     CountsNoIdentity {
-        async fn store(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
+        async fn store_one(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
             let mut counted = data.clone();
             counted.identity_id = None;
             self.0.store(key, &counted, precondition).await
@@ -275,7 +275,7 @@ flaw!(
 flaw!(
     /// What it takes is what is left.
     DescribesItsRoom with usize {
-        async fn store(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
+        async fn store_one(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
             *self.1.lock().unwrap() += 1;
             self.0.store(key, data, precondition).await
         }

@@ -10,7 +10,7 @@ use std::{
 
 use token_storage_core::{
     Cursor, Enumerate, Error, MemoryStorage, Page, Precondition, Result, Revision, StorageInfo, StoredToken, TokenData,
-    TokenKey, TokenStorage as _, Write, async_trait,
+    TokenKey, TokenStorage as _, TokenStorageExt as _, Write, async_trait,
 };
 
 use crate::{
@@ -80,14 +80,14 @@ impl Flaw for LockOfEachHandle {
         Self(self.0.clone(), Lock::default())
     }
 
-    async fn store(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
+    async fn store_one(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
         let _locked = self.1.lock().await;
         let there = self.0.get(key).await?.map(|stored| stored.revision);
         if !precondition.holds(there) {
             return Err(Error::precondition_failed(key.clone(), there));
         }
         crate::pause().await;
-        self.0.store(key, data, Precondition::None).await
+        self.0.store(key, data, Precondition::Any).await
     }
 }
 
@@ -109,7 +109,7 @@ impl Flaw for RewritesAll {
         Self(self.0.clone(), Lock::default())
     }
 
-    async fn store(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
+    async fn store_one(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
         let _locked = self.1.lock().await;
         let read = keys_of(&self.0, key.namespace()).await?;
         crate::pause().await;
@@ -123,7 +123,7 @@ impl Flaw for RewritesAll {
 async fn forget_all_but(base: &MemoryStorage, written: &TokenKey, known: &BTreeSet<TokenKey>) -> Result<()> {
     for key in keys_of(base, written.namespace()).await? {
         if key != *written && !known.contains(&key) {
-            base.remove(&key, Precondition::None).await?;
+            base.remove(&key, Precondition::Any).await?;
         }
     }
     Ok(())
@@ -146,7 +146,7 @@ flaw!(
             Ok(stored)
         }
 
-        async fn store(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
+        async fn store_one(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
             let own = *self.1.lock().unwrap();
             let precondition = match precondition {
                 Precondition::Unchanged(revision) => Precondition::Unchanged(masked(revision, own)),
@@ -170,7 +170,7 @@ flaw!(
             Self(self.0.clone(), Arc::default())
         }
 
-        async fn store(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
+        async fn store_one(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
             let read: BTreeSet<_> = keys_of(&self.0, key.namespace()).await?.into_iter().collect();
             let revision = self.0.store(key, data, precondition).await?;
             let known = {
@@ -251,7 +251,7 @@ impl Flaw for BatchesEmptyNoCache {
         Ok(stored)
     }
 
-    async fn store(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
+    async fn store_one(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
         let stored = self.base.store(key, data, precondition).await;
         *self.changes.lock().unwrap() += 1;
         stored
@@ -302,7 +302,7 @@ impl Flaw for TakesItAlong {
         Self(self.0.clone(), Arc::new(Written(self.0.clone(), Mutex::default())))
     }
 
-    async fn store(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
+    async fn store_one(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
         let revision = self.0.store(key, data, precondition).await?;
         self.1.1.lock().unwrap().push((key.clone(), revision));
         Ok(revision)
@@ -324,7 +324,7 @@ flaw!(
             }
         }
 
-        async fn store(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
+        async fn store_one(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
             let revision = self.0.store(key, data, precondition).await?;
             // Others write meanwhile.
             crate::pause().await;
@@ -347,7 +347,7 @@ flaw!(
             Self(self.0.clone(), Arc::default())
         }
 
-        async fn store(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
+        async fn store_one(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
             let before = self.0.get(key).await?;
             let revision = self.0.store(key, data, precondition).await?;
             let lost = {
@@ -356,7 +356,7 @@ flaw!(
                 *count == 0
             };
             if lost && let Some(before) = before {
-                self.0.store(key, &before.data, Precondition::None).await?;
+                self.0.store(key, &before.data, Precondition::Any).await?;
             }
             Ok(revision)
         }
@@ -370,7 +370,7 @@ flaw!(
             Self(self.0.clone(), Arc::default())
         }
 
-        async fn store(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
+        async fn store_one(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
             let revision = self.0.store(key, data, precondition).await?;
             self.1.lock().unwrap().insert(key.clone());
             Ok(revision)
@@ -435,7 +435,7 @@ impl<const SAYS: u64, const FOR: u64> Flaw for Cached<SAYS, FOR> {
         Ok(stored)
     }
 
-    async fn store(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
+    async fn store_one(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
         let stored = self.base.store(key, data, precondition).await;
         self.known.lock().unwrap().remove(key);
         stored

@@ -1,7 +1,8 @@
 //! Records that are not what was stored: clauses K1 to K3, K7, K8.
 
 use token_storage_core::{
-    Extra, Precondition, Result, Revision, Secret, StorageInfo, StoredToken, TokenData, TokenKey, TokenStorage, Write,
+    Extra, Precondition, Result, Revision, Secret, StorageInfo, StoredToken, TokenData, TokenKey, TokenStorage,
+    TokenStorageExt as _, Write,
 };
 
 use crate::flaw::flaw;
@@ -38,7 +39,7 @@ flaw!(
 flaw!(
     /// Takes an update for a refresh's answer and drops the refresh token.
     DropsRefreshTokenOnUpdate {
-        async fn store(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
+        async fn store_one(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
             let update = self.0.get(key).await?.is_some();
             let data = with(data, |data| if update { data.refresh_token = None });
             self.0.store(key, &data, precondition).await
@@ -49,7 +50,7 @@ flaw!(
 flaw!(
     /// Keeps what the new record does not have.
     MergesInsteadOfReplacing {
-        async fn store(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
+        async fn store_one(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
             let old = self.0.get(key).await?;
             let data = with(data, |data| if let (None, Some(old)) = (&data.refresh_token, old) {
                 data.refresh_token = old.data.refresh_token;
@@ -86,7 +87,7 @@ flaw!(
 flaw!(
     /// Writes the key's resource server into the record.
     TakesResourceServerFromKey {
-        async fn store(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
+        async fn store_one(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
             let data = with(data, |data| data.resource_server = key.resource_server().to_owned());
             self.0.store(key, &data, precondition).await
         }
@@ -108,7 +109,7 @@ flaw!(
 flaw!(
     /// Cuts what is too large, writes that, and then says that it was too large.
     WritesBeforeItRefuses {
-        async fn store(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
+        async fn store_one(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
             let answer = self.0.store(key, data, precondition).await;
             if answer.is_err() {
                 let cut = with(data, |data| data.access_token = Secret::from("cut"));
@@ -186,7 +187,7 @@ flaw!(
 flaw!(
     /// Keeps the tokens of a namespace in one document that each store starts anew.
     LosesNeighbours with Vec<TokenKey> {
-        async fn store(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
+        async fn store_one(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
             let revision = self.0.store(key, data, precondition).await?;
             let lost: Vec<TokenKey> = {
                 let mut known = self.1.lock().unwrap();
@@ -196,7 +197,7 @@ flaw!(
                 lost
             };
             for other in &lost {
-                self.0.remove(other, Precondition::None).await?;
+                self.0.remove(other, Precondition::Any).await?;
             }
             Ok(revision)
         }
@@ -206,7 +207,7 @@ flaw!(
 flaw!(
     /// Skips the write when nothing seems to change.
     SkipsIdenticalWrites {
-        async fn store(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
+        async fn store_one(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
             match self.0.get(key).await? {
                 Some(old) if old.data == *data && precondition.holds(Some(old.revision)) => Ok(old.revision),
                 _ => self.0.store(key, data, precondition).await,
@@ -253,7 +254,7 @@ flaw!(
 flaw!(
     /// Removes the neighbours too.
     RemovesNeighbours with Vec<TokenKey> {
-        async fn store(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
+        async fn store_one(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
             self.1.lock().unwrap().push(key.clone());
             self.0.store(key, data, precondition).await
         }
@@ -267,7 +268,7 @@ flaw!(
             let removed = self.0.remove(key, precondition).await?;
             let known = self.1.lock().unwrap().clone();
             for other in known.iter().filter(|other| other.namespace() == key.namespace()) {
-                self.0.remove(other, Precondition::None).await?;
+                self.0.remove(other, Precondition::Any).await?;
             }
             Ok(removed)
         }
@@ -292,7 +293,7 @@ flaw!(
 flaw!(
     /// A removed record comes back when another one is stored: its tombstone was not written.
     ResurrectsRemoved with Vec<(TokenKey, TokenData)> {
-        async fn store(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
+        async fn store_one(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
             let revision = self.0.store(key, data, precondition).await?;
             let removed = std::mem::take(&mut *self.1.lock().unwrap());
             for (other, data) in removed.iter().filter(|(other, _)| other != key) {

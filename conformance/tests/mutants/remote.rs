@@ -12,8 +12,7 @@ use std::{
 use token_storage_conformance::{FaultInjecting, FaultInjector, Harness, Suite};
 use token_storage_core::{
     Acquisition, Cursor, Enumerate, Error, ErrorKind, Intent, LeaseGuard, LeaseView, MemoryStorage, Operation, Page,
-    Precondition, RefreshLease, Result, Revision, StorageInfo, StoredToken, TokenData, TokenKey, TokenStorage, Write,
-    async_trait,
+    Precondition, RefreshLease, Result, Revision, StorageInfo, StoredToken, TokenKey, TokenStorage, Write, async_trait,
 };
 
 /// What is wrong with the client.
@@ -178,10 +177,6 @@ impl<C: Client> TokenStorage for Remote<C> {
         }
     }
 
-    async fn store(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
-        Ok(self.store_all(&[Write::new(key, data, precondition)]).await?[0])
-    }
-
     async fn store_all(&self, writes: &[Write<'_>]) -> Result<Vec<Revision>> {
         if let Err(error) = self.reach(Operation::StoreAll) {
             let sent = writes
@@ -220,10 +215,14 @@ impl<C: Client> TokenStorage for Remote<C> {
         }
         match answer {
             Ok(_) if C::REPEATS_BLINDLY => self.server.remove(key, precondition).await,
-            Ok(_) if C::REMOVES_AGAIN => self.server.remove(key, Precondition::None).await,
+            Ok(_) if C::REMOVES_AGAIN => self.server.remove(key, Precondition::Any).await,
             Ok(_) if C::DENIES_LOST_ANSWERS => Err(unreachable(Operation::Remove)),
             answer => answer,
         }
+    }
+
+    async fn prove_writable(&self, _: &TokenKey) -> Result<()> {
+        self.reach(Operation::Store)
     }
 
     fn describe(&self) -> StorageInfo {
@@ -304,10 +303,6 @@ impl LeaseGuard for Guard {
 
     async fn renew(&mut self) -> Result<()> {
         self.inner.renew().await
-    }
-
-    async fn prove_writable(&mut self) -> Result<()> {
-        self.reach()
     }
 
     async fn record_intent(&mut self, intent: &Intent) -> Result<()> {

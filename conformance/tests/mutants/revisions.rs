@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use token_storage_core::{
-    Error, Operation, Precondition, Result, Revision, StoredToken, TokenData, TokenKey, TokenStorage, Write,
-    record::revision_of,
+    Error, Operation, Precondition, Result, Revision, StoredToken, TokenData, TokenKey, TokenStorage,
+    TokenStorageExt as _, Write, record::revision_of,
 };
 
 use crate::flaw::flaw;
@@ -12,8 +12,8 @@ use crate::flaw::flaw;
 flaw!(
     /// Has never heard of compare-and-swap.
     ForgetsCompareAndSwap {
-        async fn store(&self, key: &TokenKey, data: &TokenData, _: Precondition) -> Result<Revision> {
-            self.0.store(key, data, Precondition::None).await
+        async fn store_one(&self, key: &TokenKey, data: &TokenData, _: Precondition) -> Result<Revision> {
+            self.0.store(key, data, Precondition::Any).await
         }
     }
 );
@@ -22,7 +22,7 @@ flaw!(
     /// Has never heard of compare-and-swap in batches.
     ForgetsCompareAndSwapInBatches {
         async fn store_all(&self, writes: &[Write<'_>]) -> Result<Vec<Revision>> {
-            let bare: Vec<_> = writes.iter().map(|w| Write::new(w.key, w.data, Precondition::None)).collect();
+            let bare: Vec<_> = writes.iter().map(|w| Write::new(w.key, w.data, Precondition::Any)).collect();
             self.0.store_all(&bare).await
         }
     }
@@ -32,7 +32,7 @@ flaw!(
     /// Ignores the precondition of a remove.
     RemoveIgnoresPrecondition {
         async fn remove(&self, key: &TokenKey, _: Precondition) -> Result<bool> {
-            self.0.remove(key, Precondition::None).await
+            self.0.remove(key, Precondition::Any).await
         }
     }
 );
@@ -40,9 +40,9 @@ flaw!(
 flaw!(
     /// Takes "absent" for "whatever is there".
     AbsentIsIgnored {
-        async fn store(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
+        async fn store_one(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
             let precondition = match precondition {
-                Precondition::Absent => Precondition::None,
+                Precondition::Absent => Precondition::Any,
                 other => other,
             };
             self.0.store(key, data, precondition).await
@@ -53,7 +53,7 @@ flaw!(
 flaw!(
     /// Takes "unchanged since" for "there is one".
     UnchangedMeansPresent {
-        async fn store(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
+        async fn store_one(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
             let current = self.0.get(key).await?.map(|stored| stored.revision);
             let precondition = match (precondition, current) {
                 (Precondition::Unchanged(_), Some(current)) => Precondition::Unchanged(current),
@@ -67,7 +67,7 @@ flaw!(
 flaw!(
     /// Takes a removed record for an unchanged one.
     UnchangedHoldsOfNothing {
-        async fn store(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
+        async fn store_one(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
             let precondition = match (precondition, self.0.get(key).await?) {
                 (Precondition::Unchanged(_), None) => Precondition::Absent,
                 (other, _) => other,
@@ -88,7 +88,7 @@ flaw!(
             Ok(stored)
         }
 
-        async fn store(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
+        async fn store_one(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
             let current = self.0.get(key).await?;
             let precondition = match (precondition, current) {
                 (Precondition::Unchanged(revision), Some(current)) => {
@@ -108,13 +108,13 @@ flaw!(
 flaw!(
     /// Checks the precondition, and then writes whatever has happened since.
     ChecksThenWrites {
-        async fn store(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
+        async fn store_one(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
             let current = self.0.get(key).await?.map(|stored| stored.revision);
             if !precondition.holds(current) {
                 return Err(Error::precondition_failed(key.clone(), current).with_operation(Operation::Store));
             }
             crate::pause().await;
-            self.0.store(key, data, Precondition::None).await
+            self.0.store(key, data, Precondition::Any).await
         }
     }
 );
@@ -128,7 +128,7 @@ flaw!(
                 return Err(Error::precondition_failed(key.clone(), current).with_operation(Operation::Remove));
             }
             crate::pause().await;
-            self.0.remove(key, Precondition::None).await?;
+            self.0.remove(key, Precondition::Any).await?;
             Ok(current.is_some())
         }
     }
@@ -146,12 +146,12 @@ macro_rules! revised {
                     Ok(stored.map(|stored| StoredToken { revision: ($revision)(&stored.data, writes), data: stored.data }))
                 }
 
-                async fn store(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
+                async fn store_one(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
                     let current = self.get(key).await?.map(|stored| stored.revision);
                     if !precondition.holds(current) {
                         return Err(Error::precondition_failed(key.clone(), current).with_operation(Operation::Store));
                     }
-                    self.0.store(key, data, Precondition::None).await?;
+                    self.0.store(key, data, Precondition::Any).await?;
                     let mut writes = self.1.lock().unwrap();
                     let writes = writes.entry(key.clone()).or_default();
                     *writes += 1;
@@ -165,7 +165,7 @@ macro_rules! revised {
                             return Err(Error::precondition_failed(write.key.clone(), current).with_operation(Operation::StoreAll));
                         }
                     }
-                    let bare: Vec<_> = writes.iter().map(|w| Write::new(w.key, w.data, Precondition::None)).collect();
+                    let bare: Vec<_> = writes.iter().map(|w| Write::new(w.key, w.data, Precondition::Any)).collect();
                     self.0.store_all(&bare).await?;
                     let mut revisions = Vec::new();
                     for write in writes {
@@ -181,7 +181,7 @@ macro_rules! revised {
                         return Err(Error::precondition_failed(key.clone(), current).with_operation(Operation::Remove));
                     }
                     self.1.lock().unwrap().remove(key);
-                    self.0.remove(key, Precondition::None).await
+                    self.0.remove(key, Precondition::Any).await
                 }
             }
         );
@@ -236,7 +236,7 @@ flaw!(
 flaw!(
     /// The answer of a store is not the revision of what it stored.
     StoreAnswersOldRevision with HashMap<TokenKey, Revision> {
-        async fn store(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
+        async fn store_one(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
             let revision = self.0.store(key, data, precondition).await?;
             let old = self.1.lock().unwrap().insert(key.clone(), revision);
             Ok(old.unwrap_or(revision))
@@ -269,7 +269,7 @@ fn distorted(error: Error, key: impl FnOnce(&TokenKey) -> TokenKey, current: Opt
 flaw!(
     /// Says "conflict", but not what is there.
     ConflictWithoutRevision {
-        async fn store(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
+        async fn store_one(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
             let answer = self.0.store(key, data, precondition).await;
             answer.map_err(|error| distorted(error, TokenKey::clone, Some(None)))
         }
@@ -289,7 +289,7 @@ flaw!(
 flaw!(
     /// Reports a conflict as something that a retry would help with.
     ConflictAsBusy {
-        async fn store(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
+        async fn store_one(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
             self.0.store(key, data, precondition).await.map_err(|error| match error.conflict() {
                 Some(_) => Error::new(token_storage_core::ErrorKind::Busy, "somebody else was first").with_operation(Operation::Store),
                 None => error,

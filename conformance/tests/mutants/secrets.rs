@@ -4,6 +4,7 @@ use std::fmt;
 
 use token_storage_core::{
     Error, ErrorKind, Operation, Precondition, Result, Revision, StoredToken, TokenData, TokenKey, TokenStorage,
+    TokenStorageExt as _,
 };
 
 use crate::flaw::flaw;
@@ -11,7 +12,7 @@ use crate::flaw::flaw;
 flaw!(
     /// `Debug` of the storage shows what is in it.
     LeaksInDebug with Vec<String> {
-        async fn store(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
+        async fn store_one(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
             self.1.lock().unwrap().push(data.access_token.expose().to_owned());
             self.0.store(key, data, precondition).await
         }
@@ -25,7 +26,7 @@ flaw!(
 flaw!(
     /// A refused write quotes what it was to write.
     LeaksInError {
-        async fn store(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
+        async fn store_one(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
             self.0.store(key, data, precondition).await.map_err(|error| match error.conflict() {
                 Some(_) => error.with_source(format!("while writing {}", data.access_token.expose())),
                 None => error,
@@ -37,7 +38,7 @@ flaw!(
 flaw!(
     /// A record that is too large is quoted in the error.
     LeaksInTooLarge {
-        async fn store(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
+        async fn store_one(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
             self.0.store(key, data, precondition).await.map_err(|error| match error.kind() {
                 ErrorKind::TooLarge => {
                     let text = format!("the record is too large: {}", data.access_token.expose());

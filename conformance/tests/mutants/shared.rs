@@ -65,14 +65,14 @@ around!(
             let there = broken.inner.get(write.key).await?.map(|stored| stored.revision);
             crate::pause().await;
             let holds = match write.precondition {
-                Precondition::None => true,
+                Precondition::Any => true,
                 Precondition::Absent => there.is_none(),
                 Precondition::Unchanged(revision) => there == Some(revision),
             };
             if !holds {
                 return change.apply(&broken.inner).await;
             }
-            let unconditional = Write::new(write.key, write.data, Precondition::None);
+            let unconditional = Write::new(write.key, write.data, Precondition::Any);
             Change::Store(&[unconditional]).apply(&broken.inner).await
         }
     }

@@ -9,8 +9,8 @@ use std::{
 };
 
 use token_storage_core::{
-    Cursor, Enumerate, Error, ErrorKind, Page, Precondition, Result, StoredToken, TokenKey, TokenStorage as _, Write,
-    async_trait,
+    Cursor, Enumerate, Error, ErrorKind, Page, Precondition, Result, StoredToken, TokenKey, TokenStorage as _,
+    TokenStorageExt as _, Write, async_trait,
 };
 
 use crate::{
@@ -65,7 +65,7 @@ around!(
                 return change.apply(&broken.inner).await;
             }
             crate::pause().await;
-            Change::Remove(key, Precondition::None).apply(&broken.inner).await?;
+            Change::Remove(key, Precondition::Any).apply(&broken.inner).await?;
             Ok(Done::Removed(true))
         }
     }
@@ -87,7 +87,7 @@ around!(
             crate::pause().await;
             let unconditional: Vec<_> = writes
                 .iter()
-                .map(|write| Write::new(write.key, write.data, Precondition::None))
+                .map(|write| Write::new(write.key, write.data, Precondition::Any))
                 .collect();
             Change::Store(&unconditional).apply(&broken.inner).await
         }
@@ -201,7 +201,7 @@ around!(
             }
             let mut revisions = Vec::new();
             for write in writes {
-                revisions.push(broken.inner.store(write.key, write.data, Precondition::None).await?);
+                revisions.push(broken.inner.store(write.key, write.data, Precondition::Any).await?);
             }
             Ok(Done::Stored(revisions))
         }

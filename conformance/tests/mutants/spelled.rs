@@ -4,7 +4,8 @@ use std::fmt;
 
 use token_storage_core::{
     Acquisition, Cursor, Enumerate, Error, ErrorKind, Intent, LeaseGuard, LeaseView, Operation, Page, Precondition,
-    RefreshLease, Result, Revision, StoredToken, TokenData, TokenKey, TokenStorage as _, Write, async_trait,
+    RefreshLease, Result, Revision, StoredToken, TokenData, TokenKey, TokenStorage as _, TokenStorageExt as _, Write,
+    async_trait,
 };
 
 use crate::{Mutant, flaw::flaw, registry::memory};
@@ -47,7 +48,7 @@ macro_rules! shows {
         $(flaw!(
             $(#[$meta])*
             $name with String {
-                async fn store(&self, key: &TokenKey, $data: &TokenData, precondition: Precondition) -> Result<Revision> {
+                async fn store_one(&self, key: &TokenKey, $data: &TokenData, precondition: Precondition) -> Result<Revision> {
                     *self.1.lock().unwrap() = $shown;
                     self.0.store(key, $data, precondition).await
                 }
@@ -109,7 +110,7 @@ fn base64(bytes: &[u8]) -> String {
 flaw!(
     /// The revision is the token itself, cut.
     InRevision {
-        async fn store(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
+        async fn store_one(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
             self.0.store(key, data, precondition).await?;
             let token = data.access_token.expose().as_bytes();
             Revision::from_bytes(&token[..token.len().min(32)])
@@ -164,7 +165,7 @@ flaw!(
 flaw!(
     /// The beginning is quoted, of the refresh token alone.
     InLargeRefreshToken {
-        async fn store(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
+        async fn store_one(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
             self.0.store(key, data, precondition).await.map_err(|error| match (&data.refresh_token, error.kind()) {
                 (Some(token), ErrorKind::TooLarge) => {
                     let shown: String = token.expose().chars().take(20).collect();
@@ -288,10 +289,6 @@ impl LeaseGuard for Guard {
         self.inner.renew().await
     }
 
-    async fn prove_writable(&mut self) -> Result<()> {
-        self.inner.prove_writable().await
-    }
-
     async fn record_intent(&mut self, intent: &Intent) -> Result<()> {
         self.inner.record_intent(intent).await
     }
@@ -326,7 +323,7 @@ flaw!(
 flaw!(
     /// In a span.
     LogsStores {
-        async fn store(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
+        async fn store_one(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
             let _span = tracing::info_span!("store", record = data.extra.get("n").unwrap_or_default());
             self.0.store(key, data, precondition).await
         }

@@ -212,10 +212,6 @@ impl LeaseGuard for Guard {
         self.inner().renew().await
     }
 
-    async fn prove_writable(&mut self) -> Result<()> {
-        self.inner().prove_writable().await
-    }
-
     async fn record_intent(&mut self, intent: &Intent) -> Result<()> {
         self.inner().record_intent(intent).await
     }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use token_storage_core::{
     Enumerate as _, Error, MemoryStorage, Precondition, Result, Revision, StoredToken, TokenData, TokenKey,
-    TokenStorage as _, Write, WriteMark, record,
+    TokenStorage as _, TokenStorageExt as _, Write, WriteMark, record,
 };
 
 use crate::{Mutant, flaw::flaw, registry::memory};
@@ -97,10 +97,10 @@ async fn current(base: &MemoryStorage, key: &TokenKey) -> Result<Option<Revision
 flaw!(
     /// It takes its lock by writing.
     RefusalWrites {
-        async fn store(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
+        async fn store_one(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
             let stored = self.0.store(key, data, precondition).await;
             if stored.is_err() && let Some(there) = self.0.get(key).await? {
-                self.0.store(key, &there.data, Precondition::None).await?;
+                self.0.store(key, &there.data, Precondition::Any).await?;
             }
             stored
         }
@@ -110,7 +110,7 @@ flaw!(
 flaw!(
     /// All errors of writes are uncertain.
     UncertainConflict {
-        async fn store(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
+        async fn store_one(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
             self.0.store(key, data, precondition).await.map_err(Error::with_unknown_outcome)
         }
     }
@@ -119,11 +119,11 @@ flaw!(
 flaw!(
     /// It looks whether there is such a revision, not where.
     AnyonesRevision {
-        async fn store(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
+        async fn store_one(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
             if let Precondition::Unchanged(revision) = precondition {
                 for other in keys_of(&self.0, key.namespace()).await? {
                     if current(&self.0, &other).await? == Some(revision) {
-                        return self.0.store(key, data, Precondition::None).await;
+                        return self.0.store(key, data, Precondition::Any).await;
                     }
                 }
             }
@@ -135,9 +135,9 @@ flaw!(
 flaw!(
     /// `If-Match` without a value is left out.
     EmptyIsNone {
-        async fn store(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
+        async fn store_one(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
             let precondition = match precondition {
-                Precondition::Unchanged(revision) if revision.as_bytes().is_empty() => Precondition::None,
+                Precondition::Unchanged(revision) if revision.as_bytes().is_empty() => Precondition::Any,
                 other => other,
             };
             self.0.store(key, data, precondition).await
@@ -148,7 +148,7 @@ flaw!(
 flaw!(
     /// The next write of the same key is refused, too: the transaction of the one before was never ended.
     OpenTransaction with std::collections::HashSet<TokenKey> {
-        async fn store(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
+        async fn store_one(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
             if self.1.lock().unwrap().remove(key) {
                 let there = current(&self.0, key).await?;
                 return Err(Error::precondition_failed(key.clone(), there));
@@ -167,7 +167,7 @@ flaw!(
     RemoveIgnoresAbsent {
         async fn remove(&self, key: &TokenKey, precondition: Precondition) -> Result<bool> {
             let precondition = match precondition {
-                Precondition::Absent => Precondition::None,
+                Precondition::Absent => Precondition::Any,
                 other => other,
             };
             self.0.remove(key, precondition).await
@@ -178,7 +178,7 @@ flaw!(
 flaw!(
     /// Swaps are atomic, creating is not.
     LooksThenCreates {
-        async fn store(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
+        async fn store_one(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
             if precondition != Precondition::Absent {
                 return self.0.store(key, data, precondition).await;
             }
@@ -186,7 +186,7 @@ flaw!(
                 return Err(Error::precondition_failed(key.clone(), Some(there)));
             }
             crate::pause().await;
-            self.0.store(key, data, Precondition::None).await
+            self.0.store(key, data, Precondition::Any).await
         }
     }
 );
@@ -194,7 +194,7 @@ flaw!(
 flaw!(
     /// It knows its own writes by what is in them, if they come while it writes.
     EqualIsOurs {
-        async fn store(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
+        async fn store_one(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
             let held = precondition.holds(current(&self.0, key).await?);
             crate::pause().await;
             let stored = self.0.store(key, data, precondition).await;
@@ -209,7 +209,7 @@ flaw!(
 flaw!(
     /// It checks once, and then swaps until it gets through.
     OvertakenGoesOn {
-        async fn store(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
+        async fn store_one(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
             let mut there = current(&self.0, key).await?;
             if !precondition.holds(there) {
                 return Err(Error::precondition_failed(key.clone(), there));
@@ -240,7 +240,7 @@ flaw!(
             self.0.get(key).await
         }
 
-        async fn store(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
+        async fn store_one(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
             if let Some(old) = self.0.get(key).await? {
                 self.1.lock().unwrap().0.insert(key.clone(), old);
             }
@@ -255,7 +255,7 @@ flaw!(
 flaw!(
     /// And not what was there when it was refused.
     NamesWhatItReadFirst {
-        async fn store(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
+        async fn store_one(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
             let first = current(&self.0, key).await?;
             crate::pause().await;
             match self.0.store(key, data, precondition).await {
@@ -271,7 +271,7 @@ flaw!(
 flaw!(
     /// A buffer that is emptied without being written, each second time.
     LosesEachSecond with bool {
-        async fn store(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
+        async fn store_one(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
             let before = self.0.get(key).await?;
             let revision = self.0.store(key, data, precondition).await?;
             let lost = {
@@ -280,7 +280,7 @@ flaw!(
                 *lost
             };
             if lost && let Some(before) = before {
-                self.0.store(key, &before.data, Precondition::None).await?;
+                self.0.store(key, &before.data, Precondition::Any).await?;
             }
             Ok(revision)
         }
@@ -301,13 +301,13 @@ flaw!(
             Ok(Some(stored))
         }
 
-        async fn store(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
+        async fn store_one(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
             let there = self.0.get(key).await?.map(|stored| stored.revision);
             let shown = there.map(|revision| numbered(&self.1.lock().unwrap(), key, revision));
             if !precondition.holds(shown) {
                 return Err(Error::precondition_failed(key.clone(), shown));
             }
-            let revision = self.0.store(key, data, Precondition::None).await?;
+            let revision = self.0.store(key, data, Precondition::Any).await?;
             let mut known = self.1.lock().unwrap();
             let number = match (there, known.get(key)) {
                 (Some(_), Some((before, number))) if before == data => number + 1,
@@ -363,7 +363,7 @@ flaw!(
             for write in writes.iter().take(1) {
                 for key in keys_of(&self.0, write.key.namespace()).await? {
                     if writes.iter().all(|write| *write.key != key) {
-                        self.0.remove(&key, Precondition::None).await?;
+                        self.0.remove(&key, Precondition::Any).await?;
                     }
                 }
             }
@@ -380,7 +380,7 @@ flaw!(
             if writes.len() == MemoryStorage::LIMITS.batch_records
                 && let Some(last) = writes.last()
             {
-                self.0.remove(last.key, Precondition::None).await?;
+                self.0.remove(last.key, Precondition::Any).await?;
             }
             Ok(revisions)
         }

@@ -425,10 +425,6 @@ impl<R: Rules> LeaseGuard for Guard<R> {
         Ok(())
     }
 
-    async fn prove_writable(&mut self) -> Result<()> {
-        self.change(true, |_, _| ())
-    }
-
     async fn record_intent(&mut self, intent: &Intent) -> Result<()> {
         self.change(R::INTENT_CHECKS_HOLDER, |entry, _| {
             entry.intent = R::INTENT_IS_KEPT.then(|| intent.clone());

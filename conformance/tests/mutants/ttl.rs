@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use token_storage_core::{
     Acquisition, Cursor, Enumerate, LeaseView, MemoryStorage, Page, Precondition, RefreshLease, Result, Revision,
-    TokenData, TokenKey, TokenStorage, Write, async_trait,
+    TokenData, TokenKey, TokenStorage, TokenStorageExt as _, Write, async_trait,
 };
 
 use crate::{
@@ -55,7 +55,7 @@ fn end_after(base: &MemoryStorage, key: &TokenKey, revision: Revision, term: Dur
 flaw!(
     /// `EXPIREAT` at `expires_at`. What has expired before it is stored stays: nobody asks a server for that.
     ExpireAt {
-        async fn store(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
+        async fn store_one(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
             let revision = self.0.store(key, data, precondition).await?;
             if let Some(term) = good_for(data) {
                 end_after(&self.0, key, revision, term);
@@ -68,7 +68,7 @@ flaw!(
 flaw!(
     /// `SET .. EX 3`, as of a cache.
     FixedTerm {
-        async fn store(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
+        async fn store_one(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
             let revision = self.0.store(key, data, precondition).await?;
             end_after(&self.0, key, revision, Duration::from_secs(3));
             Ok(revision)
@@ -79,7 +79,7 @@ flaw!(
 flaw!(
     /// The script that replaces a record sets a term that creating one does not.
     TermOfReplaced {
-        async fn store(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
+        async fn store_one(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
             let replaced = self.0.get(key).await?.is_some();
             let revision = self.0.store(key, data, precondition).await?;
             if replaced {

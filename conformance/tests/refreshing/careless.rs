@@ -6,7 +6,9 @@ use token_storage_conformance::{
     auth_server::AuthServer,
     refreshing::{RefreshCase, Refresher, Refreshing, refresh_cases},
 };
-use token_storage_core::{MemoryStorage, Precondition, Secret, TokenData, TokenKey, TokenStorage, async_trait};
+use token_storage_core::{
+    MemoryStorage, Precondition, Secret, TokenData, TokenKey, TokenStorage, TokenStorageExt as _, async_trait,
+};
 
 use crate::flaw::CARELESS;
 
@@ -28,11 +30,11 @@ impl Refresher for Careless {
         }
         match self.refresh(&stored).await {
             Some(data) => {
-                self.storage.store(key, &data, Precondition::None).await.unwrap();
+                self.storage.store(key, &data, Precondition::Any).await.unwrap();
                 Ok(data.access_token)
             }
             None if self.gives_up => {
-                self.storage.remove(key, Precondition::None).await.unwrap();
+                self.storage.remove(key, Precondition::Any).await.unwrap();
                 Err("log in again".into())
             }
             None => Err("it failed".into()),

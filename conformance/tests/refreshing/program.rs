@@ -10,7 +10,7 @@ use serde_json::Value;
 use token_storage_conformance::{auth_server::AuthServer, refreshing::Refresher};
 use token_storage_core::{
     Acquisition, ErrorKind, Intent, LeaseGuard, Precondition, Revision, Secret, StoredToken, TokenData, TokenKey,
-    TokenStorage, async_trait,
+    TokenStorage, TokenStorageExt as _, async_trait,
 };
 use tokio::sync::watch;
 
@@ -185,7 +185,7 @@ impl Program {
         }
         let guarded = intent.is_some();
         if let Some(guard) = guard.as_deref_mut() {
-            match guard.prove_writable().await {
+            match self.storage.prove_writable(key).await {
                 Err(error) if !self.has(Flaw::IgnoresTheProof) => return Err(error.to_string()),
                 _ => {}
             }
@@ -225,10 +225,10 @@ impl Program {
                 if self.has(Flaw::NotesRefusals) {
                     let mut data = stored.data.clone();
                     data.extra.insert("refused", "true").unwrap();
-                    let _ = self.storage.store(key, &data, Precondition::None).await;
+                    let _ = self.storage.store(key, &data, Precondition::Any).await;
                 }
                 if self.has(Flaw::RefusalRemoves) {
-                    let _ = self.storage.remove(key, Precondition::None).await;
+                    let _ = self.storage.remove(key, Precondition::Any).await;
                     return (Err(why), known);
                 }
                 match self.storage.get(key).await {
@@ -320,11 +320,11 @@ impl Program {
             let merged = self.merge(&base.data, answer);
             if self.has(Flaw::HandsOutFirst) {
                 let (storage, key, data) = (Arc::clone(&self.storage), key.clone(), merged.clone());
-                tokio::spawn(async move { storage.store(&key, &data, Precondition::None).await });
+                tokio::spawn(async move { storage.store(&key, &data, Precondition::Any).await });
                 return Ok(Some(merged.access_token));
             }
             let precondition = match self.has(Flaw::StoresBlindly) {
-                true => Precondition::None,
+                true => Precondition::Any,
                 false => Precondition::Unchanged(base.revision),
             };
             let error = match self.storage.store(key, &merged, precondition).await {
@@ -426,7 +426,7 @@ impl Program {
             let text = |name: &str| other[name].as_str().unwrap_or_default();
             let data = TokenData::new(text("resource_server"), text("scope"), text("access_token"));
             let key = TokenKey::new(key.namespace(), text("resource_server"));
-            let _ = self.storage.store(&key, &data, Precondition::None).await;
+            let _ = self.storage.store(&key, &data, Precondition::Any).await;
         }
     }
 

@@ -23,7 +23,7 @@
 ///
 /// #[async_trait]
 /// impl<S: TokenStorage> TokenStorage for Counting<S> {
-///     forward!(self.inner => get, store, remove, describe, enumerate, lease);
+///     forward!(self.inner => get, remove, prove_writable, describe, enumerate, lease);
 ///
 ///     async fn store_all(&self, writes: &[Write<'_>]) -> Result<Vec<Revision>> {
 ///         self.writes.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
@@ -39,7 +39,7 @@
 /// # use token_storage_core::{TokenStorage, backend::forward};
 /// # #[derive(Debug)] struct Wrapper<S>(S);
 /// impl<S: TokenStorage> TokenStorage for Wrapper<S> {
-///     forward!(self.0 => get, store, store_all, describe, enumerate, lease);
+///     forward!(self.0 => get, store_all, prove_writable, describe, enumerate, lease);
 /// }
 /// ```
 // The methods are written as `async_trait` would write them: it does not see into a macro. What is returned is the future
@@ -78,24 +78,6 @@ macro_rules! __forward {
             $($place)+.get(key)
         }
     };
-    (@store $self:ident [$($place:tt)+]) => {
-        fn store<'life0, 'life1, 'life2, 'async_trait>(
-            &'life0 $self,
-            key: &'life1 $crate::TokenKey,
-            data: &'life2 $crate::TokenData,
-            precondition: $crate::Precondition,
-        ) -> $crate::__Future<'async_trait, $crate::Result<$crate::Revision>>
-        where
-            'life0: 'async_trait,
-            'life1: 'async_trait,
-            'life2: 'async_trait,
-            Self: 'async_trait,
-        {
-            #[allow(unused_imports)]
-            use $crate::TokenStorage as _;
-            $($place)+.store(key, data, precondition)
-        }
-    };
     (@store_all $self:ident [$($place:tt)+]) => {
         fn store_all<'life0, 'life1, 'life2, 'async_trait>(
             &'life0 $self,
@@ -126,6 +108,21 @@ macro_rules! __forward {
             #[allow(unused_imports)]
             use $crate::TokenStorage as _;
             $($place)+.remove(key, precondition)
+        }
+    };
+    (@prove_writable $self:ident [$($place:tt)+]) => {
+        fn prove_writable<'life0, 'life1, 'async_trait>(
+            &'life0 $self,
+            key: &'life1 $crate::TokenKey,
+        ) -> $crate::__Future<'async_trait, $crate::Result<()>>
+        where
+            'life0: 'async_trait,
+            'life1: 'async_trait,
+            Self: 'async_trait,
+        {
+            #[allow(unused_imports)]
+            use $crate::TokenStorage as _;
+            $($place)+.prove_writable(key)
         }
     };
     (@describe $self:ident [$($place:tt)+]) => {
@@ -249,9 +246,6 @@ macro_rules! __forward {
     (@renew $self:ident [$($place:tt)+]) => {
         $crate::__forward!(@guard renew $self [$($place)+]);
     };
-    (@prove_writable $self:ident [$($place:tt)+]) => {
-        $crate::__forward!(@guard prove_writable $self [$($place)+]);
-    };
     (@clear_intent $self:ident [$($place:tt)+]) => {
         $crate::__forward!(@guard clear_intent $self [$($place)+]);
     };
@@ -304,7 +298,7 @@ mod tests {
 
     use crate::{
         Acquisition, Enumerate, Intent, LeaseGuard, MemoryStorage, Precondition, RefreshLease, TokenData, TokenKey,
-        TokenStorage, async_trait,
+        TokenStorage, TokenStorageExt as _, async_trait,
     };
 
     use super::forward;
@@ -321,7 +315,7 @@ mod tests {
 
     #[async_trait]
     impl<S: TokenStorage> TokenStorage for Wrapper<S> {
-        forward!(self.inner() => get, store, store_all, remove, describe);
+        forward!(self.inner() => get, store_all, remove, prove_writable, describe);
 
         fn enumerate(&self) -> Option<Box<dyn Enumerate + '_>> {
             Some(Box::new(WrappedListing(self.0.0.enumerate()?)))
@@ -359,7 +353,7 @@ mod tests {
 
     impl LeaseGuard for WrappedGuard {
         forward!(
-            self.guard => intent, remaining, renew, prove_writable, record_intent, clear_intent, release,
+            self.guard => intent, remaining, renew, record_intent, clear_intent, release,
         );
     }
 
@@ -370,6 +364,7 @@ mod tests {
         let (key, data) = (TokenKey::new("ns", "rs"), TokenData::new("rs", "", "at"));
         let revision = storage.store(&key, &data, Precondition::Absent).await.unwrap();
         assert_eq!(memory.get(&key).await.unwrap().unwrap().revision, revision);
+        storage.prove_writable(&key).await.unwrap();
         assert_eq!(storage.describe(), memory.describe());
         let listing = storage.enumerate().unwrap();
         assert_eq!(listing.list_keys("ns", None).await.unwrap().items, [key.clone()]);
@@ -380,7 +375,6 @@ mod tests {
             panic!("nobody holds it");
         };
         guard.renew().await.unwrap();
-        guard.prove_writable().await.unwrap();
         let intent = Intent::new(&storage.get(&key).await.unwrap().unwrap(), false, 1);
         guard.record_intent(&intent).await.unwrap();
         assert!(memory.lease().unwrap().may_have_intent(&key).await.unwrap());

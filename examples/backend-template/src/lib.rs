@@ -41,18 +41,19 @@ impl TokenStorage for MyStorage {
         Err(not_written(Operation::Get, "step 3"))
     }
 
-    async fn store(&self, _key: &TokenKey, _data: &TokenData, _precondition: Precondition) -> Result<Revision> {
-        // `Limits::check_batch`; a new `WriteMark`; `record::encode`; then, in one step: the precondition and the write.
-        Err(not_written(Operation::Store, "step 4"))
-    }
-
     async fn store_all(&self, _writes: &[Write<'_>]) -> Result<Vec<Revision>> {
-        // As `store`, all or nothing. Often `store` is `store_all` of one.
-        Err(not_written(Operation::StoreAll, "step 5"))
+        // `Limits::check_batch`; a new `WriteMark` for each; `record::encode`; then, in one step and all or nothing: the
+        // preconditions and the writes. Most batches are of one record.
+        Err(not_written(Operation::StoreAll, "step 4"))
     }
 
     async fn remove(&self, _key: &TokenKey, _precondition: Precondition) -> Result<bool> {
         Err(not_written(Operation::Remove, "step 4"))
+    }
+
+    async fn prove_writable(&self, _: &TokenKey) -> Result<()> {
+        // What the next `store` would fail with, without writing.
+        Err(not_written(Operation::Store, "step 5"))
     }
 
     fn describe(&self) -> StorageInfo {

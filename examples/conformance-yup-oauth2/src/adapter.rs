@@ -122,7 +122,7 @@ impl YupStorage {
     }
 
     async fn check(&self, key: &TokenKey, precondition: Precondition, operation: Operation) -> Result<()> {
-        if precondition == Precondition::None {
+        if precondition == Precondition::Any {
             return Ok(());
         }
         let current = self.read(key, operation).await?.map(|stored| stored.revision);
@@ -175,11 +175,6 @@ impl TokenStorage for YupStorage {
         self.read(key, Operation::Get).await
     }
 
-    async fn store(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
-        let write = Write::new(key, data, precondition);
-        Ok(self.write(&[write], Operation::Store).await?[0])
-    }
-
     async fn store_all(&self, writes: &[Write<'_>]) -> Result<Vec<Revision>> {
         self.write(writes, Operation::StoreAll).await
     }
@@ -192,6 +187,11 @@ impl TokenStorage for YupStorage {
         }
         self.put(key, REMOVED.to_owned(), Operation::Remove).await?;
         Ok(true)
+    }
+
+    async fn prove_writable(&self, _: &TokenKey) -> Result<()> {
+        // Nothing of it can be proven without writing.
+        Ok(())
     }
 
     fn describe(&self) -> StorageInfo {

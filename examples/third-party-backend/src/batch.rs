@@ -4,7 +4,7 @@
 
 use std::path::PathBuf;
 
-use token_storage_core::{ErrorKind, Result};
+use token_storage_core::{ErrorKind, Result, TokenStorageExt as _};
 use zeroize::Zeroizing;
 
 use crate::{
@@ -109,7 +109,7 @@ mod tests {
         let storage = FolderStorage::open(place.path()).unwrap();
         let (a, b) = (TokenKey::in_default("a"), TokenKey::in_default("b"));
         let old = TokenData::new("rs", "", "old");
-        storage.store(&a, &old, Precondition::None).await.unwrap();
+        storage.store(&a, &old, Precondition::Any).await.unwrap();
         let folder = Folder::new(place.path().to_owned());
         let batch = vec![content(&a, "new"), content(&b, "new")];
         Folder::replace(&folder.batch_path(), &encode(&batch)).unwrap();
@@ -120,7 +120,7 @@ mod tests {
         assert_eq!(listed.items, [a.clone(), b.clone()]);
 
         storage
-            .store(&a, &TokenData::new("rs", "", "newer"), Precondition::None)
+            .store(&a, &TokenData::new("rs", "", "newer"), Precondition::Any)
             .await
             .unwrap();
         assert!(!folder.batch_path().exists());

@@ -12,7 +12,7 @@ use token_storage_core::{
     RefreshLease, Result, Revision, SharingScope, StorageInfo, StoredToken, TokenData, TokenKey, TokenStorage, Write,
     WriteMark, async_trait, backend::Warnings, record as json,
 };
-use token_storage_files::{FileLease, ProveWritable, io_error, on_own_thread};
+use token_storage_files::{FileLease, io_error, on_own_thread};
 use tokio::sync::Mutex;
 
 use crate::{
@@ -86,11 +86,8 @@ impl FolderStorage {
         }
         let folder = Arc::new(Folder::new(root));
         let turn = Arc::default();
-        let prover = Prover {
-            folder: Arc::clone(&folder),
-            turn: Arc::clone(&turn),
-        };
-        let lease = FileLease::new(&folder.root.join(crate::batch::NAME), Arc::new(prover));
+        // Any folder will do.
+        let lease = FileLease::new(&folder.root.join(crate::batch::NAME), || Ok(()));
         Ok(Self { folder, turn, lease })
     }
 
@@ -104,7 +101,19 @@ impl FolderStorage {
         &self,
         work: impl FnOnce(&Folder, Instant) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        exclusively(&self.folder, &self.turn, work).await
+        // Counted from here, so that a queue of callers waits together and not one after another.
+        let deadline = Instant::now() + WAIT;
+        let folder = Arc::clone(&self.folder);
+        let held = Arc::clone(&self.turn.lock).lock_owned().await;
+        let caller = Caller(&self.turn);
+        let done = on_own_thread(move || {
+            let result = work(&folder, deadline);
+            drop(held);
+            result
+        })
+        .await;
+        std::mem::forget(caller);
+        done
     }
 
     async fn write(&self, writes: &[Write<'_>]) -> Result<Vec<Revision>> {
@@ -116,26 +125,6 @@ impl FolderStorage {
         }
         Ok(revisions)
     }
-}
-
-async fn exclusively<T: Send + 'static>(
-    folder: &Arc<Folder>,
-    turn: &Turn,
-    work: impl FnOnce(&Folder, Instant) -> Result<T> + Send + 'static,
-) -> Result<T> {
-    // Counted from here, so that a queue of callers waits together and not one after another.
-    let deadline = Instant::now() + WAIT;
-    let folder = Arc::clone(folder);
-    let held = Arc::clone(&turn.lock).lock_owned().await;
-    let caller = Caller(turn);
-    let done = on_own_thread(move || {
-        let result = work(&folder, deadline);
-        drop(held);
-        result
-    })
-    .await;
-    std::mem::forget(caller);
-    done
 }
 
 /// Everything that can be refused without looking at the folder.
@@ -169,11 +158,6 @@ impl TokenStorage for FolderStorage {
         }))
     }
 
-    async fn store(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
-        let write = Write::new(key, data, precondition);
-        Ok(self.write(&[write]).await.during(Operation::Store)?[0])
-    }
-
     async fn store_all(&self, writes: &[Write<'_>]) -> Result<Vec<Revision>> {
         self.write(writes).await.during(Operation::StoreAll)
     }
@@ -183,6 +167,13 @@ impl TokenStorage for FolderStorage {
         self.exclusively(move |folder, deadline| folder.remove(&key, precondition, deadline))
             .await
             .during(Operation::Remove)
+    }
+
+    async fn prove_writable(&self, key: &TokenKey) -> Result<()> {
+        let key = key.clone();
+        self.exclusively(move |folder, deadline| folder.prove_writable(&key, deadline))
+            .await
+            .during(Operation::Store)
     }
 
     fn describe(&self) -> StorageInfo {
@@ -199,27 +190,5 @@ impl TokenStorage for FolderStorage {
 
     fn lease(&self) -> Option<Box<dyn RefreshLease + '_>> {
         Some(Box::new(self.lease.clone()))
-    }
-}
-
-/// Proves that the next store will find room and permission: it does what a store does, short of putting it in place.
-struct Prover {
-    folder: Arc<Folder>,
-    turn: Arc<Turn>,
-}
-
-#[async_trait]
-impl ProveWritable for Prover {
-    async fn prove_writable(&self, key: &TokenKey) -> Result<()> {
-        let key = key.clone();
-        exclusively(&self.folder, &self.turn, move |folder, deadline| {
-            folder.prove_writable(&key, deadline)
-        })
-        .await
-    }
-
-    /// Any folder will do.
-    fn look(&self) -> Result<()> {
-        Ok(())
     }
 }

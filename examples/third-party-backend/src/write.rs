@@ -79,7 +79,7 @@ impl Folder {
             return Ok(false);
         }
         self.locked(deadline, || {
-            if precondition != Precondition::None {
+            if precondition != Precondition::Any {
                 let current = self.record(key)?.map(|record| record.revision);
                 holds(key, precondition, current)?;
             }
@@ -108,7 +108,7 @@ impl Folder {
     fn is_damaged(&self, key: &TokenKey, precondition: Precondition) -> Result<bool> {
         match self.record(key) {
             Ok(record) => holds(key, precondition, record.map(|record| record.revision)).map(|()| false),
-            Err(error) if error.kind() == ErrorKind::Corrupt && precondition == Precondition::None => Ok(true),
+            Err(error) if error.kind() == ErrorKind::Corrupt && precondition == Precondition::Any => Ok(true),
             Err(error) => Err(error),
         }
     }

@@ -3,7 +3,7 @@
 use std::{fs, path::Path, path::PathBuf};
 
 use tempfile::TempDir;
-use token_storage_core::{ErrorKind, Precondition, TokenData, TokenKey, TokenStorage as _};
+use token_storage_core::{ErrorKind, Precondition, TokenData, TokenKey, TokenStorage as _, TokenStorageExt as _};
 use token_storage_folder::FolderStorage;
 
 fn key(resource_server: &str) -> TokenKey {
@@ -67,7 +67,7 @@ async fn d3_one_damaged_record_hides_no_other_and_is_kept_aside() {
         );
 
         storage
-            .store(&key("bad"), &data("new"), Precondition::None)
+            .store(&key("bad"), &data("new"), Precondition::Any)
             .await
             .unwrap();
         assert_eq!(storage.get(&key("bad")).await.unwrap().unwrap().data, data("new"));
@@ -85,7 +85,7 @@ async fn d3_a_refused_batch_keeps_nothing_aside() {
     fs::write(&path, "?").unwrap();
     let (new, good, bad) = (data("new"), key("good"), key("bad"));
     let writes = [
-        token_storage_core::Write::new(&bad, &new, Precondition::None),
+        token_storage_core::Write::new(&bad, &new, Precondition::Any),
         token_storage_core::Write::new(&good, &new, Precondition::Absent),
     ];
     assert_eq!(
@@ -103,7 +103,7 @@ async fn a_damaged_record_is_listed_and_can_be_removed() {
     fs::write(file_of(&root, "unnameable"), b"\xff").unwrap();
     let page = storage.enumerate().unwrap().list_keys("DEFAULT", None).await.unwrap();
     assert_eq!((page.items, page.unnameable), (vec![key("bad")], 1));
-    assert!(storage.remove(&key("bad"), Precondition::None).await.unwrap());
+    assert!(storage.remove(&key("bad"), Precondition::Any).await.unwrap());
     assert!(!path.exists());
 }
 
@@ -114,7 +114,7 @@ async fn d2_the_next_writer_removes_what_a_kill_left() {
     fs::write(&left, "half a rec").unwrap();
     // As a kill leaves the lock file: its holder was at work.
     fs::write(root.join("batch.lock"), "1").unwrap();
-    storage.store(&key("b"), &data("b"), Precondition::None).await.unwrap();
+    storage.store(&key("b"), &data("b"), Precondition::Any).await.unwrap();
     assert!(!left.exists());
     assert_eq!(names(&root).len(), 3, "two records and the lock");
 }
@@ -125,7 +125,7 @@ async fn k1_reading_creates_nothing() {
     let root = place.path().join("tokens");
     let storage = FolderStorage::open(&root).unwrap();
     assert!(storage.get(&key("a")).await.unwrap().is_none());
-    assert!(!storage.remove(&key("a"), Precondition::None).await.unwrap());
+    assert!(!storage.remove(&key("a"), Precondition::Any).await.unwrap());
     assert!(
         storage
             .enumerate()
@@ -153,10 +153,7 @@ async fn d4_everything_is_the_owners_only() {
     let (_place, root, storage) = filled(&["a"]).await;
     fs::set_permissions(&root, fs::Permissions::from_mode(0o755)).unwrap();
     drop(storage.lease().unwrap().try_acquire(&key("a")).await.unwrap());
-    storage
-        .store(&key("a"), &data("new"), Precondition::None)
-        .await
-        .unwrap();
+    storage.store(&key("a"), &data("new"), Precondition::Any).await.unwrap();
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(&root), 0o700);
     for name in names(&root) {

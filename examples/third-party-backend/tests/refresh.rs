@@ -6,7 +6,7 @@ use std::{
 };
 
 use token_storage::{
-    TokenResponse, TokenStorageExt as _,
+    ResponsesExt as _, TokenResponse,
     manager::TokenManager,
     oauth::{HttpClient, OAuthClient, Provider},
 };

@@ -6,7 +6,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use token_storage_core::{Precondition, Result, Revision, StoredToken, TokenData, TokenKey, TokenStorage};
+use token_storage_core::{
+    Precondition, Result, Revision, StoredToken, TokenData, TokenKey, TokenStorage, TokenStorageExt as _,
+};
 use token_storage_json::JsonStorage;
 
 /// A directory with the path of a token file in it.
@@ -61,7 +63,7 @@ pub fn data(access_token: &str) -> TokenData {
 
 pub async fn store(storage: &JsonStorage, resource_server: &str, access_token: &str) -> Result<Revision> {
     storage
-        .store(&key(resource_server), &data(access_token), Precondition::None)
+        .store(&key(resource_server), &data(access_token), Precondition::Any)
         .await
 }
 

@@ -4,7 +4,7 @@
 use std::{path::Path, process::Command};
 
 use rusqlite::Connection;
-use token_storage_core::{Precondition, TokenData, TokenKey, TokenStorage};
+use token_storage_core::{Precondition, TokenData, TokenKey, TokenStorage, TokenStorageExt as _};
 use token_storage_sqlite::SqliteStorage;
 
 pub(crate) fn key(resource_server: &str) -> TokenKey {
@@ -19,7 +19,7 @@ pub(crate) fn data(token: &str) -> TokenData {
 
 pub(crate) async fn store(storage: &SqliteStorage, resource_server: &str, token: &str) {
     storage
-        .store(&key(resource_server), &data(token), Precondition::None)
+        .store(&key(resource_server), &data(token), Precondition::Any)
         .await
         .unwrap();
 }

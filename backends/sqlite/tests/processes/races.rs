@@ -5,7 +5,7 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
-use token_storage_core::{Enumerate, ErrorKind, Precondition, TokenStorage};
+use token_storage_core::{Enumerate, ErrorKind, Precondition, TokenStorageExt as _};
 use token_storage_sqlite::SqliteStorage;
 
 use crate::{
@@ -152,7 +152,7 @@ pub(crate) fn locks_are_kept_whatever_is_opened_beside_them() {
         assert_eq!(common::token(&other, "rs").await.unwrap(), "at");
         assert_eq!(
             other
-                .store(&key("rs"), &data("x"), Precondition::None)
+                .store(&key("rs"), &data("x"), Precondition::Any)
                 .await
                 .unwrap_err()
                 .kind(),

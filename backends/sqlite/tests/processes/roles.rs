@@ -2,7 +2,7 @@
 
 use std::{io::Write as _, path::Path, time::Duration};
 
-use token_storage_core::{ErrorKind, Precondition, TokenStorage};
+use token_storage_core::{ErrorKind, Precondition, TokenStorage, TokenStorageExt as _};
 use token_storage_sqlite::SqliteStorage;
 
 use crate::common::{self, data, key};
@@ -41,7 +41,7 @@ pub(crate) async fn play(role: &str, arguments: &[String]) {
                 .busy_timeout(Duration::from_millis(50))
                 .open()
                 .unwrap();
-            match storage.store(&key("try"), &data("x"), Precondition::None).await {
+            match storage.store(&key("try"), &data("x"), Precondition::Any).await {
                 Ok(_) => say("stored"),
                 Err(error) => say(&format!("{:?}", error.kind())),
             }
@@ -54,7 +54,7 @@ pub(crate) async fn play(role: &str, arguments: &[String]) {
                 )),
                 Err(error) => say(&format!("{:?}", error.kind())),
             }
-            match storage.store(&key("rs"), &data("new"), Precondition::None).await {
+            match storage.store(&key("rs"), &data("new"), Precondition::Any).await {
                 Ok(_) => say("stored"),
                 Err(error) => say(&format!("{:?}", error.kind())),
             }
@@ -94,14 +94,9 @@ async fn mixed(storage: &SqliteStorage, id: &str, count: usize) {
     for i in 0..count {
         let own = format!("{id}-{}", i % 3);
         match i % 4 {
-            0 | 1 => drop(
-                storage
-                    .store(&key(&own), &data("at"), Precondition::None)
-                    .await
-                    .unwrap(),
-            ),
+            0 | 1 => drop(storage.store(&key(&own), &data("at"), Precondition::Any).await.unwrap()),
             2 => drop(storage.get(&key(&format!("{}-0", i % 7))).await.unwrap()),
-            _ => drop(storage.remove(&key(&own), Precondition::None).await.unwrap()),
+            _ => drop(storage.remove(&key(&own), Precondition::Any).await.unwrap()),
         }
     }
     // Nothing of the last two writes of each key is lost.
@@ -115,7 +110,7 @@ async fn fill(storage: &SqliteStorage) {
             .store(
                 &key(&format!("k{number}")),
                 &data(&"x".repeat(10_000)),
-                Precondition::None,
+                Precondition::Any,
             )
             .await;
         let Err(error) = result else {
@@ -156,7 +151,7 @@ async fn few_descriptors(path: &Path) {
             Ok(found) => {
                 assert_eq!(found.unwrap().data.access_token.expose(), "at");
                 storage
-                    .store(&key("new"), &data("x"), Precondition::None)
+                    .store(&key("new"), &data("x"), Precondition::Any)
                     .await
                     .map(drop)
             }

@@ -13,14 +13,14 @@ async fn a2_a_refused_batch_leaves_nothing() {
     let record = data("new");
     let (a, there) = (key("a"), key("there"));
     let writes = [
-        Write::new(&a, &record, Precondition::None),
+        Write::new(&a, &record, Precondition::Any),
         Write::new(&there, &record, Precondition::Absent),
     ];
     let error = storage.store_all(&writes).await.unwrap_err();
     assert_eq!(error.conflict().unwrap().key, there);
     assert!(error.conflict().unwrap().current.is_some());
     assert_eq!(token(&storage, "a").await, None);
-    let twice = [Write::new(&a, &record, Precondition::None); 2];
+    let twice = [Write::new(&a, &record, Precondition::Any); 2];
     assert_eq!(
         storage.store_all(&twice).await.unwrap_err().kind(),
         ErrorKind::InvalidInput
@@ -53,8 +53,8 @@ async fn a2_a_batch_that_fails_half_way_is_undone_alone() {
                     key(if i % 2 == 0 { "bad" } else { "good" }),
                 );
                 let writes = [
-                    Write::new(&first, &record, Precondition::None),
-                    Write::new(&second, &record, Precondition::None),
+                    Write::new(&first, &record, Precondition::Any),
+                    Write::new(&second, &record, Precondition::Any),
                 ];
                 storage.store_all(&writes).await.is_ok()
             })

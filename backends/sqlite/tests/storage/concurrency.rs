@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use token_storage_core::{ErrorKind, Precondition, TokenStorage};
+use token_storage_core::{ErrorKind, Precondition, TokenStorage, TokenStorageExt as _};
 use token_storage_sqlite::SqliteStorage;
 
 use crate::common::{data, foreign, key, store, token};
@@ -22,7 +22,7 @@ async fn a3_a_cached_record_is_never_stale() {
             }
         }
     }
-    there.remove(&key("rs"), Precondition::None).await.unwrap();
+    there.remove(&key("rs"), Precondition::Any).await.unwrap();
     assert_eq!(token(&here, "rs").await, None);
 }
 
@@ -67,7 +67,7 @@ async fn a7_an_abandoned_write_never_comes_late() {
         let abandoned = format!("abandoned-{round}");
         {
             let (key, record) = (key("rs"), data("abandoned"));
-            let write = storage.store(&key, &record, Precondition::None);
+            let write = storage.store(&key, &record, Precondition::Any);
             tokio::pin!(write);
             assert!(futures_poll_once(write.as_mut()).await.is_none(), "{abandoned}");
         }
@@ -110,7 +110,7 @@ async fn d6_waiting_for_others_is_bounded_and_then_busy() {
     let other = foreign(&path);
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
     let error = storage
-        .store(&key("rs"), &data("new"), Precondition::None)
+        .store(&key("rs"), &data("new"), Precondition::Any)
         .await
         .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Busy);

@@ -1,6 +1,6 @@
 //! Keys and lists of them.
 
-use token_storage_core::{Enumerate, Precondition, TokenKey, TokenStorage, Write};
+use token_storage_core::{Enumerate, Precondition, TokenKey, TokenStorage, TokenStorageExt as _, Write};
 use token_storage_sqlite::SqliteStorage;
 
 use crate::common::{data, foreign, key};
@@ -57,7 +57,7 @@ async fn listing_goes_page_by_page_and_past_what_has_no_name() {
     for chunk in keys.chunks(1000) {
         let writes: Vec<Write<'_>> = chunk
             .iter()
-            .map(|key| Write::new(key, &record, Precondition::None))
+            .map(|key| Write::new(key, &record, Precondition::Any))
             .collect();
         storage.store_all(&writes).await.unwrap();
     }

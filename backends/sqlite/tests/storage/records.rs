@@ -2,7 +2,9 @@
 
 use std::fs;
 
-use token_storage_core::{Enumerate, ErrorKind, Precondition, Result, StoredToken, TokenKey, TokenStorage, Write};
+use token_storage_core::{
+    Enumerate, ErrorKind, Precondition, Result, StoredToken, TokenKey, TokenStorage, TokenStorageExt as _, Write,
+};
 use token_storage_sqlite::SqliteStorage;
 
 use crate::common::{data, foreign, key};
@@ -33,7 +35,7 @@ async fn fill(storage: &SqliteStorage, count: usize, filler: usize) {
         let writes = keys
             .iter()
             .zip(records)
-            .map(|(key, data)| Write::new(key, data, Precondition::None));
+            .map(|(key, data)| Write::new(key, data, Precondition::Any));
         storage.store_all(&writes.collect::<Vec<_>>()).await.unwrap();
     }
 }
@@ -49,7 +51,7 @@ async fn a_page_has_what_each_get_has() {
         assert!(list(&storage).await.0.is_empty(), "there is no database yet");
         fill(&storage, 600, 10).await;
         let another = TokenKey::new("another", "0001");
-        storage.store(&another, &data("at"), Precondition::None).await.unwrap();
+        storage.store(&another, &data("at"), Precondition::Any).await.unwrap();
         let (listed, pages, _) = list(&storage).await;
         assert_eq!(pages, [256, 256, 88]);
         let keys: Vec<&TokenKey> = listed.iter().map(|(key, _)| key).collect();

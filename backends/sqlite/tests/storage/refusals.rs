@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fs, os::unix::fs::PermissionsExt as _, path::Path};
 
-use token_storage_core::{Enumerate, ErrorKind, Precondition, Severity, TokenStorage};
+use token_storage_core::{Enumerate, ErrorKind, Precondition, Severity, TokenStorage, TokenStorageExt as _};
 use token_storage_sqlite::{SqliteStorage, examine, give_back};
 
 use crate::common::{copy_fixture, data, foreign, key, store, token};
@@ -107,10 +107,10 @@ async fn what_is_not_ours_is_refused_and_left_as_it_is() {
             let read = storage.get(&key("rs")).await.map(drop).unwrap_err();
             let listed = (&storage).list_keys("DEFAULT", None).await.map(drop).unwrap_err();
             let written = storage
-                .store(&key("rs"), &data("at"), Precondition::None)
+                .store(&key("rs"), &data("at"), Precondition::Any)
                 .await
                 .unwrap_err();
-            let removed = storage.remove(&key("rs"), Precondition::None).await.unwrap_err();
+            let removed = storage.remove(&key("rs"), Precondition::Any).await.unwrap_err();
             let leased = storage.lease().unwrap().try_acquire(&key("rs")).await.unwrap_err();
             let given = give_back(&path).unwrap_err();
             for error in [read, listed, written, removed, leased, given] {

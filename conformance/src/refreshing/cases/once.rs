@@ -137,7 +137,7 @@ pub(super) async fn different_keys_do_not_cross(world: &World<'_>) {
     }
     assert_eq!(world.requests(), keys.len(), "L5: one request for each key");
     for key in &keys[1..] {
-        let _ = world.storage.remove(key, Precondition::None).await;
+        let _ = world.storage.remove(key, Precondition::Any).await;
     }
 }
 

@@ -3,15 +3,15 @@
 use std::{
     collections::BTreeMap,
     marker::PhantomData,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, atomic::Ordering},
     time::Duration,
 };
 
 use token_storage_conformance::Requests;
 use token_storage_core::{
     Cursor, Enumerate, Error, ErrorContext as _, ErrorKind, Limits, MemoryStorage, Operation, Page, Precondition,
-    RefreshLease, Result, Revision, StorageInfo, StoredToken, TokenData, TokenKey, TokenStorage, Write, WriteMark,
-    async_trait, record,
+    RefreshLease, Result, Revision, StorageInfo, StoredToken, TokenKey, TokenStorage, Write, WriteMark, async_trait,
+    record,
 };
 use token_storage_network::TimedLeases;
 
@@ -105,8 +105,8 @@ impl<F: Flaws> Client<F> {
             };
         };
         match read::<F>(key, bytes, op) {
-            Err(error) if precondition == Precondition::None && !F::DAMAGE_STAYS => drop(error),
-            Err(error) if F::DAMAGE_IS_CONFLICT && precondition != Precondition::None => {
+            Err(error) if precondition == Precondition::Any && !F::DAMAGE_STAYS => drop(error),
+            Err(error) if F::DAMAGE_IS_CONFLICT && precondition != Precondition::Any => {
                 drop(error);
                 return Err(Error::precondition_failed(key.clone(), None).with_operation(op));
             }
@@ -137,7 +137,7 @@ impl<F: Flaws> Client<F> {
                 if ours
                     && wanted
                         .iter()
-                        .any(|(_, precondition, new)| new.is_none() && *precondition != Precondition::None)
+                        .any(|(_, precondition, new)| new.is_none() && *precondition != Precondition::Any)
                 {
                     return Err(broke(op).with_unknown_outcome());
                 }
@@ -168,7 +168,7 @@ impl<F: Flaws> Client<F> {
                 } else {
                     F::UNCONDITIONAL_REMOVE
                 };
-                if blind && *precondition == Precondition::None || F::WAYS_RACE && self.otherwise {
+                if blind && *precondition == Precondition::Any || F::WAYS_RACE && self.otherwise {
                     change.1 = Expected::Anything;
                 }
             }
@@ -239,10 +239,6 @@ impl<F: Flaws> TokenStorage for Client<F> {
         }
     }
 
-    async fn store(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
-        Ok(self.store_many(&[Write::new(key, data, precondition)], Operation::Store)?[0])
-    }
-
     async fn store_all(&self, writes: &[Write<'_>]) -> Result<Vec<Revision>> {
         self.store_many(writes, Operation::StoreAll)
     }
@@ -251,11 +247,30 @@ impl<F: Flaws> TokenStorage for Client<F> {
         LIMITS.check_key(key).during(Operation::Remove)?;
         if F::DAMAGE_IS_NOT_REMOVED {
             let there = self.bytes(key, Operation::Remove)?;
-            if there.is_some_and(|bytes| decode(&bytes).is_err()) && precondition == Precondition::None {
+            if there.is_some_and(|bytes| decode(&bytes).is_err()) && precondition == Precondition::Any {
                 return Ok(false);
             }
         }
         Ok(self.write(&[(key.clone(), precondition, None)], Operation::Remove)?[0])
+    }
+
+    async fn prove_writable(&self, _: &TokenKey) -> Result<()> {
+        if !F::PROOF_ASKS {
+            return Ok(());
+        }
+        let requests = if F::PROOF_READS {
+            Requests::Reads
+        } else {
+            Requests::Writes
+        };
+        let refused = self.way.send(&self.server, requests, |server| {
+            !F::PROOF_READS && server.read_only.load(Ordering::SeqCst)
+        });
+        match refused {
+            Ok(false) => Ok(()),
+            Ok(true) => Err(read_only(Operation::Store)),
+            Err(Broke) => Err(broke(Operation::Store)),
+        }
     }
 
     fn describe(&self) -> StorageInfo {

@@ -13,7 +13,6 @@ use super::{
     client::broke,
     flaws::{Flaws, LeaseFlaw},
     locked,
-    records::read_only,
     server::Server,
     way::{Broke, Way},
 };
@@ -83,24 +82,5 @@ impl<F: Flaws> LeaseStore for Store<F> {
 
     async fn delete_if(&self, key: &TokenKey, expected: &[u8]) -> Result<bool> {
         self.swap(key, Some(expected), None)
-    }
-
-    async fn prove_writable(&self, _: &TokenKey) -> Result<()> {
-        if !F::PROOF_ASKS {
-            return Ok(());
-        }
-        let requests = if F::PROOF_READS {
-            Requests::Reads
-        } else {
-            Requests::Writes
-        };
-        let refused = self.way.send(&self.server, requests, |server| {
-            !F::PROOF_READS && server.read_only.load(Ordering::SeqCst)
-        });
-        match refused {
-            Ok(false) => Ok(()),
-            Ok(true) => Err(read_only(Operation::Lease)),
-            Err(Broke) => Err(broke(Operation::Lease)),
-        }
     }
 }
