@@ -12,7 +12,7 @@ use crate::{
     args::Global,
     exit::Exit,
     failure::{Failure, Result},
-    voice,
+    text, voice,
 };
 
 /// The global options, understood.
@@ -168,13 +168,10 @@ impl Told {
 }
 
 fn warning(finding: &Finding) -> String {
-    let Finding {
-        place, message, advice, ..
-    } = finding;
-    let advice = if advice.is_empty() {
-        String::new()
-    } else {
-        format!("; {advice}")
+    let Finding { place, message, .. } = finding;
+    let advice = match text::advice(finding) {
+        none if none.is_empty() => none,
+        advice => format!("; {advice}"),
     };
     format!("warning: {place}: {message}{advice}")
 }

@@ -4,7 +4,7 @@ use std::{fmt::Write as _, process::ExitCode};
 
 use token_storage::Error;
 
-use crate::{exit::Exit, voice};
+use crate::{exit::Exit, text, voice};
 
 pub(crate) type Result<T, E = Failure> = std::result::Result<T, E>;
 
@@ -69,7 +69,11 @@ impl std::fmt::Display for Failure {
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
-        Self::new(error.kind().into(), chain(&error))
+        let failure = Self::new(error.kind().into(), chain(&error));
+        match error.action() {
+            Some(action) => failure.with_advice(&text::action(action)),
+            None => failure,
+        }
     }
 }
 

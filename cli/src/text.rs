@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use token_storage::Finding;
+
 /// A name for people and line-based tools: as it is if it is plain, else as a JSON string, so that no name can forge a
 /// line or a column, or send an escape sequence to the terminal. `--quoted` takes such a string back.
 pub(crate) fn name(text: &str) -> String {
@@ -64,6 +66,20 @@ fn is_invisible(c: char) -> bool {
     matches!(c,
         '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
         | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+}
+
+/// What helps, in the words of this command: what the library calls an action is one of its commands.
+pub(crate) fn action(name: &str) -> String {
+    format!("`token-storage {name}` does it")
+}
+
+/// What to do about a finding; empty if nothing.
+pub(crate) fn advice(finding: &Finding) -> String {
+    match (finding.action, finding.advice.as_str()) {
+        (Some(name), "") => action(name),
+        (Some(name), advice) => format!("{advice}; {}", action(name)),
+        (None, advice) => advice.to_owned(),
+    }
 }
 
 /// A word for a POSIX shell that stands for exactly this text; `None` if there is none, because of a NUL.

@@ -24,6 +24,7 @@ struct Inner {
     conflict: Option<Conflict>,
     retry_after: Option<Duration>,
     may_have_applied: bool,
+    action: Option<&'static str>,
     source: Option<Arc<dyn StdError + Send + Sync>>,
 }
 
@@ -103,6 +104,7 @@ impl Error {
             conflict: None,
             retry_after: None,
             may_have_applied: false,
+            action: None,
             source: None,
         }))
     }
@@ -141,6 +143,12 @@ impl Error {
     /// Says that the write may have happened, or may still happen, although the call failed (clause A5).
     pub fn with_unknown_outcome(self) -> Self {
         self.change(|inner| inner.may_have_applied = true)
+    }
+
+    /// Names what helps among the [actions](crate::backend::ActionInfo) of the storage's scheme, for programs that offer
+    /// these: a command adds its own words. The message has to be enough without.
+    pub fn with_action(self, name: &'static str) -> Self {
+        self.change(|inner| inner.action = Some(name))
     }
 
     /// Keeps the cause. It must not be able to quote what was read or sent: no error of a JSON parser, none of an SDK
@@ -183,6 +191,11 @@ impl Error {
     /// After how long a retry is worth while at the earliest, where the service said so.
     pub fn retry_after(&self) -> Option<Duration> {
         self.0.retry_after
+    }
+
+    /// The [action](crate::backend::ActionInfo) of the storage's scheme that helps, by its name.
+    pub fn action(&self) -> Option<&'static str> {
+        self.0.action
     }
 
     /// Whether the write may have happened, or may still happen. `false` means that it certainly did not.

@@ -14,6 +14,8 @@ pub struct Finding {
     pub message: String,
     /// What a person should do about it; empty if nothing.
     pub advice: String,
+    /// The [action](crate::backend::ActionInfo) of the storage's scheme that does it, by its name.
+    pub action: Option<&'static str>,
 }
 
 /// How bad a [`Finding`] is.
@@ -40,7 +42,14 @@ impl Finding {
             place: place.into(),
             message: message.into(),
             advice: advice.into(),
+            action: None,
         }
+    }
+
+    /// Names the action that does what is advised; as [`Error::with_action`](crate::Error::with_action).
+    pub fn with_action(mut self, name: &'static str) -> Self {
+        self.action = Some(name);
+        self
     }
 }
 

@@ -15,6 +15,9 @@ enum Verb {
     Delete,
 }
 
+/// What makes a table; errors about one that is not there name it.
+pub(crate) const CREATE: &str = "create-table";
+
 const VERBS: [Verb; 3] = [Verb::Create, Verb::Describe, Verb::Delete];
 
 pub(crate) fn all() -> impl Iterator<Item = ActionInfo> {
@@ -33,7 +36,7 @@ impl Verb {
     fn info(self) -> ActionInfo {
         match self {
             Self::Create => ActionInfo::new(
-                "create-table",
+                CREATE,
                 "Create the DynamoDB table that --storage names, unless it is there",
                 "Waits until it can be used. Several at once all succeed; a table with another key schema is an error. Needs \
                  more permissions than using the table does; docs/dynamodb.md lists both.",

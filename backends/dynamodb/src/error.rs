@@ -13,6 +13,8 @@ use aws_sdk_dynamodb::{
 use aws_smithy_runtime_api::client::orchestrator::OrchestratorError;
 use token_storage_core::{Error, ErrorKind};
 
+use crate::actions::CREATE;
+
 /// Where a request went, for the messages.
 #[derive(Clone, Debug)]
 pub(crate) struct Place {
@@ -90,11 +92,13 @@ fn no_credentials() -> Error {
     )
 }
 
+const NO_TABLE: &str = "ResourceNotFoundException";
+
 fn from_code(code: &str, message: Option<&str>, status: u16, place: &str, id: &str) -> Error {
     let (kind, advice) = match code {
-        "ResourceNotFoundException" => (
+        NO_TABLE => (
             ErrorKind::Misconfigured,
-            "there is no such table; create it with `token-storage create-table`, or check table, region and endpoint",
+            "there is no such table; create it, or check table, region and endpoint",
         ),
         "ValidationException" => return from_validation(message.unwrap_or_default(), place, id),
         "ExpiredTokenException" | "ExpiredToken" => (
@@ -132,9 +136,9 @@ fn from_code(code: &str, message: Option<&str>, status: u16, place: &str, id: &s
         _ => (ErrorKind::Unavailable, "the service refused the request"),
     };
     let error = Error::new(kind, format!("{place} answered {code}{id}: {advice}"));
-    match kind {
-        ErrorKind::Busy => error.with_retry_after(THROTTLED),
-        ErrorKind::Unavailable if status >= 500 => error,
+    match (kind, code) {
+        (ErrorKind::Busy, _) => error.with_retry_after(THROTTLED),
+        (_, NO_TABLE) => error.with_action(CREATE),
         _ => error,
     }
 }

@@ -98,9 +98,12 @@ impl Location for Table {
         match self.builder().open().await?.describe_table().await {
             Ok(table) => Ok(findings(&place, &table)),
             Err(error) if error.kind() == ErrorKind::Misconfigured => {
-                let advice = "create it with `token-storage create-table`, or name another one";
                 let message = error.message().to_owned();
-                Ok(vec![Finding::new(Severity::Error, place, message, advice)])
+                let finding = Finding::new(Severity::Error, place, message, "");
+                Ok(vec![match error.action() {
+                    Some(action) => finding.with_action(action),
+                    None => finding,
+                }])
             }
             Err(error) => Err(error),
         }

@@ -16,6 +16,7 @@ use token_storage_core::{Error, ErrorContext as _, ErrorKind, Operation, Result}
 use self::pauses::Pauses;
 use crate::{
     DynamoDbStorage,
+    actions::CREATE,
     error::from_sdk,
     inner::Inner,
     item::{CLEAN_UP, KEY},
@@ -251,10 +252,10 @@ impl Inner {
 
     fn no_table(&self) -> Error {
         let message = format!(
-            "there is no {}; create it with `token-storage create-table`",
+            "there is no {}; create it, or check table, region and endpoint",
             self.place.describe()
         );
-        Error::new(ErrorKind::Misconfigured, message)
+        Error::new(ErrorKind::Misconfigured, message).with_action(CREATE)
     }
 
     fn check_schema(&self, table: &Description) -> Result<()> {

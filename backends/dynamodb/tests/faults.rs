@@ -181,7 +181,7 @@ async fn a_missing_table_and_one_with_another_schema_are_named() {
     let hosts = Hosts::new().await;
     let missing = DynamoDbStorage::from_client(hosts.client.clone(), support::unique("missing"));
     let other_schema = DynamoDbStorage::from_client(hosts.client.clone(), support::other_schema(&hosts.client).await);
-    for (storage, advice) in [(missing, "create-table"), (other_schema, "key schema")] {
+    for (storage, advice) in [(missing, "create it"), (other_schema, "key schema")] {
         let calls: [Error; 4] = [
             storage.get(&key("rs")).await.unwrap_err(),
             storage
@@ -194,6 +194,9 @@ async fn a_missing_table_and_one_with_another_schema_are_named() {
         for error in calls {
             assert_eq!(error.kind(), ErrorKind::Misconfigured, "{error}");
             assert!(error.to_string().contains(advice), "{error}");
+            assert!(!error.to_string().contains("token-storage create"), "{error}");
+            let helps = (advice == "create it").then_some("create-table");
+            assert_eq!(error.action(), helps, "{error}");
             assert!(!error.may_have_applied(), "{error}");
         }
     }

@@ -131,13 +131,11 @@ pub(super) fn line(finding: &Finding) -> String {
         severity,
         place,
         message,
-        advice,
         ..
     } = finding;
-    let advice = if advice.is_empty() {
-        String::new()
-    } else {
-        format!(" -> {advice}")
+    let advice = match text::advice(finding) {
+        none if none.is_empty() => none,
+        advice => format!(" -> {advice}"),
     };
     text::one_line(&format!("{severity}: {place}: {message}{advice}"))
 }
@@ -147,6 +145,6 @@ fn as_json(finding: &Finding) -> Value {
         "severity": finding.severity.to_string(),
         "place": finding.place,
         "message": finding.message,
-        "advice": finding.advice,
+        "advice": text::advice(finding),
     })
 }
