@@ -384,6 +384,8 @@ fn duplicates_that_differ_are_told_and_never_with_their_values() {
         r#"{"access_token":"canary-1","access_token":"canary-2"}"#,
         r#"{"access_token":"canary","more":1,"m\u006fre":2,"more":2}"#,
         r#"{"access_token":"canary","other_tokens":[{"access_token":"canary","scope":"a","scope":"b"}]}"#,
+        "access_token=canary-1&token_type=bearer&access_token=canary-2",
+        "access_token=canary&refresh_token=canary-1&refresh%5Ftoken=canary-2&scope=",
     ] {
         let answer = answered(text);
         assert_eq!(answer.warnings().len(), 1, "{text}");
@@ -396,6 +398,13 @@ fn duplicates_that_differ_are_told_and_never_with_their_values() {
             .unwrap()
             .warnings()
             .is_empty()
+    );
+    let form = answered("access_token=first&scope=a&scope=a&access_token=last");
+    assert_eq!(form.primary().access_token.expose(), "last");
+    assert_eq!(
+        form.warnings().len(),
+        1,
+        "what is there twice and says the same is no contradiction"
     );
 }
 

@@ -57,15 +57,19 @@ fn not_json(error: &serde_json::Error) -> Error {
     })
 }
 
-/// A form (`access_token=...&scope=...`) as an object of strings. As the answer of a server that is no JSON it is one if
-/// it has a token or an error in it.
+/// A form (`access_token=...&scope=...`) as an object of strings, with what stands in it twice. As the answer of a server
+/// that is no JSON it is one if it has a token or an error in it.
 fn form(text: &str) -> Option<Zeroizing<String>> {
     let text = text.trim();
     let looks_like_one = !text.starts_with(['{', '[', '"', '<']) && !text.contains(char::is_whitespace);
-    let members: serde_json::Map<String, serde_json::Value> = form_urlencoded::parse(text.as_bytes())
-        .map(|(name, value)| (name.into_owned(), value.into_owned().into()))
-        .collect();
-    let known = |name: &str| members.get(name).is_some_and(|value| value != "");
+    let members: Vec<_> = form_urlencoded::parse(text.as_bytes()).collect();
+    let last = |name: &str| members.iter().rfind(|(member, _)| member == name);
+    let known = |name: &str| last(name).is_some_and(|(_, value)| !value.is_empty());
     let is_one = looks_like_one && (known("access_token") || known("error"));
-    is_one.then(|| Zeroizing::new(serde_json::Value::Object(members).to_string()))
+    is_one.then(|| {
+        let json = |text: &str| serde_json::Value::from(text).to_string();
+        let member = |(name, value): &(Cow<'_, str>, Cow<'_, str>)| format!("{}:{}", json(name), json(value));
+        let members: Vec<String> = members.iter().map(member).collect();
+        Zeroizing::new(format!("{{{}}}", members.join(",")))
+    })
 }
