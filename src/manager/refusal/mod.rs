@@ -111,7 +111,10 @@ mod tests {
     #[test]
     fn every_row_is_reached_and_has_a_source() {
         for row in TABLE {
-            let (Source::Standard(source) | Source::Report(source) | Source::Documentation(source)) = row.source;
+            let (Source::Standard(source)
+            | Source::Report(source)
+            | Source::Read(source)
+            | Source::Documentation(source)) = row.source;
             assert!(!source.is_empty());
             let (found, says) = match row.says {
                 Says::Code(code) => (meaning_of_code(code), code),
@@ -139,8 +142,9 @@ How far a source can be checked:
 
 - *standard*: the section of a public standard.
 - *report*: a public thread or program that shows the answer itself, `owner/repository#number`.
-- *documentation, not re-read*: the title of a provider's page. The row was written from what is known of that page, which was
-  not read again for it; take it for a good guess.
+- *documentation, read*: the title of a provider's page or file in which the spelling was read in November 2026.
+- *documentation, not re-read*: the title of a provider's page, which could not be found again then, or not with this spelling
+  in it; take the row for a good guess.
 
 An unknown spelling costs no login: it is asked again later, and only after five in a row a new login is needed.
 
@@ -170,6 +174,7 @@ An unknown spelling costs no login: it is asked again later, and only after five
             let (source, checked) = match row.source {
                 Source::Standard(source) => (source, "standard"),
                 Source::Report(source) => (source, "report"),
+                Source::Read(source) => (source, "documentation, read"),
                 Source::Documentation(source) => (source, "documentation, not re-read"),
             };
             let _ = writeln!(page, "| `{says}` | {kind} | {meaning} | {source} | {checked} |");

@@ -3,7 +3,7 @@
 //!
 //! To add a server's spelling add a row, and let the tests write `docs/refusals.md` anew; nothing else has to change.
 
-use self::Source::{Documentation, Report, Standard};
+use self::Source::{Documentation, Read, Report, Standard};
 use super::Meaning::{self, Client, Either, Later, NeedsPerson, TokenDead, Unsupported};
 
 /// One spelling.
@@ -24,7 +24,9 @@ pub(super) enum Source {
     Standard(&'static str),
     /// A public thread or program in which the answer itself is shown: `owner/repository#number`.
     Report(&'static str),
-    /// The title of a provider's page. It was not read again since, and pages change.
+    /// The title of a provider's page or file that has the spelling, as it was read in November 2026.
+    Read(&'static str),
+    /// The title of a provider's page. It was not found again, or not in full, so the row is a good guess.
     Documentation(&'static str),
 }
 
@@ -59,36 +61,45 @@ const RFC_6749_AUTHORIZE: Source = Standard("RFC 6749 section 4.1.2.1");
 const RFC_6750: Source = Standard("RFC 6750 section 3.1");
 const RFC_8628: Source = Standard("RFC 8628 section 3.5");
 const OPENID: Source = Standard("OpenID Connect Core section 3.1.2.6");
-const GITHUB: Source =
-    Documentation("GitHub, Troubleshooting OAuth app access token request errors; Refreshing user access tokens");
-const SLACK: Source = Documentation("Slack, method oauth.v2.access, errors");
+const GITHUB: Source = Read("GitHub, Troubleshooting OAuth app access token request errors");
+const GITHUB_DEVICE: Source = Read("GitHub, Authorizing OAuth apps, Error codes for the device flow");
+const GITHUB_REFRESH: Source = Report("interlink-hq/interLink#262");
+const SLACK: Source = Read("Slack, oauth.v2.access method, errors, in slack-ruby/slack-api-ref");
+const SLACK_ALL: Source = Documentation("Slack, oauth.v2.access method, errors common to all methods");
 const TWITCH: Source = Documentation("Twitch, Refreshing Access Tokens");
-const FITBIT: Source = Documentation("Fitbit Web API, Error Messages");
+const TWITCH_REFRESH: Source = Report("twitchdev/issues#1037");
+const TWITCH_CLIENT: Source = Report("twitchdev/issues#943");
+const FITBIT: Source = Report("home-assistant/core#141223");
 const STRAVA: Source = Documentation("Strava, Authentication and faults of the API");
+const STRAVA_REFRESH: Source = Report("dreeveapp/dreeve#1449");
 const HUBSPOT: Source =
     Report("HubSpot/oauth-quickstart-nodejs and HGData/mk-node-hubspot#64, answers of /oauth/v1/token");
 const WITHINGS: Source = Report("Withings API, Response status; jaroslawhartman/withings-sync#41");
-const SUPABASE: Source = Documentation("Supabase Auth, Error codes");
+const SUPABASE: Source = Read("supabase/auth, internal/api/apierrors/errorcode.go");
 const FIREBASE: Source =
     Documentation("Firebase Auth REST API, Exchange a refresh token for an ID token, common error codes");
 const COGNITO: Source = Documentation("Amazon Cognito, InitiateAuth, errors and their messages");
 const OPENAI: Source = Report("openai/codex#24830");
-const META: Source = Documentation("Meta, Graph API, Handling Errors");
+const META: Source = Read("Meta, Graph API, Handling Errors");
 const WECHAT: Source = Documentation("WeChat Open Platform, Global return codes");
+const WECHAT_ANSWERS: Source = Read("developers.weixin.qq.com, threads of its community with such answers");
 const X: Source = Report("plhery/node-twitter-api-v2#496, answers of /2/oauth2/token");
 const ATLASSIAN: Source = Documentation("Atlassian, OAuth 2.0 (3LO) apps, refresh token errors");
 const ZOOM: Source = Report("raycast/extensions#10896, answers of zoom.us/oauth/token");
 const LINKEDIN: Source = Documentation("LinkedIn, Authorization Code Flow, API errors");
 const SALESFORCE: Source = Documentation("Salesforce, OAuth 2.0 Refresh Token Flow and its error codes");
-const MICROSOFT: Source = Documentation(
-    "Microsoft identity platform, OAuth 2.0 authorization code flow, error codes for token endpoint errors",
-);
+const MICROSOFT: Source =
+    Read("Microsoft identity platform, OAuth 2.0 authorization code flow, error codes for token endpoint errors");
 const GOOGLE: Source = Documentation("Google Identity, Using OAuth 2.0, errors");
+const GOOGLE_DELETED: Source = Report("xyou365/AutoRclone#98");
 const ATPROTO: Source = Documentation("AT Protocol, com.atproto.server.refreshSession, errors");
+const ATPROTO_LEXICON: Source = Read("AT Protocol, lexicon com.atproto.server.refreshSession, errors");
+const ATPROTO_EXPIRED: Source = Report("MarshalX/atproto#158");
 const AUTH0: Source = Documentation("Auth0, Authentication API, standard error responses");
 const OKTA: Source = Documentation("Okta, error codes");
 const NOTION: Source = Documentation("Notion API, Status codes");
 const DROPBOX: Source = Documentation("Dropbox, HTTP API, Errors");
+const DROPBOX_AUTH: Source = Read("dropbox/dropbox-api-spec, auth.stone, AuthError");
 
 /// The first row that fits counts; codes before texts.
 pub(super) const TABLE: &[Row] = &[
@@ -133,30 +144,30 @@ pub(super) const TABLE: &[Row] = &[
     code("use_dpop_nonce", Client, Standard("RFC 9449 section 8")),
     code("invalid_software_statement", Client, Standard("RFC 7591 section 3.2.2")),
     // Providers.
-    code("bad_refresh_token", TokenDead, GITHUB),
+    code("bad_refresh_token", TokenDead, GITHUB_REFRESH),
     code("bad_verification_code", TokenDead, GITHUB),
     code("incorrect_client_credentials", Client, GITHUB),
-    code("incorrect_device_code", Client, GITHUB),
+    code("incorrect_device_code", Client, GITHUB_DEVICE),
     code("redirect_uri_mismatch", Client, GITHUB),
     code("unverified_user_email", NeedsPerson, GITHUB),
-    code("device_flow_disabled", Client, GITHUB),
+    code("device_flow_disabled", Client, GITHUB_DEVICE),
     code("invalid_refresh_token", TokenDead, SLACK),
-    code("token_expired", TokenDead, SLACK),
-    code("token_revoked", TokenDead, SLACK),
-    code("invalid_auth", TokenDead, SLACK),
-    code("not_authed", TokenDead, SLACK),
-    code("account_inactive", NeedsPerson, SLACK),
+    code("token_expired", TokenDead, SLACK_ALL),
+    code("token_revoked", TokenDead, SLACK_ALL),
+    code("invalid_auth", TokenDead, SLACK_ALL),
+    code("not_authed", TokenDead, SLACK_ALL),
+    code("account_inactive", NeedsPerson, SLACK_ALL),
     code("invalid_code", TokenDead, SLACK),
-    code("code_already_used", TokenDead, SLACK),
+    code("code_already_used", TokenDead, SLACK_ALL),
     code("bad_client_secret", Client, SLACK),
     code("invalid_client_id", Client, SLACK),
     code("bad_redirect_uri", Client, SLACK),
     code("oauth_authorization_url_mismatch", Client, SLACK),
-    code("ratelimited", Later, SLACK),
-    code("internal_error", Later, SLACK),
-    code("fatal_error", Later, SLACK),
-    code("service_unavailable", Later, SLACK),
-    code("refreshtoken refresh_token invalid", TokenDead, STRAVA),
+    code("ratelimited", Later, SLACK_ALL),
+    code("internal_error", Later, SLACK_ALL),
+    code("fatal_error", Later, SLACK_ALL),
+    code("service_unavailable", Later, SLACK_ALL),
+    code("refreshtoken refresh_token invalid", TokenDead, STRAVA_REFRESH),
     code("authorizationcode code invalid", TokenDead, STRAVA),
     code("application client_id invalid", Client, STRAVA),
     code("application client_secret invalid", Client, STRAVA),
@@ -179,15 +190,15 @@ pub(super) const TABLE: &[Row] = &[
     code("refresh_token_expired", TokenDead, OPENAI),
     code("refresh_token_invalidated", TokenDead, OPENAI),
     code("code=190", TokenDead, META),
-    code("errcode=40030", TokenDead, WECHAT),
+    code("errcode=40030", TokenDead, WECHAT_ANSWERS),
     code("errcode=42002", TokenDead, WECHAT),
     code("errcode=42007", TokenDead, WECHAT),
-    code("errcode=40029", TokenDead, WECHAT),
+    code("errcode=40029", TokenDead, WECHAT_ANSWERS),
     code("errcode=40013", Client, WECHAT),
-    code("errcode=40125", Client, WECHAT),
+    code("errcode=40125", Client, WECHAT_ANSWERS),
     code("errcode=-1", Later, WECHAT),
     code("expired_access_token", TokenDead, DROPBOX),
-    code("invalid_access_token", TokenDead, DROPBOX),
+    code("invalid_access_token", TokenDead, DROPBOX_AUTH),
     code("user_suspended", NeedsPerson, DROPBOX),
     code("revoked_access_token", TokenDead, LINKEDIN),
     code("expired_access_token", TokenDead, LINKEDIN),
@@ -198,14 +209,14 @@ pub(super) const TABLE: &[Row] = &[
     code("invalid_session_id", TokenDead, SALESFORCE),
     code("rate_limit_exceeded", Later, SALESFORCE),
     code("invalid_resource", Client, MICROSOFT),
-    code("deleted_client", Client, GOOGLE),
+    code("deleted_client", Client, GOOGLE_DELETED),
     code("disabled_client", Client, GOOGLE),
     code("org_internal", Client, GOOGLE),
     code("admin_policy_enforced", NeedsPerson, GOOGLE),
     code("invalid_rapt", NeedsPerson, GOOGLE),
-    code("expiredtoken", TokenDead, ATPROTO),
+    code("expiredtoken", TokenDead, ATPROTO_EXPIRED),
     code("invalidtoken", TokenDead, ATPROTO),
-    code("accounttakedown", NeedsPerson, ATPROTO),
+    code("accounttakedown", NeedsPerson, ATPROTO_LEXICON),
     code("ratelimitexceeded", Later, ATPROTO),
     code("mfa_required", NeedsPerson, AUTH0),
     code("too_many_requests", Later, AUTH0),
@@ -214,10 +225,10 @@ pub(super) const TABLE: &[Row] = &[
     code("e0000047", Later, OKTA),
     code("rate_limited", Later, NOTION),
     // Texts, for servers without a code of their own, or with one that says less than the text.
-    text("invalid refresh token", TokenDead, TWITCH),
+    text("invalid refresh token", TokenDead, TWITCH_REFRESH),
     text("invalid client secret", Client, TWITCH),
     text("invalid client", Client, TWITCH),
-    text("missing client", Client, TWITCH),
+    text("missing client", Client, TWITCH_CLIENT),
     text("refresh token invalid", TokenDead, FITBIT),
     text("missing or invalid refresh token", TokenDead, HUBSPOT),
     text("missing or unknown refresh token", TokenDead, HUBSPOT),
