@@ -105,19 +105,28 @@ impl AccessToken {
     ///
     /// # Errors
     /// - [`NotBearer`] if the token is of another type, such as `DPoP` or `mac`: it is of no use without a proof that this
-    ///   library does not make (RFC 6749 section 7.1).
+    ///   library does not make (RFC 6749 section 7.1). Or if it has characters that no token may have (RFC 6749 appendix
+    ///   A.12), such as a line break: behind one, a server could say more in the header than a token.
     pub fn header_value(&self) -> Result<Zeroizing<String>, NotBearer> {
-        match self.is_bearer() {
-            true => Ok(Zeroizing::new(format!("Bearer {}", self.expose()))),
-            false => Err(NotBearer(())),
+        if !self.is_bearer() {
+            return Err(NotBearer(
+                "the token is not a bearer token, so it cannot be sent as one; its token_type says how it is used",
+            ));
         }
+        let fits = |byte: u8| matches!(byte, b' '..=b'~');
+        if !self.expose().bytes().all(fits) {
+            return Err(NotBearer(
+                "the token has characters that no header may have, so it cannot be sent in one; log in again, or ask its server",
+            ));
+        }
+        Ok(Zeroizing::new(format!("Bearer {}", self.expose())))
     }
 }
 
-/// The token is not a bearer token; see [`AccessToken::header_value`].
+/// The token cannot be sent as a bearer token; see [`AccessToken::header_value`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the token is not a bearer token, so it cannot be sent as one; its token_type says how it is used")]
-pub struct NotBearer(());
+#[error("{0}")]
+pub struct NotBearer(&'static str);
 
 impl fmt::Debug for AccessToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

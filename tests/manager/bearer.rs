@@ -31,3 +31,21 @@ async fn an_authorizer_makes_a_header_of_bearer_tokens_only() {
         "of the next one it is known again"
     );
 }
+
+/// RFC 6749 appendix A.12: behind a line break a server could say more in a request to another one.
+#[tokio::test]
+async fn what_would_break_out_of_a_header_is_not_put_into_one() {
+    let world = World::new().await;
+    let authorizer = world.manager().authorizer(&key());
+    for odd in [r#""canary\r\nX-More: 1""#, r#""canary\u0000""#, r#""canaryü""#] {
+        world.expire();
+        world.server.script(Endpoint::Token, Fault::Member("access_token", odd));
+        let error = authorizer.header_value().await.unwrap_err();
+        assert_eq!(error.kind(), ManagerErrorKind::NotBearer);
+        let told = format!("{error} {error:?}");
+        assert!(
+            told.contains("no header may have") && !told.contains("canary"),
+            "{told}"
+        );
+    }
+}
