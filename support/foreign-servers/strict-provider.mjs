@@ -1,6 +1,7 @@
 // npm's `oidc-provider` on loopback, as strict as FAPI 2.0: PAR (RFC 9126) and DPoP (RFC 9449) are required, and its one client
 // signs (`private_key_jwt`). Takes the client's public JWK as argument, prints its issuer and runs until its standard input
-// ends. For the check: GET /_test/counts, POST /_test/revoke.
+// ends. For the check: GET /_test/counts, POST /_test/revoke; and POST /_test/hold, after which each answer to a refresh is
+// held, and told of by a line `held`, until POST /_test/release.
 import { createServer } from 'node:http';
 import { Provider } from 'oidc-provider';
 
@@ -9,6 +10,12 @@ await new Promise((listening) => server.listen(0, '127.0.0.1', listening));
 const issuer = `http://127.0.0.1:${server.address().port}`;
 const counts = { refreshes: 0, pushed: 0, proofs: 0 };
 const grants = [];
+let held = null;
+
+function hold() {
+  held = {};
+  held.over = new Promise((release) => { held.release = release; });
+}
 
 const provider = new Provider(issuer, {
   clients: [{
@@ -42,13 +49,26 @@ provider.use(async (ctx, next) => {
   } else if (ctx.path === '/_test/revoke') {
     for (const id of grants) await (await provider.Grant.find(id))?.destroy();
     ctx.body = 'done';
+  } else if (ctx.path === '/_test/hold') {
+    hold();
+    ctx.body = 'done';
+  } else if (ctx.path === '/_test/release') {
+    held.release();
+    held = null;
+    ctx.body = 'done';
   } else if (ctx.path.startsWith('/interaction/')) {
     await interact(ctx);
   } else {
     await next();
     if (ctx.path === '/request' && ctx.status === 201) counts.pushed += 1;
     if (ctx.get('dpop') && ctx.status < 300) counts.proofs += 1;
-    if (ctx.path === '/token' && ctx.oidc?.params?.grant_type === 'refresh_token') counts.refreshes += 1;
+    if (ctx.path === '/token' && ctx.oidc?.params?.grant_type === 'refresh_token') {
+      counts.refreshes += 1;
+      if (held) {
+        console.log('held');
+        await held.over;
+      }
+    }
   }
 });
 

@@ -6,6 +6,8 @@
 //! huskarl-login logout ISSUER CLIENT-KEY.jwk STORAGE
 //! ```
 //!
+//! A process that waits for another one's refresh says `waiting` on its standard error.
+//!
 //! `.ci/checks/56-huskarl.sh` runs it at a server that insists on all that huskarl does here. It printed, in November 2026:
 //!
 //! ```text
@@ -22,7 +24,7 @@ use huskarl::grant::authorization_code::{AuthorizationCodeGrant, StartInput, bin
 use huskarl_crypto_native::asymmetric::signer::{GenerateAlgorithm, PrivateKey};
 use token_storage::{
     TokenKey, TokenStorage,
-    manager::{Logout, TokenManager},
+    manager::{Event, Logout, TokenManager},
 };
 
 const REDIRECT: &str = "http://127.0.0.1:8400/callback";
@@ -69,7 +71,13 @@ impl App {
     async fn new(issuer: &str, client_key: &str, storage: &str) -> Result<Self> {
         let huskarl = Arc::new(Huskarl::new(issuer, &std::fs::read_to_string(client_key)?).await?);
         let storage: Arc<dyn TokenStorage> = token_storage::open(storage).await?;
-        let manager = TokenManager::builder(storage, huskarl.clone()).build()?;
+        let manager = TokenManager::builder(storage, huskarl.clone())
+            .on_event(|event| {
+                if let Event::Waiting(_) = event {
+                    eprintln!("waiting");
+                }
+            })
+            .build()?;
         Ok(Self { huskarl, manager })
     }
 }
