@@ -28,7 +28,10 @@ impl Row {
             Some(profile::Client::Public) => OAuthClient::new(http, provider, AuthServer::NATIVE_CLIENT),
             Some(profile::Client::KeyJwt) => {
                 let key = ClientKey::from_pem(AuthServer::SERVICE_KEY).unwrap();
-                let key = key.with_id(AuthServer::SERVICE_KEY_ID);
+                let key = match habits.profile.by_certificate {
+                    true => key.with_certificate(AuthServer::SERVICE_CERTIFICATE).unwrap(),
+                    false => key.with_id(AuthServer::SERVICE_KEY_ID),
+                };
                 OAuthClient::new(http, provider, AuthServer::SERVICE_CLIENT).with_key(key)
             }
             method => {

@@ -1,6 +1,10 @@
 //! What the library says of a failure, and what helps in the words of this command.
 
-use token_storage::manager::{Advice, ManagerError};
+use token_storage::{
+    IssuedBy, TokenData,
+    globus::scopes,
+    manager::{Advice, ManagerError},
+};
 
 use crate::{Context, Failure, failure, manager::exit};
 
@@ -13,17 +17,31 @@ impl Failure {
 
 /// What happened, and what helps.
 pub(crate) fn told(error: &ManagerError, context: &Context) -> String {
+    with_advice(error, context, "")
+}
+
+/// As [`told`], where nobody was asked and the server is not known by itself: a login has to name what this record does not.
+pub(crate) fn told_of(error: &ManagerError, data: Option<&TokenData>, context: &Context) -> String {
+    let is_named = |variable| std::env::var_os(variable).is_some_and(|value| !value.is_empty());
+    let is_known = data.is_none_or(|data| !matches!(IssuedBy::of(data), Ok(None)) || scopes::is_globus(data));
+    match is_known || is_named("TOKEN_STORAGE_ISSUER") {
+        true => told(error, context),
+        false => with_advice(error, context, " --issuer URL --client-id ID"),
+    }
+}
+
+fn with_advice(error: &ManagerError, context: &Context, more: &str) -> String {
     let mut message = error.problem();
     failure::add_causes(&mut message, error);
     if let Some(advice) = error.advice() {
         message += "; ";
-        message += &words(advice, error.key().resource_server(), context);
+        message += &words(advice, error.key().resource_server(), context, more);
     }
     message
 }
 
-fn words(advice: Advice, resource_server: &str, context: &Context) -> String {
-    let again = || context.login_again(Some(resource_server));
+fn words(advice: Advice, resource_server: &str, context: &Context, more: &str) -> String {
+    let again = || context.login_again(Some(resource_server)) + more;
     match advice {
         Advice::LogIn => format!("log in with `{}`", context.login_again(None)),
         Advice::LogInAgain => format!("log in again with `{}`", again()),

@@ -29,6 +29,7 @@ mod context;
 mod descriptors;
 mod exit;
 mod failure;
+mod fault;
 #[cfg(any(feature = "bench", feature = "conformance"))]
 mod html_file;
 mod input;
@@ -50,7 +51,7 @@ mod text;
 mod time;
 mod voice;
 
-use std::process::ExitCode;
+use std::{panic::AssertUnwindSafe, process::ExitCode};
 
 use token_storage::{
     Schemes,
@@ -104,7 +105,15 @@ impl Command {
 
     /// Does what the command line of this process says, and returns the code to end with. To be called once, from `main`:
     /// it reads the environment, and a signal that comes while a refresh is under way waits for it.
+    ///
+    /// A panic, here or in another thread, is told without what it says, which may hold a token.
     pub fn run(self) -> ExitCode {
+        fault::listen();
+        let ended = std::panic::catch_unwind(AssertUnwindSafe(|| self.end()));
+        ended.unwrap_or_else(|_| fault::failure().report())
+    }
+
+    fn end(self) -> ExitCode {
         args::listen(&self.schemes);
         let cli = match args::parse(&self.schemes) {
             Ok(cli) => cli,

@@ -6,7 +6,10 @@ use token_storage::{
     manager::{ManagerError, RefreshStatus, refresh_status},
 };
 
-use crate::{Context, advice::told};
+use crate::{
+    Context,
+    advice::{told, told_of},
+};
 
 /// What `get` and `doctor` tell of it.
 #[derive(Debug, Serialize)]
@@ -35,7 +38,18 @@ pub(crate) async fn of(storage: &dyn TokenStorage, key: &TokenKey, context: &Con
             "the last one ended without an answer, so the token may be dead; the next one, the only one that is tried with \
              this refresh token, shows it",
         )),
-        RefreshStatus::Failed(error) => Some(Status::failed(&error, context)),
+        RefreshStatus::Failed(error) => {
+            let message = match error.server_name() {
+                Some(_) => told(&error, context),
+                // The record does not name it, and then a login has to.
+                None => told_of(
+                    &error,
+                    storage.get(key).await.ok()?.map(|stored| stored.data).as_ref(),
+                    context,
+                ),
+            };
+            Some(Status::failed(&error, message))
+        }
         _ => None,
     }
 }
@@ -50,8 +64,7 @@ impl Status {
         }
     }
 
-    fn failed(error: &ManagerError, context: &Context) -> Self {
-        let message = told(error, context);
+    fn failed(error: &ManagerError, message: String) -> Self {
         let needs_login = error.needs_login();
         // A pause is for a while, a refusal until somebody logs in.
         let retry_after = error.retry_after().filter(|_| !needs_login);

@@ -34,8 +34,11 @@ pub(crate) fn listen(
     is_storage: impl Fn(&str) -> bool,
 ) {
     let mut voice = VOICE.write().unwrap_or_else(PoisonError::into_inner);
+    // Behind it the words are those of another command.
+    let mut ours = true;
     for argument in arguments {
-        voice.json |= argument == "--json";
+        ours &= argument != "--";
+        voice.json |= ours && argument == "--json";
         let value = match argument.split_once('=') {
             Some((option, value)) if option.starts_with("--") && is_name(option) => value,
             _ if is_name(&argument) => continue,

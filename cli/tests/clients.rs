@@ -236,6 +236,28 @@ fn the_variables_say_it_too() {
 }
 
 #[test]
+fn a_key_can_be_known_by_its_certificate() {
+    let mut config = Config::default();
+    config.name_resource_server = false;
+    config.profile.client = Some(profile::Client::KeyJwt);
+    config.profile.by_certificate = true;
+    let mut world = world("json", &WAYS[5]);
+    world.server = AuthServer::start_with(config);
+    let write = |name: &str, text: &str| std::fs::write(world.cli.folder().join(name), text).unwrap();
+    write("certificate.pem", AuthServer::SERVICE_CERTIFICATE);
+    let login = [&OWN[..], WAYS[5].options].concat();
+    run(&world, &login).ended(2).says("rejects this client");
+    let by_certificate = |name| run(&world, &[&login[..], &["--client-certificate-file", name]].concat());
+    by_certificate("key.pem").ended(2).says("no certificate in PEM");
+    by_certificate("nowhere").ended(2).says("cannot be read");
+    by_certificate("certificate.pem").succeeded().quiet();
+    expire(&world);
+    let again = ["access-token", API, "--client-certificate-file", "certificate.pem"];
+    run(&world, &[&again[..], WAYS[5].options].concat()).succeeded();
+    assert_eq!(own_requests(&world).len(), 3);
+}
+
+#[test]
 fn a_strange_audience_can_be_named() {
     let way = &WAYS[5];
     let mut config = Config::default();

@@ -10,7 +10,7 @@ use std::{
 
 use common::{
     Cli, Ran,
-    world::{GROUPS, GROUPS_SCOPE, World},
+    world::{GROUPS, GROUPS_SCOPE, World, expired},
 };
 use token_storage_conformance::auth_server::{AuthServer, Config, Endpoint};
 
@@ -213,4 +213,55 @@ fn a_child_does_not_learn_the_secret_of_the_client() {
         environment.contains("PATH=") && !environment.contains("canary"),
         "{environment}"
     );
+}
+
+/// What is remembered of a record that does not say whose it is: then the login has to say it, and then it works.
+#[test]
+fn a_refusal_of_a_record_without_a_server_leads_to_a_login_that_works() {
+    const NAME: &str = "api.example.org";
+    let world = nameless();
+    let mut response = expired(world.issue("read"));
+    response["resource_server"] = NAME.into();
+    world.store(&response.to_string());
+    world.server.revoke_everything();
+    world.run(&["access-token", NAME]).ended(4);
+    for line in [&["get", NAME][..], &["get", NAME, "--json"], &["doctor"]] {
+        let told = run(bare(&world, line)).succeeded().stdout;
+        assert!(told.contains("the refresh token is refused"), "{told}");
+        assert!(
+            told.contains("login --again") && told.contains("--issuer URL --client-id ID`"),
+            "{told}"
+        );
+        let named = world.run(line).succeeded().stdout;
+        assert!(
+            !named.contains("--issuer"),
+            "what is in the environment need not be said: {named}"
+        );
+    }
+    let url = world.server.url();
+    let login = [
+        "login",
+        "--again",
+        NAME,
+        "--no-browser",
+        "--issuer",
+        &url,
+        "--client-id",
+        AuthServer::NATIVE_CLIENT,
+    ];
+    let (_, ran) = log_in_with(bare(&world, &login), &world.server);
+    ran.succeeded();
+    let told = run(bare(&world, &["get", NAME])).succeeded().stdout;
+    assert!(!told.contains("refused"), "{told}");
+}
+
+/// Behind `--` stand the words of another command.
+#[test]
+fn how_failures_are_told_is_not_for_another_command_to_say() {
+    let world = World::new("json");
+    let line = ["exec", "--", "no-such-command", "--json"];
+    let told = world.run(&line).ended(127).stderr;
+    assert!(told.starts_with("token-storage: "), "{told}");
+    let told = world.run(&[&["--json"][..], &line].concat()).ended(127).stderr;
+    assert!(told.starts_with("{\"error\":"), "{told}");
 }

@@ -42,7 +42,7 @@ fn the_page_is_made_of_the_data() {
 #[test]
 fn every_provider_is_there_once() {
     let names: std::collections::BTreeSet<&str> = provider_habits().iter().map(|habits| habits.provider).collect();
-    assert_eq!((names.len(), provider_habits().len()), (29, 29));
+    assert_eq!((names.len(), provider_habits().len()), (30, 30));
 }
 
 #[test]

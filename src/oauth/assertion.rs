@@ -6,9 +6,10 @@ use std::{fmt, sync::Arc};
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use ring::{
-    hmac, rand,
+    digest, hmac, rand,
     signature::{self, EcdsaKeyPair, Ed25519KeyPair, RsaEncoding, RsaKeyPair},
 };
+use rustls::pki_types::{CertificateDer, pem::PemObject as _};
 use token_storage_core::Secret;
 
 use super::LoginError;
@@ -25,6 +26,8 @@ pub struct ClientKey {
     pair: Arc<Pair>,
     algorithm: &'static str,
     id: Option<String>,
+    /// SHA-1 and SHA-256 of its certificate, in base64url.
+    thumbprints: Option<[String; 2]>,
 }
 
 pub(super) enum Pair {
@@ -42,6 +45,7 @@ impl ClientKey {
             pair: Arc::new(pair),
             algorithm,
             id: None,
+            thumbprints: None,
         }
     }
 
@@ -49,6 +53,24 @@ impl ClientKey {
     pub fn with_id(mut self, id: impl Into<String>) -> Self {
         self.id = Some(id.into());
         self
+    }
+
+    /// Names the key by its certificate, for servers that know it by that alone, as Microsoft Entra does: each JWT has the
+    /// thumbprints in its header, `x5t` and `x5t#S256` (RFC 7515 sections 4.1.7 and 4.1.8). Takes the first certificate of a
+    /// file in PEM. Whether it is that of this key is for the server to find out.
+    ///
+    /// # Errors
+    /// - [`LoginErrorKind::Configuration`](super::LoginErrorKind::Configuration) if there is none.
+    pub fn with_certificate(mut self, pem: &str) -> Result<Self, LoginError> {
+        let certificate = CertificateDer::from_pem_slice(pem.as_bytes());
+        let certificate =
+            certificate.map_err(|_| LoginError::configuration("the client's certificate is no certificate in PEM"))?;
+        let thumbprint = |algorithm| URL_SAFE_NO_PAD.encode(digest::digest(algorithm, &certificate));
+        self.thumbprints = Some([
+            thumbprint(&digest::SHA1_FOR_LEGACY_USE_ONLY),
+            thumbprint(&digest::SHA256),
+        ]);
+        Ok(self)
     }
 
     /// Signs with this algorithm of RFC 7518 in place of the key's usual one: `PS256`, for instance.
@@ -115,21 +137,27 @@ pub(super) struct Assertion<'a> {
 impl Assertion<'_> {
     /// Signed by a key (`private_key_jwt`).
     pub(super) fn signed(&self, key: &ClientKey) -> Result<Secret, EndpointError> {
-        self.jwt(key.algorithm, key.id.as_deref(), |message| key.sign(message))
+        let mut header = serde_json::json!({"alg": key.algorithm, "typ": "JWT"});
+        if let Some(id) = &key.id {
+            header["kid"] = id.as_str().into();
+        }
+        if let Some([sha1, sha256]) = &key.thumbprints {
+            header["x5t"] = sha1.as_str().into();
+            header["x5t#S256"] = sha256.as_str().into();
+        }
+        self.jwt(&header, |message| key.sign(message))
     }
 
     /// Authenticated by the client's secret (`client_secret_jwt`).
     pub(super) fn authenticated(&self, secret: &Secret) -> Result<Secret, EndpointError> {
         let key = hmac::Key::new(hmac::HMAC_SHA256, secret.expose().as_bytes());
-        self.jwt("HS256", None, |message| {
-            Some(hmac::sign(&key, message).as_ref().to_vec())
-        })
+        let header = serde_json::json!({"alg": "HS256", "typ": "JWT"});
+        self.jwt(&header, |message| Some(hmac::sign(&key, message).as_ref().to_vec()))
     }
 
     fn jwt(
         &self,
-        algorithm: &str,
-        key_id: Option<&str>,
+        header: &serde_json::Value,
         sign: impl FnOnce(&[u8]) -> Option<Vec<u8>>,
     ) -> Result<Secret, EndpointError> {
         let failed =
@@ -137,10 +165,6 @@ impl Assertion<'_> {
         let once: [u8; 16] = rand::generate(&rand::SystemRandom::new())
             .map_err(|_| failed())?
             .expose();
-        let mut header = serde_json::json!({"alg": algorithm, "typ": "JWT"});
-        if let Some(id) = key_id {
-            header["kid"] = id.into();
-        }
         let claims = serde_json::json!({
             "iss": self.client_id,
             "sub": self.client_id,
@@ -150,7 +174,7 @@ impl Assertion<'_> {
             "exp": self.now.saturating_add(LIFETIME),
         });
         let part = |value: &serde_json::Value| URL_SAFE_NO_PAD.encode(value.to_string());
-        let message = format!("{}.{}", part(&header), part(&claims));
+        let message = format!("{}.{}", part(header), part(&claims));
         let signature = sign(message.as_bytes()).ok_or_else(failed)?;
         Ok(Secret::new(format!("{message}.{}", URL_SAFE_NO_PAD.encode(signature))))
     }

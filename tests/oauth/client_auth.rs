@@ -15,6 +15,7 @@ use ring::{
 };
 use serde_json::Value;
 use token_storage::oauth::{ClientAuth, ClientKey, LoginErrorKind, OAuthClient};
+use token_storage_conformance::auth_server::AuthServer;
 
 use crate::fake::{CLIENT, Fake, ISSUER, values};
 
@@ -105,6 +106,28 @@ async fn a_client_signs_with_its_key() {
         );
         let key = UnparsedPublicKey::new(algorithm, public);
         key.verify(sent.message.as_bytes(), &sent.signature).expect(name);
+    }
+}
+
+/// The thumbprints are those that `openssl x509 -fingerprint` tells, in base64url.
+#[tokio::test]
+async fn a_key_is_named_by_its_certificate() {
+    let key = ClientKey::from_pem(AuthServer::SERVICE_KEY).unwrap();
+    let both = format!("{}{}", AuthServer::SERVICE_KEY, AuthServer::SERVICE_CERTIFICATE);
+    for pem in [AuthServer::SERVICE_CERTIFICATE, &both] {
+        let fake = Fake::new();
+        let named = key.clone().with_certificate(pem).unwrap();
+        let sent = sent(&fake, &fake.client().with_key(named)).await;
+        assert_eq!(sent.header["x5t"], "crhNN3o6wf71tTqPziTlQKvMSdE");
+        assert_eq!(sent.header["x5t#S256"], "4YyyfHcctKeSoVKpiwWn2OdlEJDReLlYehp68ddAK6s");
+        assert!(sent.header.get("kid").is_none());
+    }
+    let fake = Fake::new();
+    let plain = sent(&fake, &fake.client().with_key(key.clone())).await;
+    assert!(plain.header.get("x5t").is_none() && plain.header.get("x5t#S256").is_none());
+    for odd in ["", AuthServer::SERVICE_KEY] {
+        let error = key.clone().with_certificate(odd).unwrap_err();
+        assert_eq!(error.kind(), LoginErrorKind::Configuration, "{error}");
     }
 }
 

@@ -70,6 +70,15 @@ pub(super) struct CredentialArgs {
     )]
     client_key_id: Option<String>,
 
+    /// A file with the key's certificate, in PEM, at servers that know the key by that (`x5t`): Microsoft Entra
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "TOKEN_STORAGE_CLIENT_CERTIFICATE_FILE",
+        hide_env_values = true
+    )]
+    client_certificate_file: Option<PathBuf>,
+
     /// What the key signs with, such as PS256 [default: what the JWK says, or RS256, ES256, ES384, EdDSA, after the key]
     #[arg(
         long,
@@ -165,6 +174,9 @@ impl CredentialArgs {
         };
         if let Some(id) = &self.client_key_id {
             key = key.with_id(id.as_str());
+        }
+        if let Some(path) = &self.client_certificate_file {
+            key = key.with_certificate(&read_file(path, "certificate")?)?;
         }
         match &self.client_key_algorithm {
             Some(name) => Ok(Some(key.with_algorithm(name)?)),

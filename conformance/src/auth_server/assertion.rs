@@ -8,6 +8,7 @@ use base64::{
     engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
 };
 use ring::{
+    digest::{SHA256, digest},
     hmac,
     rand::SystemRandom,
     signature::{
@@ -38,10 +39,22 @@ static KEY: LazyLock<Vec<u8>> = LazyLock::new(|| {
     pair.public_key().as_ref().to_vec()
 });
 
+/// Of the certificate of that key.
+static THUMBPRINT: LazyLock<String> = LazyLock::new(|| {
+    let lines = AuthServer::SERVICE_CERTIFICATE
+        .lines()
+        .filter(|line| !line.starts_with('-'));
+    let der = STANDARD.decode(lines.collect::<String>());
+    let der = der.expect("the certificate beside this file is in PEM");
+    URL_SAFE_NO_PAD.encode(digest(&SHA256, &der))
+});
+
 #[derive(Deserialize)]
 struct Header {
     alg: String,
     kid: Option<String>,
+    #[serde(rename = "x5t#S256")]
+    thumbprint: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -111,6 +124,15 @@ fn is_authentic(shared: &Shared, header: &Header, message: &[u8], signature: &[u
     }
     if header.kid.as_deref().is_some_and(|id| id != AuthServer::SERVICE_KEY_ID) {
         return Err("the key is not known");
+    }
+    let by_certificate = shared.config.profile.by_certificate;
+    if by_certificate && header.thumbprint.is_none()
+        || header
+            .thumbprint
+            .as_ref()
+            .is_some_and(|thumbprint| *thumbprint != *THUMBPRINT)
+    {
+        return Err("the certificate is not known");
     }
     let key = UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, &*KEY);
     Ok(key.verify(message, signature).is_ok())

@@ -102,6 +102,8 @@ impl AuthServer {
     pub const SERVICE_SECRET: &'static str = "service-secret";
     /// The key of [`AuthServer::SERVICE_CLIENT`], P-256 in PEM (PKCS #8). It is for tests, and everyone can see it.
     pub const SERVICE_KEY: &'static str = include_str!("testdata/client-key.pem");
+    /// The certificate of [`AuthServer::SERVICE_KEY`] in PEM, signed by itself.
+    pub const SERVICE_CERTIFICATE: &'static str = include_str!("testdata/client-certificate.pem");
     /// The name (`kid`) that the server knows [`AuthServer::SERVICE_KEY`] by.
     pub const SERVICE_KEY_ID: &'static str = "client-key-1";
     /// The `sub` of everyone who logs in.

@@ -10,6 +10,8 @@ use super::http::Answer;
 pub struct Profile {
     /// The only way in which clients may authenticate; `None`: any that there is.
     pub client: Option<Client>,
+    /// Whether a client's key is known by the thumbprint of its certificate alone (`x5t#S256`).
+    pub by_certificate: bool,
     /// The HTTP status of an answer with tokens.
     pub status: u16,
     /// Whether such an answer is form-encoded and not JSON.
@@ -105,6 +107,7 @@ impl Default for Profile {
     fn default() -> Self {
         Self {
             client: None,
+            by_certificate: false,
             status: 200,
             form_encoded: false,
             nested: None,

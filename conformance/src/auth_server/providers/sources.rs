@@ -206,6 +206,15 @@ const ALL: &[Sources] = &[
         "a refusal with this kind of client in particular; of the JWT: keycloak/keycloak#39944",
     ),
     sources(
+        "Microsoft Entra, certificate",
+        "Microsoft identity platform application authentication certificate credentials (which has x5t with RS256 in its older versions, x5t#S256 with PS256 in the present one)",
+        &[
+            "AzureAD/microsoft-authentication-library-for-js#8339",
+            "MicrosoftDocs/entra-docs#1301",
+        ],
+        "the refusal's HTTP status; somebody whom x5t#S256 alone was refused: entra-docs#1301",
+    ),
+    sources(
         "Okta service apps",
         "Implement OAuth for Okta with a service app",
         &["okta/okta-sdk-python#289"],

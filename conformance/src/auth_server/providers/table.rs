@@ -11,6 +11,7 @@ use super::{
 const fn spoken(client: Client) -> Profile {
     Profile {
         client: Some(client),
+        by_certificate: false,
         status: 200,
         form_encoded: false,
         nested: None,
@@ -358,6 +359,19 @@ pub(super) const ALL: &[Habits] = &[
             ..BY_KEY
         },
         "`--client-key-file`, and where the client's setting wants it `--client-key-algorithm`; the JWT is good once and for a minute, so clocks must agree",
+    ),
+    own(
+        "Microsoft Entra, certificate",
+        Profile {
+            by_certificate: true,
+            revokes: false,
+            refusal: refusal(
+                401,
+                r#"{"error":"invalid_client","error_description":"AADSTS700027: The certificate with identifier used to sign the client assertion is not registered on application.","error_codes":[700027]}"#,
+            ),
+            ..BY_KEY
+        },
+        "`login --client-credentials --scope API/.default` with `--client-key-file`, `--client-certificate-file` and `--client-key-algorithm PS256`; the key is known by its certificate, and the thumbprints of both kinds (`x5t`, `x5t#S256`) are sent",
     ),
     own(
         "Okta service apps",
