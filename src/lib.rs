@@ -39,6 +39,8 @@
 mod apply;
 mod backends;
 mod bearer;
+#[cfg(feature = "blocking")]
+pub mod blocking;
 mod ext;
 #[cfg(feature = "globus")]
 pub mod globus;

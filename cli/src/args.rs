@@ -1,6 +1,12 @@
 //! The command line.
 
-use std::{env, fmt::Write as _, process::ExitCode};
+use std::{
+    env,
+    ffi::{OsStr, OsString},
+    fmt::Write as _,
+    path::Path,
+    process::ExitCode,
+};
 
 use clap::{
     Arg, Args, CommandFactory as _, FromArgMatches as _, Parser,
@@ -11,6 +17,7 @@ use token_storage::{Schemes, backend::ActionInfo};
 
 use crate::{
     commands::{Command, action},
+    context::default_path,
     exit::{self, Exit},
     failure::Failure,
     voice,
@@ -129,7 +136,7 @@ fn storage_help(schemes: &Schemes) -> (String, String) {
 }
 
 pub(crate) fn parse(schemes: &Schemes) -> Result<Parsed, clap::Error> {
-    let matches = without_empty_variables(command(schemes)).try_get_matches()?;
+    let matches = without_empty_variables(command(schemes)).try_get_matches_from(arguments())?;
     let action = matches.subcommand().and_then(|(name, given)| {
         let info = actions(schemes).into_iter().find(|info| info.name == name)?;
         Some(action::Args::new(info, given))
@@ -141,6 +148,19 @@ pub(crate) fn parse(schemes: &Schemes) -> Result<Parsed, clap::Error> {
             None => Command::from_arg_matches(&matches)?,
         },
     })
+}
+
+/// The command line. Git and Docker find a helper by the name of its program, so a link of that name stands for the command.
+fn arguments() -> Vec<OsString> {
+    let mut arguments: Vec<OsString> = env::args_os().collect();
+    let called = arguments.first().map(|path| Path::new(path).file_stem());
+    let helper = match called.flatten().and_then(OsStr::to_str) {
+        Some("git-credential-token-storage") => "git",
+        Some("docker-credential-token-storage") => "docker",
+        _ => return arguments,
+    };
+    arguments.splice(1..1, ["credential", helper].map(OsString::from));
+    arguments
 }
 
 /// An empty variable counts as unset, as usual; on the command line an empty value is meant.
@@ -166,7 +186,8 @@ pub(crate) fn listen(schemes: &Schemes) {
     let mut command = command(schemes);
     command.build();
     let names = names(&command);
-    let arguments = env::args_os()
+    let arguments = arguments()
+        .into_iter()
         .skip(1)
         .map(|argument| argument.to_string_lossy().into_owned());
     let layers: Vec<String> = schemes
@@ -227,7 +248,16 @@ pub(crate) fn report(mut error: clap::Error) -> ExitCode {
         let _ = error.print();
         return exit;
     }
-    hide_values(&mut error);
+    match error.kind() {
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            let is_alone = env::args_os().len() <= 1;
+            let help = if is_alone { first_steps() } else { error.to_string() };
+            voice::say(help.trim_end());
+            return Exit::Usage.into();
+        }
+        ErrorKind::InvalidUtf8 => return Failure::new(Exit::Usage, NOT_UNICODE).report(),
+        _ => hide_values(&mut error),
+    }
     let message = error.to_string();
     let message = message.trim_start_matches("error: ").trim_end();
     if voice::is_json() {
@@ -235,6 +265,27 @@ pub(crate) fn report(mut error: clap::Error) -> ExitCode {
     }
     voice::say(&format!("error: {}\n", voice::guarded(message)));
     Exit::Usage.into()
+}
+
+/// Which argument it is, clap does not say.
+const NOT_UNICODE: &str = "an argument is not valid UTF-8; names are Unicode, and of what no shell can pass --quoted takes the JSON \
+                           string; a file of such a name can be given as `-`, with `< FILE`";
+
+/// For who has only just installed it.
+fn first_steps() -> String {
+    let mut text = "Keeps OAuth tokens, and hands out valid ones.\n\nTo begin:\n".to_owned();
+    if cfg!(feature = "oauth") {
+        text += "  token-storage login                                log in with a browser, at Globus\n  \
+                   token-storage login --issuer URL --client-id ID    or at any other OAuth 2 server\n";
+    }
+    text += "  token-storage store FILE                           keep what a token endpoint answered\n\nThen:\n  \
+               token-storage list                                 what there is\n  \
+               token-storage access-token RS                      a valid token, for $(...)\n\n";
+    if let Ok(path) = default_path() {
+        let path = crate::text::one_line(&path.display().to_string());
+        text += &format!("Tokens are kept in {path}, unless --storage says otherwise.\n");
+    }
+    text + "`token-storage --help` shows everything.\n"
 }
 
 /// Options of the command are repeated in a message, values and unknown words not: one may be a token that somebody

@@ -11,6 +11,7 @@ mod bench;
 mod completions;
 #[cfg(feature = "conformance")]
 mod conformance;
+mod credential;
 mod doctor;
 mod exec;
 mod get;
@@ -41,6 +42,7 @@ pub(crate) enum Command {
     Get(get::Args),
     AccessToken(access_token::Args),
     Exec(exec::Args),
+    Credential(credential::Args),
     #[cfg(feature = "oauth")]
     Logout(logout::Args),
     #[cfg(feature = "oauth")]
@@ -75,6 +77,7 @@ pub(crate) async fn run(command: Command, context: &Context) -> Result<Exit> {
         Command::Get(args) => get::run(args, context).await,
         Command::AccessToken(args) => access_token::run(args, context).await,
         Command::Exec(args) => exec::run(args, context).await,
+        Command::Credential(args) => credential::run(args, context).await,
         #[cfg(feature = "oauth")]
         Command::Logout(args) => logout::run(args, context).await,
         #[cfg(feature = "oauth")]

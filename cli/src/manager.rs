@@ -186,6 +186,13 @@ impl<'a> Session<'a> {
         token
     }
 
+    /// Has another token than this one, which a service refused.
+    pub(crate) async fn replace(&self, key: &TokenKey, refused: &Secret) -> Result<(), ManagerError> {
+        let token = self.other_than(key, refused).await;
+        interrupt::release(token.is_ok());
+        token.map(|_| ())
+    }
+
     async fn other_than(&self, key: &TokenKey, rejected: &Secret) -> Result<AccessToken, ManagerError> {
         let token = self.manager.access_token(key).await?;
         if token.secret() == rejected {

@@ -172,6 +172,19 @@ async fn refreshed(resource_server: &str, wanted: &Wanted, context: &Context) ->
     }
 }
 
+/// A service refused this token: another is had, unless that has happened already. Without `oauth` nothing can be done.
+pub(super) async fn replace(resource_server: &str, refused: &Secret, wanted: &Wanted, context: &Context) -> Result<()> {
+    #[cfg(feature = "oauth")]
+    if !wanted.no_refresh {
+        let session = crate::manager::Session::open(context, &wanted.server, resource_server).await?;
+        let replaced = session.replace(&session.tokens.key(resource_server), refused).await;
+        replaced.map_err(|error| session.failed(&error))?;
+    }
+    #[cfg(not(feature = "oauth"))]
+    let _ = (resource_server, refused, wanted, context);
+    Ok(())
+}
+
 fn refuse_expired(resource_server: &str, token: &Token, wanted: &Wanted, context: &Context) -> Result<()> {
     let now = time::now();
     let is_good = |expires_at: i64| now <= expires_at.saturating_sub(wanted.valid_for.into());
