@@ -4,6 +4,15 @@
 //! cargo run --example first_steps                                        # in memory
 //! cargo run --example first_steps --features sqlite -- sqlite:tokens.db  # kept
 //! ```
+//!
+//! It prints:
+//!
+//! ```text
+//! stored the token of resource server "groups.api.globus.org" in namespace "DEFAULT"
+//! it is good for 172800 seconds
+//! the refresh token is still there: true
+//! and nothing shows a secret: Secret(***)
+//! ```
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -19,14 +28,16 @@ async fn main() -> Result<()> {
     let url = std::env::args().nth(1).unwrap_or_else(|| "memory:".to_owned());
     let tokens = Namespaced::in_default(token_storage::open(&url).await?);
 
-    for stored in tokens.store_response(&TokenResponse::parse(LOGIN, now())?).await? {
+    let now = now();
+    for stored in tokens.store_response(&TokenResponse::parse(LOGIN, now)?).await? {
         println!("stored the token of {}", stored.key);
     }
-    let answer = TokenResponse::parse(REFRESH, now())?.with_resource_server("groups.api.globus.org")?;
+    let answer = TokenResponse::parse(REFRESH, now)?.with_resource_server("groups.api.globus.org")?;
     tokens.merge_response(&answer).await?;
 
     let token = tokens.get("groups.api.globus.org").await?.expect("it was just stored");
-    println!("it is good until {:?} seconds after 1970", token.data.expires_at);
+    let left = token.data.expires_at.expect("the answer says so") - now;
+    println!("it is good for {left} seconds");
     println!(
         "the refresh token is still there: {}",
         token.data.refresh_token.is_some()
