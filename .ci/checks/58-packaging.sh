@@ -60,6 +60,7 @@ while read -r name; do
 done <"$place/order"
 cp Cargo.lock "$place/"
 CARGO_TARGET_DIR=$place/target cargo check --quiet --offline --manifest-path "$place/Cargo.toml" --workspace \
+    --features token-storage-http/tower,token-storage-http/reqwest \
     --exclude token-storage-dynamodb
 rm -rf "$place/target"
 while read -r name; do

@@ -92,7 +92,7 @@ async fn callback(State(service): State<Arc<Service>>, headers: HeaderMap, RawQu
 }
 
 async fn finish(service: &Service, login: PendingLogin, session: &str, query: &str) -> Result<(), Box<dyn Error>> {
-    let response = login.finish_with_redirect(query).await?;
+    let response = login.finish_with_redirect(&format!("?{query}")).await?;
     // A service with accounts has a name for its user; here each session is one.
     let user = format!("user-{session}");
     service.manager.store_login(&user, &response).await?;
