@@ -15,7 +15,7 @@
 use std::error::Error;
 
 use token_storage::{
-    EnumerateExt as _, Precondition, TokenData, TokenKey, TokenStorage,
+    EnumerateExt as _, Precondition, TokenData, TokenKey, TokenStorage, TokenStorageExt as _,
     migrate::{Migration, Outcome, Selection},
 };
 

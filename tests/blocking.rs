@@ -49,14 +49,14 @@ fn every_call_of_a_storage() {
     let revision = storage.store(&a, &data, Precondition::Absent).unwrap();
     assert_eq!(storage.get(&a).unwrap().unwrap().revision, revision);
     assert!(storage.store(&a, &data, Precondition::Absent).is_err());
-    storage.store_all(&[Write::new(&b, &data, Precondition::None)]).unwrap();
+    storage.store_all(&[Write::new(&b, &data, Precondition::Any)]).unwrap();
     let mut keys = storage.keys("DEFAULT").unwrap().unwrap();
     keys.sort_by(|x, y| x.resource_server().cmp(y.resource_server()));
     assert_eq!(keys, [a.clone(), b]);
     let answer = TokenResponse::parse(br#"{"access_token":"new","resource_server":"a"}"#, now()).unwrap();
     let merged = storage.merge_response("DEFAULT", &answer).unwrap();
     assert_eq!(merged[0].data.scope, "read");
-    assert!(storage.remove(&a, Precondition::None).unwrap());
+    assert!(storage.remove(&a, Precondition::Any).unwrap());
     assert_eq!(storage.describe().backend, "memory");
 }
 

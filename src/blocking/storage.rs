@@ -5,7 +5,7 @@ use token_storage_core::{
 };
 
 use super::Runtime;
-use crate::{EnumerateExt as _, StoredResponse, TokenResponse, TokenStorageExt as _};
+use crate::{EnumerateExt as _, ResponsesExt as _, StoredResponse, TokenResponse, TokenStorageExt as _};
 
 /// A storage whose calls block until they are done. Clones share it.
 #[derive(Clone, Debug)]
@@ -48,10 +48,10 @@ impl Storage {
         self.runtime.wait(self.storage.get(key))
     }
 
-    /// As [`TokenStorage::store`].
+    /// As [`TokenStorageExt::store`](crate::TokenStorageExt::store).
     ///
     /// # Errors
-    /// Those of [`TokenStorage::store`].
+    /// Those of [`TokenStorageExt::store`](crate::TokenStorageExt::store).
     pub fn store(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
         self.runtime.wait(self.storage.store(key, data, precondition))
     }
@@ -72,18 +72,18 @@ impl Storage {
         self.runtime.wait(self.storage.remove(key, precondition))
     }
 
-    /// Stores the answer to a login, as [`TokenStorageExt::store_response`](crate::TokenStorageExt::store_response).
+    /// Stores the answer to a login, as [`ResponsesExt::store_response`](crate::ResponsesExt::store_response).
     ///
     /// # Errors
-    /// Those of [`TokenStorageExt::store_response`](crate::TokenStorageExt::store_response).
+    /// Those of [`ResponsesExt::store_response`](crate::ResponsesExt::store_response).
     pub fn store_response(&self, namespace: &str, response: &TokenResponse) -> Result<Vec<StoredResponse>> {
         self.runtime.wait(self.storage.store_response(namespace, response))
     }
 
-    /// Stores the answer to a refresh, as [`TokenStorageExt::merge_response`](crate::TokenStorageExt::merge_response).
+    /// Stores the answer to a refresh, as [`ResponsesExt::merge_response`](crate::ResponsesExt::merge_response).
     ///
     /// # Errors
-    /// Those of [`TokenStorageExt::merge_response`](crate::TokenStorageExt::merge_response).
+    /// Those of [`ResponsesExt::merge_response`](crate::ResponsesExt::merge_response).
     pub fn merge_response(&self, namespace: &str, response: &TokenResponse) -> Result<Vec<StoredResponse>> {
         self.runtime.wait(self.storage.merge_response(namespace, response))
     }

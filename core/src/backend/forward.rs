@@ -367,7 +367,10 @@ mod tests {
         storage.prove_writable(&key).await.unwrap();
         assert_eq!(storage.describe(), memory.describe());
         let listing = storage.enumerate().unwrap();
-        assert_eq!(listing.list_keys("ns", None).await.unwrap().items, [key.clone()]);
+        assert_eq!(
+            listing.list_keys("ns", None).await.unwrap().items,
+            std::slice::from_ref(&key)
+        );
         assert_eq!(listing.list_namespaces(None).await.unwrap().items, ["ns"]);
 
         let lease = storage.lease().unwrap();

@@ -11,8 +11,7 @@ use huskarl::{
     token::RefreshToken,
 };
 use token_storage::{
-    MemoryStorage, Namespaced, Precondition, TokenData, TokenKey, TokenResponse, TokenStorage as _,
-    TokenStorageExt as _,
+    MemoryStorage, Namespaced, Precondition, ResponsesExt as _, TokenData, TokenKey, TokenResponse, TokenStorage as _,
     manager::TokenManager,
     oauth::{HttpClient, OAuthClient, Provider},
 };
@@ -51,7 +50,7 @@ async fn what_else_is_in_the_record_stays() {
     let record = TokenData::new("api", "read", "at")
         .with_refresh_token("old")
         .with_expires_at(17);
-    tokens.store("api", &record, Precondition::None).await.unwrap();
+    tokens.store("api", &record, Precondition::Any).await.unwrap();
     let store = RefreshTokens::new(tokens.clone(), "api");
     store.set(&refresh_token("new", None)).await.unwrap();
     let stored = tokens.get("api").await.unwrap().unwrap().data;
@@ -122,7 +121,7 @@ async fn l5_sources_of_many_processes_refresh_once() {
     assert!(server.is_active(token.raw_token_response().access_token.expose_secret()));
     assert_eq!(server.refresh_requests(), 2);
     server.revoke_everything();
-    storage.remove(&key, Precondition::None).await.unwrap();
+    storage.remove(&key, Precondition::Any).await.unwrap();
     sources[0].invalidate();
     assert!(sources[0].token().await.is_err());
 }

@@ -11,7 +11,7 @@ use hyper_util::{
 };
 use time::OffsetDateTime;
 use token_storage::{
-    MemoryStorage, Precondition, TokenKey, TokenStorage as _,
+    MemoryStorage, Precondition, TokenKey, TokenStorage as _, TokenStorageExt as _,
     manager::TokenManager,
     oauth::{ClientAuth, HttpClient, OAuthClient, Provider},
 };
@@ -69,7 +69,7 @@ fn key() -> TokenKey {
 async fn expire(storage: &MemoryStorage) {
     let mut stored = storage.get(&key()).await.unwrap().unwrap();
     stored.data.expires_at = Some(1000);
-    storage.store(&key(), &stored.data, Precondition::None).await.unwrap();
+    storage.store(&key(), &stored.data, Precondition::Any).await.unwrap();
 }
 
 #[tokio::test]

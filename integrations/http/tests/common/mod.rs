@@ -7,7 +7,7 @@ use std::{
 };
 
 use token_storage::{
-    MemoryStorage, TokenKey, TokenResponse, TokenStorageExt as _,
+    MemoryStorage, ResponsesExt as _, TokenKey, TokenResponse,
     manager::{Authorizer, TokenManager},
     oauth::{HttpClient, OAuthClient, Provider},
 };
