@@ -109,6 +109,11 @@ impl Readers {
         let mut damaged_since = None;
         loop {
             let error = match self.attempt(index, deadline, table, &mut read) {
+                // Who writes in place what was damaged empties it first: that is not "no tokens".
+                Ok(None) if damaged_since.is_some_and(|since: Instant| since.elapsed() < DAMAGE_PATIENCE) => {
+                    thread::sleep(DAMAGE_PAUSE);
+                    continue;
+                }
                 Ok(found) => return Ok(found),
                 Err(Trouble::Error(fault)) => return Err(fault),
                 Err(Trouble::Sql(error)) => error,
