@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use token_storage_core::backend::{MemoryScheme, Scheme};
+use token_storage_core::backend::{Layer, MemoryScheme, Scheme};
 
 /// Makes of each row the module that the facade shows, the scheme that is built in, and the hint at a feature that is off.
 /// The feature has the name of the scheme.
@@ -31,6 +31,17 @@ macro_rules! backends {
             ]
         }
     };
+}
+
+/// The layers that come with a feature, whether it is on or not, and that feature.
+pub(crate) const LAYERS: &[(&str, &str)] = &[("encrypted", "encryption")];
+
+/// The layers that are compiled in.
+pub(crate) fn compiled_in_layers() -> Vec<Arc<dyn Layer>> {
+    vec![
+        #[cfg(feature = "encryption")]
+        Arc::new(token_storage_encryption::EncryptedLayer::from_environment()),
+    ]
 }
 
 backends! {

@@ -24,6 +24,7 @@
 //! | make sure of scopes, refresh tokens, identity | [`validating`] |
 //! | know which authorization server a token came from | [`IssuedBy`] |
 //! | keep what a refresh must say besides the token | [`Renewal`] |
+//! | keep no token readable on a disk | `encryption::Encrypted`, feature `encryption` |
 //! | move records to another storage | `migrate::Migration`, feature `migrate` |
 //! | call all this without async | `blocking`, feature `blocking` |
 //! | list what is stored, where the storage can | [`EnumerateExt`], [`Namespaced::listing`] |
@@ -36,6 +37,7 @@
 //! # Features
 //! None is on by default: without any, [`MemoryStorage`] is there and everything that works on any storage.
 //! `manager` adds the token manager, `oauth` logging in at any OAuth 2 server, `globus` what is particular to Globus;
+//! `encryption` adds encryption at rest, in code and in URLs (`encrypted+sqlite:PATH`).
 //! `json` adds `JsonStorage`, `sqlite` adds `SqliteStorage`, `dynamodb` adds `DynamoDbStorage` (and the AWS SDK).
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -79,6 +81,8 @@ pub use renewal::{Grant, Renewal};
 pub use response::{MAX_EXPIRES_IN, ResponseToken, ResponseWarning, TokenPath, TokenResponse};
 pub use schemes::Schemes;
 pub use token_storage_core::*;
+#[cfg(feature = "encryption")]
+pub use token_storage_encryption as encryption;
 pub use url::StorageUrl;
 
 /// A guide by task: `docs/guide.md` of the repository, whose links lead to the other pages there.

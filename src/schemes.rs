@@ -9,7 +9,7 @@ use token_storage_core::{
 
 use crate::{
     StorageUrl,
-    backends::{FEATURES, compiled_in},
+    backends::{FEATURES, LAYERS, compiled_in, compiled_in_layers},
 };
 
 /// The schemes of storage URLs that a program knows, and the layers that may stand in front of them: the built-in ones,
@@ -39,11 +39,11 @@ impl Default for Schemes {
 }
 
 impl Schemes {
-    /// `memory:`, and one for each backend whose feature is on.
+    /// `memory:`, one for each backend whose feature is on, and the layers whose feature is.
     pub fn builtin() -> Self {
         Self {
             schemes: compiled_in(),
-            layers: Vec::new(),
+            layers: compiled_in_layers(),
         }
     }
 
@@ -87,6 +87,11 @@ impl Schemes {
         if let (None, Some((layer, below))) = (named, self.outermost(url)) {
             return Ok(self.parse(below)?.below(layer.clone()));
         }
+        if let Some((layer, feature)) = self.missing_layer(url) {
+            return Err(unusable(format!(
+                "`{layer}+` is not compiled in; build with the feature `{feature}`"
+            )));
+        }
         let (name, rest) = split(url).ok_or_else(|| unusable(self.no_scheme()))?;
         match self.schemes.iter().find(|scheme| scheme.describe().name == name) {
             Some(scheme) => Ok(StorageUrl::new(scheme.clone(), scheme.parse(rest)?)),
@@ -116,6 +121,13 @@ impl Schemes {
     /// - Those of [`Schemes::parse`], and what keeps the backend from looking.
     pub async fn examine(&self, url: &str) -> Result<Vec<Finding>> {
         self.parse(url)?.examine().await
+    }
+
+    /// A layer in front that comes with a feature which is off.
+    fn missing_layer(&self, url: &str) -> Option<(&'static str, &'static str)> {
+        let (name, _) = url.split_once('+')?;
+        let missing = LAYERS.iter().find(|(layer, _)| layer.eq_ignore_ascii_case(name));
+        missing.copied().filter(|_| self.outermost(url).is_none())
     }
 
     fn no_scheme(&self) -> String {

@@ -4,7 +4,9 @@ use std::{sync::Arc, time::Duration};
 
 use token_storage::{
     MemoryStorage, Secret, TokenKey, TokenStorage, async_trait,
+    encryption::{Encrypted, FileKeys, Key, KeyFile, KeyRing},
     manager::TokenManager,
+    sqlite::SqliteStorage,
     validating::{HasRefreshToken, Validating},
 };
 use token_storage_conformance::{
@@ -60,6 +62,20 @@ async fn the_manager_keeps_the_refresh_cases_on_every_storage() {
     for place in storages::all().await {
         check(place.name, &|| place.open()).await;
     }
+}
+
+/// S3, C4: sealed in a database, too; each opening has its own view of the key.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_manager_keeps_the_refresh_cases_on_an_encrypted_storage() {
+    let folder = tempfile::tempdir().unwrap();
+    let keys = KeyFile::new(folder.path().join("key"));
+    keys.create(&KeyRing::new(Key::generate().unwrap()), None).unwrap();
+    let path = folder.path().join("tokens.db");
+    let open = move || -> Arc<dyn TokenStorage> {
+        let below = SqliteStorage::open(&path).unwrap();
+        Arc::new(Encrypted::new(below, FileKeys::new(keys.path())))
+    };
+    check("encrypted", &open).await;
 }
 
 /// C4: through a wrapper too.

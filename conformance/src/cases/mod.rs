@@ -113,7 +113,7 @@ pub fn elsewhere() -> &'static [(&'static str, &'static str)] {
         ),
         (
             "S3",
-            "nowhere yet: no storage of this project encrypts; a wrapper that does brings tests of its own",
+            "the tests of the encrypting layer: a backend knows nothing of what it keeps",
         ),
         (
             "D7",
