@@ -63,6 +63,28 @@ pub(crate) struct Global {
     )]
     pub(crate) namespace: Option<String>,
 
+    /// Where the keys of an encrypted storage (`encrypted+URL`) are: `file:PATH`, a file that `key generate` made, or `env:NAME`,
+    /// a variable with a key in base64. With it, the storage without --storage is encrypted
+    #[cfg(feature = "encryption")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "WHERE",
+        env = "TOKEN_STORAGE_KEY_FROM",
+        hide_env_values = true
+    )]
+    pub(crate) key_from: Option<String>,
+
+    /// Read what is not encrypted in an encrypted storage, too; it is encrypted when it is next written
+    #[cfg(feature = "encryption")]
+    #[arg(long, global = true)]
+    pub(crate) allow_plaintext: bool,
+
+    /// Whether --key-from stands on the command line, not in the environment.
+    #[cfg(feature = "encryption")]
+    #[arg(skip)]
+    pub(crate) key_from_given: bool,
+
     /// How many seconds to wait for servers, for other processes and, at a login, for a person [default: 600 at a login, 60
     /// for a server, 45 for another process]
     #[arg(
@@ -141,8 +163,16 @@ pub(crate) fn parse(schemes: &Schemes) -> Result<Parsed, clap::Error> {
         let info = actions(schemes).into_iter().find(|info| info.name == name)?;
         Some(action::Args::new(info, given))
     });
+    #[cfg_attr(not(feature = "encryption"), expect(unused_mut))]
+    let mut global = Global::from_arg_matches(&matches)?;
+    #[cfg(feature = "encryption")]
+    {
+        // A global option may stand behind the command, where the command's own matches have it, too.
+        let given = matches.value_source("key_from");
+        global.key_from_given = given == Some(clap::parser::ValueSource::CommandLine);
+    }
     Ok(Parsed {
-        global: Global::from_arg_matches(&matches)?,
+        global,
         command: match action {
             Some(args) => Command::Action(args),
             None => Command::from_arg_matches(&matches)?,

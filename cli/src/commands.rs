@@ -18,6 +18,8 @@ mod get;
 #[cfg(feature = "oauth")]
 mod groups;
 mod info;
+#[cfg(feature = "encryption")]
+mod key;
 mod list;
 #[cfg(feature = "oauth")]
 mod login;
@@ -29,6 +31,8 @@ mod namespaces;
 #[cfg(feature = "oauth")]
 mod open_browser;
 mod remove;
+#[cfg(feature = "encryption")]
+mod reseal;
 mod store;
 #[cfg(feature = "oauth")]
 mod whoami;
@@ -53,6 +57,14 @@ pub(crate) enum Command {
     Namespaces(namespaces::Args),
     Remove(remove::Args),
     Migrate(migrate::Args),
+    #[cfg(feature = "encryption")]
+    Encrypt(reseal::Encrypt),
+    #[cfg(feature = "encryption")]
+    Decrypt(reseal::Decrypt),
+    #[cfg(feature = "encryption")]
+    RotateKey(reseal::RotateKey),
+    #[cfg(feature = "encryption")]
+    Key(key::Args),
     Info(info::Args),
     Doctor(doctor::Args),
     #[cfg(feature = "bench")]
@@ -88,6 +100,14 @@ pub(crate) async fn run(command: Command, context: &Context) -> Result<Exit> {
         Command::Namespaces(args) => namespaces::run(args, context).await,
         Command::Remove(args) => remove::run(args, context).await,
         Command::Migrate(args) => migrate::run(args, context).await,
+        #[cfg(feature = "encryption")]
+        Command::Encrypt(args) => reseal::encrypt(args, context).await,
+        #[cfg(feature = "encryption")]
+        Command::Decrypt(args) => reseal::decrypt(args, context).await,
+        #[cfg(feature = "encryption")]
+        Command::RotateKey(args) => reseal::rotate_key(args, context).await,
+        #[cfg(feature = "encryption")]
+        Command::Key(args) => key::run(args, context),
         Command::Info(args) => info::run(args, context).await,
         Command::Doctor(args) => doctor::run(args, context).await,
         #[cfg(feature = "bench")]

@@ -30,12 +30,20 @@ pub(crate) struct Context {
     quoted: bool,
     /// How long to wait, if that was said.
     pub(crate) timeout: Option<Duration>,
+    #[cfg(feature = "encryption")]
+    keys: crate::keys::Keys,
 }
 
 impl Context {
     pub(crate) fn new(global: Global, schemes: Schemes) -> Result<Self> {
+        #[cfg(feature = "encryption")]
+        let keys = crate::keys::Keys::new(&global);
+        #[cfg(feature = "encryption")]
+        let schemes = schemes.with_layer(keys.layer());
         let mut context = Self {
             schemes,
+            #[cfg(feature = "encryption")]
+            keys,
             storage: global.storage,
             told: Told::default(),
             namespace: DEFAULT_NAMESPACE.to_owned(),
@@ -96,10 +104,28 @@ impl Context {
 
     /// The storage that is named, or the platform's default.
     pub(crate) fn url(&self) -> Result<StorageUrl> {
-        match &self.storage {
-            Some(url) => Ok(self.schemes.parse(url)?),
-            None => self.default_url(),
-        }
+        let url = match &self.storage {
+            Some(url) => self.schemes.parse(url)?,
+            None => self.default_url()?,
+        };
+        #[cfg(feature = "encryption")]
+        self.keys.check(&url)?;
+        Ok(url)
+    }
+
+    /// The storage that is named, with its tokens encrypted whether its URL says so or not. What is not encrypted in it is read
+    /// if `plaintext` says so or that was said.
+    #[cfg(feature = "encryption")]
+    pub(crate) async fn encrypted(&self, plaintext: bool) -> Result<crate::keys::Encrypted> {
+        let url = match &self.storage {
+            Some(url) => self.schemes.parse(url)?,
+            None => self.default_url()?,
+        };
+        let url = url.to_string();
+        let below = self.schemes.parse(url.strip_prefix("encrypted+").unwrap_or(&url))?;
+        let opened = below.open().await?;
+        self.told.listen(&opened);
+        self.keys.over(opened.into_storage(), plaintext).await
     }
 
     /// Opens the storage.
@@ -121,6 +147,12 @@ impl Context {
         Ok(opened.into_storage())
     }
 
+    /// The variable that the key of the storage is in, if it is in one.
+    #[cfg(feature = "encryption")]
+    pub(crate) fn key_variable(&self) -> Option<&str> {
+        self.keys.variable()
+    }
+
     /// Tells what the storages that this command opened warn of.
     pub(crate) fn told(&self) -> &Told {
         &self.told
@@ -134,7 +166,11 @@ impl Context {
 
     fn default_url(&self) -> Result<StorageUrl> {
         let path = format_path(&default_path()?);
-        let url = self.schemes.parse(&format!("sqlite:{path}"));
+        #[cfg(feature = "encryption")]
+        let layers = self.keys.layers_by_default();
+        #[cfg(not(feature = "encryption"))]
+        let layers = "";
+        let url = self.schemes.parse(&format!("{layers}sqlite:{path}"));
         url.map_err(|error| {
             Failure::from(error).with_advice("or say where the tokens are with --storage or TOKEN_STORAGE_URL")
         })

@@ -16,9 +16,9 @@
 //! Results go to standard output, everything else to standard error; what the exit codes mean is shown by `--help`.
 //!
 //! # Features
-//! `json`, `sqlite`, `dynamodb`: the backends of that name. `oauth`: everything that talks to an authorization server.
-//! `bench`: the command of that name, which measures storages. `conformance`: the command of that name, for authors and
-//! operators of storages. On by default are `bench`, `json`, `sqlite` and `oauth`.
+//! `json`, `sqlite`, `dynamodb`: the backends of that name. `encryption`: encrypted storages. `oauth`: everything that talks to
+//! an authorization server. `bench`: the command of that name, which measures storages. `conformance`: the command of that
+//! name, for authors and operators of storages. On by default are `bench`, `encryption`, `json`, `sqlite` and `oauth`.
 
 #[cfg(feature = "oauth")]
 mod advice;
@@ -35,6 +35,8 @@ mod html_file;
 mod input;
 #[cfg(feature = "oauth")]
 mod interrupt;
+#[cfg(feature = "encryption")]
+mod keys;
 #[cfg(feature = "oauth")]
 mod login;
 #[cfg(feature = "oauth")]
@@ -69,8 +71,12 @@ use crate::{
 pub(crate) const SECRET_VARIABLE: &str = "TOKEN_STORAGE_CLIENT_SECRET";
 /// The client's private key, in PEM or as JWK.
 pub(crate) const KEY_VARIABLE: &str = "TOKEN_STORAGE_CLIENT_KEY";
-/// What the client proves itself with, and where that is: nothing that this command starts has any business with it.
-pub(crate) const CREDENTIAL_VARIABLES: [&str; 4] = [
+/// The passphrase of a key file.
+pub(crate) const PASSPHRASE_VARIABLE: &str = "TOKEN_STORAGE_KEY_PASSPHRASE";
+/// What the client proves itself with, what opens the storage, and where that is: nothing that this command starts has any
+/// business with it.
+pub(crate) const CREDENTIAL_VARIABLES: [&str; 5] = [
+    PASSPHRASE_VARIABLE,
     SECRET_VARIABLE,
     KEY_VARIABLE,
     "TOKEN_STORAGE_CLIENT_SECRET_FILE",

@@ -46,6 +46,10 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit> {
         // They are this command's own, and good for more than the one token.
         command.env_remove(variable);
     }
+    #[cfg(feature = "encryption")]
+    if let Some(variable) = context.key_variable() {
+        command.env_remove(variable);
+    }
     command.env(args.env, token.line()?);
     drop(token);
     replace(&mut command).map_err(|error| not_run(&error))

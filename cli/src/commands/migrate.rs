@@ -57,7 +57,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit> {
                        or leave out --remove-source";
         return Err(Failure::new(Exit::Usage, message));
     }
-    let selection = select(&args, context)?;
+    let selection = select(args.keys_from.as_deref(), &args.resource_servers, context)?;
     let to_namespace = args
         .to_namespace
         .clone()
@@ -98,17 +98,18 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit> {
     report.end(context)
 }
 
-fn select(args: &Args, context: &Context) -> Result<Selection> {
+/// The tokens that are named in a file or as arguments, or else those of the namespace, if one is named, or all.
+pub(super) fn select(keys_from: Option<&str>, resource_servers: &[String], context: &Context) -> Result<Selection> {
     let key = |name: &str| TokenKey::new(context.namespace.as_str(), name);
-    if let Some(file) = &args.keys_from {
+    if let Some(file) = keys_from {
         let (place, bytes) = input::read(file, "the names of tokens")?;
         let text = str::from_utf8(&bytes).map_err(|_| not_names(&place))?;
         return named_in(text, key)
             .map(Selection::Keys)
             .ok_or_else(|| not_names(&place));
     }
-    if !args.resource_servers.is_empty() {
-        let names = args.resource_servers.iter();
+    if !resource_servers.is_empty() {
+        let names = resource_servers.iter();
         let keys = names.map(|name| Ok(key(&context.resource_server(name.clone())?)));
         return keys.collect::<Result<_>>().map(Selection::Keys);
     }

@@ -18,7 +18,8 @@ use token_storage::Schemes;
 pub(crate) const CANARY: &str = "canary";
 
 /// Variables that would change what the command does; an empty one counts as unset.
-const CLEAN: [&str; 13] = [
+const CLEAN: [&str; 14] = [
+    "TOKEN_STORAGE_KEY_PASSPHRASE",
     "TOKEN_STORAGE_NAMESPACE",
     "TOKEN_STORAGE_ISSUER",
     "TOKEN_STORAGE_CLIENT_ID",
@@ -45,6 +46,8 @@ pub(crate) fn in_files() -> Vec<&'static str> {
 #[derive(Debug)]
 pub(crate) struct Cli {
     pub(crate) url: String,
+    /// Where the keys are, if it is encrypted.
+    pub(crate) key_from: String,
     folder: TempDir,
 }
 
@@ -64,7 +67,22 @@ impl Cli {
             "memory" => "memory:".to_owned(),
             _ => format!("{scheme}:{}", folder.path().join("tokens.file").display()),
         };
-        Self { url, folder }
+        Self {
+            url,
+            key_from: String::new(),
+            folder,
+        }
+    }
+
+    /// On an encrypted one, with a key file beside it.
+    #[cfg(feature = "encryption")]
+    pub(crate) fn encrypted(scheme: &str) -> Self {
+        let mut cli = Self::new(scheme);
+        let key = cli.folder().join("keys/key").display().to_string();
+        cli.run(&["key", "generate", &key]).succeeded().says("keep a copy");
+        cli.url = format!("encrypted+{}", cli.url);
+        cli.key_from = format!("file:{key}");
+        cli
     }
 
     pub(crate) fn folder(&self) -> &Path {
@@ -82,6 +100,7 @@ impl Cli {
             .args(arguments)
             .envs(CLEAN.map(|variable| (variable, "")))
             .env("TOKEN_STORAGE_URL", &self.url)
+            .env("TOKEN_STORAGE_KEY_FROM", &self.key_from)
             // Nobody listens there: what names no server must not end at Globus.
             .env("GLOBUS_SDK_SERVICE_URL_AUTH", "http://127.0.0.1:9")
             .env("GLOBUS_SDK_SERVICE_URL_GROUPS", "http://127.0.0.1:9")

@@ -28,6 +28,8 @@ pub(crate) fn on_each_storage(test: impl Fn(World)) {
         };
         test(World::empty(cli, Config::default()));
     }
+    #[cfg(all(feature = "encryption", feature = "sqlite"))]
+    test(World::empty(Cli::encrypted("sqlite"), Config::default()));
 }
 
 /// On a new table of the emulator.

@@ -1,0 +1,148 @@
+//! Where the keys of encrypted storages are, and who is asked for a passphrase.
+
+use std::{
+    collections::HashMap,
+    env,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use token_storage::{
+    ErrorKind, Secret, StorageUrl, TokenStorage,
+    encryption::{EncryptedLayer, KeyFrom, Passphrase},
+};
+use zeroize::Zeroizing;
+
+use crate::{
+    PASSPHRASE_VARIABLE,
+    args::Global,
+    exit::Exit,
+    failure::{Failure, Result},
+};
+
+/// An encrypted storage of any kind.
+pub(crate) type Encrypted = token_storage::encryption::Encrypted<Arc<dyn TokenStorage>>;
+
+/// What the command line says of keys.
+#[derive(Clone, Debug)]
+pub(crate) struct Keys {
+    from: Option<String>,
+    given: bool,
+    allow_plaintext: bool,
+    passphrases: Passphrases,
+}
+
+impl Keys {
+    pub(crate) fn new(global: &Global) -> Self {
+        Self {
+            from: global.key_from.clone(),
+            given: global.key_from_given,
+            allow_plaintext: global.allow_plaintext,
+            passphrases: Passphrases::default(),
+        }
+    }
+
+    pub(crate) fn layer(&self) -> EncryptedLayer {
+        let layer = EncryptedLayer::named(self.from.clone(), self.passphrases.clone());
+        if self.allow_plaintext {
+            layer.allow_plaintext()
+        } else {
+            layer
+        }
+    }
+
+    /// What stands in front of the default storage.
+    pub(crate) fn layers_by_default(&self) -> &'static str {
+        if self.from.is_some() { "encrypted+" } else { "" }
+    }
+
+    /// Whoever gives a key means an encrypted storage. A variable may be meant for another one.
+    pub(crate) fn check(&self, url: &StorageUrl) -> Result<()> {
+        let url = url.to_string();
+        let layers = url.split(':').next().unwrap_or_default();
+        if !self.given || layers.split('+').any(|layer| layer == "encrypted") {
+            return Ok(());
+        }
+        let message = format!(
+            "--key-from is for encrypted storages, and {url} is none; write encrypted+{url}, and encrypt what is there with \
+             `token-storage encrypt`"
+        );
+        Err(Failure::new(Exit::Usage, message))
+    }
+
+    /// Wraps a storage, the keys being there.
+    pub(crate) async fn over(&self, below: Arc<dyn TokenStorage>, plaintext: bool) -> Result<Encrypted> {
+        let keys = self.layer().keys()?;
+        keys.keys().await?;
+        let storage = Encrypted::new(below, keys);
+        Ok(if plaintext || self.allow_plaintext {
+            storage.allow_plaintext()
+        } else {
+            storage
+        })
+    }
+
+    /// The variable that the key is in.
+    pub(crate) fn variable(&self) -> Option<&str> {
+        self.from.as_deref()?.strip_prefix("env:").filter(|name| {
+            // Neither may be asked of the environment.
+            !name.is_empty() && !name.contains(['=', '\0']) && KeyFrom::parse(&format!("env:{name}")).is_ok()
+        })
+    }
+}
+
+/// The passphrases of key files: from the environment, or asked for at the terminal, once each.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Passphrases(Arc<Mutex<HashMap<PathBuf, Secret>>>);
+
+impl Passphrase for Passphrases {
+    fn ask(&self, file: &Path) -> token_storage::Result<Secret> {
+        let mut answers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = answers.get(file) {
+            return Ok(known.clone());
+        }
+        let answer = from_environment()
+            .map_or_else(|| at_terminal(&format!("Passphrase of {}: ", file.display())), Ok)
+            .map_err(|failure| token_storage::Error::new(ErrorKind::Misconfigured, failure.message()))?;
+        answers.insert(file.to_owned(), answer.clone());
+        Ok(answer)
+    }
+}
+
+/// A passphrase for a new key file, asked for twice.
+pub(crate) fn new_passphrase(file: &Path) -> Result<Secret> {
+    if let Some(given) = from_environment() {
+        return Ok(given);
+    }
+    let first = at_terminal(&format!("New passphrase of {}: ", file.display()))?;
+    if first.expose().is_empty() {
+        return Err(Failure::new(
+            Exit::Usage,
+            "an empty passphrase protects nothing; nothing was made",
+        ));
+    }
+    if at_terminal("Once more: ")? != first {
+        return Err(Failure::new(
+            Exit::Usage,
+            "these are two different passphrases; nothing was made",
+        ));
+    }
+    Ok(first)
+}
+
+fn from_environment() -> Option<Secret> {
+    let given = env::var(PASSPHRASE_VARIABLE).ok().filter(|given| !given.is_empty());
+    given.map(Secret::new)
+}
+
+/// Asked for and read at the terminal itself, so that input and output may be pipes.
+fn at_terminal(prompt: &str) -> Result<Secret> {
+    let typed = rpassword::prompt_password(crate::text::one_line(prompt));
+    let typed = typed.map(Zeroizing::new).map_err(|_| {
+        let message = format!(
+            "a passphrase is needed, and there is no terminal to ask for it; set {PASSPHRASE_VARIABLE}, or use a key file without one"
+        );
+        Failure::new(Exit::Usage, message)
+    })?;
+    Ok(Secret::from(typed.as_str()))
+}
