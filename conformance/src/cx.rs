@@ -76,6 +76,11 @@ impl Cx {
         }
     }
 
+    /// How often wrong wall clocks were looked at.
+    pub(crate) fn looked(&self) -> usize {
+        self.0.place.looked().unwrap_or_default()
+    }
+
     /// A handle that was opened in another way; only for cases that need a second way.
     pub(crate) async fn open_otherwise(&self) -> Check<Handle> {
         let (Some(opened), Some([way, other])) = (self.0.place.reopen_otherwise().await, self.0.place.ways()) else {

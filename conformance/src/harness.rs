@@ -119,4 +119,9 @@ pub trait ClockShifting: Harness {
     /// # Errors
     /// - What opening fails with.
     async fn reopen_shifted(&self, place: &Self::Place, seconds: i64) -> Result<Arc<dyn TokenStorage>>;
+
+    /// How often the storages of [`reopen_shifted`](ClockShifting::reopen_shifted) have looked at their wrong wall clocks so
+    /// far, those of this place together. Where it does not grow while they acquire leases, the case fails: the storage was
+    /// given another clock, or looks at none and has nothing to prove here.
+    fn looked(&self, place: &Self::Place) -> usize;
 }

@@ -12,7 +12,7 @@ use std::{
     process::ExitCode,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
@@ -38,6 +38,8 @@ struct Table {
     runtime: Option<tokio::runtime::Handle>,
     /// Whether whoever opened the table here may only read it.
     read_only: Arc<AtomicBool>,
+    /// How often wrong wall clocks were looked at.
+    looks: Arc<AtomicUsize>,
 }
 
 impl DynamoDb {
@@ -59,6 +61,7 @@ impl Harness for DynamoDb {
             runtime: shared.is_none().then(tokio::runtime::Handle::current),
             endpoint,
             read_only: Arc::default(),
+            looks: Arc::default(),
         };
         let storage = DynamoDbStorage::from_client(client(&table.endpoint), &table.name);
         storage.create_table(&TableOptions::default(), |_| {}).await?;
@@ -152,12 +155,17 @@ impl ClockShifting for DynamoDb {
         let clock = Shifted {
             started: Instant::now(),
             seconds,
+            looks: Arc::clone(&table.looks),
         };
         let storage = DynamoDbStorage::builder(&table.name)
             .lease_ttl(LEASE_TTL)
             .clock(Arc::new(clock))
             .with_client(client);
         Ok(Arc::new(storage))
+    }
+
+    fn looked(&self, table: &Table) -> usize {
+        table.looks.load(Ordering::SeqCst)
     }
 }
 
@@ -166,6 +174,7 @@ impl ClockShifting for DynamoDb {
 struct Shifted {
     started: Instant,
     seconds: i64,
+    looks: Arc<AtomicUsize>,
 }
 
 impl Clock for Shifted {
@@ -174,6 +183,7 @@ impl Clock for Shifted {
     }
 
     fn wall(&self) -> Duration {
+        self.looks.fetch_add(1, Ordering::SeqCst);
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let shift = Duration::from_secs(self.seconds.unsigned_abs());
         if self.seconds < 0 {

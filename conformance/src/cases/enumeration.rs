@@ -199,7 +199,12 @@ async fn removed_keys_are_not_listed(cx: Cx) -> Check {
     let storage = cx.open().await?;
     let keys = ["a", "b", "c"].map(|rs| cx.key(rs));
     store_each(&storage, &keys).await?;
+    // One of the same name that stays.
+    let elsewhere = cx.key_in("/2", "b");
+    storage.store(&elsewhere, &plain("1"), Precondition::Any).await?;
     storage.remove(&keys[1], Precondition::Any).await?;
+    let there = keys_of(&storage, elsewhere.namespace()).await?;
+    same("C5", "the same name in another namespace", &there, &vec![elsewhere])?;
     let listed = sorted(&keys_of(&storage, cx.namespace()).await?);
     same(
         "C5",
@@ -258,7 +263,12 @@ async fn emptied_namespaces_are_not_listed(cx: Cx) -> Check {
     storage
         .store(&cx.key_in("/2", "a"), &plain("1"), Precondition::Any)
         .await?;
+    storage
+        .store(&cx.key_in("/2", "b"), &plain("1"), Precondition::Any)
+        .await?;
     storage.remove(&cx.key("a"), Precondition::Any).await?;
+    // One of two: the other is there still.
+    storage.remove(&cx.key_in("/2", "b"), Precondition::Any).await?;
     let want = vec![format!("{}/2", cx.namespace())];
     same(
         "C5",

@@ -32,12 +32,6 @@ pub(super) const CASES: &[Case] = &[
     Case::new(Level::Lease, "lease::an_intent_belongs_to_its_key", &["L7"], |cx| {
         Box::pin(an_intent_belongs_to_its_key(cx))
     }),
-    Case::new(
-        Level::Lease,
-        "lease::an_intent_shows_without_the_lease",
-        &["L5", "L7"],
-        |cx| Box::pin(an_intent_shows_without_the_lease(cx)),
-    ),
 ];
 
 pub(crate) fn intent(revision: Revision) -> Intent {
@@ -82,6 +76,15 @@ async fn a_cleared_intent_is_gone(cx: Cx) -> Check {
     guard.record_intent(&intent(revision)).await?;
     guard.clear_intent().await?;
     guard.clear_intent().await?;
+    // Nor does one that it had replaced come back.
+    for guarded in [false, true] {
+        let mut next = intent(revision);
+        next.guarded = guarded;
+        guard.record_intent(&next).await?;
+        guard.release().await?;
+        guard = acquire(&two, &key).await?;
+    }
+    guard.clear_intent().await?;
     guard.release().await?;
     for storage in [&two, &one] {
         let guard = acquire(storage, &key).await?;
@@ -103,31 +106,49 @@ async fn an_intent_belongs_to_its_key(cx: Cx) -> Check {
     Ok(())
 }
 
-/// The answer may be "perhaps" at any time, but not "no" while there is one. Asking takes and changes nothing.
+/// The answer may be "perhaps" at any time, but not "no" while there is one; whoever can tell that there is none, can always
+/// tell. Asking takes and changes nothing.
 async fn whether_there_is_an_intent_can_be_asked(cx: Cx) -> Check {
     let (one, two, key) = (cx.open().await?, cx.open().await?, cx.key("rs"));
-    leases(&two)?.may_have_intent(&cx.key("never used")).await?;
+    let tells = !leases(&two)?.may_have_intent(&key).await?;
     let revision = one.store(&key, &full("1"), Precondition::Any).await?;
-    let mut guard = acquire(&one, &key).await?;
-    guard.record_intent(&intent(revision)).await?;
-    asked("while its holder lives", &[&one, &two], &key).await?;
-    held("L1", "a lease whose intent was asked for", &two, &key).await?;
-    guard.release().await?;
-    asked("after a release", &[&one, &two, &cx.open().await?], &key).await?;
-    let mut guard = acquire(&two, &key).await?;
-    same_intent("an intent that was asked for", guard.intent(), Some(&intent(revision)))?;
-    guard.clear_intent().await?;
-    guard.release().await?;
-    leases(&one)?.may_have_intent(&key).await?;
-    acquire(&two, &key).await?.release().await?;
-    let there = one.get(&key).await?.map(|stored| stored.revision);
-    same("L7", "the record whose intent was asked for", &there, &Some(revision))
+    let there = one.get(&key).await?;
+    for renewed in [false, true] {
+        let mut guard = acquire(&one, &key).await?;
+        if tells {
+            shows("while nothing was recorded", &[&one, &two], &key, false).await?;
+        }
+        guard.record_intent(&intent(revision)).await?;
+        shows("while its holder lives", &[&one, &two], &key, true).await?;
+        held("L1", "a lease whose intent was asked for", &two, &key).await?;
+        if renewed {
+            guard.renew().await?;
+        }
+        guard.release().await?;
+        shows("after a release", &[&one, &two, &cx.open().await?], &key, true).await?;
+        let mut guard = acquire(&two, &key).await?;
+        same_intent("an intent that was asked for", guard.intent(), Some(&intent(revision)))?;
+        if tells {
+            shows("of another key", &[&one, &two], &cx.key("other"), false).await?;
+        }
+        guard.clear_intent().await?;
+        guard.release().await?;
+        if tells {
+            shows("after it was cleared", &[&one, &two], &key, false).await?;
+        }
+    }
+    same(
+        "L7",
+        "the record whose intent was asked for",
+        &one.get(&key).await?,
+        &there,
+    )
 }
 
-async fn asked(when: &str, handles: &[&Handle], key: &TokenKey) -> Check {
+async fn shows(when: &str, handles: &[&Handle], key: &TokenKey, want: bool) -> Check {
     for handle in handles {
         let may = leases(handle)?.may_have_intent(key).await?;
-        holds("L5", &format!("there may be an intent, {when}"), may)?;
+        same("L5", &format!("there may be an intent, {when}"), &may, &want)?;
     }
     Ok(())
 }
@@ -204,47 +225,4 @@ async fn stands(when: &str, handles: &[&Handle], key: &TokenKey, is_held: bool, 
         )?;
     }
     Ok(())
-}
-
-/// Looking says "none" only where there is none, takes nothing and changes nothing.
-async fn an_intent_shows_without_the_lease(cx: Cx) -> Check {
-    let (one, two, key) = (cx.open().await?, cx.open().await?, cx.key("rs"));
-    let looks = || async { Check::Ok(leases(&two)?.may_have_intent(&key).await?) };
-    // Whoever can tell that there is none, can always tell.
-    let tells = !looks().await?;
-    let revision = one.store(&key, &full("1"), Precondition::Any).await?;
-    let before = one.get(&key).await?;
-    for round in 0..2 {
-        let mut guard = acquire(&one, &key).await?;
-        if tells {
-            same("L5", "a lease without an intent shows one", &looks().await?, &false)?;
-        }
-        guard.record_intent(&intent(revision)).await?;
-        same("L5", "an intent shows while its lease is held", &looks().await?, &true)?;
-        held("L1", "a lease that somebody looked at", &two, &key).await?;
-        match round {
-            0 => guard.release().await?,
-            _ => {
-                guard.renew().await?;
-                guard.release().await?;
-            }
-        }
-        same(
-            "L5",
-            "an intent shows after its lease was released",
-            &looks().await?,
-            &true,
-        )?;
-        // Looking has taken nothing, and cleared nothing.
-        let mut guard = acquire(&one, &key).await?;
-        same_intent("the intent that was looked at", guard.intent(), Some(&intent(revision)))?;
-        guard.clear_intent().await?;
-        guard.release().await?;
-        if tells {
-            same("L5", "a cleared intent shows", &looks().await?, &false)?;
-            let other = leases(&two)?.may_have_intent(&cx.key("other")).await?;
-            same("L7", "the intent of another key shows", &other, &false)?;
-        }
-    }
-    same("L7", "the record", &one.get(&key).await?, &before)
 }

@@ -1,9 +1,9 @@
-use token_storage_core::{ErrorKind, Precondition, TokenKey, TokenStorageExt as _};
+use token_storage_core::{ErrorKind, Precondition, Result, TokenKey, TokenStorageExt as _};
 
 use crate::{
     Case, Level, Need,
-    check::{Check, absent, holds, refused, stored},
-    cx::{Cx, Handle},
+    check::{Check, absent, holds, refused, same, stored},
+    cx::{Cx, Handle, listing},
     data::{ODD, plain},
 };
 
@@ -19,6 +19,12 @@ pub(super) const CASES: &[Case] = &[
         "keys::odd_namespaces_are_distinct",
         &["K4", "K5", "K6"],
         |cx| Box::pin(odd_namespaces_are_distinct(cx)),
+    ),
+    Case::new(
+        Level::Hostile,
+        "keys::what_is_too_long_is_no_other_key",
+        &["K4", "K5"],
+        |cx| Box::pin(what_is_too_long_is_no_other_key(cx)),
     ),
     Case::new(Level::Core, "keys::an_empty_resource_server_is_a_key", &["K4"], |cx| {
         Box::pin(an_empty_resource_server_is_a_key(cx))
@@ -241,6 +247,47 @@ async fn parts_up_to_the_declared_length_are_legal(cx: Cx) -> Check {
         stored("K4", &storage.get(key).await?, &plain(&index.to_string()))?;
     }
     Ok(())
+}
+
+/// What is longer by a byte is no key at all, and not the one that it begins with.
+async fn what_is_too_long_is_no_other_key(cx: Cx) -> Check {
+    let storage = cx.open().await?;
+    let limits = storage.describe().limits;
+    if limits.namespace_bytes >= MOST || limits.resource_server_bytes >= MOST {
+        return crate::check::ignore("the declared lengths are too large to be probed");
+    }
+    let namespace = pad(cx.namespace(), limits.namespace_bytes);
+    let server = pad("rs", limits.resource_server_bytes);
+    let longest = TokenKey::new(namespace.as_str(), server.as_str());
+    storage.store(&longest, &plain("1"), Precondition::Any).await?;
+    for longer in [
+        TokenKey::new(namespace.as_str(), format!("{server}x")),
+        TokenKey::new(format!("{namespace}x"), server.as_str()),
+    ] {
+        let found = none_or_too_large(storage.get(&longer).await)?;
+        absent("K4", "what is found under a key that is too long", &found.flatten())?;
+        let removed = none_or_too_large(storage.remove(&longer, Precondition::Any).await)?;
+        holds(
+            "K4",
+            "nothing is removed under a key that is too long",
+            removed != Some(true),
+        )?;
+    }
+    if cx.declares(Need::Enumeration) {
+        let listed = listing(&storage)?.list_keys(&format!("{namespace}x"), None).await;
+        let listed = none_or_too_large(listed)?.map_or(0, |page| page.items.len());
+        same("K4", "keys in a namespace whose name is too long", &listed, &0)?;
+    }
+    stored("K4", &storage.get(&longest).await?, &plain("1"))
+}
+
+/// The answer, if it is one.
+fn none_or_too_large<T>(answer: Result<T>) -> Check<Option<T>> {
+    match answer {
+        Ok(answer) => Ok(Some(answer)),
+        Err(error) if error.kind() == ErrorKind::TooLarge => Ok(None),
+        Err(error) => Err(error.into()),
+    }
 }
 
 async fn longer_parts_are_too_large(cx: Cx) -> Check {

@@ -1,19 +1,15 @@
-//! Batches that are large, refused, watched and raced.
+//! Batches that are large, refused and watched.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
 };
 
-use token_storage_core::{ErrorKind, Precondition, Result, Revision, TokenData, TokenKey, TokenStorageExt as _, Write};
-use tokio::sync::Barrier;
+use token_storage_core::{ErrorKind, Precondition, Revision, TokenData, TokenKey, TokenStorageExt as _, Write};
 
 use crate::{
     Case, Level,
-    check::{Check, Show as _, absent, fail, refused, same, stored},
+    check::{Check, Show as _, absent, refused, same, stored},
     cx::{Cx, Handle},
     data::{full, plain},
     rng::soak,
@@ -65,24 +61,6 @@ pub(super) const CASES: &[Case] = &[
         &["A2", "A3"],
         |cx| Box::pin(once_acknowledged_all_is_seen(cx)),
     ),
-    Case::new(
-        Level::Shared,
-        "batches::of_one_and_a_store_that_race_one_wins",
-        &["A2", "A4"],
-        |cx| Box::pin(of_one_and_a_store_that_race_one_wins(cx)),
-    ),
-    Case::new(
-        Level::Shared,
-        "batches::of_one_and_a_remove_that_race_one_wins",
-        &["A2", "A4"],
-        |cx| Box::pin(of_one_and_a_remove_that_race_one_wins(cx)),
-    ),
-    Case::new(
-        Level::Shared,
-        "batches::those_that_overlap_do_not_block_each_other",
-        &["A2", "D6"],
-        |cx| Box::pin(those_that_overlap_do_not_block_each_other(cx)),
-    ),
 ];
 
 /// As many as a batch may have, but no more than a thousand.
@@ -102,11 +80,11 @@ fn places(count: usize) -> Vec<usize> {
     places
 }
 
-fn many(cx: &Cx, count: usize) -> Vec<TokenKey> {
+pub(super) fn many(cx: &Cx, count: usize) -> Vec<TokenKey> {
     (0..count).map(|i| cx.key(&format!("rs{i}"))).collect()
 }
 
-fn all<'a>(keys: &'a [TokenKey], data: &'a TokenData, precondition: Precondition) -> Vec<Write<'a>> {
+pub(super) fn all<'a>(keys: &'a [TokenKey], data: &'a TokenData, precondition: Precondition) -> Vec<Write<'a>> {
     keys.iter().map(|key| Write::new(key, data, precondition)).collect()
 }
 
@@ -297,7 +275,7 @@ async fn large_ones_answer_in_order(cx: Cx) -> Check {
     Ok(())
 }
 
-fn rounds() -> usize {
+pub(super) fn rounds() -> usize {
     if soak() { 300 } else { 20 }
 }
 
@@ -360,162 +338,6 @@ async fn once_acknowledged_all_is_seen(cx: Cx) -> Check {
                     crate::cx::get_settled(handle, key, |got| got.as_ref().is_some_and(|got| got.data == data));
                 stored("A3", &settled.await?, &data)?;
             }
-        }
-    }
-    Ok(())
-}
-
-/// Both start at one moment, on handles of their own; in some rounds the first a little later, so that it falls into the
-/// midst of the second.
-async fn race<A, B>(
-    round: usize,
-    one: impl Future<Output = Result<A>> + Send + 'static,
-    two: impl Future<Output = Result<B>> + Send + 'static,
-) -> (Result<A>, Result<B>)
-where
-    A: Send + 'static,
-    B: Send + 'static,
-{
-    let barrier = Arc::new(Barrier::new(2));
-    let other = Arc::clone(&barrier);
-    let first = tokio::spawn(async move {
-        other.wait().await;
-        if !round.is_multiple_of(3) {
-            tokio::time::sleep(Duration::from_micros(200)).await;
-        }
-        one.await
-    });
-    let second = tokio::spawn(async move {
-        barrier.wait().await;
-        two.await
-    });
-    let (first, second) = tokio::join!(first, second);
-    (
-        first.expect("a racer does not panic"),
-        second.expect("a racer does not panic"),
-    )
-}
-
-/// Whether the call won; a conflict has lost, and anything else is an error.
-fn won<T>(result: Result<T>) -> Check<bool> {
-    match result {
-        Ok(_) => Ok(true),
-        Err(error) if error.kind() == ErrorKind::Conflict => Ok(false),
-        Err(error) => Err(error.into()),
-    }
-}
-
-/// The batch: the raced record in its middle, the others without a precondition.
-async fn batch_over(storage: Handle, keys: Vec<TokenKey>, data: TokenData, precondition: Precondition) -> Result<()> {
-    let mut writes = all(&keys, &data, Precondition::Any);
-    writes[2].precondition = precondition;
-    storage.store_all(&writes).await.map(drop)
-}
-
-async fn of_one_and_a_store_that_race_one_wins(cx: Cx) -> Check {
-    let (storage, keys) = (cx.open().await?, many(&cx, 5));
-    for round in 0..rounds() {
-        let (base, single, batch) = (
-            full("base"),
-            full(&format!("single {round}")),
-            full(&format!("batch {round}")),
-        );
-        let revisions = storage.store_all(&all(&keys, &base, Precondition::Any)).await?;
-        let precondition = if round % 4 == 3 {
-            storage.remove(&keys[2], Precondition::Any).await?;
-            Precondition::Absent
-        } else {
-            Precondition::Unchanged(revisions[2])
-        };
-        let (one, two) = (cx.open().await?, cx.open().await?);
-        let (key, data) = (keys[2].clone(), single.clone());
-        let (stored_one, stored_all) = race(
-            round,
-            async move { one.store(&key, &data, precondition).await },
-            batch_over(two, keys.clone(), batch.clone(), precondition),
-        )
-        .await;
-        let (single_won, batch_won) = (won(stored_one)?, won(stored_all)?);
-        if single_won == batch_won {
-            let got = format!("the store: {single_won}, the batch: {batch_won}");
-            return fail(
-                "A4",
-                "of a store and a batch that race exactly one wins",
-                got,
-                "one of them",
-            );
-        }
-        stored(
-            "A4",
-            &storage.get(&keys[2]).await?,
-            if batch_won { &batch } else { &single },
-        )?;
-        for key in [&keys[0], &keys[4]] {
-            stored("A2", &storage.get(key).await?, if batch_won { &batch } else { &base })?;
-        }
-    }
-    Ok(())
-}
-
-async fn of_one_and_a_remove_that_race_one_wins(cx: Cx) -> Check {
-    let (storage, keys) = (cx.open().await?, many(&cx, 5));
-    for round in 0..rounds() {
-        let (base, batch) = (full("base"), full(&format!("batch {round}")));
-        let revisions = storage.store_all(&all(&keys, &base, Precondition::Any)).await?;
-        let precondition = Precondition::Unchanged(revisions[2]);
-        let (one, two, key) = (cx.open().await?, cx.open().await?, keys[2].clone());
-        let (removed, stored_all) = race(
-            round,
-            async move { one.remove(&key, precondition).await },
-            batch_over(two, keys.clone(), batch.clone(), precondition),
-        )
-        .await;
-        let (remove_won, batch_won) = (won(removed)?, won(stored_all)?);
-        if remove_won == batch_won {
-            let got = format!("the remove: {remove_won}, the batch: {batch_won}");
-            return fail(
-                "A4",
-                "of a remove and a batch that race exactly one wins",
-                got,
-                "one of them",
-            );
-        }
-        match batch_won {
-            true => stored("A4", &storage.get(&keys[2]).await?, &batch)?,
-            false => absent("A4", "the removed record", &storage.get(&keys[2]).await?)?,
-        }
-        for key in [&keys[0], &keys[4]] {
-            stored("A2", &storage.get(key).await?, if batch_won { &batch } else { &base })?;
-        }
-    }
-    Ok(())
-}
-
-/// Two batches over the same records in opposite orders: a storage that locks them one by one has to mind the order.
-async fn those_that_overlap_do_not_block_each_other(cx: Cx) -> Check {
-    let keys = many(&cx, 6);
-    let reversed: Vec<TokenKey> = keys.iter().rev().cloned().collect();
-    let storage = cx.open().await?;
-    for round in 0..rounds() {
-        let (one, two) = (cx.open().await?, cx.open().await?);
-        let (first, second) = (full(&format!("first {round}")), full(&format!("second {round}")));
-        let (done_one, done_two) = race(
-            round,
-            batch_over(one, keys.clone(), first.clone(), Precondition::Any),
-            batch_over(two, reversed.clone(), second.clone(), Precondition::Any),
-        )
-        .await;
-        done_one?;
-        done_two?;
-        crate::cx::settle(&storage).await;
-        let there = storage.get(&keys[0]).await?.map(|stored| stored.data);
-        let whole = if there.as_ref() == Some(&first) {
-            &first
-        } else {
-            &second
-        };
-        for key in &keys {
-            stored("A2", &storage.get(key).await?, whole)?;
         }
     }
     Ok(())

@@ -8,18 +8,18 @@ use std::{
     time::Duration,
 };
 
-use token_storage_core::{ErrorKind, Revision};
+use token_storage_core::{Acquisition, ErrorKind, Result, Revision, TokenKey};
 use tokio::task::JoinSet;
 
 use super::{
     intents::{intent, same_intent},
-    leases::{PATIENCE, acquire, held_by, renew, wait_for},
+    leases::{Guard, PATIENCE, acquire, held_by, renew, wait_for},
     timed_leases::ttl,
 };
 use crate::{
     Case, Level, Need,
-    check::{Check, Stop, fail, refused},
-    cx::Cx,
+    check::{Check, Show as _, Stop, fail, refused},
+    cx::{Cx, Handle, leases},
     recorded_lease::seconds,
 };
 
@@ -50,6 +50,24 @@ pub(super) const CASES: &[Case] = &[
         &["L2", "L3"],
         |cx| Box::pin(acquired_again_it_is_another_one(cx)),
     )
+    .needs(NEEDS),
+    Case::new(
+        Level::Lease,
+        "lease::nothing_remains_of_what_another_has",
+        &["L2", "L3"],
+        |cx| Box::pin(nothing_remains_of_what_another_has(cx)),
+    )
+    .needs(NEEDS),
+    Case::new(
+        Level::Lease,
+        "lease::one_that_was_given_back_is_watched_anew",
+        &["L2"],
+        |cx| Box::pin(one_that_was_given_back_is_watched_anew(cx)),
+    )
+    .needs(NEEDS),
+    Case::new(Level::Lease, "lease::several_are_watched_at_once", &["L2"], |cx| {
+        Box::pin(several_are_watched_at_once(cx))
+    })
     .needs(NEEDS),
     Case::new(Level::Lease, "lease::what_remains_counts_down", &["L2", "L3"], |cx| {
         Box::pin(what_remains_counts_down(cx))
@@ -186,6 +204,110 @@ async fn acquired_again_it_is_another_one(cx: Cx) -> Check {
     held_by(&new, "L2", what, &other, &key).await?;
     new.release().await?;
     acquire(&other, &key).await?.release().await?;
+    Ok(())
+}
+
+/// A waiter tries all the time. When it has the lease, nothing may remain of it for the holder before: that is asked
+/// afterwards, when it can only be less than it was. Where a server ends leases, this is what the margin is for. What a holder
+/// does with its lease gives it more time only if others see that.
+async fn nothing_remains_of_what_another_has(cx: Cx) -> Check {
+    let (one, two, key) = (cx.open().await?, cx.open().await?, cx.key("rs"));
+    let ttl = ttl(&one)?;
+    for done in ["did nothing", "recorded an intent"] {
+        let mut old = acquire(&one, &key).await?;
+        held_by(&old, "L1", "a lease that is held", &two, &key).await?;
+        if done != "did nothing" {
+            tokio::time::sleep(ttl / 2).await;
+            let recorded = old.record_intent(&intent(Revision::from_bytes(&[3; 32])?)).await;
+            still_its(&old, recorded)?;
+        }
+        let new = take_over(&two, &key, ttl + PATIENCE).await?;
+        let left = old.remaining();
+        if left != Some(Duration::ZERO) {
+            let what = format!("what a holder reckons with that {done}, when another has its lease");
+            return fail("L2", &what, left.map_or("no limit".to_owned(), seconds), "0 s");
+        }
+        new.release().await?;
+    }
+    Ok(())
+}
+
+/// Work that failed because the lease had run out says that the machine stalled.
+fn still_its(guard: &Guard, worked: Result<()>) -> Check {
+    match worked {
+        Err(error) if error.kind() == ErrorKind::LeaseLost && guard.remaining() == Some(Duration::ZERO) => {
+            Err(Stop::Stalled)
+        }
+        other => other.map_err(Into::into),
+    }
+}
+
+/// As `wait_for`, with hardly a pause.
+async fn take_over(storage: &Handle, key: &TokenKey, limit: Duration) -> Check<Guard> {
+    let waiting = tokio::time::Instant::now();
+    loop {
+        match leases(storage)?.try_acquire(key).await? {
+            Acquisition::Acquired(guard) => return Ok(guard),
+            Acquisition::Held { .. } if waiting.elapsed() > limit => {
+                return fail("L2", "the lease of a holder that has gone", "Held", "Acquired");
+            }
+            Acquisition::Held { .. } => tokio::time::sleep(Duration::from_millis(1)).await,
+        }
+    }
+}
+
+/// A waiter has seen the holder before it gave the lease back and acquired it again: it has to be seen anew.
+async fn one_that_was_given_back_is_watched_anew(cx: Cx) -> Check {
+    let (one, two, key) = (cx.open().await?, cx.open().await?, cx.key("rs"));
+    let ttl = ttl(&one)?;
+    let first = acquire(&one, &key).await?;
+    held_by(&first, "L1", "a lease that is held", &two, &key).await?;
+    tokio::time::sleep(ttl * 2 / 3).await;
+    if first.remaining() == Some(Duration::ZERO) {
+        return Err(Stop::Stalled);
+    }
+    first.release().await?;
+    let second = acquire(&one, &key).await?;
+    tokio::time::sleep(ttl / 2).await;
+    let what = "a lease that its holder gave back and acquired again, less than its time to live ago";
+    held_by(&second, "L2", what, &two, &key).await?;
+    second.release().await?;
+    Ok(())
+}
+
+/// Who waits for several leases by turns gets each in time: the upper bound of clause L2, by tries as of one alone.
+async fn several_are_watched_at_once(cx: Cx) -> Check {
+    const LATEST: Duration = Duration::from_secs(1);
+    let (one, two) = (cx.open().await?, cx.open().await?);
+    let ttl = ttl(&one)?;
+    let keys = ["a", "b", "c"].map(|name| cx.key(name));
+    let mut old = Vec::new();
+    for key in &keys {
+        old.push(acquire(&one, key).await?);
+    }
+    // Each with when it was first looked at.
+    let mut waited_for: Vec<_> = keys.iter().map(|key| (key, None)).collect();
+    while !waited_for.is_empty() {
+        let mut held = Vec::new();
+        for (key, watched) in waited_for {
+            let began = watched.map(|since: tokio::time::Instant| since.elapsed());
+            match leases(&two)?.try_acquire(key).await? {
+                Acquisition::Acquired(guard) => guard.release().await?,
+                Acquisition::Held { .. } if began.is_some_and(|began| began > ttl + LATEST) => {
+                    let got = format!(
+                        "held {} after it was first looked at",
+                        seconds(began.unwrap_or_default())
+                    );
+                    let what = format!("the lease of {}, one of several that are waited for", key.show());
+                    return fail("L2", &what, got, "taken over after its time to live and at most 1 s");
+                }
+                Acquisition::Held { .. } => held.push((key, Some(watched.unwrap_or_else(tokio::time::Instant::now)))),
+            }
+        }
+        waited_for = held;
+        tokio::time::sleep((ttl / 10).min(Duration::from_millis(50))).await;
+    }
+    drop(old);
     Ok(())
 }
 

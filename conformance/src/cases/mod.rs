@@ -8,7 +8,10 @@ mod capability;
 mod clocks;
 mod concurrency;
 mod damage;
+mod declared_sizes;
+mod dropped_often;
 mod enumeration;
+mod exact_values;
 mod faults;
 mod fields;
 mod files;
@@ -23,6 +26,7 @@ mod lasting;
 mod lease_processes;
 mod leases;
 mod limits;
+mod listed;
 mod long_keys;
 mod lost_leases;
 mod model;
@@ -34,6 +38,7 @@ mod preconditions;
 mod process_leases;
 mod process_writes;
 mod processes;
+mod raced_batches;
 mod record_damage;
 mod records;
 mod refusals;
@@ -44,6 +49,7 @@ mod secrets;
 mod stopped_writers;
 mod talk;
 mod timed_leases;
+mod ways_of_writing;
 
 use std::sync::OnceLock;
 
@@ -66,13 +72,18 @@ pub fn cases() -> &'static [Case] {
             preconditions::CASES,
             revisions::CASES,
             batches::CASES,
+            ways_of_writing::CASES,
             large_batches::CASES,
+            raced_batches::CASES,
             atomicity::CASES,
             limits::CASES,
             fields::CASES,
+            exact_values::CASES,
+            declared_sizes::CASES,
             secrets::CASES,
             enumeration::CASES,
             paging::CASES,
+            listed::CASES,
             leases::CASES,
             intents::CASES,
             process_leases::CASES,
@@ -92,6 +103,7 @@ pub fn cases() -> &'static [Case] {
             refusals::CASES,
             second_way::CASES,
             cancellation::CASES,
+            dropped_often::CASES,
             cancelled_leases::CASES,
             faults::CASES,
             network::CASES,

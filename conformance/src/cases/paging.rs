@@ -2,17 +2,15 @@
 
 use std::collections::BTreeSet;
 
-use token_storage_core::{Cursor, ErrorKind, Page, Precondition, Revision, TokenKey, TokenStorageExt as _, Write};
+use token_storage_core::{Cursor, Page, Precondition, TokenKey, TokenStorageExt as _, Write};
 
 use super::{
     enumeration::{PAGES, keys_of},
     folds::{USED, collated},
-    intents::intent,
-    leases::acquire,
 };
 use crate::{
-    Case, Level, Need,
-    check::{Check, Show as _, fail, holds, ignore, refused, same},
+    Case, Level,
+    check::{Check, Show as _, fail, holds, ignore, same},
     cx::{Cx, Handle, listing},
     data::plain,
 };
@@ -45,6 +43,12 @@ pub(super) const CASES: &[Case] = &[
         &["C5", "K4"],
         |cx| Box::pin(keys_of_any_order_add_up(cx)),
     ),
+    Case::new(
+        Level::Enumerate,
+        "paging::names_of_any_shape_add_up",
+        &["C5", "K4"],
+        |cx| Box::pin(names_of_any_shape_add_up(cx)),
+    ),
     Case::new(Level::Enumerate, "paging::namespaces_add_up", &["C5"], |cx| {
         Box::pin(namespaces_add_up(cx))
     }),
@@ -54,32 +58,6 @@ pub(super) const CASES: &[Case] = &[
         &["C5", "K6"],
         |cx| Box::pin(pages_end_with_their_namespace(cx)),
     ),
-    Case::new(
-        Level::Enumerate,
-        "enumeration::an_empty_namespace_is_listed",
-        &["C5", "K4"],
-        |cx| Box::pin(an_empty_namespace_is_listed(cx)),
-    )
-    .needs(&[Need::Enumeration, Need::ExclusivePlace]),
-    Case::new(
-        Level::Enumerate,
-        "enumeration::a_lease_is_no_key",
-        &["C5", "L7"],
-        |cx| Box::pin(a_lease_is_no_key(cx)),
-    )
-    .needs(&[Need::Enumeration, Need::Lease]),
-    Case::new(
-        Level::Enumerate,
-        "enumeration::what_was_refused_is_not_listed",
-        &["C5", "A4", "A2"],
-        |cx| Box::pin(what_was_refused_is_not_listed(cx)),
-    ),
-    Case::new(
-        Level::Enumerate,
-        "enumeration::written_again_is_listed_once",
-        &["C5"],
-        |cx| Box::pin(written_again_is_listed_once(cx)),
-    ),
 ];
 
 /// Records enough for more than one page of most storages.
@@ -87,13 +65,17 @@ const SOME: usize = 600;
 /// And of any sensible one.
 const MORE: usize = 2600;
 
-async fn store_named(cx: &Cx, storage: &Handle, names: impl IntoIterator<Item = String>) -> Check<Vec<TokenKey>> {
+pub(super) async fn store_named(
+    cx: &Cx,
+    storage: &Handle,
+    names: impl IntoIterator<Item = String>,
+) -> Check<Vec<TokenKey>> {
     let keys: Vec<TokenKey> = names.into_iter().map(|name| cx.key(&name)).collect();
     store_keys(storage, &keys).await?;
     Ok(keys)
 }
 
-async fn store_keys(storage: &Handle, keys: &[TokenKey]) -> Check {
+pub(super) async fn store_keys(storage: &Handle, keys: &[TokenKey]) -> Check {
     let (data, limit) = (plain("1"), storage.describe().limits.batch_records.min(500));
     for chunk in keys.chunks(limit) {
         let writes: Vec<_> = chunk
@@ -143,7 +125,7 @@ async fn paged(cx: &Cx, storage: &Handle) -> Check<(Vec<TokenKey>, Page<TokenKey
 }
 
 /// Nothing twice, all of these, and nothing else but those that may be there.
-fn complete(listed: &[TokenKey], want: &[TokenKey], may: impl Fn(&TokenKey) -> bool) -> Check {
+pub(super) fn complete(listed: &[TokenKey], want: &[TokenKey], may: impl Fn(&TokenKey) -> bool) -> Check {
     let mut seen = BTreeSet::new();
     for key in listed {
         if !seen.insert(key) {
@@ -321,8 +303,24 @@ async fn keys_of_any_order_add_up(cx: Cx) -> Check {
     complete(&keys_of(&storage, cx.namespace()).await?, &keys, |_| false)
 }
 
+/// A cursor made of a name has to hold the whole of it: names that are long, have several lines, and NUL in them, and are alike
+/// up to their ends.
+async fn names_of_any_shape_add_up(cx: Cx) -> Check {
+    let storage = cx.open().await?;
+    let room = storage.describe().limits.resource_server_bytes.min(600);
+    let alike = format!("a\0b\n{}", "x".repeat(room.saturating_sub(20)));
+    let mut keys = Vec::new();
+    for (from, to) in [(0, SOME), (SOME, MORE)] {
+        keys.extend(store_named(&cx, &storage, (from..to).map(|i| format!("{alike}{i:05}"))).await?);
+        if page(&storage, cx.namespace(), None).await?.next.is_some() {
+            break;
+        }
+    }
+    complete(&keys_of(&storage, cx.namespace()).await?, &keys, |_| false)
+}
+
 /// Namespaces of this case. `coming`: between the pages, others come.
-async fn namespaces_of(cx: &Cx, storage: &Handle, coming: bool) -> Check<Vec<String>> {
+pub(super) async fn namespaces_of(cx: &Cx, storage: &Handle, coming: bool) -> Check<Vec<String>> {
     let (mut names, mut after) = (Vec::new(), None);
     for turn in 0..PAGES {
         let page = listing(storage)?.list_namespaces(after.as_ref()).await?;
@@ -379,112 +377,4 @@ async fn pages_end_with_their_namespace(cx: Cx) -> Check {
         complete(&keys_of(&storage, keys[0].namespace()).await?, &keys, |_| false)?;
     }
     Ok(())
-}
-
-async fn an_empty_namespace_is_listed(cx: Cx) -> Check {
-    let storage = cx.open().await?;
-    let keys = [("", "a"), ("", ""), ("DEFAULT", "a"), ("b", "")].map(|(ns, rs)| TokenKey::new(ns, rs));
-    store_keys(&storage, &keys).await?;
-    complete(&keys_of(&storage, "").await?, &keys[..2], |_| false)?;
-    complete(&keys_of(&storage, "b").await?, &keys[3..], |_| false)?;
-    let mut names = Vec::new();
-    let mut after = None;
-    loop {
-        let page = listing(&storage)?.list_namespaces(after.as_ref()).await?;
-        names.extend(page.items);
-        after = page.next;
-        if after.is_none() {
-            break;
-        }
-        holds("C5", "a listing of three namespaces ends", names.len() <= PAGES)?;
-    }
-    names.sort();
-    let want = ["", "DEFAULT", "b"].map(str::to_owned).to_vec();
-    same("C5", "each namespace is listed once, the empty one too", &names, &want)
-}
-
-async fn a_lease_is_no_key(cx: Cx) -> Check {
-    let storage = cx.open().await?;
-    let keys = store_named(&cx, &storage, ["a".to_owned(), "b".to_owned()]).await?;
-    let other = cx.key_in("/2", "a");
-    let mut guards = Vec::new();
-    for key in [&keys[0], &cx.key("c"), &other] {
-        let mut guard = acquire(&storage, key).await?;
-        guard.record_intent(&intent(Revision::from_bytes(&[3; 32])?)).await?;
-        guards.push(guard);
-    }
-    only_records(&cx, &keys, other.namespace()).await?;
-    // The intent stays behind.
-    for guard in guards {
-        guard.release().await?;
-    }
-    only_records(&cx, &keys, other.namespace()).await?;
-    for key in [&keys[0], &cx.key("c"), &other] {
-        let mut guard = acquire(&storage, key).await?;
-        guard.clear_intent().await?;
-        guard.release().await?;
-    }
-    only_records(&cx, &keys, other.namespace()).await
-}
-
-async fn only_records(cx: &Cx, keys: &[TokenKey], without_records: &str) -> Check {
-    let storage = cx.open().await?;
-    complete(&keys_of(&storage, cx.namespace()).await?, keys, |_| false)?;
-    complete(&keys_of(&storage, without_records).await?, &[], |_| false)?;
-    let names = namespaces_of(cx, &storage, false).await?;
-    same(
-        "C5",
-        "a lease makes no namespace",
-        &names,
-        &vec![cx.namespace().to_owned()],
-    )
-}
-
-async fn what_was_refused_is_not_listed(cx: Cx) -> Check {
-    let storage = cx.open().await?;
-    let keys = store_named(&cx, &storage, ["a".to_owned()]).await?;
-    let (new, data) = (cx.key("new"), plain("2"));
-    let elsewhere = cx.key_in("/2", "new");
-    let strange = Precondition::Unchanged(Revision::from_bytes(&[7; 32])?);
-    refused(
-        "A4",
-        "a store over nothing",
-        storage.store(&new, &data, strange).await,
-        ErrorKind::Conflict,
-    )?;
-    refused(
-        "A4",
-        "a remove of nothing",
-        storage.remove(&new, strange).await,
-        ErrorKind::Conflict,
-    )?;
-    storage.remove(&elsewhere, Precondition::Any).await?;
-    let writes = [
-        Write::new(&new, &data, Precondition::Any),
-        Write::new(&elsewhere, &data, Precondition::Any),
-        Write::new(&keys[0], &data, Precondition::Absent),
-    ];
-    refused("A2", "a batch", storage.store_all(&writes).await, ErrorKind::Conflict)?;
-    let limit = storage.describe().limits.record_bytes;
-    if limit <= super::limits::MOST {
-        let large = plain(&"x".repeat(limit + 1));
-        let result = storage.store(&elsewhere, &large, Precondition::Any).await;
-        refused("K7", "a record that is too large", result, ErrorKind::TooLarge)?;
-    }
-    only_records(&cx, &keys, elsewhere.namespace()).await
-}
-
-async fn written_again_is_listed_once(cx: Cx) -> Check {
-    let storage = cx.open().await?;
-    let keys = store_named(&cx, &storage, ["a", "A", "b"].map(str::to_owned)).await?;
-    for round in 0..5 {
-        storage.store(&keys[0], &plain("2"), Precondition::Any).await?;
-        store_keys(&storage, &keys[..2]).await?;
-        if round % 2 == 0 {
-            storage.remove(&keys[2], Precondition::Any).await?;
-            complete(&keys_of(&storage, cx.namespace()).await?, &keys[..2], |_| false)?;
-        }
-        storage.store(&keys[2], &plain("3"), Precondition::Any).await?;
-    }
-    only_records(&cx, &keys, "none").await
 }

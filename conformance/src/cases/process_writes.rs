@@ -5,7 +5,10 @@ use std::time::Duration;
 use token_storage_core::{Precondition, TokenKey, TokenStorageExt as _, Write};
 use tokio::time::Instant;
 
-use super::{enumeration::keys_of, processes::start};
+use super::{
+    enumeration::keys_of,
+    processes::{NEEDS, start},
+};
 use crate::{
     Case, Level, Need,
     check::{Check, absent, fail, same, stored},
@@ -14,8 +17,6 @@ use crate::{
     rng::soak,
     worker::{Reply, Request, Worker},
 };
-
-const NEEDS: &[Need] = &[Need::Processes];
 
 pub(super) const CASES: &[Case] = &[
     Case::new(

@@ -13,7 +13,8 @@ use crate::{
     worker::{Reply, Request, Start, Worker},
 };
 
-const NEEDS: &[Need] = &[Need::Processes];
+/// What cases of several processes need.
+pub(super) const NEEDS: &[Need] = &[Need::Processes];
 
 pub(super) const CASES: &[Case] = &[
     Case::new(

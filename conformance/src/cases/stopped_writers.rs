@@ -4,7 +4,12 @@ use std::time::Duration;
 
 use token_storage_core::{ErrorKind, Precondition, Result, StoredToken, TokenKey, TokenStorageExt as _, Write};
 
-use super::{enumeration::keys_of, kills::moment, leases::acquire, processes::start};
+use super::{
+    enumeration::keys_of,
+    kills::moment,
+    leases::acquire,
+    processes::{NEEDS, start},
+};
 use crate::{
     Case, Level, Need,
     check::{Check, fail, refused, same, stored},
@@ -13,8 +18,6 @@ use crate::{
     rng::soak,
     worker::{Reply, Request, Worker},
 };
-
-const NEEDS: &[Need] = &[Need::Processes];
 
 pub(super) const CASES: &[Case] = &[
     Case::new(

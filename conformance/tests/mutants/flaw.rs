@@ -144,6 +144,12 @@ pub(crate) fn open<F: Flaw>(flaw: F) -> Arc<dyn TokenStorage> {
 /// Opens mutants in memory.
 pub(crate) struct InMemory<F>(std::marker::PhantomData<fn() -> F>);
 
+impl<F> InMemory<F> {
+    pub(crate) fn new() -> Self {
+        Self(std::marker::PhantomData)
+    }
+}
+
 #[async_trait]
 impl<F: Flaw> Harness for InMemory<F> {
     type Place = F;
@@ -159,7 +165,7 @@ impl<F: Flaw> Harness for InMemory<F> {
 
 /// The suite over a mutant in memory, everything declared that the correct storage has.
 pub(crate) fn suite<F: Flaw>(name: &str) -> Suite<InMemory<F>> {
-    Suite::new(name, InMemory::<F>(std::marker::PhantomData))
+    Suite::new(name, InMemory::<F>::new())
 }
 
 /// Declares a mutant without state of its own, and what it overrides.

@@ -9,6 +9,8 @@
 
 mod atomicity;
 mod capabilities;
+mod code_paths;
+mod codecs;
 mod compared;
 #[cfg(feature = "auth-server")]
 mod coverage;
@@ -24,11 +26,13 @@ mod flaw;
 mod guards;
 mod held;
 mod in_flight;
+mod indexes;
 mod keys;
 mod listings;
 mod long_keys;
 mod lost_leases;
 mod odd_ones;
+mod other_leases;
 mod own_views;
 mod powerless;
 mod records;
@@ -43,6 +47,7 @@ mod stopped;
 mod swaps;
 mod timed;
 mod ttl;
+mod unfair;
 mod wire;
 
 use std::{

@@ -3,13 +3,15 @@
 use std::{marker::PhantomData, sync::Arc};
 
 use token_storage_conformance::{
-    ClockJumping, Clocks, FaultInjecting, FaultInjector, Harness, Mishap, Network, RecordDamaging, Requests, SecondWay,
-    Suite, Unreliable, Verdict, WriteRefusing,
+    ClockJumping, ClockShifting, Clocks, FaultInjecting, FaultInjector, Harness, Mishap, Network, RecordDamaging,
+    Requests, SecondWay, Suite, Unreliable, Verdict, WriteRefusing,
 };
 use token_storage_core::{Result, TokenKey, TokenStorage, async_trait};
 
 use crate::{
     Mutant,
+    flaw::InMemory,
+    timed::{self, Timed},
     wire::{Correct, Server, Wired},
 };
 
@@ -223,6 +225,39 @@ impl<P: Powers> ClockJumping for Powerless<P> {
     }
 }
 
+/// Its machines' wall clocks agree, whatever it is told.
+struct ShiftsNothing(InMemory<Timed<timed::Correct>>);
+
+#[async_trait]
+impl Harness for ShiftsNothing {
+    type Place = Timed<timed::Correct>;
+
+    async fn fresh(&self) -> Result<Self::Place> {
+        self.0.fresh().await
+    }
+
+    async fn reopen(&self, place: &Self::Place) -> Result<Arc<dyn TokenStorage>> {
+        self.0.reopen(place).await
+    }
+}
+
+#[async_trait]
+impl ClockShifting for ShiftsNothing {
+    async fn reopen_shifted(&self, place: &Self::Place, _: i64) -> Result<Arc<dyn TokenStorage>> {
+        self.0.reopen(place).await
+    }
+
+    fn looked(&self, place: &Self::Place) -> usize {
+        self.0.looked(place)
+    }
+}
+
+fn shifts_nothing(name: &'static str, caught_by: &'static str) -> Mutant {
+    let suite = Suite::new(name, ShiftsNothing(InMemory::new())).enumerates();
+    let plan = suite.timed_leases().shifted_clocks().plan();
+    Mutant { name, caught_by, plan }
+}
+
 fn powerless<P: Powers>(name: &'static str, caught_by: &'static str) -> Mutant {
     let harness = Powerless::<P> {
         inner: Wired::new(),
@@ -317,6 +352,10 @@ pub(crate) fn mutants() -> Vec<Mutant> {
         powerless::<LetsNothingJump>(
             "a harness sets no waiter's clock",
             "lease::a_waiters_wall_clock_takes_nothing_over",
+        ),
+        shifts_nothing(
+            "a harness shifts no clock",
+            "lease::wall_clocks_that_disagree_change_nothing",
         ),
     ]
 }

@@ -63,6 +63,7 @@ pub(crate) fn correct() -> Vec<Plan> {
         n::suite::<n::Correct>("remote").plan(),
         w::suite::<w::Correct>("wire").plan(),
         files::suite::<files::Nothing>("file").plan(),
+        files::suite::<crate::unfair::UnfairLock>("unfair").plan(),
     ]
 }
 
@@ -84,6 +85,10 @@ pub(crate) fn mutants() -> Vec<Mutant> {
         crate::odd_ones::mutants(),
         crate::listings::mutants(),
         crate::guards::mutants(),
+        crate::code_paths::mutants(),
+        crate::codecs::mutants(),
+        crate::indexes::mutants(),
+        crate::other_leases::mutants(),
         atomicity(),
         dropped(),
         in_flight(),
@@ -374,7 +379,7 @@ fn capabilities() -> Vec<Mutant> {
 }
 
 fn leases() -> Vec<Mutant> {
-    const INTENT_SHOWS: &str = "lease::an_intent_shows_without_the_lease";
+    const INTENT_SHOWS: &str = "lease::whether_there_is_an_intent_can_be_asked";
     vec![
         memory::<h::HeldIsUnavailable>("held is unavailable", "lease::held_is_an_answer_and_no_error"),
         memory::<h::DropKeepsLease>("dropping keeps the lease", "lease::a_dropped_lease_is_free_at_once"),
@@ -435,6 +440,24 @@ fn leases() -> Vec<Mutant> {
             "lease::a_timed_one_is_taken_over_after_its_time",
         ),
         timed::<t::EndedEarly>("a server ends leases early", "lease::what_remains_counts_down"),
+        timed::<t::MarkedByHolder>(
+            "the mark is the holder's name",
+            "lease::one_that_was_given_back_is_watched_anew",
+        ),
+        timed::<t::RemembersOne>("a waiter remembers one mark", "lease::several_are_watched_at_once"),
+        timed::<t::IntentCounts>(
+            "an intent is a renewal for its holder alone",
+            "lease::nothing_remains_of_what_another_has",
+        ),
+        timed::<t::RenewalsAddUp>("renewals add up", "lease::what_remains_counts_down"),
+        timed::<t::TakeOverForgetsIntent>(
+            "a take-over forgets the intent",
+            "lease::a_timed_one_is_taken_over_after_its_time",
+        ),
+        timed::<t::CountsFromTheAnswer>(
+            "counts from the answer, without a margin",
+            "lease::nothing_remains_of_what_another_has",
+        ),
         timed::<t::TrustsWallClocks>("trusts wall clocks", "lease::wall_clocks_that_disagree_change_nothing"),
     ]
 }

@@ -5,7 +5,7 @@ use std::{
     marker::PhantomData,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     time::{Duration, Instant, SystemTime},
 };
@@ -62,6 +62,18 @@ pub(crate) trait Rules: Clone + std::fmt::Debug + Default + Send + Sync + 'stati
     const SERVER_ENDS: bool = false;
     /// The part of the time to live that a holder does without.
     const MARGIN: Duration = Duration::ZERO;
+    /// Whether a holder's mark is its name, and not new each time.
+    const MARKED_BY_HOLDER: bool = false;
+    /// Whether a waiter remembers the mark of the last lease alone.
+    const REMEMBERS_ONE: bool = false;
+    /// Whether recording an intent gives its holder more time, and no other knows.
+    const INTENT_COUNTS: bool = false;
+    /// Whether a renewal gives a time to live more than there was.
+    const RENEWALS_ADD_UP: bool = false;
+    /// Whether what a holder has recorded is there for who takes over.
+    const TAKE_OVER_KEEPS_INTENT: bool = true;
+    /// How long the answer to the acquisition of a free lease is on its way, which its holder does not count.
+    const ANSWERS_AFTER: Duration = Duration::ZERO;
     /// Whether a lease that is over by the holder's wall clock is taken over by the waiter's.
     const TRUSTS_WALL_CLOCKS: bool = false;
 }
@@ -94,6 +106,17 @@ impl Rules for EndedEarly {
     const SERVER_ENDS: bool = true;
     const ENDS_AFTER: u32 = 50;
     const MARGIN: Duration = Duration::from_millis(50);
+}
+
+/// A server that ends leases, and a holder that counts from when it heard of having one, to the last moment.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct CountsFromTheAnswer;
+
+impl Rules for CountsFromTheAnswer {
+    const TTL: Duration = Duration::from_millis(500);
+    const TAKEN_OVER_AFTER: Option<Duration> = None;
+    const SERVER_ENDS: bool = true;
+    const ANSWERS_AFTER: Duration = Duration::from_millis(150);
 }
 
 /// A waiter takes over only long after the time to live.
@@ -163,6 +186,16 @@ lease_flaw! {
     SeemsLonger: SEEMS_LONGER_BY: Duration = Duration::from_millis(120);
     /// Each value that stands for the leases sees all marks for the first time.
     ForgetsMarks: REMEMBERS: bool = false;
+    /// Who acquires again has the mark that it had before.
+    MarkedByHolder: MARKED_BY_HOLDER: bool = true;
+    /// Who waits for two leases never takes one over.
+    RemembersOne: REMEMBERS_ONE: bool = true;
+    /// The holder reckons with more time when it has recorded an intent.
+    IntentCounts: INTENT_COUNTS: bool = true;
+    /// Two renewals are twice the time.
+    RenewalsAddUp: RENEWALS_ADD_UP: bool = true;
+    /// The successor writes the entry anew.
+    TakeOverForgetsIntent: TAKE_OVER_KEEPS_INTENT: bool = false;
     /// Machines' clocks must agree, or a lease is taken over while it is held.
     TrustsWallClocks: TRUSTS_WALL_CLOCKS: bool = true;
 }
@@ -205,6 +238,8 @@ pub(crate) struct Timed<R> {
     number: u64,
     /// By how many seconds this handle's wall clock is wrong.
     off_by: i64,
+    /// How often wrong wall clocks were looked at, through any handle.
+    looks: Arc<AtomicUsize>,
     rules: PhantomData<R>,
 }
 
@@ -217,6 +252,7 @@ impl<R: Rules> Flaw for Timed<R> {
             seen: Arc::default(),
             number: 0,
             off_by: 0,
+            looks: Arc::default(),
             rules: PhantomData,
         }
     }
@@ -281,6 +317,10 @@ impl<R: Rules> ClockShifting for InMemory<Timed<R>> {
             ..place.handle()
         }))
     }
+
+    fn looked(&self, place: &Timed<R>) -> usize {
+        place.looks.load(Ordering::Relaxed)
+    }
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
@@ -290,7 +330,38 @@ fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 #[async_trait]
 impl<R: Rules> RefreshLease for &Timed<R> {
     async fn try_acquire(&self, key: &TokenKey) -> Result<Acquisition> {
-        let sent = Instant::now();
+        let late = self.answers_after(key);
+        let acquired = self.try_now(key, late);
+        if !late.is_zero() {
+            tokio::time::sleep(late).await;
+        }
+        acquired
+    }
+
+    async fn may_have_intent(&self, key: &TokenKey) -> Result<bool> {
+        Ok(locked(&self.leases)
+            .1
+            .get(key)
+            .is_some_and(|entry| entry.intent.is_some()))
+    }
+
+    async fn look(&self, _key: &TokenKey) -> Result<Option<LeaseView>> {
+        Ok(None)
+    }
+}
+
+impl<R: Rules> Timed<R> {
+    fn answers_after(&self, key: &TokenKey) -> Duration {
+        let held = |entry: &Entry| entry.holder.is_some();
+        match locked(&self.leases).1.get(key).is_some_and(held) {
+            true => Duration::ZERO,
+            false => R::ANSWERS_AFTER,
+        }
+    }
+
+    /// The holder counts from when it hears of it, which is so much later.
+    fn try_now(&self, key: &TokenKey, late: Duration) -> Result<Acquisition> {
+        let sent = Instant::now() + late;
         let (next, entries) = &mut *locked(&self.leases);
         let entry = entries.entry(key.clone()).or_default();
         let over = R::TRUSTS_WALL_CLOCKS && entry.over_at.is_some_and(|over_at| self.wall() > over_at);
@@ -305,7 +376,10 @@ impl<R: Rules> RefreshLease for &Timed<R> {
         let holder = if R::HANDLES_HOLD { self.number } else { *next };
         entry.holder = Some(holder);
         if R::TAKE_OVER_MOVES_MARK || !before {
-            entry.mark = *next;
+            entry.mark = if R::MARKED_BY_HOLDER { self.number } else { *next };
+        }
+        if before && !R::TAKE_OVER_KEEPS_INTENT {
+            entry.intent = None;
         }
         entry.ends_at = Some(Instant::now() + R::TTL * R::ENDS_AFTER / 100);
         entry.over_at = Some(self.wall() + R::TTL);
@@ -325,20 +399,10 @@ impl<R: Rules> RefreshLease for &Timed<R> {
         })))
     }
 
-    async fn may_have_intent(&self, key: &TokenKey) -> Result<bool> {
-        Ok(locked(&self.leases)
-            .1
-            .get(key)
-            .is_some_and(|entry| entry.intent.is_some()))
-    }
-
-    async fn look(&self, _key: &TokenKey) -> Result<Option<LeaseView>> {
-        Ok(None)
-    }
-}
-
-impl<R: Rules> Timed<R> {
     fn wall(&self) -> SystemTime {
+        if self.off_by != 0 {
+            self.looks.fetch_add(1, Ordering::Relaxed);
+        }
         let shift = Duration::from_secs(self.off_by.unsigned_abs());
         let now = SystemTime::now();
         if self.off_by < 0 { now - shift } else { now + shift }
@@ -346,6 +410,9 @@ impl<R: Rules> Timed<R> {
 
     fn stood_still(&self, key: &TokenKey, mark: u64) -> bool {
         let mut seen = locked(&self.seen);
+        if R::REMEMBERS_ONE {
+            seen.retain(|other, _| other == key);
+        }
         let (known, since) = seen.entry(key.clone()).or_insert((mark, Instant::now()));
         if *known != mark && R::WATCHES_MARK {
             (*known, *since) = (mark, Instant::now());
@@ -420,7 +487,8 @@ impl<R: Rules> LeaseGuard for Guard<R> {
             }
         })?;
         if R::RENEWING_COUNTS {
-            self.deadline = sent + R::TTL - R::MARGIN + R::SEEMS_LONGER_BY;
+            let from = if R::RENEWALS_ADD_UP { self.deadline } else { sent };
+            self.deadline = from + R::TTL - R::MARGIN + R::SEEMS_LONGER_BY;
         }
         Ok(())
     }
@@ -428,7 +496,11 @@ impl<R: Rules> LeaseGuard for Guard<R> {
     async fn record_intent(&mut self, intent: &Intent) -> Result<()> {
         self.change(R::INTENT_CHECKS_HOLDER, |entry, _| {
             entry.intent = R::INTENT_IS_KEPT.then(|| intent.clone());
-        })
+        })?;
+        if R::INTENT_COUNTS {
+            self.deadline = Instant::now() + R::TTL;
+        }
+        Ok(())
     }
 
     async fn clear_intent(&mut self) -> Result<()> {

@@ -1,17 +1,16 @@
 //! Runs the suite over the file storage of yup-oauth2, in three ways; see docs/conformance-findings.md.
 //!
 //! `cargo run --manifest-path examples/conformance-yup-oauth2/Cargo.toml -- [--json FOLDER]`
-//!
-//! The exit code is 0 whatever the suite finds: it reports, and judges nothing.
 
 mod adapter;
 mod endpoint;
+mod report;
 
-use std::{path::PathBuf, process::ExitCode, sync::Arc};
+use std::{process::ExitCode, sync::Arc};
 
 use adapter::YupStorage;
 use tempfile::TempDir;
-use token_storage_conformance::{Harness, MultiProcess, Plan, Results, Selection, Suite, Verdict, worker};
+use token_storage_conformance::{Harness, MultiProcess, Plan, Suite};
 use token_storage_core::{Durability, Result, SharingScope, TokenStorage, async_trait};
 
 /// One authenticator, shared by the whole program: what its documentation shows.
@@ -77,60 +76,5 @@ fn plans() -> [Plan; 3] {
 }
 
 fn main() -> ExitCode {
-    let plans = plans();
-    if worker(&plans).is_some() {
-        return ExitCode::SUCCESS;
-    }
-    let folder = match &std::env::args().skip(1).collect::<Vec<_>>()[..] {
-        [] => None,
-        [flag, folder] if flag == "--json" => Some(PathBuf::from(folder)),
-        _ => {
-            eprintln!("usage: conformance-yup-oauth2 [--json FOLDER]");
-            return ExitCode::from(2);
-        }
-    };
-    for plan in &plans {
-        let results = plan.run_all(&Selection::default(), |_| {});
-        show(&results);
-        if let Some(folder) = &folder
-            && let Err(error) = write(folder, &results)
-        {
-            eprintln!("cannot write the results to {}: {error}", folder.display());
-            return ExitCode::FAILURE;
-        }
-    }
-    ExitCode::SUCCESS
-}
-
-fn show(results: &Results) {
-    let (coverage, divergence) = (results.coverage, results.divergence);
-    println!("{}: suite {}", results.name, results.suite);
-    println!("  clauses checked: {} of {}", coverage.count, coverage.of);
-    println!(
-        "  clauses that some case found not to be kept: {} of {}",
-        divergence.count, divergence.of
-    );
-    for level in &results.levels {
-        println!(
-            "  {:<10} passed {:>3}, failed {:>3}, ignored {:>3}, indeterminate {:>3}",
-            level.level, level.passed, level.failed, level.ignored, level.indeterminate
-        );
-    }
-    for case in &results.cases {
-        if let Verdict::Failed(failure) = &case.verdict {
-            println!(
-                "  failed: {} ({}): {}; got {}",
-                case.name, failure.clause, failure.expectation, failure.got
-            );
-        }
-        if let Verdict::Indeterminate(reason) = &case.verdict {
-            println!("  indeterminate: {}: {reason}", case.name);
-        }
-    }
-}
-
-fn write(folder: &std::path::Path, results: &Results) -> std::io::Result<()> {
-    std::fs::create_dir_all(folder)?;
-    let json = serde_json::to_string_pretty(results)?;
-    std::fs::write(folder.join(format!("{}.json", results.name)), json)
+    report::run(&plans())
 }
