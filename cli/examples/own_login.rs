@@ -163,8 +163,9 @@ async fn try_it() -> Result<()> {
 /// As a browser that is sent to this address.
 fn visit(address: &str) -> std::io::Result<String> {
     let rest = address.trim_start_matches("http://");
-    let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
+    let (host, target) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
+    let slash = if target.starts_with('/') { "" } else { "/" };
     let mut stream = TcpStream::connect(host)?;
-    write!(stream, "GET /{path} HTTP/1.1\r\nhost: {host}\r\n\r\n")?;
+    write!(stream, "GET {slash}{target} HTTP/1.1\r\nhost: {host}\r\n\r\n")?;
     std::io::read_to_string(stream)
 }
