@@ -22,7 +22,7 @@ use hyper_util::{
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use token_storage_core::{
     Durability, Enumerate, Error, ErrorKind, Limits, Operation, Precondition, RefreshLease, Result, Revision,
-    SharingScope, StorageInfo, StoredToken, TokenData, TokenKey, TokenStorage, Write, WriteMark, async_trait, record,
+    SharingScope, StorageInfo, StoredToken, TokenKey, TokenStorage, Write, WriteMark, async_trait, record,
 };
 use tokio::sync::RwLock;
 use yup_oauth2::{
