@@ -11,7 +11,8 @@
 //! `.ci/checks/56-huskarl.sh` runs it at a server that insists on all that huskarl does here. It printed, in November 2026:
 //!
 //! ```text
-//! huskarl at oidc-provider 9.13.3: 2 logins by PAR (2 pushed), 2 x 12 processes with one request each, 31 proofs, refusal, logout
+//! huskarl at oidc-provider 9.13.3: 2 logins by PAR (2 pushed), 2 x 12 processes with one request each while all of them
+//! wanted one, 31 proofs, refusal, logout
 //! ```
 
 mod endpoint;
