@@ -186,6 +186,13 @@ impl TokenResponse {
     }
 }
 
+/// The member that a body wraps its token in, if that is all that is wrong with it.
+#[cfg(feature = "oauth")]
+pub(crate) fn wrapped_in(body: &[u8]) -> Option<&'static str> {
+    let json = text::json(body, &mut Vec::new()).ok()?;
+    path::wrapper(&json)
+}
+
 impl ResponseToken {
     /// The record of a login: what the response does not say is absent, a missing scope is empty.
     ///

@@ -162,6 +162,20 @@ impl EndpointError {
         error
     }
 
+    /// The answer wraps the token in this member, and nobody has said so.
+    #[cfg(feature = "oauth")]
+    pub(crate) fn wrapped(member: &str) -> Self {
+        let message = format!(
+            "its answer has no token at its top level, but one in its member `{member}`; say that its tokens are there (the \
+             path to the token)"
+        );
+        let mut error = Self::transient(message);
+        if let Problem::Said(_, advice) = &mut error.0.problem {
+            *advice = Some(Advice::TryAgain);
+        }
+        error
+    }
+
     /// The connection could not be made, or broke. What was never sent was not done.
     pub fn connection(problem: ConnectionProblem) -> Self {
         let mut error = Self::new(EndpointErrorKind::Transient, Problem::Connection(problem));

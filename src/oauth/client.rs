@@ -19,6 +19,7 @@ use super::{
 use crate::{
     Grant, IssuedBy, Renewal, TokenPath, TokenResponse,
     manager::{EndpointError, RefreshRequest, RevokeRequest, TokenEndpoint, TokenKind},
+    response::wrapped_in,
 };
 
 /// A client of one authorization server: logs in, refreshes and revokes.
@@ -249,7 +250,10 @@ impl OAuthClient {
             Some(path) => TokenResponse::parse_at(&*answer.body, path, now),
             None => TokenResponse::parse(&*answer.body, now),
         };
-        let response = response.map_err(|_| answer.error())?;
+        let response = response.map_err(|_| match (&self.token_path, wrapped_in(&answer.body)) {
+            (None, Some(member)) => EndpointError::wrapped(member).with_server(self.provider.server_name()),
+            _ => answer.error(),
+        })?;
         Ok(response.with_issued_by(&self.issued_by()))
     }
 }

@@ -97,6 +97,20 @@ async fn what_is_odd_in_an_answer_is_told_to_who_logs_in() {
     assert_eq!(login.warnings()[0].member(), "expires_in");
 }
 
+/// Else nobody would know why the same server works with another program.
+#[tokio::test]
+async fn a_token_where_nobody_looked_for_it_is_told_with_its_place() {
+    let (server, client) = world().await;
+    let body = r#"{"data":{"access_token":"canary","refresh_token":"canary"},"error":""}"#;
+    server.script(Endpoint::Token, says(200, "application/json", body));
+    let told = client.client_credentials("").await.unwrap_err().to_string();
+    assert!(
+        told.contains("in its member `data`") && told.contains("127.0.0.1"),
+        "{told}"
+    );
+    assert!(!told.contains("canary"), "{told}");
+}
+
 #[tokio::test]
 async fn a_login_revokes_what_it_cannot_use() {
     let (server, client) = world().await;
