@@ -127,7 +127,7 @@ impl<'a> Session<'a> {
     }
 
     fn new(tokens: Tokens, server: Result<Server, String>, margin: Margin, context: &'a Context) -> Result<Self> {
-        let endpoint = Endpoint::new(server);
+        let endpoint = Endpoint::new(server.map(|server| server.within(context.timeout)));
         let mut builder = TokenManager::builder(tokens.storage().clone(), endpoint.clone())
             // It would end with the command, in the middle of a refresh.
             .refresh_ahead(Duration::ZERO)

@@ -1,6 +1,6 @@
 //! Which authorization server a command talks to, and as which client.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use token_storage::{
     Grant, IssuedBy, Renewal, TokenData, TokenPath, TokenResponse, async_trait,
@@ -80,6 +80,8 @@ pub(crate) struct Server {
     token_path: Option<TokenPath>,
     /// As far as the record goes, which is enough to refresh and to revoke.
     recorded: Option<Box<Provider>>,
+    /// How long each request may take, if that was said.
+    timeout: Option<Duration>,
 }
 
 #[derive(Clone, Debug)]
@@ -122,6 +124,7 @@ impl ServerArgs {
             credentials: self.credentials.read()?,
             token_path: self.token_path.as_deref().map(TokenPath::parse).transpose()?,
             recorded: None,
+            timeout: None,
         })
     }
 
@@ -205,7 +208,7 @@ fn globus_at(issuer: &str) -> Option<Environment> {
 impl Server {
     /// The client; asks the server for its addresses if they are not known.
     pub(crate) async fn client(&self) -> Result<OAuthClient, LoginError> {
-        let http = HttpClient::new()?;
+        let http = self.http()?;
         let provider = match &self.addresses {
             Addresses::Known(provider) | Addresses::Globus(provider) => (**provider).clone(),
             Addresses::Discovered(issuer) => Provider::discover(&http, issuer).await?,
@@ -216,9 +219,23 @@ impl Server {
     /// The client that refreshes and revokes: the record is enough for it, if there is one.
     async fn renewing_client(&self) -> Result<OAuthClient, LoginError> {
         match &self.recorded {
-            Some(provider) => Ok(self.client_of(HttpClient::new()?, (**provider).clone())),
+            Some(provider) => Ok(self.client_of(self.http()?, (**provider).clone())),
             None => self.client().await,
         }
+    }
+
+    /// Lets each request take so long, if that was said.
+    pub(crate) fn within(mut self, timeout: Option<Duration>) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    fn http(&self) -> Result<HttpClient, LoginError> {
+        let http = HttpClient::new()?;
+        Ok(match self.timeout {
+            Some(timeout) => http.with_timeout(timeout),
+            None => http,
+        })
     }
 
     fn client_of(&self, http: HttpClient, provider: Provider) -> OAuthClient {

@@ -180,7 +180,9 @@ impl<S: TokenStorage> Inner<S> {
                 Ok(Err(error)) => error,
                 Err(_) => EndpointError::connection(ConnectionProblem::TimedOut),
             };
-            if error.kind() != EndpointErrorKind::Transient || attempt == REVOKE_ATTEMPTS {
+            // Whoever did not answer in all that time will not in as much again.
+            let hangs = error.connection_problem() == Some(ConnectionProblem::TimedOut);
+            if hangs || error.kind() != EndpointErrorKind::Transient || attempt == REVOKE_ATTEMPTS {
                 return Err(error.or_server(self.server_name(Some(request.data)).as_deref()));
             }
             tokio::time::sleep(super::lease::jittered(Duration::from_millis(100) * attempt)).await;

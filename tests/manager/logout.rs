@@ -205,3 +205,19 @@ async fn a_transient_failure_of_the_revocation_is_tried_again() {
         "there is nothing any more"
     );
 }
+
+/// It had all the time that a request may take; as much again would not help, and nobody waits for three.
+#[tokio::test]
+async fn a_server_that_hangs_is_asked_once_for_each_token() {
+    let world = World::new().await;
+    world.server.script_all(Endpoint::Revoke, Some(Fault::Hang));
+    let manager = world
+        .builder()
+        .request_timeout(Duration::from_millis(50))
+        .build()
+        .unwrap();
+    let error = manager.logout(&key(), Logout::Revoke).await.unwrap_err();
+    assert_eq!(error.kind(), ManagerErrorKind::NotRevoked);
+    assert_eq!(world.server.count(Endpoint::Revoke), 2);
+    assert!(world.storage.get(&key()).await.unwrap().is_some(), "nothing is removed");
+}

@@ -59,7 +59,7 @@ async fn all(tokens: &Tokens, args: &Args, context: &Context) -> Result<()> {
     if storage.enumerate().is_none() {
         return Err(cannot_find_all(storage));
     }
-    let mut builder = TokenManager::builder(storage.clone(), EachServer::new(&args.server));
+    let mut builder = TokenManager::builder(storage.clone(), EachServer::new(&args.server, context.timeout));
     if let Some(timeout) = context.timeout {
         builder = builder.request_timeout(timeout);
     }

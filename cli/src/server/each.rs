@@ -1,27 +1,33 @@
 //! The servers of all records in a storage, each asked about its own.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use token_storage::{
     TokenData, TokenResponse, async_trait,
     manager::{EndpointError, RefreshRequest, RevokeRequest, TokenEndpoint},
 };
 
-use super::{Endpoint, ServerArgs};
+use super::{Endpoint, Server, ServerArgs};
 
 /// For work on many records at once: which server is asked, and as which client, the record says, or the options.
 #[derive(Debug)]
-pub(crate) struct EachServer(ServerArgs);
+pub(crate) struct EachServer {
+    args: ServerArgs,
+    timeout: Option<Duration>,
+}
 
 impl EachServer {
-    pub(crate) fn new(args: &ServerArgs) -> Arc<Self> {
-        Arc::new(Self(args.clone()))
+    /// `timeout`: how long each request may take, if that was said.
+    pub(crate) fn new(args: &ServerArgs, timeout: Option<Duration>) -> Arc<Self> {
+        let args = args.clone();
+        Arc::new(Self { args, timeout })
     }
 
     fn of(&self, data: &TokenData) -> Result<Arc<Endpoint>, EndpointError> {
-        let server = self.0.server_of(data);
+        let server = self.args.server_of(data);
         let refused = |failure: crate::Failure| EndpointError::unconfigured(failure.message());
-        server.map(Endpoint::new).map_err(refused)
+        let within = |server: Result<Server, String>| Endpoint::new(server.map(|server| server.within(self.timeout)));
+        server.map(within).map_err(refused)
     }
 }
 
