@@ -5,4 +5,4 @@ cd "$(dirname "$0")/.."
 source .ci/lib.sh
 
 folder=$(python_env boto3 boto3==1.44.5 globus-sdk==4.9.1)
-TOKEN_STORAGE_BENCH_PYTHON=$folder/bin/python cargo bench --locked -p token-storage-benches --bench dynamodb
+TOKEN_STORAGE_BENCH_PYTHON=$folder/bin/python cargo bench --locked -p token-storage-benches --features dynamodb --bench dynamodb

@@ -1,7 +1,7 @@
 //! The DynamoDB storage beside the bare SDK call and boto3: goal P10 of `docs/performance.md`. What counts is the CPU time
 //! of the client, as ratios within one run; the service is an emulator in a process of its own.
 //!
-//! `benches/dynamodb.sh` runs it with boto3; `cargo bench -p token-storage-benches --bench dynamodb` without.
+//! `benches/dynamodb.sh` runs it with boto3; `cargo bench -p token-storage-benches --features dynamodb --bench dynamodb` without.
 
 use std::{fs, process::Command, sync::Arc};
 

@@ -1,7 +1,7 @@
 //! A fleet on one DynamoDB table when a token that all of them use expires: how long until the last is served, and what the
 //! table is asked, over the number of hosts. The figures of `docs/scale.md`.
 //!
-//! `cargo bench -p token-storage-benches --bench fleet`. The service is an emulator in a process of its own that takes one
+//! `cargo bench -p token-storage-benches --features dynamodb --bench fleet`. The service is an emulator in a process of its own that takes one
 //! request after the other, so beyond some 100 hosts it is what is waited for; the requests are what carries over. Each
 //! host is a storage and a manager of its own and knows of the others by the table alone; ten of its tasks ask at once.
 

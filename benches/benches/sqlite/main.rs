@@ -30,7 +30,8 @@ fn main() {
         return;
     }
     // `cargo test` runs benches too, with `--test`; `cargo bench` passes `--bench`.
-    let quick = !arguments.iter().any(|argument| argument == "--bench");
+    let given = |option: &str| arguments.iter().any(|argument| argument == option);
+    let quick = given("--quick") || !given("--bench");
     let (parts, folders): (Vec<&String>, Vec<&String>) = arguments
         .iter()
         .filter(|argument| !argument.starts_with("--"))
