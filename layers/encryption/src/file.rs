@@ -90,6 +90,8 @@ impl KeyFile {
         passphrase: &dyn Passphrase,
         change: impl FnOnce(KeyRing) -> Result<KeyRing>,
     ) -> Result<KeyRing> {
+        // Beside what is no key file no lock is made.
+        read_text(&self.path)?;
         self.locked(|path| {
             let read = self.read_with(None, passphrase)?;
             let ring = change(read.ring)?;

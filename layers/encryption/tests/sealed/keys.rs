@@ -96,8 +96,10 @@ fn what_is_no_key_file_says_so() {
         let error = KeyFile::new(at(name)).read(&person("canary")).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Misconfigured, "{name}: {error}");
         assert!(error.message().contains(says), "{name}: {error}");
+        KeyFile::new(at(name)).update(&person("canary"), Ok).unwrap_err();
         assert!(!format!("{error:?}").contains("canary"), "{name}");
     }
+    assert!(!at("absent.lock").exists(), "nothing is left beside what is not there");
 }
 
 #[tokio::test]
