@@ -34,11 +34,14 @@ macro_rules! backends {
 }
 
 /// The layers that come with a feature, whether it is on or not, and that feature.
-pub(crate) const LAYERS: &[(&str, &str)] = &[("encrypted", "encryption")];
+pub(crate) const LAYERS: &[(&str, &str)] = &[("encrypted", "encryption"), ("traced", "traced")];
 
 /// The layers that are compiled in.
 pub(crate) fn compiled_in_layers() -> Vec<Arc<dyn Layer>> {
     vec![
+        Arc::new(crate::layers::ReadOnlyLayer),
+        #[cfg(feature = "traced")]
+        Arc::new(crate::layers::TracedLayer),
         #[cfg(feature = "encryption")]
         Arc::new(token_storage_encryption::EncryptedLayer::from_environment()),
     ]

@@ -21,6 +21,7 @@
 //! | store what an authorization server answered | [`TokenResponse`], [`ResponsesExt`] |
 //! | write code for any backend, or a backend | [`TokenStorage`] |
 //! | hand out valid access tokens, each refreshed once | `manager::TokenManager`, feature `manager` |
+//! | refuse writes, trace, retry, remember, part tenants | [`layers`] |
 //! | make sure of scopes, refresh tokens, identity | [`validating`] |
 //! | know which authorization server a token came from | [`IssuedBy`] |
 //! | keep what a refresh must say besides the token | [`Renewal`] |
@@ -50,6 +51,7 @@ mod ext;
 #[cfg(feature = "globus")]
 pub mod globus;
 mod issued_by;
+pub mod layers;
 mod lifetime;
 #[cfg(feature = "manager")]
 pub mod manager;

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # What strangers are given works: the third-party backend is green in the suite, and every command works on it; the template
-# compiles and is red with a next step, the program on docs/writing-a-backend.md is green, and docs/conformance-findings.md
-# says what is found. With --update the figures there are replaced.
+# compiles and is red with a next step, the programs on docs/writing-a-backend.md and docs/writing-a-layer.md are green, and
+# docs/conformance-findings.md says what is found. With --update the figures there are replaced.
 set -euo pipefail
 source "$(dirname "$0")/../lib.sh"
 cd "$root"
@@ -39,20 +39,25 @@ for step in $(grep -o 'step [0-9]*' "$template/src/lib.rs" | tr -dc '0-9\n' | so
     grep -q "^## $step\. " docs/writing-a-backend.md || die "the template names step $step, which the guide does not have"
 done
 
-say "the program in docs/writing-a-backend.md"
-program=$work/written-backend
-mkdir -p "$program/src" "$program/tests"
-# Another version, as to cargo it would be the template: a package is known by its path from its own workspace.
-other_version() { sed '/^name = "my-token-storage"$/,/^version/s|^version = .*|version = "0.1.1"|' "$template/$1"; }
-other_version Cargo.toml | sed 's|"\.\./\.\./|"'"$root"'/|' >"$program/Cargo.toml"
-other_version Cargo.lock >"$program/Cargo.lock"
-for file in src/lib.rs tests/conformance.rs; do
-    awk -v mark="<!-- $file -->" '$0 == mark { taken = 1 } /^```$/ { taken = inside = 0 } inside { print }
-        taken && $0 == "```rust" { inside = 1 }' docs/writing-a-backend.md >"$program/$file"
-    [ -s "$program/$file" ] || die "the guide has no code for $file"
-done
-cargo test --quiet --locked --manifest-path "$program/Cargo.toml" --test conformance | tee "$out"
-grep -Eq "^  all +[1-9][0-9]* +0 " "$out" || die "the program of the guide is not green"
+# Another version for each, as to cargo it would be the template: a package is known by its path from its own workspace.
+written() {
+    local page=$1 version=$2 program file
+    program=$work/written-$(basename "$page" .md)
+    say "the program in $page"
+    mkdir -p "$program/src" "$program/tests"
+    other_version() { sed '/^name = "my-token-storage"$/,/^version/s|^version = .*|version = "'"$version"'"|' "$template/$1"; }
+    other_version Cargo.toml | sed 's|"\.\./\.\./|"'"$root"'/|' >"$program/Cargo.toml"
+    other_version Cargo.lock >"$program/Cargo.lock"
+    for file in src/lib.rs tests/conformance.rs; do
+        awk -v mark="<!-- $file -->" '$0 == mark { taken = 1 } /^```$/ { taken = inside = 0 } inside { print }
+            taken && $0 == "```rust" { inside = 1 }' "$page" >"$program/$file"
+        [ -s "$program/$file" ] || die "$page has no code for $file"
+    done
+    cargo test --quiet --locked --manifest-path "$program/Cargo.toml" --test conformance | tee "$out"
+    grep -Eq "^  all +[1-9][0-9]* +0 " "$out" || die "the program of $page is not green"
+}
+written docs/writing-a-backend.md 0.1.1
+written docs/writing-a-layer.md 0.1.2
 
 rm -rf "$work/foreign"
 for crate in "${!foreign[@]}"; do

@@ -37,6 +37,7 @@ mod input;
 mod interrupt;
 #[cfg(feature = "encryption")]
 mod keys;
+mod log;
 #[cfg(feature = "oauth")]
 mod login;
 #[cfg(feature = "oauth")]
@@ -137,6 +138,7 @@ fn run(cli: Parsed, schemes: Schemes) -> Result<Exit> {
     // Also because the runtime panics where it may not open a file.
     #[cfg(unix)]
     descriptors::check()?;
+    log::begin()?;
     // One thread is enough, and starts faster: the local storages bring their own.
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

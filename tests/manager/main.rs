@@ -2,6 +2,7 @@
 
 mod absent;
 mod bearer;
+mod cached;
 mod caching;
 mod conflicts;
 mod crossing;

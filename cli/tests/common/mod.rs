@@ -18,8 +18,9 @@ use token_storage::Schemes;
 pub(crate) const CANARY: &str = "canary";
 
 /// Variables that would change what the command does; an empty one counts as unset.
-const CLEAN: [&str; 14] = [
+const CLEAN: [&str; 15] = [
     "TOKEN_STORAGE_KEY_PASSPHRASE",
+    "TOKEN_STORAGE_LOG",
     "TOKEN_STORAGE_NAMESPACE",
     "TOKEN_STORAGE_ISSUER",
     "TOKEN_STORAGE_CLIENT_ID",

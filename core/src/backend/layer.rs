@@ -37,17 +37,31 @@ pub struct LayerInfo {
     pub name: &'static str,
     /// What it makes of a storage, behind "any of these,": "with its tokens encrypted".
     pub meaning: &'static str,
+    /// Whether what can be done to the storage below as a whole ([`Location::action`]) can be done to it with this layer,
+    /// too.
+    pub keeps_actions: bool,
 }
 
 impl LayerInfo {
-    /// A layer of this name and meaning.
+    /// A layer of this name and meaning, which keeps the actions of what is below.
     pub fn new(name: &'static str, meaning: &'static str) -> Self {
-        Self { name, meaning }
+        Self {
+            name,
+            meaning,
+            keeps_actions: true,
+        }
+    }
+
+    /// Says that the actions of what is below would get past it.
+    #[must_use]
+    pub fn without_actions(mut self) -> Self {
+        self.keeps_actions = false;
+        self
     }
 }
 
 /// For who reads URLs: the storage that is at `below`, wrapped by `layer`. What can be done to it as a whole is what can be
-/// done to the one below.
+/// done to the one below, unless the layer rules that out.
 pub fn layered(layer: Arc<dyn Layer>, below: Arc<dyn Location>) -> Arc<dyn Location> {
     Arc::new(Layered { layer, below })
 }
@@ -75,6 +89,7 @@ impl Location for Layered {
     }
 
     fn action(&self, name: &str) -> Option<Box<dyn Action>> {
-        self.below.action(name)
+        let kept = self.layer.describe().keeps_actions;
+        kept.then(|| self.below.action(name)).flatten()
     }
 }
