@@ -1,5 +1,8 @@
 //! Moving records between real storages, and what is in the way of it.
 
+#[path = "storages/mod.rs"]
+mod storages;
+
 use std::{
     path::Path,
     sync::{Arc, Mutex},
@@ -94,6 +97,39 @@ async fn every_record_comes_through_every_storage_as_it_was() {
         assert_is_empty(from).await;
         assert_holds_all(to).await;
     }
+}
+
+/// A storage that cannot list is filled by a listing of where the records were, and emptied by the same names.
+#[tokio::test]
+async fn every_record_comes_back_from_where_nothing_can_be_listed() {
+    let keys: Vec<TokenKey> = records().into_iter().map(|(key, _)| key).collect();
+    let mut tried = 0;
+    for kind in storages::shared() {
+        let folder = tempfile::tempdir().unwrap();
+        let between = storages::open(&kind.place(folder.path()).await, Duration::from_secs(10));
+        if between.enumerate().is_some() {
+            continue;
+        }
+        let (sqlite, json) = (sqlite(folder.path()), json(folder.path()));
+        fill(&sqlite).await;
+        let tally = run(Migration::new(&sqlite, &between).remove_source()).await;
+        assert_eq!((tally.copied, tally.left), (keys.len() as u64, 0));
+        assert_is_empty(&sqlite).await;
+        assert_holds_all(&between).await;
+        let back = Migration::new(&between, &json).remove_source();
+        let tally = back.run(&Selection::Keys(keys.clone()), |_, _| {}).await.unwrap();
+        assert_eq!((tally.copied, tally.left, tally.absent), (keys.len() as u64, 0, 0));
+        assert_holds_all(&json).await;
+        for key in &keys {
+            assert_eq!(between.get(key).await.unwrap(), None, "{key}");
+        }
+        tried += 1;
+    }
+    assert_eq!(
+        tried,
+        usize::from(cfg!(feature = "dynamodb")),
+        "storages that cannot list"
+    );
 }
 
 #[tokio::test]
