@@ -28,6 +28,7 @@
 //! | keep no token readable on a disk | `encryption::Encrypted`, feature `encryption` |
 //! | move records to another storage | `migrate::Migration`, feature `migrate` |
 //! | call all this without async | `blocking`, feature `blocking` |
+//! | take over another program's logins | `import`, feature `import` |
 //! | list what is stored, where the storage can | [`EnumerateExt`], [`Namespaced::listing`] |
 //!
 //! A guide by task is the module `guide`, there with the features `oauth`, `sqlite` and `migrate`.
@@ -50,6 +51,8 @@ pub mod blocking;
 mod ext;
 #[cfg(feature = "globus")]
 pub mod globus;
+#[cfg(feature = "import")]
+pub mod import;
 mod issued_by;
 pub mod layers;
 mod lifetime;

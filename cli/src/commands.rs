@@ -17,6 +17,7 @@ mod exec;
 mod get;
 #[cfg(feature = "oauth")]
 mod groups;
+mod import;
 mod info;
 #[cfg(feature = "encryption")]
 mod key;
@@ -43,6 +44,7 @@ pub(crate) enum Command {
     #[cfg(feature = "oauth")]
     Login(login::Args),
     Store(store::Args),
+    Import(import::Args),
     Get(get::Args),
     AccessToken(access_token::Args),
     Exec(exec::Args),
@@ -86,6 +88,7 @@ pub(crate) async fn run(command: Command, context: &Context) -> Result<Exit> {
         #[cfg(feature = "oauth")]
         Command::Login(args) => login::run(args, context).await,
         Command::Store(args) => store::run(args, context).await,
+        Command::Import(args) => import::run(args, context).await,
         Command::Get(args) => get::run(args, context).await,
         Command::AccessToken(args) => access_token::run(args, context).await,
         Command::Exec(args) => exec::run(args, context).await,
