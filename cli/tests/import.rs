@@ -17,7 +17,17 @@ fn import(cli: &Cli, program: &str, file: &str, more: &[&str]) -> Ran {
 }
 
 /// The program, its file, the name to store it under, and what comes of it: scopes, expiry, refresh token, client.
-const CACHES: [(&str, &str, &str, &str, Option<i64>, bool, Option<&str>); 7] = [
+type Kept = (
+    &'static str,
+    &'static str,
+    &'static str,
+    &'static str,
+    Option<i64>,
+    bool,
+    Option<&'static str>,
+);
+
+const CACHES: [Kept; 7] = [
     (
         "spotipy",
         "spotipy.json",
@@ -145,7 +155,7 @@ fn all_remotes_of_rclone_come_and_one_name_is_not_enough_for_them() {
 #[test]
 fn what_is_no_such_file_is_refused_and_not_quoted() {
     let cli = Cli::new(in_files()[0]);
-    for (program, _, ..) in CACHES {
+    for (program, ..) in CACHES {
         for text in [
             "",
             "canary",
