@@ -10,8 +10,9 @@ use std::{
 };
 
 use token_storage::{
-    Acquisition, Enumerate, ErrorKind, Extra, Intent, Limits, MemoryStorage, Precondition, RefreshLease, Result,
-    Revision, StorageInfo, StoredToken, TokenData, TokenKey, TokenStorage, TokenStorageExt as _, Write, async_trait,
+    Acquisition, Enumerate, ErrorKind, Extra, Intent, Limits, MemoryStorage, Precondition, Result, Revision,
+    StorageInfo, TokenData, TokenKey, TokenStorage, TokenStorageExt as _, Write, async_trait,
+    backend::forward,
     json::JsonStorage,
     migrate::{Migration, Outcome, Reason, Selection, Tally},
     sqlite::SqliteStorage,
@@ -247,9 +248,7 @@ enum Oddity {
 
 #[async_trait]
 impl TokenStorage for Odd {
-    async fn get(&self, key: &TokenKey) -> Result<Option<StoredToken>> {
-        self.inner.get(key).await
-    }
+    forward!(self.inner => get, remove, prove_writable, lease);
 
     async fn store_all(&self, writes: &[Write<'_>]) -> Result<Vec<Revision>> {
         let meanwhile = self.meanwhile.lock().unwrap().take();
@@ -264,14 +263,6 @@ impl TokenStorage for Odd {
             }
         }
         stored
-    }
-
-    async fn remove(&self, key: &TokenKey, precondition: Precondition) -> Result<bool> {
-        self.inner.remove(key, precondition).await
-    }
-
-    async fn prove_writable(&self, key: &TokenKey) -> Result<()> {
-        self.inner.prove_writable(key).await
     }
 
     fn describe(&self) -> StorageInfo {
@@ -290,10 +281,6 @@ impl TokenStorage for Odd {
             Oddity::CannotList => None,
             _ => self.inner.enumerate(),
         }
-    }
-
-    fn lease(&self) -> Option<Box<dyn RefreshLease + '_>> {
-        self.inner.lease()
     }
 }
 

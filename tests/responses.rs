@@ -7,8 +7,8 @@ use std::{
 
 use proptest::prelude::*;
 use token_storage::{
-    Enumerate, ErrorKind, Extra, MemoryStorage, Namespaced, Precondition, RefreshLease, Result, Revision, StorageInfo,
-    StoredToken, TokenData, TokenKey, TokenResponse, TokenStorage, TokenStorageExt as _, Write, async_trait,
+    Enumerate, ErrorKind, Extra, MemoryStorage, Namespaced, Precondition, RefreshLease, Result, Revision, TokenData,
+    TokenResponse, TokenStorage, TokenStorageExt as _, Write, async_trait, backend::forward,
 };
 
 const NOW: i64 = 1_000_000;
@@ -108,9 +108,7 @@ impl Contended {
 
 #[async_trait]
 impl TokenStorage for Contended {
-    async fn get(&self, key: &TokenKey) -> Result<Option<StoredToken>> {
-        self.storage.get(key).await
-    }
+    forward!(self.storage => get, remove, prove_writable, describe);
 
     async fn store_all(&self, writes: &[Write<'_>]) -> Result<Vec<Revision>> {
         let batch = self.batches.fetch_add(1, Ordering::SeqCst);
@@ -119,18 +117,6 @@ impl TokenStorage for Contended {
             self.storage.store(writes[0].key, &theirs, Precondition::Any).await?;
         }
         self.storage.store_all(writes).await
-    }
-
-    async fn remove(&self, key: &TokenKey, precondition: Precondition) -> Result<bool> {
-        self.storage.remove(key, precondition).await
-    }
-
-    async fn prove_writable(&self, key: &TokenKey) -> Result<()> {
-        self.storage.prove_writable(key).await
-    }
-
-    fn describe(&self) -> StorageInfo {
-        self.storage.describe()
     }
 
     fn enumerate(&self) -> Option<Box<dyn Enumerate + '_>> {

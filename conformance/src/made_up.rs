@@ -3,8 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use token_storage_core::{
-    Enumerate, LeaseKind, MemoryStorage, Precondition, RefreshLease, Result, Revision, StorageInfo, StoredToken,
-    TokenKey, TokenStorage, Write, async_trait,
+    LeaseKind, MemoryStorage, Result, Revision, StorageInfo, TokenStorage, Write, async_trait, backend::forward,
 };
 
 use crate::Harness;
@@ -51,32 +50,14 @@ impl Harness for MadeUp {
 
 #[async_trait]
 impl TokenStorage for MadeUp {
-    async fn get(&self, key: &TokenKey) -> Result<Option<StoredToken>> {
-        self.base.get(key).await
-    }
+    forward!(self.base => get, remove, prove_writable, enumerate, lease);
 
     async fn store_all(&self, writes: &[Write<'_>]) -> Result<Vec<Revision>> {
         tokio::time::sleep(self.slow).await;
         self.base.store_all(writes).await
     }
 
-    async fn remove(&self, key: &TokenKey, precondition: Precondition) -> Result<bool> {
-        self.base.remove(key, precondition).await
-    }
-
-    async fn prove_writable(&self, key: &TokenKey) -> Result<()> {
-        self.base.prove_writable(key).await
-    }
-
     fn describe(&self) -> StorageInfo {
         self.base.describe().with_lease(self.leases)
-    }
-
-    fn enumerate(&self) -> Option<Box<dyn Enumerate + '_>> {
-        self.base.enumerate()
-    }
-
-    fn lease(&self) -> Option<Box<dyn RefreshLease + '_>> {
-        self.base.lease()
     }
 }

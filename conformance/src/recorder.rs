@@ -6,8 +6,8 @@ use std::{
 };
 
 use token_storage_core::{
-    Cursor, Enumerate, Error, Page, Precondition, RefreshLease, Result, Revision, StorageInfo, StoredToken, TokenKey,
-    TokenStorage, Write, async_trait,
+    Cursor, Enumerate, Error, Page, Precondition, RefreshLease, Result, Revision, StoredToken, TokenKey, TokenStorage,
+    Write, async_trait, backend::forward,
 };
 
 use crate::{
@@ -134,6 +134,8 @@ impl Recorder {
 
 #[async_trait]
 impl TokenStorage for Recorder {
+    forward!(self.inner => describe);
+
     async fn get(&self, key: &TokenKey) -> Result<Option<StoredToken>> {
         let noted = self.begin(&format!("get {}", key.show()));
         let answer = self.timed("get", self.inner.get(key)).await;
@@ -175,10 +177,6 @@ impl TokenStorage for Recorder {
         let answer = self.inner.prove_writable(key).await;
         noted.answered(&self.answer(&answer, |()| "done".to_owned()));
         answer
-    }
-
-    fn describe(&self) -> StorageInfo {
-        self.inner.describe()
     }
 
     fn enumerate(&self) -> Option<Box<dyn Enumerate + '_>> {

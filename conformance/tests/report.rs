@@ -9,8 +9,8 @@ use token_storage_conformance::{
     Harness, Level, Live, Results, Selection, Suite, Verdict, cases, clauses, report::Standing,
 };
 use token_storage_core::{
-    Enumerate, MemoryStorage, Precondition, RefreshLease, Result, Revision, StorageInfo, StoredToken, TokenData,
-    TokenKey, TokenStorage, TokenStorageExt as _, Write, async_trait,
+    Enumerate, MemoryStorage, Precondition, RefreshLease, Result, StorageInfo, TokenData, TokenKey, TokenStorage,
+    TokenStorageExt as _, async_trait, backend::forward,
 };
 
 /// Removes nothing, and has a name that must not become markup.
@@ -21,13 +21,7 @@ const NAME: &str = "<script>alert('never')</script>";
 
 #[async_trait]
 impl TokenStorage for NeverRemoves {
-    async fn get(&self, key: &TokenKey) -> Result<Option<StoredToken>> {
-        self.0.get(key).await
-    }
-
-    async fn store_all(&self, writes: &[Write<'_>]) -> Result<Vec<Revision>> {
-        self.0.store_all(writes).await
-    }
+    forward!(self.0 => get, store_all);
 
     async fn remove(&self, _: &TokenKey, _: Precondition) -> Result<bool> {
         Ok(true)

@@ -1,9 +1,8 @@
-//! The wrapper as a storage. A new method of the trait must not be forgotten here, hence the lint.
-#![deny(clippy::missing_trait_methods)]
+//! The wrapper as a storage.
 
 use token_storage_core::{
-    Enumerate, Error, ErrorKind, Operation, Precondition, RefreshLease, Result, Revision, StorageInfo, StoredToken,
-    TokenData, TokenKey, TokenStorage, Write, async_trait,
+    Error, ErrorKind, Operation, Precondition, Result, Revision, StoredToken, TokenData, TokenKey, TokenStorage, Write,
+    async_trait, backend::forward,
 };
 
 use super::{
@@ -17,6 +16,8 @@ const MAX_ROUNDS: usize = 256;
 
 #[async_trait]
 impl<S: TokenStorage> TokenStorage for Validating<S> {
+    forward!(self.storage => prove_writable, describe, enumerate, lease);
+
     async fn get(&self, key: &TokenKey) -> Result<Option<StoredToken>> {
         let Some(stored) = self.storage.get(key).await? else {
             return Ok(None);
@@ -61,22 +62,6 @@ impl<S: TokenStorage> TokenStorage for Validating<S> {
             identities.forget(key);
         }
         Ok(removed)
-    }
-
-    async fn prove_writable(&self, key: &TokenKey) -> Result<()> {
-        self.storage.prove_writable(key).await
-    }
-
-    fn describe(&self) -> StorageInfo {
-        self.storage.describe()
-    }
-
-    fn enumerate(&self) -> Option<Box<dyn Enumerate + '_>> {
-        self.storage.enumerate()
-    }
-
-    fn lease(&self) -> Option<Box<dyn RefreshLease + '_>> {
-        self.storage.lease()
     }
 }
 

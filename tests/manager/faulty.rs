@@ -9,8 +9,9 @@ use std::{
 };
 
 use token_storage::{
-    Acquisition, Enumerate, Error, ErrorKind, Intent, LeaseGuard, LeaseKind, LeaseView, MemoryStorage, Operation,
-    Precondition, RefreshLease, Result, Revision, StorageInfo, StoredToken, TokenKey, TokenStorage, Write, async_trait,
+    Acquisition, Error, ErrorKind, Intent, LeaseGuard, LeaseKind, LeaseView, MemoryStorage, Operation, Precondition,
+    RefreshLease, Result, Revision, StorageInfo, StoredToken, TokenKey, TokenStorage, Write, async_trait,
+    backend::forward,
 };
 
 #[derive(Clone, Debug, Default)]
@@ -107,6 +108,8 @@ fn unavailable(operation: Operation) -> Error {
 
 #[async_trait]
 impl TokenStorage for Faulty {
+    forward!(self.0.storage => enumerate);
+
     async fn get(&self, key: &TokenKey) -> Result<Option<StoredToken>> {
         self.0.gets.fetch_add(1, Ordering::SeqCst);
         if self.0.fail_gets.load(Ordering::SeqCst) {
@@ -152,10 +155,6 @@ impl TokenStorage for Faulty {
             Some(ttl) => info.with_lease(LeaseKind::Timed { ttl }),
             None => info,
         }
-    }
-
-    fn enumerate(&self) -> Option<Box<dyn Enumerate + '_>> {
-        self.0.storage.enumerate()
     }
 
     fn lease(&self) -> Option<Box<dyn RefreshLease + '_>> {
@@ -210,9 +209,7 @@ impl FaultyGuard {
 
 #[async_trait]
 impl LeaseGuard for FaultyGuard {
-    fn intent(&self) -> Option<&Intent> {
-        self.guard.intent()
-    }
+    forward!(self.guard => intent, release);
 
     fn remaining(&self) -> Option<Duration> {
         let ttl = self.storage.ttl()?;
@@ -236,9 +233,5 @@ impl LeaseGuard for FaultyGuard {
     async fn clear_intent(&mut self) -> Result<()> {
         self.touch();
         self.guard.clear_intent().await
-    }
-
-    async fn release(self: Box<Self>) -> Result<()> {
-        self.guard.release().await
     }
 }

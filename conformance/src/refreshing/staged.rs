@@ -1,17 +1,13 @@
 //! A storage that tells what its user does with it, and fails where the case says so.
-#![deny(clippy::missing_trait_methods)]
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
-    },
-    time::Duration,
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
 };
 
 use token_storage_core::{
-    Acquisition, Enumerate, Error, ErrorKind, Intent, LeaseGuard, LeaseView, Operation, Precondition, RefreshLease,
-    Result, Revision, StorageInfo, StoredToken, TokenKey, TokenStorage, Write, async_trait,
+    Acquisition, Error, ErrorKind, Intent, LeaseGuard, Operation, RefreshLease, Result, Revision, StoredToken,
+    TokenKey, TokenStorage, Write, async_trait, backend::forward,
 };
 use tokio::sync::Notify;
 
@@ -69,6 +65,8 @@ fn fail_if(flag: &AtomicBool, operation: Operation) -> Result<()> {
 
 #[async_trait]
 impl TokenStorage for Staged {
+    forward!(self.inner => remove, describe, enumerate);
+
     async fn get(&self, key: &TokenKey) -> Result<Option<StoredToken>> {
         let answer = match fail_if(&self.stage.reads_fail, Operation::Get) {
             Ok(()) => self.inner.get(key).await,
@@ -91,21 +89,9 @@ impl TokenStorage for Staged {
         Err(failure(Operation::StoreAll).with_unknown_outcome())
     }
 
-    async fn remove(&self, key: &TokenKey, precondition: Precondition) -> Result<bool> {
-        self.inner.remove(key, precondition).await
-    }
-
     async fn prove_writable(&self, key: &TokenKey) -> Result<()> {
         fail_if(&self.stage.proofs_fail, Operation::Store)?;
         self.inner.prove_writable(key).await
-    }
-
-    fn describe(&self) -> StorageInfo {
-        self.inner.describe()
-    }
-
-    fn enumerate(&self) -> Option<Box<dyn Enumerate + '_>> {
-        self.inner.enumerate()
     }
 
     fn lease(&self) -> Option<Box<dyn RefreshLease + '_>> {
@@ -123,6 +109,8 @@ struct StagedLease<'a> {
 
 #[async_trait]
 impl RefreshLease for StagedLease<'_> {
+    forward!(self.inner => may_have_intent, look);
+
     async fn try_acquire(&self, key: &TokenKey) -> Result<Acquisition> {
         if let Some(gate) = &self.stage.panic_gate
             && !self.stage.panicked.swap(true, SeqCst)
@@ -139,14 +127,6 @@ impl RefreshLease for StagedLease<'_> {
             held => held,
         })
     }
-
-    async fn may_have_intent(&self, key: &TokenKey) -> Result<bool> {
-        self.inner.may_have_intent(key).await
-    }
-
-    async fn look(&self, key: &TokenKey) -> Result<Option<LeaseView>> {
-        self.inner.look(key).await
-    }
 }
 
 #[derive(Debug)]
@@ -157,29 +137,11 @@ struct StagedGuard {
 
 #[async_trait]
 impl LeaseGuard for StagedGuard {
-    fn intent(&self) -> Option<&Intent> {
-        self.inner.intent()
-    }
-
-    fn remaining(&self) -> Option<Duration> {
-        self.inner.remaining()
-    }
-
-    async fn renew(&mut self) -> Result<()> {
-        self.inner.renew().await
-    }
+    forward!(self.inner => intent, remaining, renew, clear_intent, release);
 
     async fn record_intent(&mut self, intent: &Intent) -> Result<()> {
         self.stage.intents.fetch_add(1, SeqCst);
         fail_if(&self.stage.intents_fail, Operation::Lease)?;
         self.inner.record_intent(intent).await
-    }
-
-    async fn clear_intent(&mut self) -> Result<()> {
-        self.inner.clear_intent().await
-    }
-
-    async fn release(self: Box<Self>) -> Result<()> {
-        self.inner.release().await
     }
 }

@@ -5,7 +5,7 @@ use std::{fmt::Debug, sync::Arc};
 use token_storage_conformance::{Harness, Suite};
 use token_storage_core::{
     Enumerate, MemoryStorage, Precondition, RefreshLease, Result, Revision, StorageInfo, StoredToken, TokenData,
-    TokenKey, TokenStorage, TokenStorageExt as _, Write, async_trait,
+    TokenKey, TokenStorage, TokenStorageExt as _, Write, async_trait, backend::forward,
 };
 
 /// A storage with one flaw: every method does the right thing, but for what an implementation overrides.
@@ -104,35 +104,13 @@ impl<F: Flaw> Debug for Mutant<F> {
 
 #[async_trait]
 impl<F: Flaw> TokenStorage for Mutant<F> {
-    async fn get(&self, key: &TokenKey) -> Result<Option<StoredToken>> {
-        self.0.get(key).await
-    }
+    forward!(self.0 => get, remove, prove_writable, describe, enumerate, lease);
 
     async fn store_all(&self, writes: &[Write<'_>]) -> Result<Vec<Revision>> {
         match writes {
             [one] => Ok(vec![self.0.store_one(one.key, one.data, one.precondition).await?]),
             writes => self.0.store_all(writes).await,
         }
-    }
-
-    async fn remove(&self, key: &TokenKey, precondition: Precondition) -> Result<bool> {
-        self.0.remove(key, precondition).await
-    }
-
-    async fn prove_writable(&self, key: &TokenKey) -> Result<()> {
-        self.0.prove_writable(key).await
-    }
-
-    fn describe(&self) -> StorageInfo {
-        self.0.describe()
-    }
-
-    fn enumerate(&self) -> Option<Box<dyn Enumerate + '_>> {
-        self.0.enumerate()
-    }
-
-    fn lease(&self) -> Option<Box<dyn RefreshLease + '_>> {
-        self.0.lease()
     }
 }
 
