@@ -41,6 +41,7 @@ transactions=(
     batches::a_refusal_leaves_the_revisions
     batches::all_are_stored
     batches::as_many_records_as_declared
+    batches::each_precondition_counts_wherever_it_stands
     batches::large_ones_answer_in_order
     batches::namespaces_may_be_mixed
     batches::of_one_and_a_remove_that_race_one_wins
@@ -79,6 +80,8 @@ transactions=(
     processes::batches_that_overlap_do_not_block_each_other
     processes::of_racing_batches_one_wins
     processes::waiting_for_a_stopped_writer_is_bounded
+    records::each_way_of_writing_replaces_the_whole_record
+    removal::an_equal_record_of_another_key_stays
     revisions::of_batches_never_repeat
 )
 # It has neither time to live nor deletion protection.
