@@ -1,15 +1,11 @@
 //! Storing token responses: a login's answer replaces, a refresh's answer is merged (clause L8).
 
 use token_storage_core::{
-    Error, ErrorKind, Extra, Operation, Precondition, Result, Revision, StoredToken, TokenData, TokenKey, TokenStorage,
-    Write,
+    Error, ErrorKind, Extra, Members, Operation, Precondition, Result, Revision, StoredToken, TokenData, TokenKey,
+    TokenStorage, Write, backend::Rounds,
 };
 
 use crate::{IssuedBy, ResponseToken, TokenResponse, issued_by, lifetime};
-
-/// How often a merge is tried again when other writers keep changing the same records. Each round means that another
-/// writer got through, so in practice a few are enough.
-const MAX_ATTEMPTS: usize = 32;
 
 /// One record that a token response led to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,27 +38,31 @@ pub struct StoredResponse {
 /// # Ok::<(), token_storage::Error>(())
 /// ```
 pub fn merge(stored: &TokenData, answer: &ResponseToken) -> TokenData {
-    let mut data = stored.clone();
-    data.access_token = answer.access_token.clone();
+    // What becomes of a member is decided here, so each is named, and a new one asks for a decision.
+    let Members {
+        resource_server,
+        scope,
+        access_token: _,
+        refresh_token,
+        expires_at: _,
+        token_type,
+        identity_id,
+        extra,
+    } = stored.members();
+    let kept = |answered: &Option<String>, stored: &str| answered.clone().unwrap_or_else(|| stored.to_owned());
+    let mut data = TokenData::new(
+        kept(&answer.resource_server, resource_server),
+        kept(&answer.scope, scope),
+        answer.access_token.clone(),
+    );
     data.expires_at = answer.expires_at;
-    if let Some(resource_server) = &answer.resource_server {
-        data.resource_server.clone_from(resource_server);
-    }
-    if let Some(scope) = &answer.scope {
-        data.scope.clone_from(scope);
-    }
-    keep_or_replace(&mut data.refresh_token, &answer.refresh_token);
-    keep_or_replace(&mut data.token_type, &answer.token_type);
-    keep_or_replace(&mut data.identity_id, &answer.identity_id);
+    data.refresh_token = answer.refresh_token.as_ref().or(refresh_token).cloned();
+    data.token_type = answer.token_type.as_deref().or(token_type).map(str::to_owned);
+    data.identity_id = answer.identity_id.as_deref().or(identity_id).map(str::to_owned);
+    data.extra = extra.clone();
     lifetime::remove(&mut data.extra);
     merge_extra(&mut data.extra, &answer.extra);
     data
-}
-
-fn keep_or_replace<T: Clone>(stored: &mut Option<T>, answered: &Option<T>) {
-    if answered.is_some() {
-        stored.clone_from(answered);
-    }
 }
 
 fn merge_extra(stored: &mut Extra, answered: &Extra) {
@@ -93,7 +93,8 @@ pub(crate) async fn merge_response<S: TokenStorage + ?Sized>(
     response: &TokenResponse,
 ) -> Result<Vec<StoredResponse>> {
     let answers = keyed(namespace, response)?;
-    for _ in 0..MAX_ATTEMPTS {
+    let mut rounds = Rounds::new(&answers[0].0);
+    loop {
         let mut planned = Vec::new();
         for (key, answer) in &answers {
             planned.push(match storage.get(key).await? {
@@ -104,12 +105,10 @@ pub(crate) async fn merge_response<S: TokenStorage + ?Sized>(
                 }
             });
         }
-        match write(storage, planned).await {
-            Err(error) if error.kind() == ErrorKind::Conflict => {}
-            result => return result,
+        if let Some(stored) = rounds.settled(write(storage, planned).await)? {
+            return Ok(stored);
         }
     }
-    Err(contended(&answers[0].0))
 }
 
 /// What one server answered must not get into the record of another's token, whatever name it carries: the next refresh
@@ -154,12 +153,4 @@ async fn write<S: TokenStorage + ?Sized>(
     Ok(stored
         .map(|((key, data, _), revision)| StoredResponse { key, data, revision })
         .collect())
-}
-
-pub(crate) fn contended(key: &TokenKey) -> Error {
-    let message =
-        format!("other writers changed the record each of {MAX_ATTEMPTS} times that this one tried; try again later");
-    Error::new(ErrorKind::Busy, message)
-        .with_operation(Operation::StoreAll)
-        .with_key(key)
 }

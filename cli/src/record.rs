@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde::{Serialize, Serializer, ser::SerializeMap};
 use serde_json::value::RawValue;
-use token_storage::{Grant, IssuedBy, Renewal, TokenData, TokenKey};
+use token_storage::{Grant, IssuedBy, Members, Renewal, TokenData, TokenKey};
 
 use crate::{
     exit::Exit,
@@ -28,30 +28,39 @@ pub(crate) struct Shown<'a> {
 /// `hidden`: a placeholder in their place could be stored by mistake.
 impl Serialize for Shown<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
-        let data = self.data;
+        let Members {
+            resource_server,
+            scope,
+            access_token,
+            refresh_token,
+            expires_at,
+            token_type,
+            identity_id,
+            extra,
+        } = self.data.members();
         let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("resource_server", &data.resource_server)?;
-        if let Some(identity_id) = &data.identity_id {
+        map.serialize_entry("resource_server", resource_server)?;
+        if let Some(identity_id) = identity_id {
             map.serialize_entry("identity_id", identity_id)?;
         }
-        map.serialize_entry("scope", &data.scope)?;
+        map.serialize_entry("scope", scope)?;
         if self.reveal {
-            map.serialize_entry("access_token", data.access_token.expose())?;
-            if let Some(refresh_token) = &data.refresh_token {
+            map.serialize_entry("access_token", access_token.expose())?;
+            if let Some(refresh_token) = refresh_token {
                 map.serialize_entry("refresh_token", refresh_token.expose())?;
             }
         }
-        map.serialize_entry("expires_at_seconds", &data.expires_at)?;
-        if let Some(token_type) = &data.token_type {
+        map.serialize_entry("expires_at_seconds", &expires_at)?;
+        if let Some(token_type) = token_type {
             map.serialize_entry("token_type", token_type)?;
         }
         if self.reveal {
-            for (name, json) in data.extra.iter() {
+            for (name, json) in extra.iter() {
                 let value: &RawValue = serde_json::from_str(json).map_err(serde::ser::Error::custom)?;
                 map.serialize_entry(name, value)?;
             }
         } else {
-            for (name, json) in data.extra.iter().filter(|(name, json)| is_open(name, json)) {
+            for (name, json) in extra.iter().filter(|(name, json)| is_open(name, json)) {
                 let value: &RawValue = serde_json::from_str(json).map_err(serde::ser::Error::custom)?;
                 map.serialize_entry(name, value)?;
             }
@@ -77,7 +86,16 @@ impl Shown<'_> {
 
     /// For people: one member a line.
     pub(crate) fn table(&self) -> String {
-        let data = self.data;
+        let Members {
+            resource_server,
+            scope,
+            access_token,
+            refresh_token,
+            expires_at,
+            token_type,
+            identity_id,
+            extra,
+        } = self.data.members();
         let secret = |text: &str| {
             if self.reveal {
                 text::name(text)
@@ -89,28 +107,28 @@ impl Shown<'_> {
             ["namespace".to_owned(), text::name(self.key.namespace())],
             ["resource server".to_owned(), text::name(self.key.resource_server())],
         ];
-        if data.resource_server != self.key.resource_server() {
-            rows.push(["server's name for it".to_owned(), text::name(&data.resource_server)]);
+        if resource_server != self.key.resource_server() {
+            rows.push(["server's name for it".to_owned(), text::name(resource_server)]);
         }
-        rows.push(["scope".to_owned(), text::name(&data.scope)]);
-        rows.push(["expires".to_owned(), time::expiry(data.expires_at, time::now())]);
+        rows.push(["scope".to_owned(), text::name(scope)]);
+        rows.push(["expires".to_owned(), time::expiry(expires_at, time::now())]);
         #[cfg(feature = "oauth")]
         rows.extend(
             self.status
                 .map(|status| ["refresh".to_owned(), text::one_line(&status.message)]),
         );
-        for (label, value) in [("token type", &data.token_type), ("identity", &data.identity_id)] {
+        for (label, value) in [("token type", token_type), ("identity", identity_id)] {
             if let Some(value) = value {
                 rows.push([label.to_owned(), text::name(value)]);
             }
         }
-        rows.push(["access token".to_owned(), secret(data.access_token.expose())]);
-        let refresh_token = data.refresh_token.as_ref().map(|token| secret(token.expose()));
+        rows.push(["access token".to_owned(), secret(access_token.expose())]);
+        let refresh_token = refresh_token.map(|token| secret(token.expose()));
         rows.push([
             "refresh token".to_owned(),
             refresh_token.unwrap_or_else(|| "none".to_owned()),
         ]);
-        let from = IssuedBy::of(data).ok().flatten().unwrap_or_default();
+        let from = IssuedBy::of(self.data).ok().flatten().unwrap_or_default();
         for (label, value) in [
             ("issuer", from.issuer),
             ("token endpoint", from.token_endpoint),
@@ -120,7 +138,7 @@ impl Shown<'_> {
             rows.extend(value.map(|value| [label.to_owned(), text::name(&value)]));
         }
         rows.extend(self.renewal_rows());
-        for (name, json) in data.extra.iter().filter(|(name, json)| !is_open(name, json)) {
+        for (name, json) in extra.iter().filter(|(name, json)| !is_open(name, json)) {
             rows.push([text::name(name), secret(json)]);
         }
         output::table(None, rows)
@@ -146,20 +164,27 @@ impl Shown<'_> {
 
     /// For a POSIX shell: `eval "$(token-storage get RS --reveal --format env)"`.
     pub(crate) fn env(&self) -> Result<String> {
-        let data = self.data;
-        let expires_at = data.expires_at.map(|seconds| seconds.to_string());
+        let Members {
+            resource_server,
+            scope,
+            access_token,
+            refresh_token,
+            expires_at,
+            token_type,
+            identity_id,
+            // JSON values are nothing for a shell: `--format json` has them.
+            extra: _,
+        } = self.data.members();
+        let expires_at = expires_at.map(|seconds| seconds.to_string());
         let secret = |token| self.reveal.then_some(token);
         let variables = [
-            ("RESOURCE_SERVER", Some(data.resource_server.as_str())),
-            ("SCOPE", Some(data.scope.as_str())),
+            ("RESOURCE_SERVER", Some(resource_server)),
+            ("SCOPE", Some(scope)),
             ("EXPIRES_AT", expires_at.as_deref()),
-            ("TOKEN_TYPE", data.token_type.as_deref()),
-            ("IDENTITY_ID", data.identity_id.as_deref()),
-            ("ACCESS_TOKEN", secret(data.access_token.expose())),
-            (
-                "REFRESH_TOKEN",
-                data.refresh_token.as_ref().and_then(|token| secret(token.expose())),
-            ),
+            ("TOKEN_TYPE", token_type),
+            ("IDENTITY_ID", identity_id),
+            ("ACCESS_TOKEN", secret(access_token.expose())),
+            ("REFRESH_TOKEN", refresh_token.and_then(|token| secret(token.expose()))),
         ];
         let mut out = String::new();
         for (name, value) in variables {

@@ -1,6 +1,6 @@
 //! How values are shown in messages: short, and so that two of them can be told apart.
 
-use token_storage_core::{StoredToken, TokenData, TokenKey};
+use token_storage_core::{Members, StoredToken, TokenData, TokenKey};
 
 use crate::history::{short, shown};
 
@@ -43,22 +43,28 @@ fn texts_apart(one: &str, other: &str) -> (String, String) {
 
 /// The members of a record: each has a name, and most have a text.
 fn members(data: &TokenData) -> Vec<(String, String)> {
+    let Members {
+        resource_server,
+        scope,
+        access_token,
+        refresh_token,
+        expires_at,
+        token_type,
+        identity_id,
+        extra,
+    } = data.members();
     let text = |name: &str, text: &str| (name.to_owned(), text.to_owned());
     let mut all = vec![
-        text("resource_server", &data.resource_server),
-        text("scope", &data.scope),
-        text("access_token", data.access_token.expose()),
+        text("resource_server", resource_server),
+        text("scope", scope),
+        text("access_token", access_token.expose()),
     ];
+    all.extend(refresh_token.map(|token| text("refresh_token", token.expose())));
+    all.extend(expires_at.map(|at| text("expires_at", &at.to_string())));
+    all.extend(token_type.map(|kind| text("token_type", kind)));
+    all.extend(identity_id.map(|id| text("identity_id", id)));
     all.extend(
-        data.refresh_token
-            .iter()
-            .map(|token| text("refresh_token", token.expose())),
-    );
-    all.extend(data.expires_at.iter().map(|at| text("expires_at", &at.to_string())));
-    all.extend(data.token_type.iter().map(|kind| text("token_type", kind)));
-    all.extend(data.identity_id.iter().map(|id| text("identity_id", id)));
-    all.extend(
-        data.extra
+        extra
             .iter()
             .map(|(name, json)| (format!("extra {}", short(name)), json.to_owned())),
     );

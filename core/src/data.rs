@@ -35,6 +35,27 @@ pub struct TokenData {
     pub extra: Extra,
 }
 
+/// All members of a [`TokenData`], to be taken apart without `..` wherever each has to be thought of: when a member is added,
+/// the compiler names those places, also in other crates. For them that is a breaking change on purpose, so whoever need
+/// not know of every member uses the fields of [`TokenData`].
+///
+/// Their meaning is that of the fields of the same names.
+#[derive(Clone, Copy, Debug)]
+#[allow(
+    missing_docs,
+    reason = "they have the names and the meaning of the fields of `TokenData`"
+)]
+pub struct Members<'a> {
+    pub resource_server: &'a str,
+    pub scope: &'a str,
+    pub access_token: &'a Secret,
+    pub refresh_token: Option<&'a Secret>,
+    pub expires_at: Option<i64>,
+    pub token_type: Option<&'a str>,
+    pub identity_id: Option<&'a str>,
+    pub extra: &'a Extra,
+}
+
 /// Whether an access token may still be handed out; see [`TokenData::freshness`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Freshness {
@@ -89,6 +110,30 @@ impl TokenData {
     pub fn with_extra(mut self, extra: Extra) -> Self {
         self.extra = extra;
         self
+    }
+
+    /// All members; see [`Members`].
+    pub fn members(&self) -> Members<'_> {
+        let Self {
+            resource_server,
+            scope,
+            access_token,
+            refresh_token,
+            expires_at,
+            token_type,
+            identity_id,
+            extra,
+        } = self;
+        Members {
+            resource_server,
+            scope,
+            access_token,
+            refresh_token: refresh_token.as_ref(),
+            expires_at: *expires_at,
+            token_type: token_type.as_deref(),
+            identity_id: identity_id.as_deref(),
+            extra,
+        }
     }
 
     /// Whether the access token may be handed out at `now` (seconds since the Unix epoch) when it is to be good for at

@@ -1,8 +1,8 @@
 use std::future::Future;
 
 use crate::{
-    Error, ErrorContext as _, ErrorKind, Operation, Precondition, Result, Revision, TokenData, TokenKey, TokenStorage,
-    Write,
+    Error, ErrorContext as _, ErrorKind, Operation, Precondition, Result, Revision, StoredToken, TokenData, TokenKey,
+    TokenStorage, Write, backend::Rounds,
 };
 
 mod sealed {
@@ -38,6 +38,50 @@ pub trait TokenStorageExt: TokenStorage + sealed::Sealed {
             }
         }
     }
+
+    /// Reads a record, changes it and writes it back, again if another writer was faster: nothing of theirs is lost.
+    ///
+    /// `change` gets what is stored, or `None`, and says what shall be stored; `None` leaves all as it is. It is called once a
+    /// round. Returns the record as it is now.
+    ///
+    /// ```
+    /// use token_storage_core::{MemoryStorage, Result, TokenKey, TokenStorageExt as _};
+    ///
+    /// async fn forget_refresh_token(storage: &MemoryStorage, key: &TokenKey) -> Result<()> {
+    ///     let without = |stored: Option<token_storage_core::TokenData>| {
+    ///         Ok(stored.map(|mut data| {
+    ///             data.refresh_token = None;
+    ///             data
+    ///         }))
+    ///     };
+    ///     storage.update(key, without).await.map(drop)
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    /// - [`Busy`](ErrorKind::Busy): others changed the record in each of 32 rounds
+    ///   ([`Rounds::MOST`](crate::backend::Rounds::MOST)).
+    /// - Those of `change`, of [`TokenStorage::get`] and of [`TokenStorageExt::store`], but no conflict.
+    fn update<F>(&self, key: &TokenKey, mut change: F) -> impl Future<Output = Result<Option<StoredToken>>> + Send
+    where
+        F: FnMut(Option<TokenData>) -> Result<Option<TokenData>> + Send,
+    {
+        async move {
+            let mut rounds = Rounds::new(key);
+            loop {
+                let stored = self.get(key).await?;
+                let unchanged = stored.as_ref().map(|stored| stored.revision);
+                let precondition = unchanged.map_or(Precondition::Absent, Precondition::Unchanged);
+                let Some(data) = change(stored.as_ref().map(|stored| stored.data.clone()))? else {
+                    return Ok(stored);
+                };
+                let written = self.store(key, &data, precondition).await;
+                if let Some(revision) = rounds.settled(written)? {
+                    return Ok(Some(StoredToken { data, revision }));
+                }
+            }
+        }
+    }
 }
 
 impl<S: TokenStorage + ?Sized> TokenStorageExt for S {}
@@ -53,5 +97,62 @@ fn only(revisions: &[Revision]) -> Result<Revision> {
             );
             Err(Error::new(ErrorKind::Misconfigured, message).with_unknown_outcome())
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::MemoryStorage;
+
+    fn token(text: &str) -> TokenData {
+        TokenData::new("rs", "", text)
+    }
+
+    #[tokio::test]
+    async fn an_update_starts_again_when_another_was_faster() {
+        let (storage, key) = (MemoryStorage::new(), TokenKey::in_default("rs"));
+        let mut seen = Vec::new();
+        let updated = storage.update(&key, |stored| {
+            seen.push(stored.as_ref().map(|data| data.access_token.expose().to_owned()));
+            if seen.len() < 3 {
+                // In memory nothing has to be waited for.
+                let theirs = token(&format!("theirs {}", seen.len()));
+                let write = storage.store(&key, &theirs, Precondition::Any);
+                let mut write = std::pin::pin!(write);
+                let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+                assert!(write.as_mut().poll(&mut context).is_ready());
+            }
+            Ok(Some(token("ours")))
+        });
+        let updated = updated.await.unwrap().unwrap();
+        assert_eq!(storage.get(&key).await.unwrap(), Some(updated));
+        assert_eq!(seen, [None, Some("theirs 1".to_owned()), Some("theirs 2".to_owned())]);
+    }
+
+    #[tokio::test]
+    async fn an_update_that_changes_nothing_writes_nothing() {
+        let (storage, key) = (MemoryStorage::new(), TokenKey::in_default("rs"));
+        assert_eq!(storage.update(&key, |_| Ok(None)).await.unwrap(), None);
+        storage.store(&key, &token("at"), Precondition::Any).await.unwrap();
+        let before = storage.get(&key).await.unwrap();
+        assert_eq!(storage.update(&key, |_| Ok(None)).await.unwrap(), before);
+        assert_eq!(storage.get(&key).await.unwrap(), before);
+    }
+
+    #[test]
+    fn the_last_round_that_is_lost_is_busy_and_names_the_key() {
+        let key = TokenKey::in_default("rs");
+        let mut rounds = Rounds::new(&key);
+        let lost = || Err::<(), _>(Error::precondition_failed(key.clone(), None).with_operation(Operation::Store));
+        for _ in 1..Rounds::MOST {
+            assert_eq!(rounds.settled(lost()).unwrap(), None);
+        }
+        let error = rounds.settled(lost()).unwrap_err();
+        assert_eq!(
+            (error.kind(), error.operation()),
+            (ErrorKind::Busy, Some(Operation::Store))
+        );
+        assert_eq!(error.key(), Some(&key));
     }
 }

@@ -37,10 +37,11 @@ mod process_leases;
 mod python;
 pub mod record;
 mod revision;
+mod rounds;
 mod secret;
 mod storage;
 
-pub use data::{Freshness, TokenData};
+pub use data::{Freshness, Members, TokenData};
 pub use enumerate::{Cursor, Enumerate, Page};
 pub use error::{Conflict, Error, ErrorContext, ErrorKind, Operation, Result};
 pub use ext::TokenStorageExt;

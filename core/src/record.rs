@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use crate::{
-    Extra, RESERVED_PREFIX, Revision, Secret, TokenData, WriteMark,
+    Extra, Members, RESERVED_PREFIX, Revision, Secret, StoredToken, TokenData, WriteMark,
     canonical::{digest_bytes, digest_json},
     python,
 };
@@ -23,7 +23,7 @@ pub const MARK_MEMBER: &str = "token-storage.mark";
 pub const EXPIRY_MEMBER: &str = "token-storage.expiry";
 
 /// The members that have a field in [`TokenData`], in the order in which they are written.
-pub const KNOWN_MEMBERS: [&str; 7] = [
+pub const KNOWN_MEMBERS: &[&str] = &[
     "resource_server",
     "identity_id",
     "scope",
@@ -32,17 +32,6 @@ pub const KNOWN_MEMBERS: [&str; 7] = [
     "expires_at_seconds",
     "token_type",
 ];
-
-/// A decoded record.
-#[derive(Clone, Debug)]
-pub struct Record {
-    /// The token.
-    pub data: TokenData,
-    /// The write mark; absent if another program wrote the record.
-    pub mark: Option<WriteMark>,
-    /// The revision: a digest of `data` and `mark`.
-    pub revision: Revision,
-}
 
 /// Why a text is not a record. Quotes nothing of the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -72,37 +61,47 @@ pub enum RecordError {
 
 /// The JSON text of a record that carries a write mark. It is wiped when dropped.
 pub fn encode(data: &TokenData, mark: &WriteMark) -> Zeroizing<String> {
+    let Members {
+        resource_server,
+        scope,
+        access_token,
+        refresh_token,
+        expires_at,
+        token_type,
+        identity_id,
+        extra,
+    } = data.members();
     let mut object = ObjectWriter::with_capacity(size_hint(data));
-    object.string("resource_server", &data.resource_server);
-    if let Some(identity_id) = &data.identity_id {
+    object.string("resource_server", resource_server);
+    if let Some(identity_id) = identity_id {
         object.string("identity_id", identity_id);
     }
-    object.string("scope", &data.scope);
-    object.string("access_token", data.access_token.expose());
-    if let Some(refresh_token) = &data.refresh_token {
+    object.string("scope", scope);
+    object.string("access_token", access_token.expose());
+    if let Some(refresh_token) = refresh_token {
         object.string("refresh_token", refresh_token.expose());
     }
-    object.raw("expires_at_seconds", &data.expires_at.unwrap_or(0).to_string());
-    if let Some(token_type) = &data.token_type {
+    object.raw("expires_at_seconds", &expires_at.unwrap_or(0).to_string());
+    if let Some(token_type) = token_type {
         object.string("token_type", token_type);
     }
-    for (name, json) in data.extra.iter() {
+    for (name, json) in extra.iter() {
         object.raw(name, json);
     }
-    if data.expires_at.is_none() {
+    if expires_at.is_none() {
         object.string(EXPIRY_MEMBER, "unknown");
     }
     object.string(MARK_MEMBER, &mark.to_string());
     object.finish()
 }
 
-/// Reads a record, whoever wrote it: null and absent are the same, `true` and `false` are 1 and 0 where an integer is
+/// Reads a record, whoever wrote it, with its revision: null and absent are the same, `true` and `false` are 1 and 0 where an integer is
 /// due, of duplicate members the last wins (all as Python does it), and unknown members are kept verbatim. Python's
 /// `Infinity`, which it writes for a number beyond its range, is read as such a number, `1e400`.
 ///
 /// # Errors
 /// - [`RecordError`]: what is wrong with it. An expiry beyond `i64` is an error and never clamped.
-pub fn decode(json: &str) -> Result<Record, RecordError> {
+pub fn decode(json: &str) -> Result<StoredToken, RecordError> {
     match decode_json(json) {
         Err(RecordError::NotAnObject) => match python::translate(json) {
             Some(translated) if translated.had_nan => Err(RecordError::NotANumber),
@@ -129,10 +128,10 @@ pub fn refusal_of_python_in(data: &TokenData) -> Option<&'static str> {
     data.extra.iter().find_map(|(_, json)| python::refusal(json))
 }
 
-fn decode_json(json: &str) -> Result<Record, RecordError> {
+fn decode_json(json: &str) -> Result<StoredToken, RecordError> {
     let mut deserializer = serde_json::Deserializer::from_str(json);
     let members = deserializer
-        .deserialize_map(MembersVisitor)
+        .deserialize_map(TextsVisitor)
         .map_err(|_| RecordError::NotAnObject)?;
     deserializer.end().map_err(|_| RecordError::NotAnObject)?;
     members?.into_record()
@@ -140,6 +139,16 @@ fn decode_json(json: &str) -> Result<Record, RecordError> {
 
 /// The revision of a record with this content: what [`decode`] of its [`encode`] would say.
 pub fn revision_of(data: &TokenData, mark: Option<&WriteMark>) -> Revision {
+    let Members {
+        resource_server,
+        scope,
+        access_token,
+        refresh_token,
+        expires_at,
+        token_type,
+        identity_id,
+        extra,
+    } = data.members();
     let mut digest = Sha256::new();
     let mut field = |tag: &[u8; 1], bytes: Option<&[u8]>| {
         if let Some(bytes) = bytes {
@@ -147,18 +156,15 @@ pub fn revision_of(data: &TokenData, mark: Option<&WriteMark>) -> Revision {
             digest_bytes(&mut digest, bytes);
         }
     };
-    field(b"r", Some(data.resource_server.as_bytes()));
-    field(b"i", data.identity_id.as_deref().map(str::as_bytes));
-    field(b"s", Some(data.scope.as_bytes()));
-    field(b"a", Some(data.access_token.expose().as_bytes()));
-    field(b"f", data.refresh_token.as_ref().map(|token| token.expose().as_bytes()));
-    field(
-        b"e",
-        data.expires_at.map(i64::to_be_bytes).as_ref().map(|bytes| &bytes[..]),
-    );
-    field(b"t", data.token_type.as_deref().map(str::as_bytes));
+    field(b"r", Some(resource_server.as_bytes()));
+    field(b"i", identity_id.map(str::as_bytes));
+    field(b"s", Some(scope.as_bytes()));
+    field(b"a", Some(access_token.expose().as_bytes()));
+    field(b"f", refresh_token.map(|token| token.expose().as_bytes()));
+    field(b"e", expires_at.map(i64::to_be_bytes).as_ref().map(|bytes| &bytes[..]));
+    field(b"t", token_type.map(str::as_bytes));
     field(b"m", mark.map(|mark| &mark.as_bytes()[..]));
-    for (name, json) in data.extra.iter() {
+    for (name, json) in extra.iter() {
         digest.update(b"x");
         digest_bytes(&mut digest, name.as_bytes());
         digest_json(&mut digest, json);
@@ -167,9 +173,20 @@ pub fn revision_of(data: &TokenData, mark: Option<&WriteMark>) -> Revision {
 }
 
 fn size_hint(data: &TokenData) -> usize {
-    let refresh_token = data.refresh_token.as_ref().map_or(0, |token| token.expose().len());
-    let extra: usize = data.extra.iter().map(|(name, json)| name.len() + json.len() + 8).sum();
-    320 + data.resource_server.len() + data.scope.len() + data.access_token.expose().len() + refresh_token + extra
+    let Members {
+        resource_server,
+        scope,
+        access_token,
+        refresh_token,
+        // They take less than the punctuation is estimated at.
+        expires_at: _,
+        token_type: _,
+        identity_id: _,
+        extra,
+    } = data.members();
+    let refresh_token = refresh_token.map_or(0, |token| token.expose().len());
+    let extra: usize = extra.iter().map(|(name, json)| name.len() + json.len() + 8).sum();
+    320 + resource_server.len() + scope.len() + access_token.expose().len() + refresh_token + extra
 }
 
 /// Writes an object the way Python's `json.dump` lays it out, so that a file looks alike whoever wrote it.
@@ -228,61 +245,68 @@ pub fn push_json_string(out: &mut String, text: &str) {
 
 /// The members of the object as they stand in the text, before any is looked at.
 #[derive(Default)]
-struct Members<'a> {
-    known: [Option<&'a str>; KNOWN_MEMBERS.len()],
+struct Texts<'a> {
+    resource_server: Option<&'a str>,
+    identity_id: Option<&'a str>,
+    scope: Option<&'a str>,
+    access_token: Option<&'a str>,
+    refresh_token: Option<&'a str>,
+    expires_at: Option<&'a str>,
+    token_type: Option<&'a str>,
     mark: Option<&'a str>,
     expiry: Option<&'a str>,
     extra: Extra,
 }
 
-struct MembersVisitor;
+struct TextsVisitor;
 
-impl<'de> Visitor<'de> for MembersVisitor {
-    type Value = Result<Members<'de>, RecordError>;
+impl<'de> Visitor<'de> for TextsVisitor {
+    type Value = Result<Texts<'de>, RecordError>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an object")
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut members = Members::default();
+        let mut texts = Texts::default();
         let mut bad_name = false;
         while let Some((name, value)) = map.next_entry::<&RawValue, &RawValue>()? {
             match plain_or_decoded(name.get()) {
-                Some(name) => members.set(&name, value.get()),
+                Some(name) => texts.set(&name, value.get()),
                 None => bad_name = true,
             }
         }
-        Ok(if bad_name {
-            Err(RecordError::BadName)
-        } else {
-            Ok(members)
-        })
+        Ok(if bad_name { Err(RecordError::BadName) } else { Ok(texts) })
     }
 }
 
-impl<'a> Members<'a> {
+impl<'a> Texts<'a> {
     fn set(&mut self, name: &str, value: &'a str) {
-        if let Some(index) = KNOWN_MEMBERS.iter().position(|known| *known == name) {
-            self.known[index] = Some(value);
-        } else if name == MARK_MEMBER {
-            self.mark = Some(value);
-        } else if name == EXPIRY_MEMBER {
-            self.expiry = Some(value);
-        } else if !name.starts_with(RESERVED_PREFIX) {
-            self.extra.insert_checked(name.into(), value);
-        }
+        let place = match name {
+            "resource_server" => &mut self.resource_server,
+            "identity_id" => &mut self.identity_id,
+            "scope" => &mut self.scope,
+            "access_token" => &mut self.access_token,
+            "refresh_token" => &mut self.refresh_token,
+            "expires_at_seconds" => &mut self.expires_at,
+            "token_type" => &mut self.token_type,
+            MARK_MEMBER => &mut self.mark,
+            EXPIRY_MEMBER => &mut self.expiry,
+            _ if name.starts_with(RESERVED_PREFIX) => return,
+            _ => return self.extra.insert_checked(name.into(), value),
+        };
+        *place = Some(value);
     }
 
-    fn into_record(self) -> Result<Record, RecordError> {
+    fn into_record(self) -> Result<StoredToken, RecordError> {
         let data = TokenData {
-            resource_server: self.required(0)?,
-            identity_id: self.optional(1)?,
-            scope: self.required(2)?,
-            access_token: Secret::new(self.required(3)?),
-            refresh_token: self.optional(4)?.map(Secret::new),
-            expires_at: self.expires_at()?,
-            token_type: self.optional(6)?,
+            resource_server: required("resource_server", self.resource_server)?,
+            identity_id: optional("identity_id", self.identity_id)?,
+            scope: required("scope", self.scope)?,
+            access_token: Secret::new(required("access_token", self.access_token)?),
+            refresh_token: optional("refresh_token", self.refresh_token)?.map(Secret::new),
+            expires_at: expires_at(self.expires_at, self.expiry)?,
+            token_type: optional("token_type", self.token_type)?,
             extra: self.extra,
         };
         let mark = self
@@ -290,41 +314,41 @@ impl<'a> Members<'a> {
             .and_then(plain_or_decoded)
             .and_then(|text| WriteMark::parse(&text));
         let revision = revision_of(&data, mark.as_ref());
-        Ok(Record { data, mark, revision })
+        Ok(StoredToken { data, revision })
     }
+}
 
-    fn optional(&self, index: usize) -> Result<Option<String>, RecordError> {
-        match self.known[index] {
-            None | Some("null") => Ok(None),
-            Some(json) => match plain_or_decoded(json) {
-                Some(text) => Ok(Some(text.into_owned())),
-                None => Err(RecordError::WrongType {
-                    member: KNOWN_MEMBERS[index],
-                    expected: "a string of Unicode",
-                }),
-            },
-        }
+fn optional(member: &'static str, json: Option<&str>) -> Result<Option<String>, RecordError> {
+    match json {
+        None | Some("null") => Ok(None),
+        Some(json) => match plain_or_decoded(json) {
+            Some(text) => Ok(Some(text.into_owned())),
+            None => Err(RecordError::WrongType {
+                member,
+                expected: "a string of Unicode",
+            }),
+        },
     }
+}
 
-    fn required(&self, index: usize) -> Result<String, RecordError> {
-        self.optional(index)?.ok_or(RecordError::Missing(KNOWN_MEMBERS[index]))
-    }
+fn required(member: &'static str, json: Option<&str>) -> Result<String, RecordError> {
+    optional(member, json)?.ok_or(RecordError::Missing(member))
+}
 
-    fn expires_at(&self) -> Result<Option<i64>, RecordError> {
-        let unknown = self.expiry == Some("\"unknown\"");
-        match self.known[5] {
-            None | Some("null") => Ok(None),
-            Some("0") if unknown => Ok(None),
-            Some("true") => Ok(Some(1)),
-            Some("false") => Ok(Some(0)),
-            Some(json) => match json.parse() {
-                Ok(seconds) => Ok(Some(seconds)),
-                Err(_) => Err(RecordError::WrongType {
-                    member: "expires_at_seconds",
-                    expected: "an integer of 64 bits",
-                }),
-            },
-        }
+fn expires_at(json: Option<&str>, expiry: Option<&str>) -> Result<Option<i64>, RecordError> {
+    let unknown = expiry == Some("\"unknown\"");
+    match json {
+        None | Some("null") => Ok(None),
+        Some("0") if unknown => Ok(None),
+        Some("true") => Ok(Some(1)),
+        Some("false") => Ok(Some(0)),
+        Some(json) => match json.parse() {
+            Ok(seconds) => Ok(Some(seconds)),
+            Err(_) => Err(RecordError::WrongType {
+                member: "expires_at_seconds",
+                expected: "an integer of 64 bits",
+            }),
+        },
     }
 }
 
@@ -375,6 +399,21 @@ mod tests {
         assert_eq!(decode(&text).unwrap().data.expires_at, Some(5));
     }
 
+    /// Those that are written and read by name are those that `extra` refuses, and in the order that is promised.
+    #[test]
+    fn the_known_members_are_those_that_are_written() {
+        let full = TokenData::new("rs", "s", "at")
+            .with_refresh_token("rt")
+            .with_expires_at(1)
+            .with_token_type("Bearer")
+            .with_identity_id("me");
+        let text = encode(&full, &MARK);
+        let written: Vec<&str> = text.split("\"").filter(|part| KNOWN_MEMBERS.contains(part)).collect();
+        assert_eq!(written, KNOWN_MEMBERS);
+        assert_eq!(text.matches("\": ").count(), KNOWN_MEMBERS.len() + 1, "and the mark");
+        assert_eq!(decode(&text).unwrap().data, full);
+    }
+
     #[test]
     fn python_leniency() {
         for (json, want) in [("true", 1), ("false", 0), ("-5", -5), ("9223372036854775807", i64::MAX)] {
@@ -414,7 +453,7 @@ mod tests {
         let record = decode(&text).unwrap();
         assert_eq!(record.data.extra.get("odd"), Some(odd));
         assert_eq!(record.data.extra.len(), 1);
-        assert_eq!(record.mark, Some(MARK));
+        assert_eq!(record.revision, revision_of(&record.data, Some(&MARK)));
     }
 
     #[test]

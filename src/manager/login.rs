@@ -2,6 +2,7 @@
 
 use token_storage_core::{
     Error, ErrorKind, Extra, Operation, Precondition, StoredToken, TokenData, TokenKey, TokenStorage, Write,
+    backend::Rounds,
 };
 
 use super::{EndpointError, ManagerError, error::Action, inner::Inner, logout};
@@ -46,9 +47,6 @@ pub struct StoredLogin {
     pub replaced: Vec<StoredResponse>,
 }
 
-/// How often other writers may get in between reading and storing.
-const MAX_ROUNDS: usize = 32;
-
 pub(super) async fn store<S: TokenStorage>(
     inner: &Inner<S>,
     namespace: &str,
@@ -57,7 +55,9 @@ pub(super) async fn store<S: TokenStorage>(
 ) -> Result<StoredLogin, ManagerError> {
     let fallback = TokenKey::new(namespace, "");
     let planned = plan(inner, namespace, response).map_err(|error| ManagerError::storage_failed(&fallback, error))?;
-    for _ in 0..MAX_ROUNDS {
+    let failed = |error| ManagerError::storage_failed(&planned[0].0, error);
+    let mut rounds = Rounds::new(&planned[0].0);
+    let (before, revisions) = loop {
         let mut before = Vec::new();
         for (key, data) in &planned {
             let found = there(inner, key).await?;
@@ -73,32 +73,26 @@ pub(super) async fn store<S: TokenStorage>(
             .zip(&before)
             .map(|((key, data), (_, precondition))| Write::new(key, data, *precondition))
             .collect();
-        match inner.storage.store_all(&writes).await {
-            Err(error) if error.kind() == ErrorKind::Conflict => {}
-            Err(error) => return Err(ManagerError::storage_failed(&planned[0].0, error)),
-            Ok(revisions) => {
-                let replaced = before
-                    .into_iter()
-                    .zip(&planned)
-                    .filter_map(|((found, _), (key, data))| {
-                        let StoredToken { data, revision } = found.filter(|found| !is_kept(&found.data, data))?;
-                        let key = key.clone();
-                        Some(StoredResponse { key, data, revision })
-                    });
-                let replaced = replaced.collect();
-                let records = planned.into_iter().zip(revisions);
-                let records = records.map(|((key, data), revision)| StoredResponse { key, data, revision });
-                return Ok(StoredLogin {
-                    records: records.collect(),
-                    replaced,
-                });
-            }
+        let stored = inner.storage.store_all(&writes).await;
+        if let Some(revisions) = rounds.settled(stored).map_err(failed)? {
+            break (before, revisions);
         }
-    }
-    Err(ManagerError::storage_failed(
-        &planned[0].0,
-        apply::contended(&planned[0].0),
-    ))
+    };
+    let replaced = before
+        .into_iter()
+        .zip(&planned)
+        .filter_map(|((found, _), (key, data))| {
+            let StoredToken { data, revision } = found.filter(|found| !is_kept(&found.data, data))?;
+            let key = key.clone();
+            Some(StoredResponse { key, data, revision })
+        });
+    let replaced = replaced.collect();
+    let records = planned.into_iter().zip(revisions);
+    let records = records.map(|((key, data), revision)| StoredResponse { key, data, revision });
+    Ok(StoredLogin {
+        records: records.collect(),
+        replaced,
+    })
 }
 
 /// Whether the old tokens live on in the new record.

@@ -1,9 +1,8 @@
-use token_storage_core::{Error, ErrorKind, Operation, Precondition, TokenData, TokenKey, TokenStorage};
-
-use super::{
-    EndpointError, EndpointErrorKind, Event, ManagerError, ManagerErrorKind, RevokeRequest, TokenKind, inner::Inner,
-    login,
+use token_storage_core::{
+    Error, ErrorKind, Operation, Precondition, TokenData, TokenKey, TokenStorage, backend::Rounds,
 };
+
+use super::{EndpointError, EndpointErrorKind, Event, ManagerError, RevokeRequest, TokenKind, inner::Inner, login};
 use crate::EnumerateExt as _;
 
 /// What logging out does about the server.
@@ -58,9 +57,6 @@ pub(super) async fn keys<S: TokenStorage>(
     }
 }
 
-/// How often other writers may get in between reading and removing.
-const MAX_ROUNDS: usize = 32;
-
 /// Revokes what is stored and removes it, again if a refresh stored something new meanwhile. A refresh that stores
 /// nothing because the record is gone revokes its own tokens (L10).
 pub(super) async fn logout<S: TokenStorage>(
@@ -77,28 +73,24 @@ pub(super) async fn logout<S: TokenStorage>(
         }
         return Ok(removed);
     }
-    for _ in 0..MAX_ROUNDS {
+    let mut rounds = Rounds::new(key);
+    loop {
         let Some(stored) = inner.read(key).await? else {
             return Ok(false);
         };
         revoke(inner, key, &stored.data)
             .await
             .map_err(|error| ManagerError::not_revoked(key, error))?;
-        match inner
-            .storage
-            .remove(key, Precondition::Unchanged(stored.revision))
-            .await
+        let unchanged = Precondition::Unchanged(stored.revision);
+        let removed = rounds.settled(inner.storage.remove(key, unchanged).await);
+        if removed
+            .map_err(|error| ManagerError::storage_failed(key, error))?
+            .is_some()
         {
-            Ok(_) => {
-                inner.emit(&Event::LoggedOut(key.clone()));
-                return Ok(true);
-            }
-            Err(error) if error.kind() == ErrorKind::Conflict => {}
-            Err(error) => return Err(ManagerError::storage_failed(key, error)),
+            inner.emit(&Event::LoggedOut(key.clone()));
+            return Ok(true);
         }
     }
-    let message = "others kept changing the record while it was being removed";
-    Err(ManagerError::new(ManagerErrorKind::Busy, key, message))
 }
 
 /// The access token first, as the Globus SDK does it: some servers forget it together with the refresh token. The refresh

@@ -1,14 +1,11 @@
 //! Tokens of other resource servers that came with the answer to a refresh (Globus's `other_tokens`).
 
 use token_storage_core::{
-    Error, ErrorKind, Operation, Precondition, TokenData, TokenKey, TokenStorage, TokenStorageExt as _,
+    Error, Precondition, TokenData, TokenKey, TokenStorage, TokenStorageExt as _, backend::Rounds,
 };
 
 use super::{Event, ManagerError, inner::Inner, step::Step};
 use crate::{IssuedBy, ResponseToken, lifetime, merge, renewal};
-
-/// How often others may change such a record in between.
-const MAX_ROUNDS: usize = 32;
 
 /// The refresh that they came with.
 pub(super) struct CameWith<'a> {
@@ -60,7 +57,8 @@ async fn renew<S: TokenStorage>(
     identity: Option<&str>,
     answer: &ResponseToken,
 ) -> Result<bool, Error> {
-    for _ in 0..MAX_ROUNDS {
+    let mut rounds = Rounds::new(key);
+    loop {
         let stored = inner.storage.get(key).await?;
         inner.at(Step::OtherRead).await;
         let Some(stored) = stored else {
@@ -71,15 +69,11 @@ async fn renew<S: TokenStorage>(
         }
         let data = merge(&stored.data, answer);
         let precondition = Precondition::Unchanged(stored.revision);
-        match inner.storage.store(key, &data, precondition).await {
-            Err(error) if error.kind() == ErrorKind::Conflict => {}
-            stored => return stored.map(|_| true),
+        let stored = inner.storage.store(key, &data, precondition).await;
+        if rounds.settled(stored)?.is_some() {
+            return Ok(true);
         }
     }
-    let message = "others kept changing the record";
-    Err(Error::new(ErrorKind::Busy, message)
-        .with_operation(Operation::Store)
-        .with_key(key))
 }
 
 /// Whether the record is of the server that answered, and of the same client. What the answer says of itself does not count:

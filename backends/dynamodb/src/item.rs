@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use token_storage_core::{Error, ErrorKind, Result, Secret, StoredToken, TokenData, TokenKey, WriteMark};
+use token_storage_core::{Error, ErrorKind, Members, Result, Secret, StoredToken, TokenData, TokenKey, WriteMark};
 use zeroize::Zeroize;
 
 use crate::{extra, key::item_key, revision::revision_of};
@@ -102,6 +102,7 @@ impl Item {
         data.identity_id = self.optional("identity_id")?;
         data.expires_at = self.expires_at()?;
         data.extra = extra::from_attributes(&self.0).ok_or(Problem("token-storage.extra", "is not a JSON object"))?;
+        read_whole(&data);
         Ok(data)
     }
 
@@ -163,34 +164,58 @@ impl Problem {
 
 /// The item of a record, without the attribute [`PREVIOUS`], which is known only when it is sent.
 pub(crate) fn encode(key: &TokenKey, data: &TokenData, mark: &WriteMark, clean_up_at: Option<i64>) -> Item {
+    let Members {
+        resource_server,
+        scope,
+        access_token,
+        refresh_token,
+        expires_at,
+        token_type,
+        identity_id,
+        extra,
+    } = data.members();
     let string = |text: &str| AttributeValue::S(text.to_owned());
     let mut item = HashMap::with_capacity(12);
     let mut set = |name: &str, value: AttributeValue| item.insert(name.to_owned(), value);
     set(KEY, AttributeValue::S(item_key(key)));
-    set("resource_server", string(&data.resource_server));
-    set("scope", string(&data.scope));
-    set("access_token", string(data.access_token.expose()));
-    if let Some(refresh_token) = &data.refresh_token {
+    set("resource_server", string(resource_server));
+    set("scope", string(scope));
+    set("access_token", string(access_token.expose()));
+    if let Some(refresh_token) = refresh_token {
         set("refresh_token", string(refresh_token.expose()));
     }
-    set(EXPIRES_AT, AttributeValue::N(data.expires_at.unwrap_or(0).to_string()));
-    if data.expires_at.is_none() {
+    set(EXPIRES_AT, AttributeValue::N(expires_at.unwrap_or(0).to_string()));
+    if expires_at.is_none() {
         set(EXPIRY, string("unknown"));
     }
-    if let Some(token_type) = &data.token_type {
+    if let Some(token_type) = token_type {
         set("token_type", string(token_type));
     }
-    if let Some(identity_id) = &data.identity_id {
+    if let Some(identity_id) = identity_id {
         set("identity_id", string(identity_id));
     }
-    if !data.extra.is_empty() {
-        set(EXTRA, AttributeValue::S(extra::to_json(&data.extra)));
+    if !extra.is_empty() {
+        set(EXTRA, AttributeValue::S(extra::to_json(extra)));
     }
     if let Some(seconds) = clean_up_at {
         set(CLEAN_UP, AttributeValue::N(seconds.to_string()));
     }
     set(MARK, AttributeValue::S(mark.to_string()));
     Item(item)
+}
+
+/// Does nothing. It names each member that [`Item::decode`] reads, so that a new one is not forgotten there.
+fn read_whole(data: &TokenData) {
+    let Members {
+        resource_server: _,
+        scope: _,
+        access_token: _,
+        refresh_token: _,
+        expires_at: _,
+        token_type: _,
+        identity_id: _,
+        extra: _,
+    } = data.members();
 }
 
 /// What [`PREVIOUS`] adds to the size of an item.

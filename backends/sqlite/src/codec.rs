@@ -91,11 +91,7 @@ pub(crate) fn decode(value: ValueRef<'_>) -> Result<StoredToken, Damage> {
         return Err(Damage::NotText);
     };
     let json = std::str::from_utf8(bytes).map_err(|_| Damage::NotUnicode)?;
-    let record = record::decode(json).map_err(Damage::Record)?;
-    Ok(StoredToken {
-        data: record.data,
-        revision: record.revision,
-    })
+    record::decode(json).map_err(Damage::Record)
 }
 
 /// Text that may not be UTF-8, to bind what was read from a column.

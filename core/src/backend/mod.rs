@@ -32,5 +32,7 @@ pub use location::{Location, Opened};
 pub use memory::MemoryScheme;
 pub use named::Named;
 pub use path::{format_path, parse_path};
+
+pub use crate::rounds::Rounds;
 pub use scheme::{Scheme, SchemeInfo, UrlForm, split, unusable};
 pub use warnings::Warnings;

@@ -6,7 +6,7 @@ use std::{
     time::Instant,
 };
 
-use token_storage_core::{Error, ErrorKind, Precondition, Result, Revision, TokenKey, record::Record};
+use token_storage_core::{Error, ErrorKind, Precondition, Result, Revision, StoredToken, TokenKey};
 use token_storage_files::{Replacement, io_error};
 use zeroize::Zeroizing;
 
@@ -28,7 +28,7 @@ pub(crate) struct Change {
 
 impl Folder {
     /// The record of a key, and never one that another key's file holds.
-    pub(crate) fn record(&self, key: &TokenKey) -> Result<Option<Record>> {
+    pub(crate) fn record(&self, key: &TokenKey) -> Result<Option<StoredToken>> {
         let (name, path) = (record::file_name(key), self.path(key));
         let batch = self.batch()?;
         let stored = batch.into_iter().find(|(stored, _)| *stored == name);

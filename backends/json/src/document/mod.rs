@@ -59,13 +59,9 @@ impl Record {
 
     /// The record, or what is wrong with it.
     pub(crate) fn decoded(&self) -> Result<&StoredToken, RecordDamage> {
-        let decoded = self.decoded.get_or_init(|| {
-            let decoded = record::decode(self.text.as_str());
-            Box::new(decoded.map(|record| StoredToken {
-                data: record.data,
-                revision: record.revision,
-            }))
-        });
+        let decoded = self
+            .decoded
+            .get_or_init(|| Box::new(record::decode(self.text.as_str())));
         decoded.as_ref().as_ref().map_err(|error| RecordDamage::Record(*error))
     }
 }

@@ -8,7 +8,7 @@ pub(super) fn read_only(operation: Operation) -> Error {
     Error::new(ErrorKind::PermissionDenied, "the server refuses writes").with_operation(operation)
 }
 
-pub(super) fn decode(bytes: &[u8]) -> Result<record::Record, String> {
+pub(super) fn decode(bytes: &[u8]) -> Result<StoredToken, String> {
     let text = std::str::from_utf8(bytes).map_err(|_| "it is not UTF-8".to_owned())?;
     record::decode(text).map_err(|error| error.to_string())
 }
@@ -31,10 +31,7 @@ pub(super) fn damage<F: Flaws>(key: &TokenKey, operation: Operation, bytes: &[u8
 
 pub(super) fn read<F: Flaws>(key: &TokenKey, bytes: &[u8], operation: Operation) -> Result<Option<StoredToken>> {
     match decode(bytes) {
-        Ok(record) => Ok(Some(StoredToken {
-            data: record.data,
-            revision: record.revision,
-        })),
+        Ok(stored) => Ok(Some(stored)),
         Err(_) if F::DAMAGE_IS_ABSENT => Ok(None),
         Err(why) if F::DAMAGE_IS_EMPTY && why.contains("missing") => Ok(Some(StoredToken {
             data: TokenData::new("", "", ""),
