@@ -6,7 +6,7 @@
 //! # fn main() -> token_storage::Result<()> {
 //! let cache = br#"{"access_token":"at","token_type":"Bearer","expires_in":3600,"refresh_token":"rt","scope":"a b",
 //!     "expires_at":1795649003}"#;
-//! let found = read("spotipy".parse()?, cache, Some("api.spotify.com"), 1_795_640_000)?;
+//! let found = read("spotipy".parse()?, cache, Some("api.spotify.com"), 1_795_646_000)?;
 //! assert_eq!(found[0].data.resource_server, "api.spotify.com");
 //! assert_eq!(found[0].data.expires_at, Some(1_795_649_003));
 //! assert!(found[0].lost[0].contains("client"));
