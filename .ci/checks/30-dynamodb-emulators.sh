@@ -57,6 +57,7 @@ transactions=(
     batches::those_that_overlap_do_not_block_each_other
     cancellation::a_dropped_batch_is_all_or_nothing
     cancellation::batches_dropped_under_contention_stay_whole
+    cancellation::many_dropped_calls_use_nothing_up
     capability::nothing_but_listing_needs_a_listing
     faults::a_batch_whose_answer_is_lost_is_no_conflict
     handles::another_handle_sees_a_batch
@@ -81,6 +82,7 @@ transactions=(
     processes::of_racing_batches_one_wins
     processes::waiting_for_a_stopped_writer_is_bounded
     records::each_way_of_writing_replaces_the_whole_record
+    records::one_outlasts_its_token
     removal::an_equal_record_of_another_key_stays
     revisions::of_batches_never_repeat
 )

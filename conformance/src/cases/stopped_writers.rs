@@ -13,7 +13,7 @@ use super::{
 use crate::{
     Case, Level, Need,
     check::{Check, fail, refused, same, stored},
-    cx::{Cx, Handle},
+    cx::{Cx, Handle, settle},
     data::full,
     rng::soak,
     worker::{Reply, Request, Worker},
@@ -168,6 +168,7 @@ async fn waiting_for_a_stopped_writer_is_bounded(cx: Cx) -> Check {
             return fail("D6", &expectation, format!("{:?}: {error}", error.kind()), "Ok");
         }
     }
+    settle(&reader).await;
     stored("D6", &reader.get(&tried.stored).await?, &full("in the end"))?;
     worker.kill().await.map(drop)
 }
