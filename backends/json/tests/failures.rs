@@ -229,6 +229,9 @@ mod unix {
             runtime.block_on(store(&storage, name, "at")).unwrap();
             prove_writable(runtime, &storage).unwrap();
         }
+        runtime
+            .block_on(storage.lease().unwrap().try_acquire(&key("0")))
+            .unwrap();
         let lease = fs::read_dir(folder.join("tokens.json.leases")).unwrap().next().unwrap();
         let files = [
             folder.join("tokens.json"),
