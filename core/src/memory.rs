@@ -16,7 +16,7 @@ use crate::{
 /// Clones share their records and leases; two storages made by [`MemoryStorage::new`] share nothing.
 ///
 /// ```
-/// use token_storage_core::{MemoryStorage, Precondition, TokenData, TokenKey, TokenStorage};
+/// use token_storage_core::{MemoryStorage, Precondition, TokenData, TokenKey, TokenStorage, TokenStorageExt as _};
 ///
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> token_storage_core::Result<()> {
 /// let storage = MemoryStorage::new();

@@ -10,8 +10,6 @@ use crate::{Acquisition, Intent, LeaseGuard, LeaseView, RefreshLease, Result, To
 
 /// Leases among the tasks of one process: those of [`MemoryStorage`](crate::MemoryStorage), and the stand-in for a storage
 /// that has none and that no other process uses. Clones share them.
-///
-/// They prove nothing of a storage: their [`prove_writable`](LeaseGuard::prove_writable) always succeeds.
 #[derive(Clone, Debug, Default)]
 pub struct ProcessLeases(Arc<Mutex<Held>>);
 

@@ -28,7 +28,10 @@ fn table() -> (DynamoDbStorage, Arc<Mutex<Vec<u8>>>) {
     let answer = Arc::new(Mutex::new(Vec::new()));
     let body = Arc::clone(&answer);
     let http = infallible_client_fn(move |_| {
-        http::Response::builder().status(200).body(SdkBody::from(body.lock().unwrap().clone())).unwrap()
+        http::Response::builder()
+            .status(200)
+            .body(SdkBody::from(body.lock().unwrap().clone()))
+            .unwrap()
     });
     let config = aws_sdk_dynamodb::Config::builder()
         .behavior_version(BehaviorVersion::latest())
@@ -36,5 +39,8 @@ fn table() -> (DynamoDbStorage, Arc<Mutex<Vec<u8>>>) {
         .credentials_provider(Credentials::new("id", "secret", None, None, "fuzz"))
         .http_client(http)
         .build();
-    (DynamoDbStorage::from_client(Client::from_conf(config), "tokens"), answer)
+    (
+        DynamoDbStorage::from_client(Client::from_conf(config), "tokens"),
+        answer,
+    )
 }

@@ -13,7 +13,9 @@ use token_storage_fuzz::{answers, block_on};
 const SENT: &str = "sEnT-rEfReSh-ToKeN";
 
 fuzz_target!(|input: &[u8]| {
-    let Some((status, body)) = input.split_first() else { return };
+    let Some((status, body)) = input.split_first() else {
+        return;
+    };
     let status = [200, 201, 400, 401, 403, 404, 429, 500][usize::from(*status) % 8];
     let provider = Provider::new("http://127.0.0.1:9/token").unwrap();
     let client = OAuthClient::new(answers(vec![(status, body.to_vec())]), provider, "a-client");

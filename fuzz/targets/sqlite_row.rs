@@ -6,8 +6,8 @@ use std::{fs, path::PathBuf, sync::Arc};
 use libfuzzer_sys::fuzz_target;
 use rusqlite::{Connection, types::Value};
 use token_storage::{
-    Precondition, TokenData, TokenKey, TokenStorage as _,
-    sqlite::SqliteStorage, TokenStorageExt as _};
+    Precondition, TokenData, TokenKey, TokenStorage as _, TokenStorageExt as _, sqlite::SqliteStorage,
+};
 
 /// Both are kept open: what is tried here is the row, and opening takes many times as long.
 struct Database {
@@ -31,7 +31,12 @@ impl Database {
         token_storage_fuzz::block_on(storage.store(&key, &data, Precondition::Any)).unwrap();
         let another = Connection::open(&path).unwrap();
         another.execute_batch("PRAGMA synchronous = OFF").unwrap();
-        Self { _folder: folder, path, storage: Arc::new(storage), another }
+        Self {
+            _folder: folder,
+            path,
+            storage: Arc::new(storage),
+            another,
+        }
     }
 }
 
@@ -42,7 +47,12 @@ fuzz_target!(|content: &[u8]| {
             Err(_) => Value::Blob(content.to_vec()),
         };
         let update = "UPDATE token_storage SET token_data_json = ? WHERE resource_server = 'rs'";
-        let changed = database.another.prepare_cached(update).unwrap().execute([value]).unwrap();
+        let changed = database
+            .another
+            .prepare_cached(update)
+            .unwrap()
+            .execute([value])
+            .unwrap();
         assert_eq!(changed, 1);
         token_storage_fuzz::file_keeps_what_it_has(database.storage.clone());
         assert!(fs::metadata(&database.path).unwrap().len() < 1 << 24);

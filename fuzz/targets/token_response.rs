@@ -5,8 +5,12 @@ use libfuzzer_sys::fuzz_target;
 use token_storage::{TokenResponse, WriteMark, record};
 
 fuzz_target!(|body: &[u8]| {
-    let Ok(response) = TokenResponse::parse(body, 1_700_000_000) else { return };
-    let Ok(response) = response.with_resource_server("rs") else { return };
+    let Ok(response) = TokenResponse::parse(body, 1_700_000_000) else {
+        return;
+    };
+    let Ok(response) = response.with_resource_server("rs") else {
+        return;
+    };
     assert!(!response.tokens().is_empty());
     for token in response.tokens() {
         assert!(!token.access_token.expose().is_empty());

@@ -1,7 +1,7 @@
 //! Moving records between storages, or between namespaces of one.
 //!
 //! ```
-//! use token_storage::{MemoryStorage, Precondition, TokenData, TokenKey, TokenStorage as _};
+//! use token_storage::{MemoryStorage, Precondition, TokenData, TokenKey, TokenStorage as _, TokenStorageExt as _};
 //! use token_storage::migrate::{Migration, Selection};
 //!
 //! # #[tokio::main(flavor = "current_thread")] async fn main() -> token_storage::Result<()> {

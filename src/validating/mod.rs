@@ -1,7 +1,7 @@
 //! A storage that checks what goes in and what comes out.
 //!
 //! ```
-//! use token_storage::{MemoryStorage, Precondition, TokenData, TokenKey, TokenStorage};
+//! use token_storage::{MemoryStorage, Precondition, TokenData, TokenKey, TokenStorageExt as _};
 //! use token_storage::validating::{HasRefreshToken, RequiredScopes, Validating, ValidationError};
 //!
 //! # #[tokio::main(flavor = "current_thread")] async fn main() {

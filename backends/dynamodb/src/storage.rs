@@ -28,7 +28,7 @@ use crate::{
 /// Calls need a tokio runtime. A write runs in a task of its own: a caller that goes away does not break it off.
 ///
 /// ```no_run
-/// use token_storage_core::{Precondition, TokenData, TokenKey, TokenStorage};
+/// use token_storage_core::{Precondition, TokenData, TokenKey, TokenStorage, TokenStorageExt as _};
 /// use token_storage_dynamodb::DynamoDbStorage;
 ///
 /// # async fn example() -> token_storage_core::Result<()> {

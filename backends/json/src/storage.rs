@@ -30,7 +30,7 @@ use crate::{
 /// first needed and end with the last clone. Any executor will do.
 ///
 /// ```
-/// use token_storage_core::{Precondition, TokenData, TokenKey, TokenStorage};
+/// use token_storage_core::{Precondition, TokenData, TokenKey, TokenStorage, TokenStorageExt as _};
 /// use token_storage_json::JsonStorage;
 ///
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {

@@ -1,7 +1,7 @@
 //! OAuth tokens in a SQLite database, durable and shared between processes, interchangeable with the Globus Python SDK.
 //!
 //! ```
-//! use token_storage_core::{Precondition, TokenData, TokenKey, TokenStorage};
+//! use token_storage_core::{Precondition, TokenData, TokenKey, TokenStorage, TokenStorageExt as _};
 //! use token_storage_sqlite::SqliteStorage;
 //!
 //! # #[tokio::main(flavor = "current_thread")] async fn main() -> token_storage_core::Result<()> {

@@ -290,6 +290,7 @@ macro_rules! __forward {
 }
 
 #[doc(inline)]
+#[doc(inline)]
 pub use crate::__forward as forward;
 
 #[cfg(test)]

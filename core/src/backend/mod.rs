@@ -26,6 +26,7 @@ mod scheme;
 mod warnings;
 
 pub use action::{Action, ActionInfo, ActionOption, Arguments, Outcome, Progress, Shown};
+#[doc(inline)]
 pub use forward::forward;
 pub use layer::{Layer, LayerInfo, layered};
 pub use location::{Location, Opened};

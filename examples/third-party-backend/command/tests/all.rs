@@ -245,7 +245,13 @@ fn the_bench_measures_it_and_leaves_nothing() {
     let report = world.json(&["bench", &url, "memory:", "--budget", "1s"]);
     let storage = &report["storages"][0];
     assert_eq!(storage["promises"]["backend"], "folder");
-    assert!(storage["measured"].as_array().is_some_and(|all| all.len() > 5), "{storage}");
+    assert!(
+        storage["measured"].as_array().is_some_and(|all| all.len() > 5),
+        "{storage}"
+    );
     assert_eq!((&storage["left"], &storage["error"]), (&0.into(), &Value::Null));
-    assert_eq!(world.json(&["list", "--all-namespaces"])["tokens"], Value::Array(Vec::new()));
+    assert_eq!(
+        world.json(&["list", "--all-namespaces"])["tokens"],
+        Value::Array(Vec::new())
+    );
 }
