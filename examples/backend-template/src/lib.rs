@@ -2,7 +2,7 @@
 
 use token_storage_core::{
     Enumerate, Error, ErrorKind, Limits, Operation, Precondition, RefreshLease, Result, Revision, StorageInfo,
-    StoredToken, TokenData, TokenKey, TokenStorage, Write, async_trait,
+    StoredToken, TokenKey, TokenStorage, Write, async_trait,
 };
 
 /// Tokens in whatever it is that you have.

@@ -4,7 +4,7 @@
 
 use std::path::PathBuf;
 
-use token_storage_core::{ErrorKind, Result, TokenStorageExt as _};
+use token_storage_core::{ErrorKind, Result};
 use zeroize::Zeroizing;
 
 use crate::{
@@ -86,7 +86,9 @@ fn decode(mut rest: &str) -> Option<Batch> {
 
 #[cfg(test)]
 mod tests {
-    use token_storage_core::{Precondition, TokenData, TokenKey, TokenStorage as _, WriteMark, record as json};
+    use token_storage_core::{
+        Precondition, TokenData, TokenKey, TokenStorage as _, TokenStorageExt as _, WriteMark, record as json,
+    };
 
     use super::*;
     use crate::FolderStorage;

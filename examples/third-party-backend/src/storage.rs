@@ -9,8 +9,8 @@ use std::{
 
 use token_storage_core::{
     Durability, Enumerate, Error, ErrorContext as _, ErrorKind, LeaseKind, Limits, Operation, Precondition,
-    RefreshLease, Result, Revision, SharingScope, StorageInfo, StoredToken, TokenData, TokenKey, TokenStorage, Write,
-    WriteMark, async_trait, backend::Warnings, record as json,
+    RefreshLease, Result, Revision, SharingScope, StorageInfo, StoredToken, TokenKey, TokenStorage, Write, WriteMark,
+    async_trait, backend::Warnings, record as json,
 };
 use token_storage_files::{FileLease, io_error, on_own_thread};
 use tokio::sync::Mutex;
