@@ -97,11 +97,8 @@ const found = files.flatMap((file) => lint(readFileSync(file, 'utf8'), file));
 for (const { file, line, column, message } of found) console.error(`CI: ${file}:${line}:${column}: ${message}`);
 process.exit(found.length > 0 ? 1 : 0);
 NODE
-if command -v systemd-analyze >/dev/null; then
-    # It looks whether the programs are there.
-    sed "s|/usr/local/bin/token-storage|$program|g; s|/usr/local/bin/my-job|/bin/true|" dist/token-storage-job.service \
-        >"$place/token-storage-job.service"
-    systemd-analyze verify --man=no "$place/token-storage-job.service"
-else
-    say "SKIPPED: the unit's linter, as there is no systemd-analyze"
-fi
+need systemd-analyze systemd
+# It looks whether the programs are there.
+sed "s|/usr/local/bin/token-storage|$program|g; s|/usr/local/bin/my-job|/bin/true|" dist/token-storage-job.service \
+    >"$place/token-storage-job.service"
+systemd-analyze verify --man=no "$place/token-storage-job.service"
