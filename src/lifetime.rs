@@ -1,17 +1,21 @@
 //! For how long an access token was good when it was issued: what says whether a minute more or less matters to it.
 
-use token_storage_core::{Extra, TokenData};
+use token_storage_core::Extra;
+#[cfg(feature = "manager")]
+use token_storage_core::TokenData;
 
 /// The member of a record's [`extra`](TokenData::extra) that holds it, a number of seconds.
 const LIFETIME: &str = "token_storage_lifetime";
 
 /// What a record says, if it makes sense: more than nothing.
+#[cfg(feature = "manager")]
 pub(crate) fn of(data: &TokenData) -> Option<i64> {
     let seconds: i64 = data.extra.get(LIFETIME)?.parse().ok()?;
     (seconds > 0).then_some(seconds)
 }
 
 /// For a token that was issued at `now`.
+#[cfg(feature = "manager")]
 pub(crate) fn write(extra: &mut Extra, expires_at: Option<i64>, now: i64) {
     remove(extra);
     if let Some(seconds) = expires_at.and_then(|at| at.checked_sub(now)).filter(|left| *left > 0) {
@@ -25,7 +29,7 @@ pub(crate) fn remove(extra: &mut Extra) {
     extra.remove(LIFETIME);
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "manager"))]
 mod tests {
     use super::*;
 

@@ -1,7 +1,7 @@
 //! A record, sealed: each secret member by itself, bound to its place, and the record as a whole by the seal in its extra
 //! member. `docs/formats.md` describes it.
 
-use token_storage_core::{Error, ErrorKind, Extra, Result, Secret, TokenData, TokenKey, record};
+use token_storage_core::{Error, ErrorKind, Extra, Members, Result, Secret, TokenData, TokenKey, record};
 use zeroize::Zeroizing;
 
 use crate::{
@@ -39,16 +39,23 @@ pub(crate) enum State {
 
 /// Seals a record for a key of the storage.
 pub(crate) fn seal(ring: &KeyRing, key: &TokenKey, data: &TokenData) -> Result<TokenData> {
+    // Taken apart, so that a member that is new is thought of: is it a secret?
+    let Members {
+        access_token,
+        refresh_token,
+        extra,
+        resource_server: _,
+        scope: _,
+        expires_at: _,
+        token_type: _,
+        identity_id: _,
+    } = data.members();
     let mut sealed = data.clone();
     let token = |member: &str, token: &Secret| envelope::seal(ring.writing(), &place(key, member), token.expose());
-    sealed.access_token = token("access_token", &data.access_token)?;
-    sealed.refresh_token = data
-        .refresh_token
-        .as_ref()
-        .map(|own| token("refresh_token", own))
-        .transpose()?;
+    sealed.access_token = token("access_token", access_token)?;
+    sealed.refresh_token = refresh_token.map(|own| token("refresh_token", own)).transpose()?;
     let whole = Whole::of(&sealed);
-    let seal = envelope::seal(ring.writing(), &whole.bound(key), &members(&data.extra))?;
+    let seal = envelope::seal(ring.writing(), &whole.bound(key), &members(extra))?;
     sealed.extra = Extra::new();
     sealed.extra.insert(SEAL, &format!("\"{}\"", seal.expose()))?;
     Ok(sealed)
@@ -117,18 +124,27 @@ struct Whole([String; 7]);
 
 impl Whole {
     fn of(sealed: &TokenData) -> Self {
+        let Members {
+            resource_server,
+            scope,
+            access_token,
+            refresh_token,
+            expires_at,
+            token_type,
+            identity_id,
+            extra: _,
+        } = sealed.members();
         // So that absent and empty differ.
         let optional = |text: Option<&str>| text.map_or_else(String::new, |text| format!("={text}"));
-        let refresh_token = sealed.refresh_token.as_ref().map(Secret::expose);
-        let expires_at = sealed.expires_at.map(|seconds| seconds.to_string());
+        let expires_at = expires_at.map(|seconds| seconds.to_string());
         Self([
-            sealed.resource_server.clone(),
-            sealed.scope.clone(),
-            sealed.access_token.expose().to_owned(),
-            optional(refresh_token),
+            resource_server.to_owned(),
+            scope.to_owned(),
+            access_token.expose().to_owned(),
+            optional(refresh_token.map(Secret::expose)),
             optional(expires_at.as_deref()),
-            optional(sealed.token_type.as_deref()),
-            optional(sealed.identity_id.as_deref()),
+            optional(token_type),
+            optional(identity_id),
         ])
     }
 
