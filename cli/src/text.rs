@@ -88,7 +88,6 @@ pub(crate) fn shell_word(text: &str) -> Option<String> {
 }
 
 /// A word of a command line in a message: as it is if no shell would make something else of it.
-#[cfg(feature = "oauth")]
 pub(crate) fn command_word(text: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./:@+,=%".contains(&byte);
     if !text.is_empty() && !text.starts_with('-') && text.bytes().all(plain) {
