@@ -85,10 +85,23 @@ pub use open::{examine, open};
 pub use renewal::{Grant, Renewal};
 pub use response::{MAX_EXPIRES_IN, ResponseToken, ResponseWarning, TokenPath, TokenResponse};
 pub use schemes::Schemes;
-pub use token_storage_core::*;
+pub use token_storage_core::{
+    Acquisition, Conflict, Cursor, DEFAULT_NAMESPACE, Durability, Enumerate, Error, ErrorKind, Extra, Finding,
+    Freshness, LeaseGuard, LeaseKind, LeaseView, Limits, Members, MemoryStorage, Operation, Page, Precondition,
+    RefreshLease, Result, Revision, Secret, Severity, SharingScope, StorageInfo, StoredToken, TokenData, TokenKey,
+    TokenStorage, TokenStorageExt, Write, async_trait,
+};
 #[cfg(feature = "encryption")]
 pub use token_storage_encryption as encryption;
 pub use url::StorageUrl;
+
+/// What authors of backends, layers and schemes need, and applications do not: the same as in `token-storage-core`.
+pub mod backend {
+    pub use token_storage_core::{
+        ErrorContext, Intent, ProcessLeases, RESERVED_PREFIX, RefreshFailure, RefreshFailureKind, WriteMark,
+        backend::*, record,
+    };
+}
 
 /// A guide by task: `docs/guide.md` of the repository, whose links lead to the other pages there.
 #[cfg(all(any(doc, doctest), feature = "oauth", feature = "sqlite", feature = "migrate"))]

@@ -1,6 +1,6 @@
 //! Token responses: what an authorization server's token endpoint answers.
 
-use token_storage_core::{Error, ErrorKind, Extra, Operation, Result, Secret, TokenData};
+use token_storage_core::{Error, ErrorKind, Extra, Members, Operation, Result, Secret, TokenData};
 
 mod expiry;
 pub(crate) mod members;
@@ -207,6 +207,17 @@ impl ResponseToken {
         data.token_type.clone_from(&self.token_type);
         data.identity_id.clone_from(&self.identity_id);
         data.extra = self.extra.clone();
+        // What a response says of a member is decided above, so each is named, and a new one asks for a decision.
+        let Members {
+            resource_server: _,
+            scope: _,
+            access_token: _,
+            refresh_token: _,
+            expires_at: _,
+            token_type: _,
+            identity_id: _,
+            extra: _,
+        } = data.members();
         Ok(data)
     }
 

@@ -10,9 +10,9 @@ use std::{
 };
 
 use token_storage::{
-    Acquisition, Enumerate, ErrorKind, Extra, Intent, Limits, MemoryStorage, Precondition, Result, Revision,
-    StorageInfo, TokenData, TokenKey, TokenStorage, TokenStorageExt as _, Write, async_trait,
-    backend::forward,
+    Acquisition, Enumerate, ErrorKind, Extra, MemoryStorage, Precondition, Result, Revision, StorageInfo, TokenData,
+    TokenKey, TokenStorage, TokenStorageExt as _, Write, async_trait,
+    backend::{Intent, forward},
     json::JsonStorage,
     migrate::{Migration, Outcome, Reason, Selection, Tally},
     sqlite::SqliteStorage,
@@ -268,10 +268,7 @@ impl TokenStorage for Odd {
     fn describe(&self) -> StorageInfo {
         let mut info = self.inner.describe();
         if self.oddity == Oddity::TakesLittle {
-            info.limits = Limits {
-                record_bytes: 400,
-                ..info.limits
-            };
+            info.limits = info.limits.with_records(400);
         }
         info
     }

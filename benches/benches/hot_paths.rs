@@ -4,11 +4,10 @@
 use std::{env, hint::black_box, path::Path, sync::Arc, time::Duration};
 
 use token_storage::{
-    MemoryStorage, Precondition, TokenData, TokenKey, TokenResponse, TokenStorage, TokenStorageExt as _, WriteMark,
-    async_trait,
+    MemoryStorage, Precondition, TokenData, TokenKey, TokenResponse, TokenStorage, TokenStorageExt as _, async_trait,
+    backend::{WriteMark, record},
     json::JsonStorage,
     manager::{EndpointError, RefreshRequest, RevokeRequest, TokenEndpoint, TokenManager},
-    record,
     sqlite::SqliteStorage,
 };
 use tokio::runtime::Runtime;

@@ -52,7 +52,7 @@ impl Live {
         suite = match info.lease {
             Some(LeaseKind::Process) => suite.process_leases(),
             Some(LeaseKind::Timed { .. }) => suite.timed_leases(),
-            None => suite,
+            _ => suite,
         };
         suite = match info.durability {
             Durability::Volatile => suite.without(Need::Durable, "the storage says that it is gone with its handles"),

@@ -20,6 +20,7 @@ impl Cursor {
 
 /// One page of a listing.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Page<T> {
     /// The entries of this page; may be empty although more follow.
     pub items: Vec<T>,
@@ -31,6 +32,15 @@ pub struct Page<T> {
 }
 
 impl<T> Page<T> {
+    /// For backends: a page of these entries, all of which can be named.
+    pub fn new(items: Vec<T>, next: Option<Cursor>) -> Self {
+        Self {
+            items,
+            next,
+            unnameable: 0,
+        }
+    }
+
     /// For backends: a page of entries that come in byte order of `name`, each name once, starting behind `after`. None of
     /// them is [`unnameable`](Page::unnameable): count those on one page only.
     pub fn after(
@@ -46,11 +56,7 @@ impl<T> Page<T> {
         } else {
             None
         };
-        Self {
-            items,
-            next,
-            unnameable: 0,
-        }
+        Self::new(items, next)
     }
 }
 

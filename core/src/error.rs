@@ -84,6 +84,7 @@ pub enum Operation {
 
 /// The facts of a [`Conflict`](ErrorKind::Conflict).
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Conflict {
     /// The key whose precondition did not hold.
     pub key: TokenKey,

@@ -1,9 +1,11 @@
 use std::fmt;
 
+use serde::Serialize;
+
 /// One observation about a storage, with what to do about it: what `token-storage doctor` prints.
 ///
 /// Holds no stored bytes.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Finding {
     /// How bad it is.
@@ -18,8 +20,10 @@ pub struct Finding {
     pub action: Option<&'static str>,
 }
 
-/// How bad a [`Finding`] is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// How bad a [`Finding`] is. Exhaustive on purpose: exit codes and colours are decided by it, and a fourth would have to be
+/// thought of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Severity {
     /// As it should be, or good to know.
     Info,

@@ -1,9 +1,13 @@
 use std::{collections::HashSet, fmt, time::Duration};
 
+use serde::{Serialize, Serializer, ser::SerializeStruct as _};
+
 use crate::{Error, ErrorKind, Result, TokenKey, Write};
 
 /// What a storage says of itself (clause C3). The conformance suite holds it to every word.
-#[derive(Clone, Debug, PartialEq, Eq)]
+///
+/// As JSON it has these members, the times in seconds: `token-storage info --json` prints it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct StorageInfo {
     /// The backend's name, lower case, as the scheme of its URLs: `memory`.
@@ -23,7 +27,12 @@ pub struct StorageInfo {
     pub lease: Option<LeaseKind>,
     /// How old an answer of `get` may be. `None`: never older than the last acknowledged write (A3). A cache says here
     /// how far it weakens that.
+    #[serde(rename = "staleness_seconds", serialize_with = "as_seconds")]
     pub staleness: Option<Duration>,
+}
+
+fn as_seconds<S: Serializer>(time: &Option<Duration>, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+    time.map(|time| time.as_secs_f64()).serialize(serializer)
 }
 
 impl StorageInfo {
@@ -73,7 +82,9 @@ impl StorageInfo {
 }
 
 /// What an acknowledged write survives (clause D1).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Durability {
     /// Nothing beyond the process.
     Volatile,
@@ -84,7 +95,9 @@ pub enum Durability {
 }
 
 /// Who sees one another's acknowledged writes (clause A3).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum SharingScope {
     /// Clones of one handle.
     Handle,
@@ -97,7 +110,10 @@ pub enum SharingScope {
 }
 
 /// The largest sizes a storage takes; what is larger is `TooLarge` before anything is written (clauses K4, K7).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+///
+/// Begin with [`Limits::UNLIMITED`] and say each that there is: one that a later version adds is then none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct Limits {
     /// The longest namespace, in bytes of UTF-8.
     pub namespace_bytes: usize,
@@ -113,6 +129,35 @@ pub struct Limits {
 }
 
 impl Limits {
+    /// No limit at all.
+    pub const UNLIMITED: Self = Self {
+        namespace_bytes: usize::MAX,
+        resource_server_bytes: usize::MAX,
+        record_bytes: usize::MAX,
+        batch_records: usize::MAX,
+        batch_bytes: usize::MAX,
+    };
+
+    /// The longest namespace and the longest resource server, in bytes of UTF-8.
+    pub const fn with_keys(mut self, namespace_bytes: usize, resource_server_bytes: usize) -> Self {
+        self.namespace_bytes = namespace_bytes;
+        self.resource_server_bytes = resource_server_bytes;
+        self
+    }
+
+    /// The largest record, in bytes.
+    pub const fn with_records(mut self, record_bytes: usize) -> Self {
+        self.record_bytes = record_bytes;
+        self
+    }
+
+    /// The most records in one `store_all`, and the most bytes.
+    pub const fn with_batches(mut self, batch_records: usize, batch_bytes: usize) -> Self {
+        self.batch_records = batch_records;
+        self.batch_bytes = batch_bytes;
+        self
+    }
+
     /// For backends: refuses keys, records and batches that are too large, and two records of one key; `sizes` are the
     /// encoded sizes of the records in bytes.
     ///
@@ -173,6 +218,7 @@ fn too_large(what: &str, size: usize, limit: usize) -> Error {
 
 /// What frees a lease whose holder is gone (clause L2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum LeaseKind {
     /// The operating system, at once when the holder's process dies. A stopped process keeps it.
     Process,
@@ -210,5 +256,21 @@ impl fmt::Display for LeaseKind {
             Self::Process => f.write_str("bound to the process"),
             Self::Timed { ttl } => write!(f, "timed, {} s", ttl.as_secs_f64()),
         }
+    }
+}
+
+/// As `{"kind": "process"}` or `{"kind": "timed", "ttl_seconds": 30.0}`.
+impl Serialize for LeaseKind {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        let (kind, ttl) = match self {
+            Self::Process => ("process", None),
+            Self::Timed { ttl } => ("timed", Some(ttl.as_secs_f64())),
+        };
+        let mut object = serializer.serialize_struct("LeaseKind", 1 + usize::from(ttl.is_some()))?;
+        object.serialize_field("kind", kind)?;
+        if let Some(seconds) = ttl {
+            object.serialize_field("ttl_seconds", &seconds)?;
+        }
+        object.end()
     }
 }

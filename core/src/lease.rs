@@ -55,7 +55,8 @@ impl LeaseView {
     }
 }
 
-/// The answer of [`RefreshLease::try_acquire`].
+/// The answer of [`RefreshLease::try_acquire`]. Exhaustive on purpose: a third answer would have to be thought of by whoever
+/// waits.
 #[derive(Debug)]
 pub enum Acquisition {
     /// The lease is the caller's until the guard is released or dropped, or its time runs out.

@@ -1,7 +1,8 @@
 //! The contract between token-storage and its backends: the [`TokenStorage`] trait, the types it speaks, and
 //! [`MemoryStorage`], the smallest storage that keeps it.
 //!
-//! Authors of backends depend on this crate; applications depend on the facade `token-storage`, which re-exports it.
+//! Authors of backends depend on this crate; applications depend on the facade `token-storage`, which re-exports it: by
+//! name what applications use, and the rest in its module `backend`.
 //! What each method promises is written in numbered clauses in `docs/contract.md` of the repository; the crate
 //! `token-storage-conformance` checks them all, and `docs/writing-a-backend.md` leads from an empty package to a green
 //! suite. The trait is kept to what every backend must do itself: everything that can be built on top of it lives in the

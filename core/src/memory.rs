@@ -42,13 +42,10 @@ const PAGE: usize = 256;
 
 impl MemoryStorage {
     /// The sizes it takes. Memory itself has no limits; these keep it interchangeable with the other local storages.
-    pub const LIMITS: Limits = Limits {
-        namespace_bytes: 64 * 1024,
-        resource_server_bytes: 64 * 1024,
-        record_bytes: 1024 * 1024,
-        batch_records: 1000,
-        batch_bytes: 16 * 1024 * 1024,
-    };
+    pub const LIMITS: Limits = Limits::UNLIMITED
+        .with_keys(64 * 1024, 64 * 1024)
+        .with_records(1024 * 1024)
+        .with_batches(1000, 16 * 1024 * 1024);
 
     /// An empty storage.
     pub fn new() -> Self {

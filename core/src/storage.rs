@@ -2,7 +2,8 @@ use async_trait::async_trait;
 
 use crate::{Enumerate, Precondition, RefreshLease, Result, Revision, StorageInfo, TokenData, TokenKey};
 
-/// What [`TokenStorage::get`] returns: the record and the revision it is in.
+/// What [`TokenStorage::get`] returns: the record and the revision it is in. Exhaustive on purpose: these two are what a
+/// read is, and backends and wrappers make them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredToken {
     /// The record.
@@ -13,6 +14,7 @@ pub struct StoredToken {
 
 /// One record of a [`TokenStorage::store_all`].
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub struct Write<'a> {
     /// Where it goes.
     pub key: &'a TokenKey,

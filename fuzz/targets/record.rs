@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use token_storage::{WriteMark, record};
+use token_storage::backend::{WriteMark, record};
 
 fuzz_target!(|text: &str| {
     let Ok(read) = record::decode(text) else { return };

@@ -2,7 +2,10 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use token_storage::{TokenResponse, WriteMark, record};
+use token_storage::{
+    TokenResponse,
+    backend::{WriteMark, record},
+};
 
 fuzz_target!(|body: &[u8]| {
     let Ok(response) = TokenResponse::parse(body, 1_700_000_000) else {

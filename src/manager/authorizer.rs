@@ -1,7 +1,6 @@
 use std::{fmt, sync::Arc, time::Duration};
 
-use token_storage_core::{TokenKey, TokenStorage};
-use zeroize::Zeroizing;
+use token_storage_core::{Secret, TokenKey, TokenStorage};
 
 use super::{AccessToken, ManagerError, TokenManager, slot::Slot};
 
@@ -29,7 +28,7 @@ impl<S: TokenStorage + 'static> Authorizer<S> {
     /// # Errors
     /// - [`NotBearer`](super::ManagerErrorKind::NotBearer) if the token is of another type.
     /// - Those of [`TokenManager::access_token`].
-    pub async fn header_value(&self) -> Result<Zeroizing<String>, ManagerError> {
+    pub async fn header_value(&self) -> Result<Secret, ManagerError> {
         let value = self.token().await?.header_value();
         value.map_err(|error| ManagerError::not_bearer(&self.slot.key, error))
     }

@@ -15,7 +15,7 @@
 //! let storage: Arc<dyn TokenStorage> = token_storage::open("sqlite:/var/lib/app/tokens.db").await?.into();
 //! let manager = TokenManager::builder(storage, endpoint).build()?;
 //! let groups = manager.authorizer(&TokenKey::in_default("groups.api.globus.org"));
-//! let header = groups.header_value().await?; // "Bearer ..."
+//! let header = groups.header_value().await?; // a `Secret`: `header.expose()` is "Bearer ..."
 //! # Ok(()) }
 //! ```
 

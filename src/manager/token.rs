@@ -1,7 +1,6 @@
 use std::{fmt, sync::Arc};
 
 use token_storage_core::{Secret, TokenData};
-use zeroize::Zeroizing;
 
 use super::{ManagerError, ManagerErrorKind, ReauthReason};
 use crate::{bearer::is_bearer_type, lifetime};
@@ -107,7 +106,7 @@ impl AccessToken {
     /// - [`NotBearer`] if the token is of another type, such as `DPoP` or `mac`: it is of no use without a proof that this
     ///   library does not make (RFC 6749 section 7.1). Or if it has characters that no token may have (RFC 6749 appendix
     ///   A.12), such as a line break: behind one, a server could say more in the header than a token.
-    pub fn header_value(&self) -> Result<Zeroizing<String>, NotBearer> {
+    pub fn header_value(&self) -> Result<Secret, NotBearer> {
         if !self.is_bearer() {
             return Err(NotBearer(
                 "the token is not a bearer token, so it cannot be sent as one; its token_type says how it is used",
@@ -119,7 +118,7 @@ impl AccessToken {
                 "the token has characters that no header may have, so it cannot be sent in one; log in again, or ask its server",
             ));
         }
-        Ok(Zeroizing::new(format!("Bearer {}", self.expose())))
+        Ok(Secret::new(format!("Bearer {}", self.expose())))
     }
 }
 
@@ -160,7 +159,7 @@ mod tests {
             (Some("N_A"), None),
         ] {
             let value = token(token_type).header_value().ok();
-            assert_eq!(value.as_ref().map(|value| value.as_str()), want, "{token_type:?}");
+            assert_eq!(value.as_ref().map(Secret::expose), want, "{token_type:?}");
         }
     }
 

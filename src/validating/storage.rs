@@ -2,7 +2,8 @@
 
 use token_storage_core::{
     Error, ErrorKind, Operation, Precondition, Result, Revision, StoredToken, TokenData, TokenKey, TokenStorage, Write,
-    async_trait, backend::forward,
+    async_trait,
+    backend::{Rounds, forward},
 };
 
 use super::{
@@ -10,8 +11,8 @@ use super::{
     identity::{Identities, changed, unchanged},
 };
 
-/// How often others may replace a record between reading and replacing it. Each time means that another writer got
-/// through.
+/// How often others may replace a record between reading and replacing it. More than usual: the caller, who named no
+/// precondition, does not reckon with other writers.
 const MAX_ROUNDS: usize = 256;
 
 #[async_trait]
@@ -37,22 +38,24 @@ impl<S: TokenStorage> TokenStorage for Validating<S> {
         let Some(identities) = &self.identities else {
             return self.storage.store_all(writes).await;
         };
-        for _ in 0..MAX_ROUNDS {
+        let Some(first) = writes.first() else {
+            return self.storage.store_all(writes).await;
+        };
+        let mut rounds = Rounds::of(first.key, MAX_ROUNDS);
+        loop {
             let preconditions = self.pin(identities, writes).await?;
             let pinned = writes.iter().zip(&preconditions);
             let pinned: Vec<Write<'_>> = pinned.map(|(w, pinned)| Write::new(w.key, w.data, *pinned)).collect();
-            match self.storage.store_all(&pinned).await {
-                Err(error) if lost_only_ours(&error, &pinned, writes) => {}
-                Err(error) => return Err(error),
-                Ok(revisions) => {
-                    writes.iter().for_each(|write| identities.note(write.key, write.data));
-                    return Ok(revisions);
-                }
+            let stored = self.storage.store_all(&pinned).await;
+            if let Err(error) = &stored
+                && !lost_only_ours(error, &pinned, writes)
+            {
+                return stored;
             }
-        }
-        match writes.first() {
-            Some(write) => Err(restless(Operation::StoreAll, write.key)),
-            None => Ok(Vec::new()),
+            if let Some(revisions) = rounds.settled(stored)? {
+                writes.iter().for_each(|write| identities.note(write.key, write.data));
+                return Ok(revisions);
+            }
         }
     }
 
@@ -141,11 +144,4 @@ fn lost_only_ours(error: &Error, pinned: &[Write<'_>], asked: &[Write<'_>]) -> b
     };
     let refused = pinned.iter().zip(asked).find(|(write, _)| *write.key == conflict.key);
     refused.is_some_and(|(pinned, asked)| is_ours(error, pinned.precondition, asked.precondition))
-}
-
-fn restless(operation: Operation, key: &TokenKey) -> Error {
-    let message = "others kept changing the record between looking who logged in and replacing it; try again";
-    Error::new(ErrorKind::Busy, message)
-        .with_operation(operation)
-        .with_key(key)
 }

@@ -1,6 +1,6 @@
 use token_storage::{
-    Acquisition, EnumerateExt as _, ErrorKind, Intent, MemoryStorage, Precondition, TokenKey, TokenStorage,
-    TokenStorageExt as _, Write, layers::Tenant,
+    Acquisition, EnumerateExt as _, ErrorKind, MemoryStorage, Precondition, TokenKey, TokenStorage,
+    TokenStorageExt as _, Write, backend::Intent, layers::Tenant,
 };
 
 use crate::{data, key};

@@ -4,7 +4,7 @@ use std::{
 };
 
 use token_storage::{
-    Acquisition, Intent, Precondition, TokenKey, TokenStorage, TokenStorageExt as _, Write, layers::Traced,
+    Acquisition, Precondition, TokenKey, TokenStorage, TokenStorageExt as _, Write, backend::Intent, layers::Traced,
 };
 use tracing::Level;
 use tracing_subscriber::fmt::MakeWriter;

@@ -9,7 +9,7 @@ use crate::support::{World, key};
 async fn an_authorizer_makes_a_header_of_bearer_tokens_only() {
     let world = World::new().await;
     let authorizer = world.manager().authorizer(&key());
-    assert!(authorizer.header_value().await.unwrap().starts_with("Bearer "));
+    assert!(authorizer.header_value().await.unwrap().expose().starts_with("Bearer "));
     for token_type in [r#""DPoP""#, r#""mac""#] {
         world.expire();
         world

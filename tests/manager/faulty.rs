@@ -9,9 +9,9 @@ use std::{
 };
 
 use token_storage::{
-    Acquisition, Error, ErrorKind, Intent, LeaseGuard, LeaseKind, LeaseView, MemoryStorage, Operation, Precondition,
+    Acquisition, Error, ErrorKind, LeaseGuard, LeaseKind, LeaseView, MemoryStorage, Operation, Precondition,
     RefreshLease, Result, Revision, StorageInfo, StoredToken, TokenKey, TokenStorage, Write, async_trait,
-    backend::forward,
+    backend::{Intent, forward},
 };
 
 #[derive(Clone, Debug, Default)]

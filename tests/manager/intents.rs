@@ -6,8 +6,8 @@ use std::sync::{
 };
 
 use token_storage::{
-    Acquisition, Intent, MemoryStorage, Precondition, RefreshFailureKind, TokenData, TokenStorage,
-    TokenStorageExt as _,
+    Acquisition, MemoryStorage, Precondition, TokenData, TokenStorage, TokenStorageExt as _,
+    backend::{Intent, RefreshFailureKind},
     manager::{Event, ManagerErrorKind, ReauthReason, Step, TokenManager},
 };
 use token_storage_conformance::auth_server::{Endpoint, Fault};

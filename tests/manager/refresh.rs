@@ -25,7 +25,10 @@ async fn l9_a_token_is_good_until_the_skew() {
     assert_current(&world, &second).await;
     assert_eq!(world.server.refresh_requests(), 1);
     assert_eq!(second.expires_at(), Some(world.clock.now() + LIFETIME));
-    assert_eq!(*second.header_value().unwrap(), format!("Bearer {}", second.expose()));
+    assert_eq!(
+        second.header_value().unwrap().expose(),
+        format!("Bearer {}", second.expose())
+    );
 }
 
 #[tokio::test]

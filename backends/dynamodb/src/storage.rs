@@ -48,13 +48,10 @@ pub struct DynamoDbStorage {
 impl DynamoDbStorage {
     /// The sizes that DynamoDB takes. Together, the longest parts make up the 2,048 bytes of a partition key even if
     /// every byte of the namespace has to be escaped. A record counts as the whole item, names of attributes included.
-    pub const LIMITS: Limits = Limits {
-        namespace_bytes: 512,
-        resource_server_bytes: 511,
-        record_bytes: 409_600,
-        batch_records: 100,
-        batch_bytes: 4 * 1024 * 1024,
-    };
+    pub const LIMITS: Limits = Limits::UNLIMITED
+        .with_keys(512, 511)
+        .with_records(409_600)
+        .with_batches(100, 4 * 1024 * 1024);
 
     /// Opens a table by URL: `dynamodb:TABLE?region=..&endpoint=..&profile=..`, as [`DynamoDbScheme`](crate::DynamoDbScheme)
     /// understands it. What is left out comes from AWS's

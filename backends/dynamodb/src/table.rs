@@ -24,6 +24,7 @@ use crate::{
 
 /// How a table is paid for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Billing {
     /// By request.
     OnDemand,

@@ -75,11 +75,9 @@ impl SqliteStorage {
             };
             items.push((key, record));
         }
-        Ok(Page {
-            items,
-            next: page.next,
-            unnameable: page.unnameable,
-        })
+        let mut records = Page::new(items, page.next);
+        records.unnameable = page.unnameable;
+        Ok(records)
     }
 
     async fn list<T: Send + 'static>(
@@ -240,11 +238,7 @@ struct Builder<T> {
 impl<T> Builder<T> {
     fn new() -> Self {
         Self {
-            page: Page {
-                items: Vec::new(),
-                next: None,
-                unnameable: 0,
-            },
+            page: Page::new(Vec::new(), None),
             last: String::new(),
             unnameable: 0,
         }

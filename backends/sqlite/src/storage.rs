@@ -47,13 +47,10 @@ impl Drop for Handle {
 impl SqliteStorage {
     /// The sizes it takes. SQLite itself takes a thousand times more; these keep it interchangeable with the other local
     /// storages and a group commit short.
-    pub const LIMITS: Limits = Limits {
-        namespace_bytes: 64 * 1024,
-        resource_server_bytes: 64 * 1024,
-        record_bytes: 1024 * 1024,
-        batch_records: 1000,
-        batch_bytes: 16 * 1024 * 1024,
-    };
+    pub const LIMITS: Limits = Limits::UNLIMITED
+        .with_keys(64 * 1024, 64 * 1024)
+        .with_records(1024 * 1024)
+        .with_batches(1000, 16 * 1024 * 1024);
 
     /// A storage in the database at `path`, with the usual configuration. Nothing is created or changed: a database that
     /// is not there is created by the first write, owner-only, its folders too. `:memory:` is

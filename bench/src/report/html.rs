@@ -318,6 +318,7 @@ fn survives(storage: &StorageReport) -> &'static str {
         Volatile => "nothing: it is gone with the process",
         Process => "kill -9, but no power loss",
         PowerLoss => "kill -9 and power loss",
+        _ => "what this version does not know",
     }
 }
 
@@ -328,6 +329,7 @@ fn briefly(storage: &StorageReport) -> &'static str {
         Volatile => "survives nothing",
         Process => "survives kill -9",
         PowerLoss => "survives power loss",
+        _ => "survival not known",
     }
 }
 

@@ -166,23 +166,14 @@ fn promises<S: Serializer>(info: &StorageInfo, serializer: S) -> Result<S::Ok, S
     struct Promises<'a> {
         backend: &'a str,
         location: &'a str,
-        durability: &'static str,
-        sharing: &'static str,
+        durability: Durability,
+        sharing: SharingScope,
     }
     let promises = Promises {
         backend: &info.backend,
         location: &info.location,
-        durability: match info.durability {
-            Durability::Volatile => "volatile",
-            Durability::Process => "process",
-            Durability::PowerLoss => "power_loss",
-        },
-        sharing: match info.sharing {
-            SharingScope::Handle => "handle",
-            SharingScope::Process => "process",
-            SharingScope::Host => "host",
-            SharingScope::Network => "network",
-        },
+        durability: info.durability,
+        sharing: info.sharing,
     };
     promises.serialize(serializer)
 }

@@ -3,7 +3,10 @@
 use std::{path::Path, sync::mpsc, thread};
 
 use rusqlite::{Connection, OpenFlags};
-use token_storage::{Precondition, TokenData, TokenKey, WriteMark, record};
+use token_storage::{
+    Precondition, TokenData, TokenKey,
+    backend::{WriteMark, record},
+};
 use tokio::sync::oneshot;
 
 const SELECT: &str = "SELECT token_data_json FROM token_storage WHERE namespace = ?1 AND resource_server = ?2";

@@ -1,5 +1,4 @@
-use serde_json::json;
-use token_storage::{Durability, LeaseKind, SharingScope, StorageInfo};
+use token_storage::StorageInfo;
 
 use crate::{
     Context, Exit, Result,
@@ -14,7 +13,7 @@ pub(crate) struct Args {}
 pub(crate) async fn run(_args: Args, context: &Context) -> Result<Exit> {
     let info = context.open().await?.describe();
     if context.json {
-        print_json(&as_json(&info))?;
+        print_json(&info)?;
     } else {
         print(&table(&info))?;
     }
@@ -52,36 +51,4 @@ fn table(info: &StorageInfo) -> String {
         ),
     ];
     output::table(None, rows.map(|(label, value)| [label.to_owned(), value]))
-}
-
-fn as_json(info: &StorageInfo) -> serde_json::Value {
-    let limits = info.limits;
-    json!({
-        "backend": info.backend,
-        "location": info.location,
-        "durability": match info.durability {
-            Durability::Volatile => "volatile",
-            Durability::Process => "process",
-            Durability::PowerLoss => "power_loss",
-        },
-        "sharing": match info.sharing {
-            SharingScope::Handle => "handle",
-            SharingScope::Process => "process",
-            SharingScope::Host => "host",
-            SharingScope::Network => "network",
-        },
-        "enumerates": info.enumerates,
-        "lease": info.lease.map(|lease| match lease {
-            LeaseKind::Process => json!({"kind": "process"}),
-            LeaseKind::Timed { ttl } => json!({"kind": "timed", "ttl_seconds": ttl.as_secs_f64()}),
-        }),
-        "staleness_seconds": info.staleness.map(|age| age.as_secs_f64()),
-        "limits": {
-            "namespace_bytes": limits.namespace_bytes,
-            "resource_server_bytes": limits.resource_server_bytes,
-            "record_bytes": limits.record_bytes,
-            "batch_records": limits.batch_records,
-            "batch_bytes": limits.batch_bytes,
-        },
-    })
 }

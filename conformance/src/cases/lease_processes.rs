@@ -199,7 +199,7 @@ async fn the_intent_of_a_killed_holder_is_found(cx: Cx) -> Check {
     worker.kill().await?;
     let limit = storage.describe().lease.map_or(PATIENCE, |kind| match kind {
         token_storage_core::LeaseKind::Timed { ttl } => ttl + PATIENCE,
-        token_storage_core::LeaseKind::Process => PATIENCE,
+        _ => PATIENCE,
     });
     let mut guard = wait_for(&storage, &key, limit).await?;
     let want: Intent = intent(revision);

@@ -130,11 +130,7 @@ impl Enumerate for Listing<'_> {
             } else {
                 (next < keys.len()).then(|| Cursor::new(next.to_string()))
             };
-            return Ok(Page {
-                items,
-                next,
-                unnameable: 0,
-            });
+            return Ok(Page::new(items, next));
         }
         let size = if self.flaw == Wrong::OnePageOnly {
             Self::PAGE

@@ -116,12 +116,7 @@ async fn all_namespaces(base: &MemoryStorage) -> Result<Vec<String>> {
 }
 
 fn page<T>(items: Vec<T>, next: Option<String>) -> Page<T> {
-    let next = next.map(Cursor::new);
-    Page {
-        items,
-        next,
-        unnameable: 0,
-    }
+    Page::new(items, next.map(Cursor::new))
 }
 
 /// The page of a cursor that is a number.

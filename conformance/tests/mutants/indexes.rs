@@ -179,11 +179,7 @@ impl Enumerate for Listing<'_> {
             .last()
             .filter(|_| more)
             .map(|key| self.cursor(key.resource_server()));
-        Ok(Page {
-            items,
-            next,
-            unnameable: 0,
-        })
+        Ok(Page::new(items, next))
     }
 
     async fn list_namespaces(&self, after: Option<&Cursor>) -> Result<Page<String>> {

@@ -337,7 +337,7 @@ flaw!(
     /// The statement keeps the first record that was bound to it.
     OneRecordForAll {
         async fn store_all(&self, writes: &[Write<'_>]) -> Result<Vec<Revision>> {
-            let all: Vec<_> = writes.iter().map(|write| Write { data: writes[0].data, ..*write }).collect();
+            let all: Vec<_> = writes.iter().map(|write| Write::new(write.key, writes[0].data, write.precondition)).collect();
             self.0.store_all(&all).await
         }
     }
@@ -349,7 +349,7 @@ flaw!(
         async fn store_all(&self, writes: &[Write<'_>]) -> Result<Vec<Revision>> {
             let of_first = |write: &Write<'_>| TokenKey::new(writes[0].key.namespace(), write.key.resource_server());
             let keys: Vec<_> = writes.iter().map(of_first).collect();
-            let all: Vec<_> = writes.iter().zip(&keys).map(|(write, key)| Write { key, ..*write }).collect();
+            let all: Vec<_> = writes.iter().zip(&keys).map(|(write, key)| Write::new(key, write.data, write.precondition)).collect();
             self.0.store_all(&all).await
         }
     }

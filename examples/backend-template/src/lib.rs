@@ -11,13 +11,10 @@ pub struct MyStorage;
 
 impl MyStorage {
     /// What your storage takes. The suite tries the limits, so let them be true.
-    pub const LIMITS: Limits = Limits {
-        namespace_bytes: 1024,
-        resource_server_bytes: 1024,
-        record_bytes: 256 * 1024,
-        batch_records: 25,
-        batch_bytes: 1024 * 1024,
-    };
+    pub const LIMITS: Limits = Limits::UNLIMITED
+        .with_keys(1024, 1024)
+        .with_records(256 * 1024)
+        .with_batches(25, 1024 * 1024);
 
     /// A handle onto the data of `place`.
     ///

@@ -12,13 +12,10 @@ use tokio::sync::Mutex;
 
 const RECORDS: TableDefinition<'_, (&str, &str), &str> = TableDefinition::new("records");
 const PAGE: usize = 256;
-const LIMITS: Limits = Limits {
-    namespace_bytes: 1024,
-    resource_server_bytes: 1024,
-    record_bytes: 1024 * 1024,
-    batch_records: 100,
-    batch_bytes: 8 * 1024 * 1024,
-};
+const LIMITS: Limits = Limits::UNLIMITED
+    .with_keys(1024, 1024)
+    .with_records(1024 * 1024)
+    .with_batches(100, 8 * 1024 * 1024);
 
 /// One open database; clones share it.
 #[derive(Clone)]

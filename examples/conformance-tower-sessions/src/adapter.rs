@@ -19,13 +19,10 @@ use tower_sessions_rusqlite_store::{RusqliteStore, tokio_rusqlite::Connection};
 const MEMBER: &str = "record";
 /// The last second of the year 9999: a session without an end is not provided for.
 const NEVER: i64 = 253_402_300_799;
-const LIMITS: Limits = Limits {
-    namespace_bytes: 1024,
-    resource_server_bytes: 1024,
-    record_bytes: 1024 * 1024,
-    batch_records: 100,
-    batch_bytes: 8 * 1024 * 1024,
-};
+const LIMITS: Limits = Limits::UNLIMITED
+    .with_keys(1024, 1024)
+    .with_records(1024 * 1024)
+    .with_batches(100, 8 * 1024 * 1024);
 
 /// One connection; clones share it.
 #[derive(Clone)]

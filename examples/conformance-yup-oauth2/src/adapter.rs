@@ -36,13 +36,10 @@ use crate::endpoint::Endpoint;
 /// What stands for a record that was removed: there is no way to remove one.
 const REMOVED: &str = "removed";
 
-const LIMITS: Limits = Limits {
-    namespace_bytes: 1024,
-    resource_server_bytes: 1024,
-    record_bytes: 256 * 1024,
-    batch_records: 25,
-    batch_bytes: 1024 * 1024,
-};
+const LIMITS: Limits = Limits::UNLIMITED
+    .with_keys(1024, 1024)
+    .with_records(256 * 1024)
+    .with_batches(25, 1024 * 1024);
 
 /// A handle. Clones share the authenticator.
 #[derive(Clone)]

@@ -61,13 +61,10 @@ impl Drop for Caller<'_> {
 
 impl FolderStorage {
     /// The sizes it takes. Keys are in the files, not in their names, so they may be long.
-    pub const LIMITS: Limits = Limits {
-        namespace_bytes: 4096,
-        resource_server_bytes: 4096,
-        record_bytes: 1024 * 1024,
-        batch_records: 100,
-        batch_bytes: 4 * 1024 * 1024,
-    };
+    pub const LIMITS: Limits = Limits::UNLIMITED
+        .with_keys(4096, 4096)
+        .with_records(1024 * 1024)
+        .with_batches(100, 4 * 1024 * 1024);
 
     /// The storage in this folder, which the first write creates.
     ///
@@ -151,11 +148,7 @@ impl TokenStorage for FolderStorage {
     async fn get(&self, key: &TokenKey) -> Result<Option<StoredToken>> {
         self.turn.settle().await;
         let (folder, key) = (Arc::clone(&self.folder), key.clone());
-        let read = on_own_thread(move || folder.record(&key));
-        Ok(read.await.during(Operation::Get)?.map(|record| StoredToken {
-            data: record.data,
-            revision: record.revision,
-        }))
+        on_own_thread(move || folder.record(&key)).await.during(Operation::Get)
     }
 
     async fn store_all(&self, writes: &[Write<'_>]) -> Result<Vec<Revision>> {

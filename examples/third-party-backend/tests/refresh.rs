@@ -54,7 +54,7 @@ async fn l5_one_expiry_costs_one_request() {
     }
     let mut headers = Vec::new();
     for task in asking {
-        headers.push(format!("{:?}", task.await.unwrap()));
+        headers.push(task.await.unwrap().expose().to_owned());
     }
     headers.dedup();
     assert_eq!(headers.len(), 1, "everybody gets the same token");

@@ -88,7 +88,7 @@ impl<S: TokenStorage + 'static> Authorized<S> {
     /// Puts the token into a request.
     pub(crate) fn authorize(&self, headers: &mut HeaderMap) -> Result<(), AuthorizeError> {
         let value = self.token.header_value()?;
-        let mut value = HeaderValue::from_str(&value).map_err(|_| AuthorizeError::NoHeader)?;
+        let mut value = HeaderValue::from_str(value.expose()).map_err(|_| AuthorizeError::NoHeader)?;
         // Hidden in logs, and left out of the tables of HTTP/2.
         value.set_sensitive(true);
         headers.insert(AUTHORIZATION, value);

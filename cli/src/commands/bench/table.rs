@@ -68,6 +68,7 @@ fn survives(storage: &StorageReport) -> &'static str {
         Durability::Volatile => "nothing",
         Durability::Process => "kill -9",
         Durability::PowerLoss => "power loss",
+        _ => "not known here",
     }
 }
 

@@ -25,7 +25,7 @@
 //! this crate goes.
 
 use oauth2::{ExtraTokenFields, StandardTokenResponse, TokenType};
-use token_storage::{Error, ErrorKind, Operation, Result, TokenData, TokenResponse, record::push_json_string};
+use token_storage::{Error, ErrorKind, Operation, Result, TokenData, TokenResponse, backend::record::push_json_string};
 use zeroize::Zeroizing;
 
 /// What is ours in a record, and means nothing elsewhere.

@@ -28,7 +28,7 @@ use time::OffsetDateTime;
 use token_storage::{
     Error, ErrorKind, Namespaced, Result, TokenData, TokenResponse, TokenStorage, async_trait,
     manager::{ManagerError, ManagerErrorKind, ReauthReason, TokenManager},
-    record::push_json_string,
+    backend::record::push_json_string,
 };
 use yup_oauth2::storage::{TokenInfo, TokenStorage as YupStorage, TokenStorageError};
 use zeroize::Zeroizing;
