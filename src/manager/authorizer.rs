@@ -2,7 +2,7 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use token_storage_core::{Secret, TokenKey, TokenStorage};
 
-use super::{AccessToken, ManagerError, TokenManager, slot::Slot};
+use super::{AccessToken, ManagerError, TokenManager, jitter::jittered, slot::Slot};
 
 /// Hands out the token of one key; see [`TokenManager::authorizer`]. Cheap to clone.
 pub struct Authorizer<S> {
@@ -78,7 +78,7 @@ impl<S: TokenStorage + 'static> Authorizer<S> {
             loop {
                 // Asking is what starts a refresh ahead of expiry; failures are told as events.
                 let _ = authorizer.token().await;
-                tokio::time::sleep(super::lease::jittered(CHECK_EVERY)).await;
+                tokio::time::sleep(jittered(CHECK_EVERY)).await;
             }
         }))
     }

@@ -6,7 +6,8 @@ use super::{
     Clock, Event, SystemClock, TokenEndpoint, TokenManager,
     absent::Absent,
     event::Events,
-    inner::{Inner, Settings},
+    inner::Inner,
+    settings::Settings,
     step::{Polls, Steps},
 };
 use crate::Renewal;

@@ -19,6 +19,23 @@ pub trait Clock: fmt::Debug + Send + Sync {
     fn monotonic(&self) -> Duration;
 }
 
+/// Both at once: what is compared with expiries, and what trust and pauses go by.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Now {
+    /// Seconds since the Unix epoch.
+    pub(super) epoch: i64,
+    pub(super) monotonic: Duration,
+}
+
+impl Now {
+    pub(super) fn of(clock: &dyn Clock) -> Self {
+        Self {
+            epoch: clock.now(),
+            monotonic: clock.monotonic(),
+        }
+    }
+}
+
 /// The clocks of the operating system.
 #[derive(Clone, Copy, Debug)]
 pub struct SystemClock {

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use super::{ManagerError, lease::jittered};
+use super::{ManagerError, jitter::jittered};
 
 /// The pause after a failed refresh, in which no request is made.
 #[derive(Debug)]

@@ -1,20 +1,20 @@
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
-use token_storage_core::{Freshness, ProcessLeases, StoredToken, TokenData, TokenKey, TokenStorage};
+use token_storage_core::{Error, ProcessLeases, StoredToken, TokenData, TokenKey, TokenStorage};
 
 use super::{
-    AccessToken, Clock, ConnectionProblem, EndpointError, EndpointErrorKind, Event, ManagerError, RevokeRequest,
-    TokenEndpoint, TokenKind,
+    Clock, Event, ManagerError, TokenEndpoint,
     absent::Absent,
+    clock::Now,
     error::Action,
     event::Events,
-    flight::Mode,
-    slot::{Slot, is_stale},
+    mode::Mode,
+    settings::Settings,
+    slot::Slot,
     slots::Slots,
     step::{Polls, Step, Steps},
 };
-
-use crate::{IssuedBy, lifetime};
+use crate::IssuedBy;
 
 /// What the clones of a manager share.
 #[derive(Debug)]
@@ -32,77 +32,15 @@ pub(super) struct Inner<S> {
     pub(super) absent: Absent,
 }
 
-#[derive(Clone, Debug)]
-pub(super) struct Settings {
-    pub(super) skew: i64,
-    pub(super) valid_for: i64,
-    pub(super) serve_after: Duration,
-    pub(super) timeout: Duration,
-    pub(super) trust: Duration,
-    pub(super) refresh_ahead: Duration,
-    pub(super) request_timeout: Duration,
-    pub(super) lease_wait: Duration,
-    /// The part of a timed lease that is kept for storing the answer.
-    pub(super) lease_margin: Duration,
-    /// A timed lease with less left than this is renewed before the request.
-    pub(super) renew_below: Duration,
-    pub(super) store_patience: Duration,
-    pub(super) revoke_unstored: bool,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            skew: 60,
-            valid_for: 0,
-            serve_after: Duration::from_secs(1),
-            timeout: Duration::MAX,
-            trust: Duration::from_secs(5),
-            refresh_ahead: Duration::from_secs(300),
-            request_timeout: Duration::from_secs(30),
-            lease_wait: Duration::from_secs(30),
-            lease_margin: Duration::ZERO,
-            renew_below: Duration::ZERO,
-            store_patience: Duration::from_secs(10),
-            revoke_unstored: false,
-        }
-    }
-}
-
-/// The skew is at most this part of a token's lifetime, or a second: otherwise no short-lived token would ever be good
-/// enough, and without that second one would be handed out that expires now.
-const SKEW_PART: i64 = 4;
-
-impl Settings {
-    fn margin(&self, lifetime: Option<i64>) -> i64 {
-        let skew = lifetime.map_or(self.skew, |lifetime| self.skew.min((lifetime / SKEW_PART).max(1)));
-        skew.max(self.valid_for)
-    }
-
-    /// Whether a token may be handed out without a refresh (L9).
-    pub(super) fn is_fresh(&self, token: &AccessToken, now: i64) -> bool {
-        !is_stale(token, now, self.margin(token.lifetime()))
-    }
-
-    /// As [`is_fresh`](Self::is_fresh), of a record.
-    pub(super) fn is_fresh_record(&self, data: &TokenData, now: i64) -> bool {
-        data.freshness(now, self.margin(lifetime::of(data))) != Freshness::Stale
-    }
-}
-
-/// Whether a token has not expired yet, for at least a second.
-pub(super) fn is_valid(data: &TokenData, now: i64) -> bool {
-    data.freshness(now, 1) != Freshness::Stale
-}
-
-/// How often a revocation is tried before it is given up.
-const REVOKE_ATTEMPTS: u32 = 3;
-
 impl<S: TokenStorage> Inner<S> {
     pub(super) fn slot(&self, key: &TokenKey) -> Arc<Slot> {
         let new = || Arc::new(Slot::new(key.clone(), self.settings.refresh_ahead));
-        let is_idle = |slot: &Slot| slot.is_idle(self.clock.now(), self.clock.monotonic());
+        let is_idle = |slot: &Slot| slot.is_idle(self.now());
         self.slots.get_or_insert(key, new, is_idle)
+    }
+
+    pub(super) fn now(&self) -> Now {
+        Now::of(&*self.clock)
     }
 
     pub(super) async fn read(&self, key: &TokenKey) -> Result<Option<StoredToken>, ManagerError> {
@@ -116,16 +54,9 @@ impl<S: TokenStorage> Inner<S> {
         Ok(stored.or_else(|| self.absent.blank(key, self.endpoint.issued_by())))
     }
 
-    /// Whether a record is what a refresh was to bring. What another holder has brought meanwhile does if it has not
-    /// expired: the next one would not be better (L5).
+    /// Whether a record is what a refresh was to bring.
     pub(super) fn will_do(&self, mode: &Mode, stored: &StoredToken) -> bool {
-        let now = self.clock.now();
-        let is_fresh = || self.settings.is_fresh_record(&stored.data, now);
-        match mode {
-            Mode::Stale(seen) => is_fresh() || (stored.data.access_token != *seen && is_valid(&stored.data, now)),
-            Mode::Ahead(revision) => stored.revision != *revision && is_fresh(),
-            Mode::Forced(rejected) => stored.data.access_token != *rejected && is_valid(&stored.data, now),
-        }
+        mode.is_met_by(stored, &self.settings, self.clock.now())
     }
 
     /// The server that is asked about a record: the one that it names, else the only one that there is.
@@ -151,42 +82,11 @@ impl<S: TokenStorage> Inner<S> {
     pub(super) async fn at(&self, step: Step) {
         self.steps.at(step).await;
     }
+}
 
-    /// Revokes tokens that nobody may use; the refresh token first, because it lives longer. `record` is the one that they
-    /// were asked for with. Says whether all of them are revoked.
-    pub(super) async fn revoke_fresh(&self, key: &TokenKey, record: &TokenData, fresh: &TokenData) -> bool {
-        self.at(Step::BeforeRevoke).await;
-        let refresh = fresh.refresh_token.as_ref().map(|token| (token, TokenKind::Refresh));
-        let mut failed = None;
-        for (token, kind) in refresh.into_iter().chain([(&fresh.access_token, TokenKind::Access)]) {
-            let request = RevokeRequest::new(key, record, token, kind);
-            failed = self.revoke(request).await.err().or(failed);
-        }
-        let revoked = failed.is_none();
-        self.emit(&match failed {
-            None => Event::Revoked(key.clone()),
-            Some(error) => Event::NotRevoked(key.clone(), error),
-        });
-        revoked
-    }
-
-    /// Revoking twice does no harm, so this may be repeated where a refresh may not.
-    pub(super) async fn revoke(&self, request: RevokeRequest<'_>) -> Result<(), EndpointError> {
-        let mut attempt = 1;
-        loop {
-            let asked = tokio::time::timeout(self.settings.request_timeout, self.endpoint.revoke(request)).await;
-            let error = match asked {
-                Ok(Ok(())) => return Ok(()),
-                Ok(Err(error)) => error,
-                Err(_) => EndpointError::connection(ConnectionProblem::TimedOut),
-            };
-            // Whoever did not answer in all that time will not in as much again.
-            let hangs = error.connection_problem() == Some(ConnectionProblem::TimedOut);
-            if hangs || error.kind() != EndpointErrorKind::Transient || attempt == REVOKE_ATTEMPTS {
-                return Err(error.or_server(self.server_name(Some(request.data)).as_deref()));
-            }
-            tokio::time::sleep(super::lease::jittered(Duration::from_millis(100) * attempt)).await;
-            attempt += 1;
-        }
+/// For failures that change nothing for the caller.
+pub(super) fn log_minor(what: &str, result: Result<(), Error>) {
+    if let Err(error) = result {
+        tracing::debug!(target: "token_storage", kind = ?error.kind(), "cannot {what}");
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use token_storage_core::{Acquisition, LeaseGuard, RefreshLease, Result, StoredToken, TokenKey, TokenStorage};
 
-use super::{Event, ManagerError, ManagerErrorKind, ReauthReason, flight::Mode, inner::Inner};
+use super::{Event, ManagerError, ManagerErrorKind, ReauthReason, inner::Inner, jitter::jittered, mode::Mode};
 
 /// Pauses grow with the time waited, up to this many times what the storage asked for; it may let that grow itself.
 const MOST_PAUSES: u32 = 8;
@@ -84,12 +84,6 @@ async fn try_acquire<S: TokenStorage>(inner: &Inner<S>, key: &TokenKey) -> Resul
     }
 }
 
-/// Between half and one and a half times the duration.
-pub(super) fn jittered(duration: Duration) -> Duration {
-    let random = getrandom::u64().unwrap_or(u64::MAX / 2);
-    duration.mul_f64(0.5 + random as f64 / u64::MAX as f64)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -103,14 +97,5 @@ mod tests {
         assert_eq!(pause(ms(100), ms(10_000)), ms(500));
         assert_eq!(pause(ms(700), ms(10_000)), ms(700), "what the storage asks for counts");
         assert_eq!(pause(ms(500), ms(100)), ms(500), "a storage that lets them grow itself");
-    }
-
-    #[test]
-    fn jitter_stays_within_its_bounds() {
-        let base = Duration::from_millis(100);
-        for _ in 0..1000 {
-            let pause = jittered(base);
-            assert!(pause >= base / 2 && pause <= base * 3 / 2, "{pause:?}");
-        }
     }
 }

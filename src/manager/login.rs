@@ -5,7 +5,7 @@ use token_storage_core::{
     backend::Rounds,
 };
 
-use super::{EndpointError, ManagerError, error::Action, inner::Inner, logout};
+use super::{EndpointError, ManagerError, error::Action, inner::Inner, revoke};
 use crate::{IssuedBy, StoredResponse, TokenResponse, apply, lifetime};
 
 /// The member of a record's [`extra`](TokenData::extra) that names the resource servers of all records that one login
@@ -133,7 +133,7 @@ pub(super) async fn revoke_replaced<S: TokenStorage>(
         let revoked = match inner.endpoint.issued_by() {
             // A record that names no server may be of any.
             Some(ours) if !ours.owns(data) => Err(EndpointError::misdirected(&ours, data)),
-            _ => logout::revoke(inner, key, data).await,
+            _ => revoke::record(inner, key, data).await,
         };
         let failed = |error| inner.named(ManagerError::not_revoked(key, error), Action::RevokeReplaced);
         ended.push((key.clone(), revoked.map_err(failed)));

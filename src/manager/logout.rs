@@ -1,8 +1,6 @@
-use token_storage_core::{
-    Error, ErrorKind, Operation, Precondition, TokenData, TokenKey, TokenStorage, backend::Rounds,
-};
+use token_storage_core::{Error, ErrorKind, Operation, Precondition, TokenKey, TokenStorage, backend::Rounds};
 
-use super::{EndpointError, EndpointErrorKind, Event, ManagerError, RevokeRequest, TokenKind, inner::Inner, login};
+use super::{Event, ManagerError, inner::Inner, login, revoke};
 use crate::EnumerateExt as _;
 
 /// What logging out does about the server.
@@ -78,7 +76,7 @@ pub(super) async fn logout<S: TokenStorage>(
         let Some(stored) = inner.read(key).await? else {
             return Ok(false);
         };
-        revoke(inner, key, &stored.data)
+        revoke::record(inner, key, &stored.data)
             .await
             .map_err(|error| ManagerError::not_revoked(key, error))?;
         let unchanged = Precondition::Unchanged(stored.revision);
@@ -90,27 +88,5 @@ pub(super) async fn logout<S: TokenStorage>(
             inner.emit(&Event::LoggedOut(key.clone()));
             return Ok(true);
         }
-    }
-}
-
-/// The access token first, as the Globus SDK does it: some servers forget it together with the refresh token. The refresh
-/// token is revoked whatever is said of that (RFC 7009 section 2.1: it is what lives on), and a server that says a word
-/// against the access token then has ended it, or cannot.
-pub(super) async fn revoke<S: TokenStorage>(
-    inner: &Inner<S>,
-    key: &TokenKey,
-    data: &TokenData,
-) -> Result<(), EndpointError> {
-    let asked = |token, kind| inner.revoke(RevokeRequest::new(key, data, token, kind));
-    let accepted = inner.endpoint.accepts(data);
-    accepted.map_err(|error| error.or_server(inner.server_name(Some(data)).as_deref()))?;
-    let access = asked(&data.access_token, TokenKind::Access).await;
-    let Some(token) = &data.refresh_token else {
-        return access;
-    };
-    asked(token, TokenKind::Refresh).await?;
-    match access {
-        Err(error) if error.kind() == EndpointErrorKind::Transient => Err(error),
-        _ => Ok(()),
     }
 }

@@ -32,14 +32,21 @@ mod event;
 mod flight;
 mod hold_off;
 mod inner;
+mod jitter;
 mod lease;
 mod login;
 mod logout;
+mod mode;
 mod others;
 mod quote;
 mod redeem;
+mod refresh;
+mod refreshing;
 mod refusal;
 mod remembered;
+mod revoke;
+mod round;
+mod settings;
 mod settle;
 mod slot;
 mod slots;
@@ -72,10 +79,11 @@ pub use token::{AccessToken, NotBearer};
 
 use crate::{StoredResponse, TokenResponse};
 use error::Action;
-use flight::Mode;
 use inner::Inner;
-use inner::is_valid;
-use slot::{InvalidateOnDrop, Joined, Outcome, Ready, Slot};
+use mode::Mode;
+use refreshing::{Joined, Outcome, Told};
+use settings::is_valid;
+use slot::{InvalidateOnDrop, Ready, Slot};
 
 /// Hands out valid access tokens of a storage, refreshing them as needed. Clones share everything; make one per storage
 /// and authorization server, and keep it.
@@ -124,7 +132,7 @@ impl<S: TokenStorage + 'static> TokenManager<S> {
 
     async fn replace_rejected(&self, key: &TokenKey, token: &AccessToken) -> Result<AccessToken, ManagerError> {
         let slot = self.0.slot(key);
-        if slot.was_forced(token.secret(), self.0.clock.monotonic()) {
+        if slot.was_forced(token.secret(), self.0.now()) {
             return Err(ManagerError::still_rejected(key));
         }
         slot.reject(token.secret());
@@ -301,7 +309,7 @@ impl<S: TokenStorage + 'static> TokenManager<S> {
 
     async fn token_of(&self, slot: &Arc<Slot>) -> Result<AccessToken, ManagerError> {
         let inner = &self.0;
-        match slot.trusted(inner.clock.now(), inner.clock.monotonic(), &inner.settings) {
+        match slot.trusted(inner.now(), &inner.settings) {
             Some(ready) => Ok(self.hand_out(slot, ready)),
             None => self.within(Action::GetToken, &slot.key, self.look(slot)).await,
         }
@@ -326,7 +334,7 @@ impl<S: TokenStorage + 'static> TokenManager<S> {
     /// Hands out a token and, if it is time, has it refreshed in the background.
     fn hand_out(&self, slot: &Arc<Slot>, ready: Ready) -> AccessToken {
         if let Some(revision) = ready.ahead {
-            match slot.join(Some(revision), self.0.clock.monotonic()) {
+            match slot.join(revision, self.0.now()) {
                 Joined::Start(sender, _) => self.start(slot, Mode::Ahead(revision), sender),
                 Joined::Not(_) => slot.postpone(revision),
                 Joined::Wait(_) => {}
@@ -338,7 +346,7 @@ impl<S: TokenStorage + 'static> TokenManager<S> {
     async fn look(&self, slot: &Arc<Slot>) -> Result<AccessToken, ManagerError> {
         let inner = &self.0;
         let generation = slot.generation();
-        let last_seen = || slot.last_seen(inner.clock.now(), &inner.settings);
+        let last_seen = || slot.last_seen(inner.now(), &inner.settings);
         let stored = match self
             .soon(&slot.key, last_seen().is_some(), inner.current(&slot.key))
             .await
@@ -350,11 +358,11 @@ impl<S: TokenStorage + 'static> TokenManager<S> {
             slot.invalidate();
             return Err(ManagerError::reauth(ReauthReason::NoToken, &slot.key));
         };
-        let now = inner.clock.now();
+        let now = inner.now();
         let rejected = slot.is_rejected(&stored.data.access_token);
-        if inner.settings.is_fresh_record(&stored.data, now) && !rejected {
+        if inner.settings.is_fresh_record(&stored.data, now.epoch) && !rejected {
             let trust = inner.settings.trust;
-            let ready = slot.remember(&stored, generation, now, inner.clock.monotonic(), trust);
+            let ready = slot.remember(&stored, generation, now, trust);
             return Ok(self.hand_out(slot, ready));
         }
         let mode = match rejected {
@@ -363,7 +371,7 @@ impl<S: TokenStorage + 'static> TokenManager<S> {
         };
         let is_good = |now| !rejected && is_valid(&stored.data, now);
         let flight = async { self.fly(slot, mode, &stored).await.0 };
-        match self.soon(&slot.key, is_good(now), flight).await {
+        match self.soon(&slot.key, is_good(now.epoch), flight).await {
             Err(error) if may_serve(&error) => {
                 let still_valid = is_good(inner.clock.now());
                 self.serve_anyway(slot, error, still_valid.then(|| AccessToken::of(&stored.data)))
@@ -430,7 +438,7 @@ impl<S: TokenStorage + 'static> TokenManager<S> {
 
     /// Joins the refresh under way or starts one, and waits for its end. Says whether it was started here.
     async fn fly(&self, slot: &Arc<Slot>, mode: Mode, stored: &StoredToken) -> (Outcome, bool) {
-        match slot.join(Some(stored.revision), self.0.clock.monotonic()) {
+        match slot.join(stored.revision, self.0.now()) {
             Joined::Not(error) => (Err(error), false),
             Joined::Wait(receiver) => (wait(&slot.key, receiver).await, false),
             Joined::Start(sender, receiver) => {
@@ -446,7 +454,7 @@ impl<S: TokenStorage + 'static> TokenManager<S> {
     }
 }
 
-async fn wait(key: &TokenKey, mut receiver: watch::Receiver<Option<Outcome>>) -> Outcome {
+async fn wait(key: &TokenKey, mut receiver: Told) -> Outcome {
     let outcome = receiver.wait_for(Option::is_some).await;
     match outcome.ok().and_then(|outcome| outcome.clone()) {
         Some(outcome) => outcome,

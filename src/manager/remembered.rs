@@ -9,7 +9,7 @@ use token_storage_core::{
 
 use super::{
     Clock, EndpointError, EndpointErrorKind, ManagerError, ManagerErrorKind, ReauthReason, hold_off, inner::Inner,
-    lease::jittered,
+    jitter::jittered,
 };
 use crate::IssuedBy;
 

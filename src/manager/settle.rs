@@ -10,13 +10,7 @@ use token_storage_core::{
     TokenStorageExt as _,
 };
 
-use super::{
-    AccessToken, Event, ManagerError, absent,
-    inner::Inner,
-    lease::{self, jittered},
-    slot::Slot,
-    step::Step,
-};
+use super::{AccessToken, Event, ManagerError, absent, inner::Inner, jitter::jittered, lease, slot::Slot, step::Step};
 use crate::{IssuedBy, ResponseToken, TokenResponse, lifetime, merge, renewal};
 
 /// An answer and the record that it is merged onto.

@@ -4,9 +4,8 @@ use std::{
 };
 
 use token_storage_core::TokenKey;
-use tokio::sync::watch;
 
-use super::slot::{Outcome, Slot};
+use super::{refreshing::Told, slot::Slot};
 
 /// The slots of a manager, by key. Those that nobody needs any more are dropped now and then, so that a service does not
 /// remember everyone who ever logged in.
@@ -53,7 +52,7 @@ impl Slots {
     }
 
     /// All refreshes under way.
-    pub(super) fn flights(&self) -> Vec<watch::Receiver<Option<Outcome>>> {
+    pub(super) fn flights(&self) -> Vec<Told> {
         self.read().slots.values().filter_map(|slot| slot.flight()).collect()
     }
 }

@@ -52,6 +52,12 @@ impl AccessToken {
         self.0.lifetime
     }
 
+    /// What [`TokenData::freshness`] calls stale.
+    pub(super) fn is_stale(&self, now: i64, skew: i64) -> bool {
+        self.expires_at()
+            .is_some_and(|expires_at| now > expires_at.saturating_sub(skew))
+    }
+
     /// Why a better one could not be had in time, if this one was handed out because it has not expired yet.
     pub fn failure(&self) -> Option<&ManagerError> {
         self.1.as_ref()
