@@ -7,7 +7,45 @@ use token_storage_core::{
     TokenStorageExt as _, Write,
 };
 
-use crate::flaw::flaw;
+use crate::{Mutant, flaw::flaw, registry::memory};
+
+pub(crate) fn mutants() -> Vec<Mutant> {
+    vec![
+        memory::<TearsWrites>("tears writes", "atomicity::a_reader_sees_the_old_or_the_new_record"),
+        memory::<RemovesBeforeStoring>(
+            "removes before storing",
+            "atomicity::a_reader_sees_the_old_or_the_new_record",
+        ),
+        memory::<AcknowledgesBeforeWriting>(
+            "acknowledges before writing",
+            "records::a_store_replaces_the_whole_record",
+        ),
+        memory::<AcknowledgesBeforeRemoving>("acknowledges before removing", "removal::removed_records_are_gone"),
+        memory::<ReadsStale>("reads stale", "records::a_store_replaces_the_whole_record"),
+        memory::<CachesAcrossHandles>("caches across handles", "handles::another_handle_sees_a_store"),
+        memory::<CachesAbsence>("caches absence", "handles::what_was_absent_is_seen_when_it_comes"),
+        memory::<LateDuplicate>(
+            "a late duplicate undoes a newer write",
+            "records::a_store_replaces_the_whole_record",
+        ),
+        memory::<OwnSuccessIsAConflict>(
+            "its own success is a conflict",
+            "preconditions::absent_stores_only_what_is_not_there",
+        ),
+        memory::<PartialBatch>("partial batch", "batches::one_refusal_refuses_all"),
+        memory::<ChecksBatchThenWrites>(
+            "checks a batch, then writes",
+            "atomicity::a_batch_is_never_half_replaced",
+        ),
+        memory::<LastOfTwoWins>("the last of two wins", "batches::two_records_of_one_key_are_invalid"),
+        memory::<EmptyBatchFails>("an empty batch fails", "batches::an_empty_batch_succeeds"),
+        memory::<WritesWhatFits>("writes what fits", "batches::one_too_large_record_refuses_all"),
+        memory::<LosesConcurrentUpdates>(
+            "loses concurrent updates",
+            "concurrency::writers_of_different_keys_lose_nothing",
+        ),
+    ]
+}
 
 flaw!(
     /// Writes the new access token first and the rest a little later.

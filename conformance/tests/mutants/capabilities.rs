@@ -5,7 +5,23 @@ use token_storage_core::{
     TokenStorage, async_trait,
 };
 
-use crate::flaw::flaw;
+use crate::{Mutant, flaw::flaw, registry::memory};
+
+pub(crate) fn mutants() -> Vec<Mutant> {
+    vec![
+        memory::<UnsupportedAtRunTime>("unsupported at run time", "enumeration::lists_each_key_once"),
+        memory::<ClaimsEnumeration>("claims what it lacks", "capability::declared_matches_reported"),
+        memory::<HidesEnumeration>("hides what it has", "capability::declared_matches_reported"),
+        memory::<ForgetsToForwardLeases>("forgets to forward", "capability::declared_matches_reported"),
+        memory::<HasNoName>("has no name", "capability::the_description_makes_sense"),
+        memory::<ListsAPageTwice>("lists a page twice", "enumeration::lists_each_key_once"),
+        memory::<ListsOnePageOnly>("lists one page only", "enumeration::pages_add_up"),
+        memory::<ListsByPrefix>("lists by prefix", "enumeration::lists_only_the_asked_namespace"),
+        memory::<ListsAKeyTwice>("lists a key twice", "enumeration::lists_each_key_once"),
+        memory::<ListsAllNamespaces>("lists all namespaces", "enumeration::lists_only_the_asked_namespace"),
+        memory::<ListsNoNamespaces>("lists no namespaces", "enumeration::lists_each_namespace_once"),
+    ]
+}
 
 flaw!(
     /// Has the capability to list, and answers that it is not supported.

@@ -5,10 +5,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use token_storage_core::{
-    Cursor, Enumerate, LeaseView, MemoryStorage, Page, Precondition, RefreshLease, Result, Revision, TokenData,
-    TokenKey, TokenStorage as _, TokenStorageExt as _, Write, async_trait,
-};
+use token_storage_core::{Cursor, Enumerate, MemoryStorage, Page, Result, TokenKey, TokenStorage as _, async_trait};
 
 use crate::{Mutant, flaw::flaw, registry::memory};
 
@@ -52,9 +49,6 @@ pub(crate) fn mutants() -> Vec<Mutant> {
             "the empty namespace is not listed",
             "enumeration::an_empty_namespace_is_listed",
         ),
-        memory::<ListsLeases>("lists leases", "enumeration::a_lease_is_no_key"),
-        memory::<ListsRefused>("lists what was refused", "enumeration::what_was_refused_is_not_listed"),
-        memory::<ListsEveryWrite>("lists every write", "enumeration::written_again_is_listed_once"),
     ]
 }
 
@@ -308,101 +302,3 @@ listing! {
     /// As if it were none.
     EmptyIsHidden;
 }
-
-/// Lists some more than there are.
-struct More<'a> {
-    base: &'a MemoryStorage,
-    more: Vec<TokenKey>,
-}
-
-#[async_trait]
-impl Enumerate for More<'_> {
-    async fn list_keys(&self, namespace: &str, after: Option<&Cursor>) -> Result<Page<TokenKey>> {
-        let mut page = self
-            .base
-            .enumerate()
-            .expect("memory can be listed")
-            .list_keys(namespace, after)
-            .await?;
-        if page.next.is_none() {
-            page.items
-                .extend(self.more.iter().filter(|key| key.namespace() == namespace).cloned());
-        }
-        Ok(page)
-    }
-
-    async fn list_namespaces(&self, after: Option<&Cursor>) -> Result<Page<String>> {
-        self.base
-            .enumerate()
-            .expect("memory can be listed")
-            .list_namespaces(after)
-            .await
-    }
-}
-
-struct Noted<'a>(Box<dyn RefreshLease + 'a>, Arc<Mutex<Vec<TokenKey>>>);
-
-#[async_trait]
-impl RefreshLease for Noted<'_> {
-    async fn try_acquire(&self, key: &TokenKey) -> Result<token_storage_core::Acquisition> {
-        self.1.lock().unwrap().push(TokenKey::new(
-            key.namespace(),
-            format!("lease#{}", key.resource_server()),
-        ));
-        self.0.try_acquire(key).await
-    }
-
-    async fn may_have_intent(&self, key: &TokenKey) -> Result<bool> {
-        self.0.may_have_intent(key).await
-    }
-
-    async fn look(&self, key: &TokenKey) -> Result<Option<LeaseView>> {
-        self.0.look(key).await
-    }
-}
-
-flaw!(
-    /// They are rows of the same table.
-    ListsLeases with Vec<TokenKey> {
-        fn lease(&self) -> Option<Box<dyn RefreshLease + '_>> {
-            Some(Box::new(Noted(self.0.lease()?, Arc::clone(&self.1))))
-        }
-
-        fn enumerate(&self) -> Option<Box<dyn Enumerate + '_>> {
-            Some(Box::new(More { base: &self.0, more: self.1.lock().unwrap().clone() }))
-        }
-    }
-);
-
-flaw!(
-    /// The index of keys is written first.
-    ListsRefused with Vec<TokenKey> {
-        async fn store_all(&self, writes: &[Write<'_>]) -> Result<Vec<Revision>> {
-            let done = self.0.store_all(writes).await;
-            if done.is_err() {
-                self.1.lock().unwrap().extend(writes.iter().take(1).map(|write| write.key.clone()));
-            }
-            done
-        }
-
-        fn enumerate(&self) -> Option<Box<dyn Enumerate + '_>> {
-            Some(Box::new(More { base: &self.0, more: self.1.lock().unwrap().clone() }))
-        }
-    }
-);
-
-flaw!(
-    /// The index of keys grows with each write.
-    ListsEveryWrite with Vec<TokenKey> {
-        async fn store_one(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
-            if precondition == Precondition::Any && self.0.get(key).await?.is_some() {
-                self.1.lock().unwrap().push(key.clone());
-            }
-            self.0.store(key, data, precondition).await
-        }
-
-        fn enumerate(&self) -> Option<Box<dyn Enumerate + '_>> {
-            Some(Box::new(More { base: &self.0, more: self.1.lock().unwrap().clone() }))
-        }
-    }
-);

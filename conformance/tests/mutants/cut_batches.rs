@@ -59,6 +59,14 @@ pub(crate) fn mutants() -> Vec<Mutant> {
             "locks one record after the other",
             "batches::those_that_overlap_do_not_block_each_other",
         ),
+        memory::<AnyNumber>(
+            "takes any number of records",
+            "batches::more_records_than_declared_are_too_large",
+        ),
+        memory::<AnyBytes>(
+            "takes any number of bytes",
+            "batches::more_bytes_than_declared_are_too_large",
+        ),
     ]
 }
 
@@ -283,6 +291,41 @@ flaw!(
             };
             self.1.lock().unwrap().retain(|key| !mine.contains(key));
             done
+        }
+    }
+);
+
+/// One part after the other, as many as it takes.
+async fn in_parts(base: &MemoryStorage, writes: &[Write<'_>], size: usize) -> Result<Vec<Revision>> {
+    let mut revisions = Vec::new();
+    for part in writes.chunks(size) {
+        revisions.extend(base.store_all(part).await?);
+    }
+    Ok(revisions)
+}
+
+flaw!(
+    /// What is too much for one batch is two.
+    AnyNumber {
+        async fn store_all(&self, writes: &[Write<'_>]) -> Result<Vec<Revision>> {
+            let most = MemoryStorage::LIMITS.batch_records;
+            if writes.len() > most {
+                return in_parts(&self.0, writes, most).await;
+            }
+            self.0.store_all(writes).await
+        }
+    }
+);
+
+flaw!(
+    /// Only records are counted.
+    AnyBytes {
+        async fn store_all(&self, writes: &[Write<'_>]) -> Result<Vec<Revision>> {
+            let bytes: usize = writes.iter().map(|write| write.data.access_token.expose().len()).sum();
+            if bytes > MemoryStorage::LIMITS.batch_bytes {
+                return in_parts(&self.0, writes, 4).await;
+            }
+            self.0.store_all(writes).await
         }
     }
 );

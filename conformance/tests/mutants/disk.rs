@@ -1,13 +1,9 @@
 //! File storages that treat their files badly: clauses D1 to D4.
 
 use std::{
-    collections::BTreeSet,
     fs,
-    path::{Path, PathBuf},
-    sync::{
-        Mutex,
-        atomic::{AtomicU8, Ordering},
-    },
+    path::Path,
+    sync::atomic::{AtomicU8, Ordering},
 };
 
 use token_storage_core::{
@@ -17,9 +13,41 @@ use token_storage_core::{
 use token_storage_json::JsonStorage;
 
 use crate::{
+    Mutant,
     files::{Broken, Change, Done, Private, around, beside, error, owners_file},
     own_views::masked,
+    registry::file,
 };
+
+pub(crate) fn mutants() -> Vec<Mutant> {
+    vec![
+        file::<ForgetsOnExit>("forgets on exit", "durability::records_outlive_all_handles"),
+        file::<RemovesInMemory>("removes in memory", "durability::removed_records_stay_removed"),
+        file::<LeavesTempFiles>("leaves temporary files", "files::writing_leaves_nothing_behind"),
+        file::<LeavesTempFilesWhenKilled>("leaves temporary files when killed", "kills::nothing_is_left_behind"),
+        file::<WideMode>("creates files with a wide mode", "files::are_the_owners_only"),
+        file::<KeepsWideModes>("keeps wide modes", "files::wider_modes_are_tightened"),
+        file::<ChangesTheMask>(
+            "changes the mask of the process",
+            "files::are_the_owners_only_whatever_the_mask",
+        ),
+        file::<ReplacesSymlinks>("replaces a symlink", "files::a_symlink_stays_a_symlink"),
+        file::<OpeningCreatesFiles>("opening creates files", "files::opening_and_reading_create_nothing"),
+        file::<ReadingWrites>("reading writes", "files::reading_leaves_the_file_as_it_is"),
+        file::<ReadingLocks>("reading locks", "files::reading_needs_no_writable_directory"),
+        file::<LosesOldDataWhenFull>(
+            "loses the old data when full",
+            "files::a_failed_write_leaves_the_old_data",
+        ),
+        file::<RevisionsOfEachOpening>("revisions of each opening", "durability::revisions_outlive_all_handles"),
+        file::<MissingFileIsAnError>(
+            "a file that is not there is an error",
+            "durability::reading_a_place_that_was_never_written_finds_nothing",
+        ),
+        file::<DamageAtOnce>("damaged at once", "damage::a_file_that_is_being_written_is_read_again"),
+        file::<DamageListsNothing>("damage lists nothing", "damage::a_truncated_file_is_corrupt_and_kept"),
+    ]
+}
 
 around!(
     /// Each handle writes to a file of its own, which the next one does not find.
@@ -192,90 +220,6 @@ around!(
             let done = change.apply(&copy.storage).await?;
             copy.put_in_place(&broken.path);
             Ok(done)
-        }
-    }
-);
-
-/// What a read of a damaged file answers instead.
-macro_rules! damaged {
-    ($(#[$meta:meta])* $name:ident, $answer:expr) => {
-        around!(
-            $(#[$meta])*
-            $name {
-                async fn get(broken: &Broken<Self>, key: &TokenKey) -> Result<Option<StoredToken>> {
-                    match broken.inner.get(key).await {
-                        Err(error) if error.kind() == ErrorKind::Corrupt => {
-                            let answer: fn(&Path, token_storage_core::Error) -> Result<Option<StoredToken>> = $answer;
-                            answer(&broken.path, error)
-                        }
-                        other => other,
-                    }
-                }
-            }
-        );
-    };
-}
-
-damaged!(
-    /// A damaged file has no tokens.
-    DamageIsNoTokens,
-    |_, _| Ok(None)
-);
-damaged!(
-    /// A damaged file is a storage out of reach.
-    DamageIsUnavailable,
-    |path, _| Err(error(ErrorKind::Unavailable, path.display().to_string()))
-);
-damaged!(
-    /// A damaged file is reported without its name.
-    DamageWithoutPlace,
-    |_, _| Err(error(ErrorKind::Corrupt, "the storage is damaged"))
-);
-damaged!(
-    /// A read moves the damaged file aside.
-    MovesDamageOnGet,
-    |path, error| {
-        let _ = fs::rename(path, beside(path, ".damaged"));
-        Err(error)
-    }
-);
-damaged!(
-    /// The error quotes what could not be parsed.
-    QuotesDamage,
-    |path, _| {
-        let bytes = fs::read(path).unwrap_or_default();
-        let end = String::from_utf8_lossy(&bytes[bytes.len().saturating_sub(200)..]).into_owned();
-        Err(error(ErrorKind::Corrupt, format!("{}: near {end}", path.display())))
-    }
-);
-
-around!(
-    /// Writes over a damaged file, and what may still be saved of it is gone.
-    WritesOverDamage {
-        async fn write(broken: &Broken<Self>, change: Change<'_>) -> Result<Done> {
-            let bytes = fs::read(&broken.path).unwrap_or_default();
-            if serde_json::from_slice::<serde::de::IgnoredAny>(&bytes).is_err() {
-                let _ = fs::remove_file(&broken.path);
-            }
-            change.apply(&broken.inner).await
-        }
-    }
-);
-
-static DAMAGED: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
-
-around!(
-    /// What was damaged once is damaged for as long as the process lives.
-    RemembersDamage {
-        async fn get(broken: &Broken<Self>, key: &TokenKey) -> Result<Option<StoredToken>> {
-            if DAMAGED.lock().unwrap().contains(&broken.path) {
-                return Err(error(ErrorKind::Corrupt, broken.path.display().to_string()));
-            }
-            let answer = broken.inner.get(key).await;
-            if answer.as_ref().is_err_and(|error| error.kind() == ErrorKind::Corrupt) {
-                DAMAGED.lock().unwrap().insert(broken.path.clone());
-            }
-            answer
         }
     }
 );

@@ -9,7 +9,28 @@ use token_storage_core::{
 };
 use tokio::task::yield_now;
 
-use crate::flaw::flaw;
+use crate::{Mutant, flaw::flaw, registry::memory};
+
+pub(crate) fn mutants() -> Vec<Mutant> {
+    vec![
+        memory::<DroppedStoreComesLate>(
+            "a dropped store comes late",
+            "cancellation::a_dropped_write_does_not_come_late",
+        ),
+        memory::<DroppedRemoveComesLate>(
+            "a dropped remove comes late",
+            "cancellation::a_dropped_remove_does_not_come_late",
+        ),
+        memory::<DroppedBatchIsTorn>(
+            "a dropped batch is torn",
+            "cancellation::a_dropped_batch_is_all_or_nothing",
+        ),
+        memory::<DroppedStoreKeepsLock>(
+            "a dropped store keeps the lock",
+            "cancellation::a_dropped_call_does_not_block_others",
+        ),
+    ]
+}
 
 /// Does something if it is dropped before it is told that all is done.
 struct Unless<F: FnMut()>(Option<F>);

@@ -8,7 +8,36 @@ use token_storage_core::{
 };
 use tokio::{sync::Mutex, task::yield_now};
 
-use crate::{flaw::flaw, pause};
+use crate::{Mutant, flaw::flaw, pause, registry::memory};
+
+pub(crate) fn mutants() -> Vec<Mutant> {
+    vec![
+        memory::<DroppedAcquireKeepsLease>(
+            "a dropped acquire keeps the lease",
+            "cancellation::a_dropped_acquire_does_not_keep_the_lease",
+        ),
+        memory::<DroppedIntentComesLate>(
+            "a dropped intent comes late",
+            "cancellation::a_dropped_intent_does_not_come_late",
+        ),
+        memory::<DroppedClearingComesLate>(
+            "a dropped clearing comes late",
+            "cancellation::a_dropped_clearing_does_not_come_late",
+        ),
+        memory::<DroppedRenewalHangs>(
+            "a dropped renewal hangs the next",
+            "cancellation::a_dropped_renewal_or_proof_harms_nothing",
+        ),
+        memory::<DroppedProofLeavesProbe>(
+            "a dropped proof leaves its probe",
+            "cancellation::a_dropped_renewal_or_proof_harms_nothing",
+        ),
+        memory::<DroppedReleaseKeepsLease>(
+            "a dropped release keeps the lease",
+            "cancellation::a_dropped_release_frees_it_in_the_end",
+        ),
+    ]
+}
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Flawed {

@@ -14,7 +14,40 @@ use token_storage_core::{
     TokenStorage as _, async_trait,
 };
 
-use crate::files::{Broken, around, beside, owners_file};
+use crate::{
+    Mutant,
+    files::{Broken, around, beside, owners_file},
+    registry::file,
+};
+
+pub(crate) fn mutants() -> Vec<Mutant> {
+    vec![
+        file::<LeasesOfEachProcess>("leases of each process", "lease::one_holder_among_processes"),
+        file::<IntentDiesWithProcess>(
+            "the intent dies with its process",
+            "lease::the_intent_of_a_killed_holder_is_found",
+        ),
+        file::<KilledHolderKeepsLease>("a killed holder keeps the lease", "lease::a_killed_holder_frees_it"),
+        file::<LeaseDeletesLockFile>(
+            "a lease deletes its lock file",
+            "lease::work_of_its_holders_does_not_overlap",
+        ),
+        file::<LooksThenTakes>(
+            "processes look, then take the lease",
+            "lease::of_racing_processes_one_gets_it",
+        ),
+        file::<StoppedHolderLosesLease>("a stopped holder loses the lease", "lease::a_stopped_holder_keeps_it"),
+        file::<TimedLeasesOfEachProcess>("timed leases of each process", "lease::one_holder_among_processes"),
+        file::<TimedLeaseStaysForOthers>(
+            "a timed lease never runs out for others",
+            "lease::a_killed_holder_of_a_timed_one_is_succeeded",
+        ),
+        file::<TakenOverUnnoticed>(
+            "a lost lease is renewed by its old process",
+            "lease::a_holder_that_was_stopped_too_long_has_lost_it",
+        ),
+    ]
+}
 
 static OF_THIS_PROCESS: LazyLock<MemoryStorage> = LazyLock::new(MemoryStorage::new);
 

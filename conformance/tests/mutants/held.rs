@@ -7,7 +7,20 @@ use token_storage_core::{
     async_trait,
 };
 
-use crate::flaw::flaw;
+use crate::{Mutant, flaw::flaw, registry::memory};
+
+pub(crate) fn mutants() -> Vec<Mutant> {
+    const INTENT_SHOWS: &str = "lease::whether_there_is_an_intent_can_be_asked";
+    vec![
+        memory::<HeldIsUnavailable>("held is unavailable", "lease::held_is_an_answer_and_no_error"),
+        memory::<DropKeepsLease>("dropping keeps the lease", "lease::a_dropped_lease_is_free_at_once"),
+        memory::<LooksAwayFromIntents>("intents are not looked for", INTENT_SHOWS),
+        memory::<LookingTakesIt>("looking takes the lease", INTENT_SHOWS),
+        memory::<LookingClears>("looking clears the intent", INTENT_SHOWS),
+        memory::<IntentsShowForEver>("an intent shows for ever", INTENT_SHOWS),
+        memory::<LeaseIsNeverFree>("the lease is never free", "lease::one_holder_at_a_time"),
+    ]
+}
 
 /// Changes what the correct lease answers.
 struct Changed<'a>(Box<dyn RefreshLease + 'a>, Change, Seen);

@@ -8,7 +8,47 @@ use token_storage_core::{
 };
 use tokio::{sync::Mutex as Turn, task::yield_now};
 
-use crate::{flaw::flaw, pause};
+use crate::{Mutant, flaw::flaw, pause, registry::memory};
+
+pub(crate) fn mutants() -> Vec<Mutant> {
+    const STORE: &str = "cancellation::a_dropped_write_does_not_come_late";
+    const USED_UP: &str = "cancellation::many_dropped_calls_use_nothing_up";
+    vec![
+        memory::<StoreGoesOnInATask>("a store goes on in a task", STORE),
+        memory::<RemoveGoesOnInATask>(
+            "a remove goes on in a task",
+            "cancellation::a_dropped_remove_does_not_come_late",
+        ),
+        memory::<BatchGoesOnInATask>(
+            "a batch goes on in a task",
+            "cancellation::a_dropped_batch_does_not_come_late",
+        ),
+        memory::<ReadsDoNotWait>(
+            "reads do not wait for dropped writes",
+            "cancellation::a_get_is_not_overtaken_by_a_dropped_write",
+        ),
+        memory::<DroppedStoreLeavesHalf>(
+            "a dropped store leaves half a record",
+            "cancellation::a_dropped_store_leaves_the_old_or_the_new_record",
+        ),
+        memory::<ContendedBatchIsTorn>(
+            "a batch that is dropped under contention is torn",
+            "cancellation::batches_dropped_under_contention_stay_whole",
+        ),
+        memory::<DroppedGetTakesAlong>(
+            "a dropped get takes the record along",
+            "cancellation::a_dropped_get_harms_nothing",
+        ),
+        memory::<DroppedGetLeaks>("a dropped get keeps its connection", USED_UP),
+        memory::<DroppedStoreLeaks>("a dropped store keeps its connection", USED_UP),
+        memory::<DroppedBatchLeaks>("a dropped batch keeps its connection", USED_UP),
+        memory::<DroppedRemoveLeaks>("a dropped remove keeps its connection", USED_UP),
+        memory::<DroppedListingLeaks>(
+            "a dropped listing keeps its connection",
+            "cancellation::dropped_listings_use_nothing_up",
+        ),
+    ]
+}
 
 type Owned = (TokenKey, TokenData, Precondition);
 

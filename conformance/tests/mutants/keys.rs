@@ -5,7 +5,32 @@ use token_storage_core::{
     TokenKey, TokenStorage, TokenStorageExt as _, Write,
 };
 
-use crate::flaw::flaw;
+use crate::{Mutant, flaw::flaw, registry::memory};
+
+pub(crate) fn mutants() -> Vec<Mutant> {
+    vec![
+        memory::<JoinsKeys>("joins keys", "keys::parts_do_not_run_together"),
+        memory::<FoldsCase>("folds case", "keys::case_is_kept"),
+        memory::<TrimsKeys>("trims keys", "keys::white_space_is_kept"),
+        memory::<NormalisesUnicode>("normalises Unicode", "keys::unicode_is_not_normalised"),
+        memory::<EndsKeysAtNul>("ends keys at NUL", "keys::odd_resource_servers_are_distinct"),
+        memory::<DecodesPercent>("decodes percent", "keys::odd_resource_servers_are_distinct"),
+        memory::<RefusesEmptyKeys>("refuses empty keys", "keys::an_empty_resource_server_is_a_key"),
+        memory::<CutsLongKeys>("cuts long keys", "keys::longer_parts_are_too_large"),
+        memory::<DeclaresLongerKeys>(
+            "declares longer keys",
+            "keys::parts_up_to_the_declared_length_are_legal",
+        ),
+        memory::<PrefixMatchesNamespaces>(
+            "prefix-matches namespaces",
+            "keys::a_namespace_is_not_matched_by_its_prefix",
+        ),
+        memory::<RemovesInEveryNamespace>(
+            "removes in every namespace",
+            "keys::a_namespace_sees_nothing_of_another",
+        ),
+    ]
+}
 
 flaw!(
     /// Joins namespace and resource server with a colon.

@@ -8,6 +8,7 @@
 //! The figure `caught / shipped` is printed at the end, and every mutant that gets through is a failed test.
 
 mod atomicity;
+mod cached;
 mod capabilities;
 mod code_paths;
 mod codecs;
@@ -20,6 +21,7 @@ mod cut_fields;
 mod disk;
 mod dropped;
 mod dropped_leases;
+mod file_damage;
 mod file_leases;
 mod files;
 mod flaw;

@@ -5,7 +5,50 @@ use token_storage_core::{
     TokenStorageExt as _, Write,
 };
 
-use crate::flaw::flaw;
+use crate::{Mutant, flaw::flaw, registry::memory};
+
+pub(crate) fn mutants() -> Vec<Mutant> {
+    vec![
+        memory::<DropsExtra>("drops extra", "records::every_field_round_trips"),
+        memory::<ReencodesExtra>("re-encodes extra", "records::extra_values_are_verbatim"),
+        memory::<DropsRefreshTokenOnUpdate>(
+            "drops the refresh token on update",
+            "records::a_store_replaces_the_whole_record",
+        ),
+        memory::<MergesInsteadOfReplacing>(
+            "merges instead of replacing",
+            "records::a_store_replaces_the_whole_record",
+        ),
+        memory::<EmptyForAbsent>("empty for absent", "records::optional_fields_stay_absent"),
+        memory::<AbsentForEmpty>("absent for empty", "records::empty_texts_stay_empty"),
+        memory::<TakesResourceServerFromKey>(
+            "takes the resource server from the key",
+            "records::the_resource_server_of_the_record_is_not_the_keys",
+        ),
+        memory::<CutsLongValues>("cuts long values", "limits::a_record_of_half_the_declared_size_fits"),
+        memory::<WritesBeforeItRefuses>("writes before it refuses", "limits::the_old_record_stays"),
+        memory::<DeclaresLargerRecords>(
+            "declares larger records",
+            "limits::a_record_of_half_the_declared_size_fits",
+        ),
+        memory::<TakesMoreThanDeclared>("takes more than declared", "limits::a_larger_record_is_too_large"),
+        memory::<ExpiresRecords>("takes the expiry for a time to live", "records::expired_records_stay"),
+        memory::<UnknownExpiryIsZero>("unknown expiry is zero", "records::unknown_expiry_is_not_zero"),
+        memory::<RoundsExpiry>("rounds the expiry", "records::any_expiry_round_trips"),
+        memory::<DropsNegativeExpiry>("drops a negative expiry", "records::any_expiry_round_trips"),
+        memory::<LosesNeighbours>("loses the other entries", "records::a_store_touches_no_other_record"),
+        memory::<SkipsIdenticalWrites>("skips identical writes", "records::equal_content_has_a_new_revision"),
+        memory::<RemoveAlwaysTrue>("remove is always true", "removal::says_whether_something_was_there"),
+        memory::<RemoveAlwaysFalse>("remove is always false", "removal::says_whether_something_was_there"),
+        memory::<RemoveOfNothingFails>("remove of nothing fails", "removal::says_whether_something_was_there"),
+        memory::<RemovesNeighbours>("removes neighbours", "removal::other_records_stay"),
+        memory::<AbsentIsAnError>("absent is an error", "records::absent_is_none"),
+        memory::<ResurrectsRemoved>(
+            "resurrects removed records",
+            "removal::removed_records_do_not_come_back",
+        ),
+    ]
+}
 
 fn with(data: &TokenData, change: impl FnOnce(&mut TokenData)) -> TokenData {
     let mut data = data.clone();

@@ -7,7 +7,64 @@ use token_storage_core::{
     TokenStorageExt as _, Write, record::revision_of,
 };
 
-use crate::flaw::flaw;
+use crate::{Mutant, flaw::flaw, registry::memory};
+
+pub(crate) fn mutants() -> Vec<Mutant> {
+    vec![
+        memory::<ForgetsCompareAndSwap>(
+            "forgets compare-and-swap",
+            "preconditions::unchanged_stores_only_over_its_revision",
+        ),
+        memory::<ForgetsCompareAndSwapInBatches>(
+            "forgets compare-and-swap in batches",
+            "batches::preconditions_hold_each_for_its_own_record",
+        ),
+        memory::<RemoveIgnoresPrecondition>(
+            "remove ignores its precondition",
+            "preconditions::remove_keeps_to_its_revision",
+        ),
+        memory::<AbsentIsIgnored>(
+            "absent is ignored",
+            "preconditions::absent_stores_only_what_is_not_there",
+        ),
+        memory::<UnchangedMeansPresent>(
+            "unchanged means present",
+            "preconditions::unchanged_stores_only_over_its_revision",
+        ),
+        memory::<UnchangedHoldsOfNothing>("unchanged holds of nothing", "preconditions::unchanged_does_not_create"),
+        memory::<ComparesOnlyAccessToken>("compares only the access token", "preconditions::every_field_counts"),
+        memory::<ChecksThenWrites>("checks, then writes", "concurrency::of_racing_swaps_one_wins"),
+        memory::<ChecksThenRemoves>("checks, then removes", "concurrency::of_racing_removes_one_finds_it"),
+        memory::<RevisionRepeatsForEqualContent>(
+            "the revision repeats for equal content",
+            "preconditions::equal_content_is_a_change",
+        ),
+        memory::<RevisionStartsAgainAfterRemove>(
+            "the revision starts again after a remove",
+            "preconditions::changed_and_changed_back_is_a_change",
+        ),
+        memory::<RevisionIsAClock>("the revision is a clock", "records::equal_content_has_a_new_revision"),
+        memory::<RevisionOfSomeFields>("the revision is of some fields", "preconditions::every_field_counts"),
+        memory::<RevisionOfEachRead>(
+            "each read has another revision",
+            "records::reading_does_not_change_the_revision",
+        ),
+        memory::<StoreAnswersOldRevision>(
+            "store answers the old revision",
+            "records::the_revision_read_is_the_one_written",
+        ),
+        memory::<BatchRevisionsOutOfOrder>("batch revisions out of order", "batches::revisions_come_in_order"),
+        memory::<ConflictWithoutRevision>(
+            "a conflict without the revision",
+            "preconditions::a_conflict_says_what_is_there",
+        ),
+        memory::<ConflictNamesFirstKey>("a conflict names the first key", "batches::the_refused_key_is_named"),
+        memory::<ConflictAsBusy>(
+            "a conflict is busy",
+            "preconditions::absent_stores_only_what_is_not_there",
+        ),
+    ]
+}
 
 flaw!(
     /// Has never heard of compare-and-swap.

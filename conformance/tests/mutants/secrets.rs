@@ -7,7 +7,16 @@ use token_storage_core::{
     TokenStorageExt as _,
 };
 
-use crate::flaw::flaw;
+use crate::{Mutant, flaw::flaw, registry::memory};
+
+pub(crate) fn mutants() -> Vec<Mutant> {
+    vec![
+        memory::<LeaksInDebug>("leaks in debug", "secrets::debug_of_a_storage_shows_none"),
+        memory::<LeaksInError>("leaks in an error's source", "secrets::conflicts_show_none"),
+        memory::<LeaksInTooLarge>("leaks in too large", "secrets::refused_sizes_show_none"),
+        memory::<LeaksInRefusedRemove>("leaks in a refused remove", "secrets::conflicts_show_none"),
+    ]
+}
 
 flaw!(
     /// `Debug` of the storage shows what is in it.

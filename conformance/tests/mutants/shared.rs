@@ -11,7 +11,42 @@ use std::{
 
 use token_storage_core::{ErrorKind, Precondition, Result, StoredToken, TokenKey, TokenStorage as _, Write};
 
-use crate::files::{Broken, Change, Done, Private, around, beside, error, owners_file};
+use crate::{
+    Mutant,
+    files::{Broken, Change, Done, Private, around, beside, error, owners_file},
+    registry::file,
+};
+
+pub(crate) fn mutants() -> Vec<Mutant> {
+    vec![
+        file::<LosesEntriesOfOthers>(
+            "loses entries of other processes",
+            "processes::writers_of_different_keys_lose_nothing",
+        ),
+        file::<DeletesLockFile>(
+            "deletes its lock file on release",
+            "processes::writers_of_different_keys_lose_nothing",
+        ),
+        file::<ChecksThenWrites>("processes check, then write", "processes::of_racing_processes_one_wins"),
+        file::<TearsInPlace>("tears writes in place", "kills::an_acknowledged_record_survives"),
+        file::<AcknowledgesBeforeDisk>(
+            "acknowledges before writing to disk",
+            "kills::all_acknowledged_records_survive",
+        ),
+        file::<DatabaseIsLocked>(
+            "database is locked",
+            "processes::writers_of_different_keys_lose_nothing",
+        ),
+        file::<OpensRacily>("opens racily", "processes::a_new_place_can_be_opened_by_all_at_once"),
+        file::<DeadProcessKeepsLock>("a dead process keeps the lock", "kills::a_killed_writer_blocks_nobody"),
+        file::<ReadersWaitForWriters>(
+            "readers wait for writers",
+            "processes::a_stopped_writer_does_not_stop_readers",
+        ),
+        file::<CachesAcrossProcesses>("caches across processes", "processes::each_sees_what_the_other_stores"),
+        file::<LogsTokens>("logs tokens", "secrets::logs_show_none"),
+    ]
+}
 
 /// Waits for a lock of its own; what it guards is up to the flaw.
 pub(crate) async fn exclusive(path: &Path) -> Result<File> {

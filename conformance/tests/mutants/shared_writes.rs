@@ -14,9 +14,37 @@ use token_storage_core::{
 };
 
 use crate::{
+    Mutant,
     files::{Broken, Change, Done, around, beside, error, owners_file},
+    registry::file,
     shared::exclusive,
 };
+
+pub(crate) fn mutants() -> Vec<Mutant> {
+    vec![
+        file::<RemovedIsKnown>(
+            "what others remove is still known",
+            "processes::each_sees_what_the_other_removes",
+        ),
+        file::<ChecksThenRemoves>(
+            "processes check, then remove",
+            "processes::of_racing_removes_one_finds_it",
+        ),
+        file::<ChecksThenWritesBatches>(
+            "processes check, then write a batch",
+            "processes::of_racing_batches_one_wins",
+        ),
+        file::<LocksRecordByRecord>(
+            "a batch locks record by record",
+            "processes::batches_that_overlap_do_not_block_each_other",
+        ),
+        file::<ListsWhatItKnows>(
+            "lists what this process knows",
+            "processes::each_lists_what_the_other_writes",
+        ),
+        file::<BatchesAreLoops>("a batch is a loop under a lock", "kills::a_batch_is_whole"),
+    ]
+}
 
 /// Calls of this process take turns.
 static TURN: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());

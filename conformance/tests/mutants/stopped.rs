@@ -14,9 +14,33 @@ use token_storage_core::{
 };
 
 use crate::{
+    Mutant,
     files::{Broken, Change, Done, around, beside, error, owners_file},
+    registry::file,
     shared::{exclusive, replace},
 };
+
+pub(crate) fn mutants() -> Vec<Mutant> {
+    vec![
+        file::<ListingsWaitForWriters>(
+            "listings wait for writers",
+            "processes::a_stopped_writer_does_not_stop_readers",
+        ),
+        file::<WaitsForEver>("waits for ever", "processes::waiting_for_a_stopped_writer_is_bounded"),
+        file::<BusyIsOutOfReach>(
+            "a busy storage is out of reach",
+            "processes::waiting_for_a_stopped_writer_is_bounded",
+        ),
+        file::<BusyIsDone>(
+            "busy, and written all the same",
+            "processes::waiting_for_a_stopped_writer_is_bounded",
+        ),
+        file::<HoldersLockWriters>(
+            "the holder of a lease stops writers",
+            "lease::a_stopped_holder_does_not_stop_writers",
+        ),
+    ]
+}
 
 fn mutex(path: &Path) -> PathBuf {
     beside(path, ".mutex")

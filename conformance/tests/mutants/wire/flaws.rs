@@ -1,5 +1,91 @@
 //! What can be wrong with the client.
 
+use crate::{Mutant, registry::wire};
+
+pub(crate) fn mutants() -> Vec<Mutant> {
+    const ALL_LOST: &str = "network::a_write_whose_answers_are_all_lost_may_have_happened";
+    const FIRST_LOST: &str = "network::a_write_whose_answers_are_lost_at_first_is_no_conflict";
+    const REFUSAL_LOST: &str = "network::a_refusal_whose_answer_is_lost_is_no_success";
+    const REQUESTS_LOST: &str = "network::a_write_whose_requests_are_lost_is_not_acknowledged";
+    const LATE: &str = "network::a_late_request_undoes_no_newer_write";
+    const DUPLICATE: &str = "network::a_duplicate_undoes_no_newer_write";
+    const REFUSED: &str = "refusals::a_refused_write_changes_nothing";
+    const PROOF: &str = "refusals::what_refuses_writes_is_not_proven_writable";
+    const CORRUPT: &str = "damage::a_damaged_record_is_corrupt_and_not_absent";
+    const OTHERS: &str = "damage::a_damaged_record_hides_no_other";
+    const REPLACED: &str = "damage::a_damaged_record_can_be_replaced";
+    const OUT_OF_REACH: &str = "faults::a_guard_out_of_reach_promises_nothing";
+    const JUMPS: &str = "lease::a_clock_that_jumps_leaves_nothing_of_a_lease";
+    vec![
+        wire::<SendsStoresUnconditionally>("a late store undoes a newer one", LATE),
+        wire::<SendsRemovesUnconditionally>("a duplicate of a remove removes a newer record", DUPLICATE),
+        wire::<ForgetsItsMark>("forgets its mark when an answer is lost", FIRST_LOST),
+        wire::<DeniesAllLost>("certainly not written, says who heard nothing", ALL_LOST),
+        wire::<LostRefusalIsDone>("a refusal that is lost is a success", REFUSAL_LOST),
+        wire::<LostIsDone>("a request that is lost is a success", REQUESTS_LOST),
+        wire::<AnyRecordIsOurs>("any record is its own", REQUESTS_LOST),
+        wire::<LostReadIsAbsent>(
+            "a lost answer is no record",
+            "network::a_read_whose_answer_is_lost_is_not_absent",
+        ),
+        wire::<RefusedIsDone>("acknowledges what is refused", REFUSED),
+        wire::<RefusedIsConflict>("a refused write is a conflict", REFUSED),
+        wire::<BatchWritesFirst>("a refused batch writes its first record", REFUSED),
+        wire::<ProvesNothing>("the proof proves nothing", PROOF),
+        wire::<ProvesReading>("the proof proves reading", PROOF),
+        wire::<DamageIsAbsent>("a damaged record is absent", CORRUPT),
+        wire::<DamageIsEmpty>("a record without a token is an empty one", CORRUPT),
+        wire::<DamageIsUnavailable>("a damaged record is out of reach", CORRUPT),
+        wire::<DamageIsQuoted>(
+            "a damaged record is quoted",
+            "damage::errors_of_damaged_records_show_no_token",
+        ),
+        wire::<DamageHidesOthers>("a damaged record hides others", OTHERS),
+        wire::<DamageFailsListing>("a damaged record fails the listing", OTHERS),
+        wire::<DamageIsNotListed>("a damaged record is not listed", OTHERS),
+        wire::<DamageIsConflict>(
+            "a damaged record is a conflict",
+            "damage::a_damaged_record_has_no_revision_to_compare",
+        ),
+        wire::<DamageStays>("a damaged record stays for ever", REPLACED),
+        wire::<DamageIsNotRemoved>("a damaged record was not there", REPLACED),
+        wire::<WaysHaveCaches>(
+            "each way has a cache",
+            "handles::a_second_way_leads_to_the_same_records",
+        ),
+        wire::<WaysRace>("two ways race", "handles::writers_on_two_ways_lose_nothing"),
+        wire::<WaysHaveLeases>("each way has leases", "lease::a_second_way_leads_to_the_same_leases"),
+        wire::<LostLeaseIsHeld>(
+            "a lease that cannot be asked for is held",
+            "network::a_lease_whose_answer_is_lost_can_be_had_in_the_end",
+        ),
+        wire::<LostRenewalIsLost>(
+            "a lost answer is a lost lease",
+            "network::a_holder_whose_answers_are_lost_is_still_the_holder",
+        ),
+        wire::<LostIntentIsDone>(
+            "an intent that got lost is recorded",
+            "network::an_intent_that_was_acknowledged_is_there",
+        ),
+        wire::<LostReleaseStays>(
+            "a release that got lost never ends",
+            "network::a_release_whose_answer_is_lost_frees_it_in_the_end",
+        ),
+        wire::<RenewsOutOfReach>("renews out of reach", OUT_OF_REACH),
+        wire::<ReleasesOutOfReach>("releases out of reach", OUT_OF_REACH),
+        wire::<RemainsByWall>("what remains goes by the wall clock", JUMPS),
+        wire::<RemainsByMonotonic>("what remains goes by the monotonic clock", JUMPS),
+        wire::<FollowsBack>(
+            "what remains grows when the wall clock is set back",
+            "lease::a_wall_clock_that_is_set_back_gives_no_time",
+        ),
+        wire::<WaitsByWall>(
+            "waits by the wall clock",
+            "lease::a_waiters_wall_clock_takes_nothing_over",
+        ),
+    ]
+}
+
 /// What is wrong with the client.
 pub(crate) trait Flaws: std::fmt::Debug + Send + Sync + 'static {
     /// Whether a write without precondition is sent without a condition.
