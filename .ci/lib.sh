@@ -76,3 +76,15 @@ for line in sys.stdin:
             print(message["executable"])
 ' "$1"
 }
+
+# conformance_reports: prints the folder with what the suites of the backends wrote; runs them if this run of CI has not.
+conformance_reports() {
+    local reports=${TOKEN_STORAGE_CONFORMANCE_REPORTS:-}
+    if [ -z "$reports" ]; then
+        reports=$work/conformance-table
+        rm -rf "$reports"
+        TOKEN_STORAGE_CONFORMANCE_REPORTS=$reports cargo test --quiet "${everything[@]}" --test conformance >"$work/table.log" ||
+            { tail -n 40 "$work/table.log" >&2; return 1; }
+    fi
+    printf '%s\n' "$reports"
+}

@@ -4,13 +4,7 @@ set -euo pipefail
 source "$(dirname "$0")/../lib.sh"
 cd "$root"
 
-reports=${TOKEN_STORAGE_CONFORMANCE_REPORTS:-}
-if [ -z "$reports" ]; then
-    reports=$work/conformance-table
-    rm -rf "$reports"
-    TOKEN_STORAGE_CONFORMANCE_REPORTS=$reports cargo test --quiet "${everything[@]}" --test conformance >"$work/table.log" ||
-        { tail -n 40 "$work/table.log" >&2; die "a suite failed"; }
-fi
+reports=$(conformance_reports) || die "a suite failed"
 
 python3 - "$reports" "${1:-}" <<'PYTHON'
 import json, pathlib, sys, tomllib
