@@ -114,6 +114,7 @@ mod tests {
             let (Source::Standard(source)
             | Source::Report(source)
             | Source::Read(source)
+            | Source::Quoted(source)
             | Source::Documentation(source)) = row.source;
             assert!(!source.is_empty());
             let (found, says) = match row.says {
@@ -143,8 +144,10 @@ How far a source can be checked:
 - *standard*: the section of a public standard.
 - *report*: a public thread or program that shows the answer itself, `owner/repository#number`.
 - *documentation, read*: the title of a provider's page or file in which the spelling was read in November 2026.
-- *documentation, not re-read*: the title of a provider's page, which could not be found again then, or not with this spelling
-  in it; take the row for a good guess.
+- *documentation, quoted*: the title of a provider's page, which itself could not be had on 28 November 2026; several public
+  programs that have nothing to do with one another quote the spelling as this provider's, in tests or comments.
+- *documentation, not re-read*: the title of a provider's page, which could not be found again then, nor
+  quoted by anybody with this spelling in it; take the row for a good guess.
 
 An unknown spelling costs no login: it is asked again later, and only after five in a row a new login is needed.
 
@@ -175,6 +178,7 @@ An unknown spelling costs no login: it is asked again later, and only after five
                 Source::Standard(source) => (source, "standard"),
                 Source::Report(source) => (source, "report"),
                 Source::Read(source) => (source, "documentation, read"),
+                Source::Quoted(source) => (source, "documentation, quoted"),
                 Source::Documentation(source) => (source, "documentation, not re-read"),
             };
             let _ = writeln!(page, "| `{says}` | {kind} | {meaning} | {source} | {checked} |");

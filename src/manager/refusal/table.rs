@@ -3,7 +3,7 @@
 //!
 //! To add a server's spelling add a row, and let the tests write `docs/refusals.md` anew; nothing else has to change.
 
-use self::Source::{Documentation, Read, Report, Standard};
+use self::Source::{Documentation, Quoted, Read, Report, Standard};
 use super::Meaning::{self, Client, Either, Later, NeedsPerson, TokenDead, Unsupported};
 
 /// One spelling.
@@ -26,6 +26,9 @@ pub(super) enum Source {
     Report(&'static str),
     /// The title of a provider's page or file that has the spelling, as it was read in November 2026.
     Read(&'static str),
+    /// The title of a provider's page. The page itself could not be had in November 2026; several public programs that have
+    /// nothing to do with one another quote the spelling as this provider's.
+    Quoted(&'static str),
     /// The title of a provider's page. It was not found again, or not in full, so the row is a good guess.
     Documentation(&'static str),
 }
@@ -65,40 +68,46 @@ const GITHUB: Source = Read("GitHub, Troubleshooting OAuth app access token requ
 const GITHUB_DEVICE: Source = Read("GitHub, Authorizing OAuth apps, Error codes for the device flow");
 const GITHUB_REFRESH: Source = Report("interlink-hq/interLink#262");
 const SLACK: Source = Read("Slack, oauth.v2.access method, errors, in slack-ruby/slack-api-ref");
-const SLACK_ALL: Source = Documentation("Slack, oauth.v2.access method, errors common to all methods");
-const TWITCH: Source = Documentation("Twitch, Refreshing Access Tokens");
+const SLACK_ALL: Source = Quoted("Slack, oauth.v2.access method, errors common to all methods");
+const SLACK_AUTH: Source = Read("Slack, auth.test method, errors, in slack-ruby/slack-api-ref");
+const SLACK_COMMON: Source =
+    Read("Slack, errors common to all methods, in the package slack_kit, priv/docs/common_errors.json");
+const SLACK_CODE: Source = Documentation("Slack, oauth.v2.access method, errors");
+const TWITCH: Source = Quoted("Twitch, Refreshing Access Tokens");
 const TWITCH_REFRESH: Source = Report("twitchdev/issues#1037");
 const TWITCH_CLIENT: Source = Report("twitchdev/issues#943");
 const FITBIT: Source = Report("home-assistant/core#141223");
-const STRAVA: Source = Documentation("Strava, Authentication and faults of the API");
+const STRAVA: Source = Quoted("Strava, Authentication and faults of the API");
 const STRAVA_REFRESH: Source = Report("dreeveapp/dreeve#1449");
 const HUBSPOT: Source =
     Report("HubSpot/oauth-quickstart-nodejs and HGData/mk-node-hubspot#64, answers of /oauth/v1/token");
 const WITHINGS: Source = Report("Withings API, Response status; jaroslawhartman/withings-sync#41");
 const SUPABASE: Source = Read("supabase/auth, internal/api/apierrors/errorcode.go");
-const FIREBASE: Source =
-    Documentation("Firebase Auth REST API, Exchange a refresh token for an ID token, common error codes");
-const COGNITO: Source = Documentation("Amazon Cognito, InitiateAuth, errors and their messages");
+const FIREBASE: Source = Quoted("Firebase Auth REST API, Exchange a refresh token for an ID token, common error codes");
+const COGNITO: Source = Quoted("Amazon Cognito, InitiateAuth, errors and their messages");
 const OPENAI: Source = Report("openai/codex#24830");
 const META: Source = Read("Meta, Graph API, Handling Errors");
-const WECHAT: Source = Documentation("WeChat Open Platform, Global return codes");
+const WECHAT: Source = Quoted("WeChat Open Platform, Global return codes");
 const WECHAT_ANSWERS: Source = Read("developers.weixin.qq.com, threads of its community with such answers");
 const X: Source = Report("plhery/node-twitter-api-v2#496, answers of /2/oauth2/token");
 const ATLASSIAN: Source = Documentation("Atlassian, OAuth 2.0 (3LO) apps, refresh token errors");
 const ZOOM: Source = Report("raycast/extensions#10896, answers of zoom.us/oauth/token");
-const LINKEDIN: Source = Documentation("LinkedIn, Authorization Code Flow, API errors");
+const LINKEDIN: Source = Quoted("LinkedIn, Authorization Code Flow, API errors");
+const SALESFORCE_REFRESH: Source = Read("Salesforce Help, OAuth 2.0 Authorization Errors");
 const SALESFORCE: Source = Documentation("Salesforce, OAuth 2.0 Refresh Token Flow and its error codes");
 const MICROSOFT: Source =
     Read("Microsoft identity platform, OAuth 2.0 authorization code flow, error codes for token endpoint errors");
-const GOOGLE: Source = Documentation("Google Identity, Using OAuth 2.0, errors");
+const GOOGLE: Source = Quoted("Google Identity, Using OAuth 2.0, errors");
+const GOOGLE_DISABLED: Source = Documentation("Google Identity, Using OAuth 2.0, errors");
 const GOOGLE_DELETED: Source = Report("xyou365/AutoRclone#98");
-const ATPROTO: Source = Documentation("AT Protocol, com.atproto.server.refreshSession, errors");
+const ATPROTO: Source = Quoted("AT Protocol, com.atproto.server.refreshSession, errors");
 const ATPROTO_LEXICON: Source = Read("AT Protocol, lexicon com.atproto.server.refreshSession, errors");
 const ATPROTO_EXPIRED: Source = Report("MarshalX/atproto#158");
+const AUTH0_MFA: Source = Read("@auth0/nextjs-auth0, MfaRequiredError: what a refresh is answered");
 const AUTH0: Source = Documentation("Auth0, Authentication API, standard error responses");
-const OKTA: Source = Documentation("Okta, error codes");
-const NOTION: Source = Documentation("Notion API, Status codes");
-const DROPBOX: Source = Documentation("Dropbox, HTTP API, Errors");
+const OKTA: Source = Quoted("Okta, error codes");
+const NOTION: Source = Read("Notion API, Status codes");
+const DROPBOX: Source = Read("dropbox/dropbox-sdk-python, dropbox/auth.py, AuthError");
 const DROPBOX_AUTH: Source = Read("dropbox/dropbox-api-spec, auth.stone, AuthError");
 
 /// The first row that fits counts; codes before texts.
@@ -154,18 +163,18 @@ pub(super) const TABLE: &[Row] = &[
     code("invalid_refresh_token", TokenDead, SLACK),
     code("token_expired", TokenDead, SLACK_ALL),
     code("token_revoked", TokenDead, SLACK_ALL),
-    code("invalid_auth", TokenDead, SLACK_ALL),
-    code("not_authed", TokenDead, SLACK_ALL),
-    code("account_inactive", NeedsPerson, SLACK_ALL),
+    code("invalid_auth", TokenDead, SLACK_AUTH),
+    code("not_authed", TokenDead, SLACK_AUTH),
+    code("account_inactive", NeedsPerson, SLACK_AUTH),
     code("invalid_code", TokenDead, SLACK),
-    code("code_already_used", TokenDead, SLACK_ALL),
+    code("code_already_used", TokenDead, SLACK_CODE),
     code("bad_client_secret", Client, SLACK),
     code("invalid_client_id", Client, SLACK),
     code("bad_redirect_uri", Client, SLACK),
     code("oauth_authorization_url_mismatch", Client, SLACK),
     code("ratelimited", Later, SLACK_ALL),
-    code("internal_error", Later, SLACK_ALL),
-    code("fatal_error", Later, SLACK_ALL),
+    code("internal_error", Later, SLACK_COMMON),
+    code("fatal_error", Later, SLACK_COMMON),
     code("service_unavailable", Later, SLACK_ALL),
     code("refreshtoken refresh_token invalid", TokenDead, STRAVA_REFRESH),
     code("authorizationcode code invalid", TokenDead, STRAVA),
@@ -210,7 +219,7 @@ pub(super) const TABLE: &[Row] = &[
     code("rate_limit_exceeded", Later, SALESFORCE),
     code("invalid_resource", Client, MICROSOFT),
     code("deleted_client", Client, GOOGLE_DELETED),
-    code("disabled_client", Client, GOOGLE),
+    code("disabled_client", Client, GOOGLE_DISABLED),
     code("org_internal", Client, GOOGLE),
     code("admin_policy_enforced", NeedsPerson, GOOGLE),
     code("invalid_rapt", NeedsPerson, GOOGLE),
@@ -218,7 +227,7 @@ pub(super) const TABLE: &[Row] = &[
     code("invalidtoken", TokenDead, ATPROTO),
     code("accounttakedown", NeedsPerson, ATPROTO_LEXICON),
     code("ratelimitexceeded", Later, ATPROTO),
-    code("mfa_required", NeedsPerson, AUTH0),
+    code("mfa_required", NeedsPerson, AUTH0_MFA),
     code("too_many_requests", Later, AUTH0),
     code("too_many_attempts", Later, AUTH0),
     code("e0000011", TokenDead, OKTA),
@@ -247,5 +256,5 @@ pub(super) const TABLE: &[Row] = &[
     text("invalid token!", TokenDead, ZOOM),
     text("revoked by the user", TokenDead, LINKEDIN),
     text("token used in the request has expired", TokenDead, LINKEDIN),
-    text("expired access/refresh token", TokenDead, SALESFORCE),
+    text("expired access/refresh token", TokenDead, SALESFORCE_REFRESH),
 ];

@@ -1,4 +1,4 @@
-//! Where the habits were found, in November 2026: pages of the providers' documentation by their titles, and public threads
+//! Where the habits were found, on 28 November 2026 at the latest: pages of the providers' documentation by their titles, and public threads
 //! with a real answer to a dead refresh token. What was looked for and not found is told: there the row is a guess.
 
 /// What stands behind a row.
@@ -76,7 +76,7 @@ const ALL: &[Sources] = &[
     ),
     sources(
         "Salesforce",
-        "OAuth 2.0 Refresh Token Flow for Renewed Sessions; Understanding the OAuth Refresh Token Process",
+        "OAuth 2.0 Refresh Token Flow for Renewed Sessions; Understanding the OAuth Refresh Token Process; OAuth 2.0 Authorization Errors (which has the refusal)",
         &["restforce/restforce#81", "forcedotcom/SalesforceMobileSDK-iOS#1250"],
         "the refusal's HTTP status; no expiry: jstanden/cerb#836 only",
     ),
@@ -88,13 +88,13 @@ const ALL: &[Sources] = &[
             "supaglue-labs/supaglue#1935",
             "airbytehq/airbyte#79592",
         ],
-        "how the versions after 1 refuse",
+        "how the versions after 1 refuse: their pages have `VALIDATION_ERROR` for every wrong input",
     ),
     sources(
         "Atlassian",
         "Implementing the Refresh Token Flow (which has the refusal); The old access token will be revoked during the refresh token exchange (Atlassian Developer Community)",
         &["ParabolInc/parabol#5690"],
-        "revocation",
+        "revocation on a page of its own; GitGuardian's page of its detector says that there is none",
     ),
     sources(
         "Strava",
@@ -112,7 +112,7 @@ const ALL: &[Sources] = &[
         "Xero",
         "OAuth 2.0 (frequently asked questions); Help with refreshing expired access token in OAuth 2.0 (Xero Developer Community)",
         &["XeroAPI/xero-node#370", "XeroAPI/Xero-NetStandard#257"],
-        "revocation, scopes",
+        "scopes; revocation: XeroAPI/xero-node, release 4.10.1, and no page",
     ),
     sources(
         "Zoom",
@@ -125,7 +125,7 @@ const ALL: &[Sources] = &[
     ),
     sources(
         "Notion",
-        "Refresh a token; Create a token; Revoke token",
+        "Refresh a token; Create a token; Revoke token; Status codes (which has the refusal)",
         &["makenotion/notion-cookbook#1"],
         "whether requests as forms, and refresh tokens at revocation, are taken",
     ),
@@ -133,7 +133,7 @@ const ALL: &[Sources] = &[
         "LinkedIn",
         "Refresh Tokens with OAuth 2.0",
         &[],
-        "the refusal; scopes with commas: public logs only",
+        "the refusal; scopes with commas: public logs, and the example on the page Token introspection",
     ),
     sources(
         "X",
@@ -161,7 +161,7 @@ const ALL: &[Sources] = &[
         "Withings",
         "Access and refresh tokens",
         &["jaroslawhartman/withings-sync#41", "jaroslawhartman/withings-sync#53"],
-        "the words of the refusal: the threads have its statuses only (HTTP 200, 503 within)",
+        "the words of the refusal on a page: the threads have its statuses (HTTP 200, 503 within), and several public programs quote the whole",
     ),
     sources(
         "Bluesky",
@@ -189,9 +189,9 @@ const ALL: &[Sources] = &[
     ),
     sources(
         "Okta",
-        "Refresh access tokens and rotate refresh tokens; Refresh token rotation",
+        "Refresh access tokens and rotate refresh tokens; Refresh token rotation; okta/okta-sdk-dotnet, docs/OpenIdConnectApplicationSettingsRefreshToken.md (30 s by default)",
         &["okta/okta-react-native#287", "okta/okta-react-native#109"],
-        "how long the grace is",
+        "",
     ),
     sources(
         "Keycloak",
@@ -226,7 +226,12 @@ const ALL: &[Sources] = &[
         &["auth0/node-auth0#428", "auth0/node-auth0#682"],
         "the refusal's HTTP status; revocation of access tokens",
     ),
-    sources("Globus", "Globus Auth API Reference", &[], "the refusal"),
+    sources(
+        "Globus",
+        "Globus Auth API Reference; globus/globus-cli, exception_handling/hooks.py, which takes `invalid_grant` for a refresh token that is no longer valid",
+        &[],
+        "the refusal's HTTP status",
+    ),
     sources(
         "Supabase",
         "Build a Supabase Integration",
