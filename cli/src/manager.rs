@@ -3,10 +3,10 @@
 use std::{io::IsTerminal as _, sync::Arc, time::Duration};
 
 use token_storage::{
-    IssuedBy, Namespaced, Secret, TokenData, TokenKey, TokenStorage,
+    Namespaced, Secret, TokenData, TokenKey, TokenStorage,
     manager::{
         AccessToken, EndpointError, EndpointErrorKind, Event, ManagerError, ManagerErrorKind, ReauthReason,
-        TokenEndpoint as _, TokenManager,
+        TokenManager,
     },
     oauth::{LoginError, LoginErrorKind},
 };
@@ -17,7 +17,7 @@ use crate::{
     commands::access_token::not_bearer,
     failure::chain,
     input, interrupt,
-    server::{Endpoint, Server, ServerArgs},
+    server::{Endpoint, SOME_SERVER, Server, ServerArgs},
     text,
     voice::{self, note},
 };
@@ -150,9 +150,14 @@ impl<'a> Session<'a> {
         })
     }
 
-    /// Does something that a server has to answer to, for as long as the options say. What has been sent by then is waited
+    /// Does something that the server has to answer to, for as long as the options say. What has been sent by then is waited
     /// for, because it may have spent a refresh token.
     pub(crate) async fn within<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
+        self.answered_by(&self.endpoint.server_name(), work).await
+    }
+
+    /// The same of whoever is named.
+    async fn answered_by<T>(&self, whom: &str, work: impl Future<Output = Result<T>>) -> Result<T> {
         let Some(timeout) = self.context.timeout else {
             return work.await;
         };
@@ -160,7 +165,7 @@ impl<'a> Session<'a> {
             Ok(result) => result,
             Err(_) => {
                 self.manager.finish().await;
-                Err(out_of_time(timeout))
+                Err(out_of_time(whom, timeout))
             }
         }
     }
@@ -212,9 +217,9 @@ impl<'a> Session<'a> {
             let client = self.endpoint.client().await.map_err(NotSent::Other)?;
             Ok::<_, NotSent>(client.get_resource(url, token.secret()).await)
         };
-        let answer = self
-            .within(async { Ok(authorizer.send(send, is_unauthorized).await) })
-            .await;
+        let asked = async { Ok(authorizer.send(send, is_unauthorized).await) };
+        let whom = format!("{}, or the service at {}", self.endpoint.server_name(), place(url));
+        let answer = self.answered_by(&whom, asked).await;
         interrupt::release(answer.is_ok());
         let answer = answer?.map_err(|error| match error {
             NotSent::Manager(error) => self.failed(&error),
@@ -242,9 +247,14 @@ fn is_unauthorized(answer: &Result<Vec<u8>, LoginError>) -> bool {
     refused.is_some_and(|error| error.status() == Some(401))
 }
 
+/// The address of a service, for messages.
+fn place(url: &str) -> String {
+    text::mention(url.split(['?', '#']).next().unwrap_or_default())
+}
+
 /// What a service other than the authorization server answered.
 fn not_served(error: &LoginError, url: &str, again: &str) -> Failure {
-    let service = text::mention(url.split(['?', '#']).next().unwrap_or_default());
+    let service = place(url);
     let status = error.server().and_then(EndpointError::status);
     let (exit, message) = match status {
         Some(401) => (
@@ -275,11 +285,7 @@ const OTHER: &str = "another process that is refreshing this token";
 
 /// Tells what people should know and the command's own result does not say.
 fn tell(event: &Event, context: &Context, endpoint: Option<&Endpoint>) {
-    let server = || {
-        let issued_by = endpoint.and_then(Endpoint::issued_by);
-        let name = issued_by.as_ref().and_then(IssuedBy::server_name);
-        name.unwrap_or("the authorization server").to_owned()
-    };
+    let server = || endpoint.map_or_else(|| SOME_SERVER.to_owned(), Endpoint::server_name);
     let warning = match event {
         // Until the other has ended, or something is sent after all.
         Event::Waiting(_) => {
@@ -316,10 +322,12 @@ fn tell(event: &Event, context: &Context, endpoint: Option<&Endpoint>) {
     note(&format!("warning: {warning}"));
 }
 
-pub(crate) fn out_of_time(timeout: Duration) -> Failure {
+/// `whom`: who did not answer.
+pub(crate) fn out_of_time(whom: &str, timeout: Duration) -> Failure {
     let seconds = timeout.as_secs();
-    let message =
-        format!("there was no answer within {seconds} s, as --timeout or TOKEN_STORAGE_TIMEOUT says; try again later");
+    let message = format!(
+        "there was no answer from {whom} within {seconds} s, as --timeout or TOKEN_STORAGE_TIMEOUT says; try again later"
+    );
     Failure::new(Exit::Unreachable, message)
 }
 

@@ -256,6 +256,9 @@ impl Server {
     }
 }
 
+/// A server that nobody has named.
+pub(crate) const SOME_SERVER: &str = "the authorization server";
+
 /// A [`TokenEndpoint`] that becomes a client when it is first needed: mostly the stored token is good, and nothing is set
 /// up or asked. From the moment a refresh token is sent, signals wait: see [`interrupt`].
 #[derive(Debug)]
@@ -291,6 +294,13 @@ impl Endpoint {
             Ok(_) => Ok(()),
             Err(why) => Err(Failure::new(Exit::Usage, why.as_str())),
         }
+    }
+
+    /// The server's name for people.
+    pub(crate) fn server_name(&self) -> String {
+        let issued_by = TokenEndpoint::issued_by(self);
+        let name = issued_by.as_ref().and_then(IssuedBy::server_name);
+        name.unwrap_or(SOME_SERVER).to_owned()
     }
 
     /// Whether the client can prove who it is.

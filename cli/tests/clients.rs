@@ -136,6 +136,24 @@ const OWN: [&str; 6] = [
     API,
 ];
 
+/// An answer that comes later than that is not waited for; without the option it would be.
+#[test]
+fn a_login_waits_for_a_server_no_longer_than_it_may() {
+    for endpoint in [Endpoint::Token, Endpoint::OpenIdConfiguration] {
+        let world = world("json", &WAYS[0]);
+        let late = Fault::Delay(std::time::Duration::from_secs(30));
+        world.server.script(endpoint, late);
+        let ran = run(&world, &[&OWN[..], WAYS[0].options, &["--timeout", "1"]].concat());
+        // Two clocks of the same length: that of the command, that of the request.
+        let told = ran.ended(7).stderr;
+        assert!(told.contains(&world.server.url()), "{told}");
+        assert!(
+            told.contains("no answer from") || told.contains("did not answer in time"),
+            "{told}"
+        );
+    }
+}
+
 #[test]
 fn a_client_has_a_token_of_its_own_that_all_processes_renew_once() {
     for (nth, way) in WAYS.iter().enumerate() {

@@ -42,7 +42,7 @@ pub(crate) async fn log_in(session: &Session<'_>, ask: Ask) -> Result<Vec<Stored
         return Err(no_credentials(session));
     }
     let client = timeout(ask.patience, session.endpoint.client()).await;
-    let client = client.map_err(|_| out_of_time(ask.patience))??;
+    let client = client.map_err(|_| out_of_time(&session.endpoint.server_name(), ask.patience))??;
     let login = Login {
         client,
         session,
@@ -147,7 +147,8 @@ impl Login<'_> {
     async fn with_device(&self) -> Result<Vec<StoredResponse>> {
         let deadline = Instant::now() + self.ask.patience;
         let begun = timeout_at(deadline, self.client.begin_device_login(&self.ask.options)).await;
-        let mut login = begun.map_err(|_| out_of_time(self.ask.patience))??;
+        let late = |_| out_of_time(&self.session.endpoint.server_name(), self.ask.patience);
+        let mut login = begun.map_err(late)??;
         announce(self.ask.greeting(), login.verification_uri());
         say(&format!("Enter this code there: {}", text::name(login.user_code())));
         if let Some(complete) = login.verification_uri_complete() {
