@@ -186,6 +186,11 @@ impl TokenResponse {
     }
 }
 
+#[cfg(feature = "oauth")]
+pub(crate) use text::is_whole;
+#[cfg(feature = "manager")]
+pub(crate) use text::plain;
+
 /// The member that a body wraps its token in, if that is all that is wrong with it.
 #[cfg(feature = "oauth")]
 pub(crate) fn wrapped_in(body: &[u8]) -> Option<&'static str> {

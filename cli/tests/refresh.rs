@@ -96,6 +96,31 @@ fn what_cannot_be_refreshed_has_an_exit_code_each() {
     }
 }
 
+/// The refresh token is spent on it, so that it is the only one there is.
+#[test]
+fn a_token_in_an_odd_answer_is_printed_and_stored() {
+    type Change = fn(&str) -> Vec<u8>;
+    for body in [
+        (|text| format!(")]}}'\n{text}").into()) as Change,
+        |text| format!("<br />\n<b>Notice</b>: a[1] in t.php<br />\n{text}").into(),
+        |text| {
+            format!("\u{feff}{text}")
+                .encode_utf16()
+                .flat_map(u16::to_le_bytes)
+                .collect()
+        },
+    ] {
+        let world = World::expired(in_files()[0]);
+        world
+            .server
+            .script(Endpoint::Token, Fault::Encoded { body, headers: &[] });
+        let ran = world.run(&["access-token", GROUPS]).succeeded();
+        assert!(world.server.is_active(token(&ran)));
+        assert_eq!(world.record(GROUPS)["access_token"], token(&ran));
+        assert_eq!(world.server.refresh_requests(), 1);
+    }
+}
+
 #[test]
 fn a_record_without_refresh_token_says_log_in() {
     let world = World::expired(in_files()[0]);

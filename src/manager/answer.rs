@@ -68,6 +68,8 @@ enum Problem {
     Overloaded,
     Failed,
     Unreadable,
+    /// It says that somebody else is to be asked, and whom, where that can be shown.
+    Redirects(Option<String>),
     /// It tells nothing of itself.
     #[cfg(feature = "oauth")]
     Undiscovered,
@@ -251,6 +253,7 @@ impl EndpointError {
     /// | `unsupported_token_type` | unsupported | no |
     /// | says an error that nobody knows | unrecognized | no |
     /// | 4xx that says nothing which can be read | transient | no |
+    /// | a redirect, which is not followed | transient | yes |
     /// | everything else, such as a 200 without tokens | transient | yes |
     ///
     /// The status of an answer with a known error does not matter otherwise: some servers say 200. The spellings that are
@@ -302,6 +305,7 @@ impl EndpointError {
             (_, Some(meaning)) => means(Refused, meaning),
             (_, None) if is_refusal => Self::new(Unrecognized, Problem::Unrecognized),
             (401, None) => means(ClientRejected, Meaning::Client),
+            (301 | 302 | 303 | 307 | 308, None) => unknown(transient(Problem::Redirects(None))),
             (400..500, None) => transient(Problem::Unreadable),
             (_, None) => unknown(transient(Problem::Unreadable)),
         }
@@ -367,6 +371,16 @@ impl EndpointError {
     #[cfg(feature = "oauth")]
     pub(crate) fn is_about_a_dead_token(&self) -> bool {
         matches!(self.0.problem, Problem::Means(Meaning::TokenDead))
+    }
+
+    /// Says where a redirect leads, as far as that repeats nothing of what was sent.
+    #[cfg(feature = "oauth")]
+    pub(crate) fn leading_to(mut self, address: &str, sent: &[&str]) -> Self {
+        if matches!(self.0.problem, Problem::Redirects(_)) {
+            let shown = quote::explanation(address, sent).filter(|shown| quote::is_page(shown));
+            self.0.problem = Problem::Redirects(shown);
+        }
+        self
     }
 
     /// What was asked for was what the server tells of itself.
@@ -464,7 +478,7 @@ impl EndpointError {
             }),
             Problem::Connection(problem) => Some(Advice::Connection(*problem)),
             Problem::Unrecognized | Problem::Overloaded | Problem::Failed => Some(Advice::TryAgainLater),
-            Problem::Unreadable => Some(Advice::CheckAddress),
+            Problem::Unreadable | Problem::Redirects(_) => Some(Advice::CheckAddress),
             #[cfg(feature = "oauth")]
             Problem::Undiscovered => Some(Advice::GiveAddresses),
             #[cfg(feature = "oauth")]
@@ -491,6 +505,12 @@ impl EndpointError {
             Problem::Overloaded => format!("{server} is overloaded ({})", self.said_with_status()),
             Problem::Failed => format!("{server} failed ({})", self.said_with_status()),
             Problem::Unreadable => format!("the answer of {server} cannot be read (HTTP status {status})"),
+            Problem::Redirects(Some(there)) => {
+                format!("{server} redirects to {there} (HTTP status {status}), where nothing is sent")
+            }
+            Problem::Redirects(None) => {
+                format!("{server} redirects elsewhere (HTTP status {status}), where nothing is sent")
+            }
             #[cfg(feature = "oauth")]
             Problem::Undiscovered => format!("{server} tells nothing about itself (HTTP status {status})"),
             #[cfg(feature = "oauth")]

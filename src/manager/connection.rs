@@ -24,12 +24,30 @@ pub enum ConnectionProblem {
     Broken,
     /// The answer is longer than anything that is read.
     TooLong,
+    /// The answer has more headers, or longer ones, than are read.
+    HeadersTooLarge,
+    /// What came is not valid HTTP/1: no status line, a length or a chunk that makes no sense, another protocol.
+    NotHttp,
+    /// TLS was agreed on, and failed after the request was sent: an alert, or what nobody can decrypt.
+    TlsBroken,
 }
 
 impl ConnectionProblem {
     /// Whether it arose before anything was sent that the server could act on.
     pub fn is_before_sending(self) -> bool {
-        !matches!(self, Self::TimedOut | Self::Broken | Self::TooLong)
+        match self {
+            Self::Refused
+            | Self::UnknownName
+            | Self::Unreachable
+            | Self::UnknownAuthority
+            | Self::WrongName
+            | Self::CertificateExpired
+            | Self::Tls
+            | Self::NotTls => true,
+            Self::TimedOut | Self::Broken | Self::TooLong | Self::HeadersTooLarge | Self::NotHttp | Self::TlsBroken => {
+                false
+            }
+        }
     }
 
     /// What it is, as a sentence about this server.
@@ -46,6 +64,9 @@ impl ConnectionProblem {
             Self::TimedOut => "did not answer in time",
             Self::Broken => "broke off the connection before its answer was complete",
             Self::TooLong => "gave an answer that is too long",
+            Self::HeadersTooLarge => "gave an answer whose headers are too many or too long",
+            Self::NotHttp => "answered with what is not valid HTTP/1.1",
+            Self::TlsBroken => "ended TLS with an error after the request was sent",
         };
         match self.is_before_sending() {
             true => format!("no connection to {server}: it {what}"),
@@ -59,10 +80,12 @@ impl ConnectionProblem {
             Self::UnknownName => "check its address and the network",
             Self::Unreachable => "check the network, firewalls and proxies",
             Self::UnknownAuthority => "add the authority to the system's, or name its file in SSL_CERT_FILE",
-            Self::WrongName | Self::TooLong => "check its address",
+            Self::WrongName | Self::TooLong | Self::HeadersTooLarge => "check its address",
             Self::CertificateExpired => "check the clock of this machine, or tell whoever runs it",
             Self::Tls => "check its address and its certificate",
             Self::NotTls => "check whether its address begins with https rightly, and the port",
+            Self::NotHttp => "check its address: http or https, and the port",
+            Self::TlsBroken => "check its address, and whether it wants a certificate of the client, as none is sent",
             Self::TimedOut | Self::Broken => "try again later",
         }
     }

@@ -161,6 +161,80 @@ fn odd_text_around_a_token_is_made_up_for() {
 }
 
 #[test]
+fn what_stands_around_the_json_is_left_out() {
+    let json = r#"{"access_token":"at","a":{"b":"}){"}}"#;
+    for body in [
+        format!(")]}}'\n{json}"),
+        format!(")]}}',\n\n{json}\n"),
+        format!("while(1);{json}"),
+        format!("for(;;);{json}"),
+        format!("throw 1; <don't be evil> {json}"),
+        format!("&&&START&&&{json}"),
+        format!("{{}}&& {json}"),
+        format!("/**/cb({json});"),
+        format!("Notice: [a] x[0] and {{y}} in t.php\n{json}"),
+        format!("{json}\0"),
+        format!("{json} trailing words"),
+        format!(")]}}'\n[{json}]"),
+    ] {
+        let answer = answered(&body);
+        assert_eq!(answer.primary().access_token.expose(), "at", "{body}");
+        let told: Vec<String> = answer.warnings().iter().map(ToString::to_string).collect();
+        assert_eq!(told.len(), 1, "{body}: {told:?}");
+        assert!(told[0].contains("so the JSON in it is taken"), "{told:?}");
+        assert!(answer.strict().is_err(), "{body}");
+    }
+}
+
+/// The token of a page, of an object inside another, or of one of two answers is not the answer's.
+#[test]
+fn json_somewhere_in_a_text_is_no_answer() {
+    let json = r#"{"access_token":"canary"}"#;
+    for body in [
+        format!("<html><script>let a = {json};</script></html>"),
+        format!("{json}{json}"),
+        format!("{json}\n[]"),
+        format!(r#"{{"other_tokens":[{json}]"#),
+        format!(r#"{{"a":bad {json}"#),
+        format!(r#"{{"a":1,, "b":{json}"#),
+        format!("[{json}"),
+        format!("{}{json}", "[a]".repeat(17)),
+    ] {
+        let error = TokenResponse::parse(&body, NOW).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidInput, "{body}");
+        assert!(!error.to_string().contains("canary"), "{body}");
+    }
+}
+
+#[test]
+fn wide_characters_are_read() {
+    let text = r#"{"access_token":"at","name":"Zoë 🙂"}"#;
+    let le16 = |text: &str| -> Vec<u8> { text.encode_utf16().flat_map(u16::to_le_bytes).collect() };
+    let be16 = |text: &str| -> Vec<u8> { text.encode_utf16().flat_map(u16::to_be_bytes).collect() };
+    let le32 = |text: &str| -> Vec<u8> { text.chars().flat_map(|c| u32::from(c).to_le_bytes()).collect() };
+    let be32 = |text: &str| -> Vec<u8> { text.chars().flat_map(|c| u32::from(c).to_be_bytes()).collect() };
+    for encode in [&le16 as &dyn Fn(&str) -> Vec<u8>, &be16, &le32, &be32] {
+        for body in [encode(text), encode(&format!("\u{feff}{text}"))] {
+            let answer = TokenResponse::parse(&body, NOW).unwrap();
+            assert_eq!(answer.primary().access_token.expose(), "at");
+            assert_eq!(answer.primary().extra.get("name"), Some("\"Zoë 🙂\""));
+            assert_eq!(answer.warnings().len(), 1);
+            assert!(
+                TokenResponse::parse(&body[..body.len() - 1], NOW).is_err(),
+                "cut in a character"
+            );
+        }
+        let form = TokenResponse::parse(encode("access_token=at&scope=a"), NOW).unwrap();
+        assert_eq!(form.primary().scope.as_deref(), Some("a"));
+    }
+    let broken = be16("{\"access_token\":\"a\"}")
+        .iter()
+        .map(|b| if *b == b'a' { 0xd8 } else { *b })
+        .collect::<Vec<u8>>();
+    assert!(TokenResponse::parse(broken, NOW).is_err());
+}
+
+#[test]
 fn the_earliest_time_of_expiry_counts() {
     for (members, want) in [
         (r#""expires_in":3600,"expires_at":5"#, Some(5)),

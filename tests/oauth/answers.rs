@@ -1,7 +1,14 @@
 //! Answers in other shapes than RFC 6749 has them, and what becomes of those that cannot be used.
 
-use std::sync::{Arc, Mutex};
+use std::{
+    io::Write,
+    sync::{Arc, Mutex},
+};
 
+use flate2::{
+    Compression,
+    write::{GzEncoder, ZlibEncoder},
+};
 use token_storage::{
     IssuedBy, Secret, TokenData, TokenKey, TokenPath, TokenResponse, async_trait,
     manager::{EndpointError, RefreshRequest, TokenEndpoint as _},
@@ -9,7 +16,7 @@ use token_storage::{
 };
 use token_storage_conformance::auth_server::{AuthServer, Endpoint, Fault};
 
-use crate::support::world;
+use crate::support::{Browser, code_page, options, world};
 
 fn says(status: u16, content_type: &'static str, body: &'static str) -> Fault {
     Fault::Answer {
@@ -109,6 +116,146 @@ async fn a_token_where_nobody_looked_for_it_is_told_with_its_place() {
         "{told}"
     );
     assert!(!told.contains("canary"), "{told}");
+}
+
+fn compressed<W: Write>(mut encoder: W, text: &str, finish: fn(W) -> std::io::Result<Vec<u8>>) -> Vec<u8> {
+    encoder.write_all(text.as_bytes()).unwrap();
+    finish(encoder).unwrap()
+}
+
+fn gzip(text: &str) -> Vec<u8> {
+    compressed(GzEncoder::new(Vec::new(), Compression::best()), text, GzEncoder::finish)
+}
+
+fn zlib(text: &str) -> Vec<u8> {
+    compressed(
+        ZlibEncoder::new(Vec::new(), Compression::best()),
+        text,
+        ZlibEncoder::finish,
+    )
+}
+
+fn utf16(text: &str) -> Vec<u8> {
+    text.encode_utf16().flat_map(u16::to_le_bytes).collect()
+}
+
+fn utf32(text: &str) -> Vec<u8> {
+    let mut bytes = vec![0, 0, 0xfe, 0xff];
+    bytes.extend(text.chars().flat_map(|c| u32::from(c).to_be_bytes()));
+    bytes
+}
+
+/// With a member that is no ASCII.
+fn latin(text: &str) -> Vec<u8> {
+    let named = text.replacen('{', r#"{"name":"Zo~","#, 1);
+    named
+        .bytes()
+        .map(|byte| if byte == b'~' { 0xeb } else { byte })
+        .collect()
+}
+
+/// Real tokens of the strict server, on which it has spent a refresh token: none of them is lost to its encoding.
+#[tokio::test]
+async fn a_token_in_another_encoding_is_read() {
+    type Change = fn(&str) -> Vec<u8>;
+    let nothing: &[(&str, &str)] = &[];
+    let (server, client) = world().await;
+    let mut token = login(&server, &client).await;
+    for (what, body, headers) in [
+        ("hijacking", (|text| format!(")]}}'\n{text}").into()) as Change, nothing),
+        (
+            "hijacking with a comma",
+            |text| format!(")]}}',\n{text}").into(),
+            nothing,
+        ),
+        ("while", |text| format!("while(1);{text}").into(), nothing),
+        ("for", |text| format!("for (;;);{text}").into(), nothing),
+        ("start", |text| format!("&&&START&&&{text}").into(), nothing),
+        ("call", |text| format!("callback( {text} );\n").into(), nothing),
+        (
+            "notice",
+            |text| format!("<br />\n<b>Notice</b>: x[1] in <b>/t.php</b><br />\n{text}").into(),
+            nothing,
+        ),
+        ("comment", |text| format!("{text}\n<!-- 0.02 s -->").into(), nothing),
+        ("mark", |text| format!("\u{feff}{text}").into(), nothing),
+        (
+            "utf-16",
+            utf16,
+            &[("content-type", "application/json; charset=utf-16le")],
+        ),
+        ("utf-16 unnamed", utf16, nothing),
+        ("utf-32", utf32, nothing),
+        (
+            "latin",
+            latin,
+            &[("content-type", "application/json;charset=ISO-8859-1")],
+        ),
+        ("gzip", gzip, &[("content-encoding", "gzip")]),
+        ("gzip unnamed", gzip, nothing),
+        ("deflate", zlib, &[("content-encoding", "deflate")]),
+        ("wrongly named", |text| text.into(), &[("content-encoding", "br")]),
+        (
+            "gzip and a prefix",
+            |text| gzip(&format!(")]}}'\n{text}")),
+            &[("content-encoding", "x-gzip")],
+        ),
+    ] {
+        server.script(Endpoint::Token, Fault::Encoded { body, headers });
+        let (key, data) = (TokenKey::in_default("rs"), record(&token));
+        let fresh = client.refresh(RefreshRequest::new(&key, &data, 0)).await;
+        let fresh = fresh.unwrap_or_else(|error| panic!("{what}: {error}"));
+        let fresh = fresh.primary();
+        assert!(server.is_active(fresh.access_token.expose()), "{what}");
+        fresh.refresh_token.as_ref().unwrap().expose().clone_into(&mut token);
+        if what == "latin" {
+            assert_eq!(fresh.extra.get("name"), Some("\"Zoë\""));
+        }
+    }
+}
+
+async fn login(server: &AuthServer, client: &OAuthClient) -> String {
+    let login = client.begin_login(&options(), &code_page(server)).unwrap();
+    let shown = Browser::new().decide(login.url(), "approve").await;
+    let response = login.finish_with_redirect(shown.as_str()).await.unwrap();
+    response.primary().refresh_token.as_ref().unwrap().expose().to_owned()
+}
+
+#[tokio::test]
+async fn an_encoding_that_cannot_be_read_is_told() {
+    let (server, client) = world().await;
+    let token = login(&server, &client).await;
+    let body = |_: &str| vec![0x0b, 0x05, 0x80, 0xff];
+    let headers = &[("content-encoding", "br")];
+    server.script(Endpoint::Token, Fault::Encoded { body, headers });
+    let (key, data) = (TokenKey::in_default("rs"), record(&token));
+    let error = client.refresh(RefreshRequest::new(&key, &data, 0)).await.unwrap_err();
+    assert!(error.to_string().contains("is compressed by br"), "{error}");
+    assert!(error.to_string().contains(&server.url()), "{error}");
+    assert!(error.may_have_been_done());
+}
+
+/// What the server says of itself, its keys and its refusals come from the same programs.
+#[tokio::test]
+async fn other_answers_in_another_encoding_are_read_too() {
+    let server = AuthServer::start();
+    let headers = &[];
+    let prefixed = || Fault::Encoded {
+        body: |text| format!(")]}}'\n{text}").into(),
+        headers,
+    };
+    let wide = Fault::Encoded { body: utf16, headers };
+    server.script(Endpoint::OpenIdConfiguration, wide.clone());
+    server.script(Endpoint::Keys, prefixed());
+    let client = service(&server).await;
+    login(&server, &client).await;
+    assert_eq!(server.count(Endpoint::Keys), 1);
+    for fault in [wide, prefixed()] {
+        server.script(Endpoint::Token, fault);
+        let (key, data) = (TokenKey::in_default("rs"), record("unknown"));
+        let error = client.refresh(RefreshRequest::new(&key, &data, 0)).await.unwrap_err();
+        assert_eq!(error.code(), Some("invalid_grant"), "{error}");
+    }
 }
 
 #[tokio::test]

@@ -52,8 +52,8 @@ const SHORT: Duration = Duration::from_millis(50);
 
 async fn connections() -> Vec<Message> {
     use ConnectionProblem::{
-        Broken, CertificateExpired, NotTls, Refused, TimedOut, Tls as TlsProblem, TooLong, UnknownAuthority,
-        UnknownName, WrongName,
+        Broken, CertificateExpired, HeadersTooLarge, NotHttp, NotTls, Refused, TimedOut, Tls as TlsProblem, TlsBroken,
+        TooLong, UnknownAuthority, UnknownName, WrongName,
     };
     let http = |address| (format!("http://{address}"), LONG);
     let https = |address| (format!("https://{address}"), LONG);
@@ -98,6 +98,13 @@ async fn connections() -> Vec<Message> {
         ),
         (Broken, "an answer that breaks off", http(servers::answering(cut))),
         (TooLong, "an answer without end", http(servers::endless())),
+        (HeadersTooLarge, "an answer with 5,000 headers", http(servers::wordy())),
+        (NotHttp, "another protocol than HTTP", http(servers::no_http())),
+        (
+            TlsBroken,
+            "a certificate of the client is wanted",
+            https(servers::secured(Tls::WantsCertificate)),
+        ),
     ] {
         let client = client_at(&format!("{url}/token"), timeout);
         let error = client.client_credentials("read").await.unwrap_err();
@@ -111,6 +118,14 @@ async fn connections() -> Vec<Message> {
 fn record() -> TokenData {
     TokenData::new("api.example.org", "read", format!("{CANARY}-access"))
         .with_refresh_token(format!("{CANARY}-refresh-1"))
+}
+
+async fn answer(when: &str, server: std::net::SocketAddr) -> Message {
+    let url = format!("http://{server}");
+    let client = client_at(&format!("{url}/token"), LONG);
+    let (key, data) = (TokenKey::in_default("api.example.org"), record());
+    let error = client.refresh(RefreshRequest::new(&key, &data, 0)).await.unwrap_err();
+    message(when, &error, &url)
 }
 
 /// What the token endpoint says to a refresh.
@@ -150,12 +165,9 @@ async fn answers() -> Vec<Message> {
         ("404", 404, "<html>"),
         ("a success that cannot be read", 200, "<html>"),
     ] {
-        let url = format!("http://{}", servers::saying(status, body));
-        let client = client_at(&format!("{url}/token"), LONG);
-        let (key, data) = (TokenKey::in_default("api.example.org"), record());
-        let error = client.refresh(RefreshRequest::new(&key, &data, 0)).await.unwrap_err();
-        all.push(message(when, &error, &url));
+        all.push(answer(when, servers::saying(status, body)).await);
     }
+    all.push(answer("a redirect", servers::redirecting()).await);
     all
 }
 

@@ -8,12 +8,13 @@ use std::{
 
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
-/// The authority of the certificates here; it signs nothing any more, as its key is gone.
+/// The authorities of the certificates here; they sign nothing any more, as their keys are gone.
 pub(crate) const AUTHORITY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/messages/testdata/ca.pem");
 
 const STRANGER: &[u8] = include_bytes!("testdata/stranger.der");
 const ELSEWHERE: &[u8] = include_bytes!("testdata/elsewhere.der");
 const EXPIRED: &[u8] = include_bytes!("testdata/expired.der");
+const KNOWN: &[u8] = include_bytes!("testdata/known.der");
 const KEY: &[u8] = include_bytes!("testdata/leaf-key.der");
 
 /// How a server fails before it answers.
@@ -25,6 +26,8 @@ pub(crate) enum Tls {
     Alert,
     /// Of an authority that nobody here knows.
     Stranger,
+    /// It wants a certificate of the client, and finds out that there is none when the request is on its way.
+    WantsCertificate,
 }
 
 fn each_connection(serve: impl Fn(TcpStream) + Send + 'static) -> SocketAddr {
@@ -72,6 +75,22 @@ pub(crate) fn endless() -> SocketAddr {
     answering(answer)
 }
 
+/// A mail server, say.
+pub(crate) fn no_http() -> SocketAddr {
+    answering(b"220 mail.example ESMTP\r\n".to_vec())
+}
+
+/// An answer with more headers than anybody needs.
+pub(crate) fn wordy() -> SocketAddr {
+    answering(format!("HTTP/1.1 200 OK\r\n{}\r\n", "x-a: b\r\n".repeat(5000)).into_bytes())
+}
+
+/// Sends whoever asks it to somebody else.
+pub(crate) fn redirecting() -> SocketAddr {
+    let head = "HTTP/1.1 302 Found\r\nlocation: https://elsewhere.example/login?from=here";
+    answering(format!("{head}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").into_bytes())
+}
+
 /// Makes no connection by TLS that anybody would keep.
 pub(crate) fn secured(tls: Tls) -> SocketAddr {
     if matches!(tls, Tls::Alert) {
@@ -82,12 +101,22 @@ pub(crate) fn secured(tls: Tls) -> SocketAddr {
         Tls::WrongName => ELSEWHERE,
         Tls::Expired => EXPIRED,
         Tls::Alert | Tls::Stranger => STRANGER,
+        Tls::WantsCertificate => KNOWN,
     };
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = rustls::ServerConfig::builder_with_provider(provider)
+    let builder = rustls::ServerConfig::builder_with_provider(provider.clone())
         .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
+        .unwrap();
+    let builder = match tls {
+        Tls::WantsCertificate => {
+            let mut authorities = rustls::RootCertStore::empty();
+            authorities.add(CertificateDer::from(KNOWN)).unwrap();
+            let clients = rustls::server::WebPkiClientVerifier::builder_with_provider(authorities.into(), provider);
+            builder.with_client_cert_verifier(clients.build().unwrap())
+        }
+        _ => builder.with_no_client_auth(),
+    };
+    let config = builder
         .with_single_cert(
             vec![CertificateDer::from(certificate)],
             PrivateKeyDer::try_from(KEY).unwrap(),
@@ -97,6 +126,8 @@ pub(crate) fn secured(tls: Tls) -> SocketAddr {
     each_connection(move |mut stream| {
         let mut connection = rustls::ServerConnection::new(config.clone()).unwrap();
         let _ = connection.complete_io(&mut stream);
+        // What is closed with something unread takes back what was said last.
+        let _ = stream.read_to_end(&mut Vec::new());
     })
 }
 

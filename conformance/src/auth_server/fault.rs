@@ -61,6 +61,13 @@ pub enum Fault {
     Omit(&'static [&'static str]),
     /// Served with a member of the answer replaced or added; the value is JSON text.
     Member(&'static str, &'static str),
+    /// Served with the body as this makes it of the text, and with these headers, in place of those of the same name.
+    Encoded {
+        /// The bytes that are sent.
+        body: fn(&str) -> Vec<u8>,
+        /// Such as `Content-Encoding`, or `Content-Type` with another charset.
+        headers: &'static [(&'static str, &'static str)],
+    },
     /// Served with an id_token that a client must refuse.
     IdToken(IdTokenFlaw),
     /// Held until the gate opens, then served.

@@ -6,7 +6,7 @@ use axum::{
     Router,
     body::{Body, Bytes},
     extract::{ConnectInfo, State as Extract},
-    http::{HeaderMap, Method, Response, Uri},
+    http::{HeaderMap, HeaderValue, Method, Response, Uri},
 };
 use futures_util::stream;
 use tokio::sync::oneshot;
@@ -134,6 +134,7 @@ async fn afterwards(fault: Fault, mut answer: Answer, scissors: &Scissors) -> Re
         Fault::GateAfter(gate) => gate.pass().await,
         Fault::DropAnswer => scissors.cut(),
         Fault::TruncateAnswer => return truncated(answer),
+        Fault::Encoded { body, headers } => return encoded(answer, body, headers),
         Fault::Garbage => answer.body = "<html>surprise</html>".into(),
         Fault::Omit(names) => edit(&mut answer, |members| {
             for name in names {
@@ -167,6 +168,16 @@ fn truncated(mut answer: Answer) -> Response<Body> {
     let parts = [Ok(half), Err(std::io::Error::from(std::io::ErrorKind::BrokenPipe))];
     let mut response = respond(answer);
     *response.body_mut() = Body::from_stream(stream::iter(parts));
+    response
+}
+
+fn encoded(mut answer: Answer, body: fn(&str) -> Vec<u8>, headers: &'static [(&str, &str)]) -> Response<Body> {
+    let bytes = body(&std::mem::take(&mut answer.body));
+    let mut response = respond(answer);
+    for (name, value) in headers {
+        response.headers_mut().insert(*name, HeaderValue::from_static(value));
+    }
+    *response.body_mut() = Body::from(bytes);
     response
 }
 

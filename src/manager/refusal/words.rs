@@ -5,7 +5,10 @@ use std::borrow::Cow;
 
 use zeroize::Zeroizing;
 
-use crate::response::members::{Member, decode_string, elements, members};
+use crate::response::{
+    members::{Member, decode_string, elements, members},
+    plain,
+};
 
 /// Members whose value is a code.
 const CODES: [&str; 17] = [
@@ -63,7 +66,8 @@ pub(super) struct Words {
 
 /// The words of a body that is JSON or a form; `None` if it is neither.
 pub(super) fn words(body: &[u8]) -> Option<Words> {
-    let text = std::str::from_utf8(body).ok()?.trim();
+    let text = plain(body)?;
+    let text = text.trim();
     let mut words = Words::default();
     if matches!(text.as_bytes().first(), Some(b'{' | b'[')) {
         Walk {

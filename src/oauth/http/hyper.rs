@@ -6,6 +6,7 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
+    time::Duration,
 };
 
 use http_body_util::{BodyExt as _, Full};
@@ -33,7 +34,15 @@ use tower_service::Service;
 use zeroize::Zeroizing;
 
 use super::{super::LoginError, CONNECT_TIMEOUT, HttpAnswer, HttpRequest, HttpTransport, MAX_ANSWER, problem};
-use crate::manager::{ConnectionProblem, EndpointError};
+use crate::{
+    manager::{ConnectionProblem, EndpointError},
+    response::is_whole,
+};
+
+/// The most headers that are read of an answer.
+const MAX_HEADERS: usize = 1000;
+/// How long an answer that could be whole is waited on for more.
+const PAUSE: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
 pub(super) struct HyperTransport(Client<HttpsConnector<Route>, Full<Bytes>>);
@@ -55,6 +64,11 @@ impl HyperTransport {
         let client = Client::builder(TokioExecutor::new())
             .pool_max_idle_per_host(0)
             .retry_canceled_requests(false)
+            // A header that is not as it should be takes no token away from anybody.
+            .http1_max_headers(MAX_HEADERS)
+            .http1_allow_spaces_after_header_name_in_responses(true)
+            .http1_allow_obsolete_multiline_headers_in_responses(true)
+            .http1_ignore_invalid_headers_in_responses(true)
             .build(connector);
         Ok(Self(client))
     }
@@ -141,17 +155,20 @@ impl HttpTransport for HyperTransport {
         let response = self.0.request(made(&request)?).await.map_err(|error| {
             EndpointError::connection(match error.is_connect() {
                 true => problem::connecting(&error),
-                false => ConnectionProblem::Broken,
+                false => problem::answering(&error),
             })
         })?;
         let (parts, body) = response.into_parts();
         let status = parts.status.as_u16();
-        let mut body = match read(body).await {
-            Ok(body) => body,
+        let (mut body, problem) = read(body).await;
+        match problem {
+            None => {}
+            // However it ended: a value of JSON says itself where it does.
+            Some(_) if is_whole(&body) => {}
             // The status says all that matters: the server will not do it.
-            Err(_) if parts.status.is_client_error() => Zeroizing::default(),
-            Err(problem) => return Err(EndpointError::connection(problem)),
-        };
+            Some(_) if parts.status.is_client_error() => body = Zeroizing::default(),
+            Some(problem) => return Err(EndpointError::connection(problem)),
+        }
         let mut answer = HttpAnswer::new(status, std::mem::take(&mut *body));
         for (name, value) in &parts.headers {
             if let Ok(value) = value.to_str() {
@@ -173,15 +190,22 @@ fn made(request: &HttpRequest) -> Result<Request<Full<Bytes>>, EndpointError> {
     builder.body(Full::new(body)).map_err(unusable)
 }
 
-async fn read(mut incoming: Incoming) -> Result<Zeroizing<Vec<u8>>, ConnectionProblem> {
+/// What came of the body, and why no more did, if it did not end as it should.
+async fn read(mut incoming: Incoming) -> (Zeroizing<Vec<u8>>, Option<ConnectionProblem>) {
     let mut body = Zeroizing::new(Vec::new());
-    while let Some(frame) = incoming.frame().await {
-        let frame = frame.map_err(|_| ConnectionProblem::Broken)?;
+    loop {
+        let frame = match tokio::time::timeout(PAUSE, incoming.frame()).await {
+            Ok(Some(Ok(frame))) => frame,
+            Ok(Some(Err(error))) => return (body, Some(problem::answering(&error))),
+            Ok(None) => return (body, None),
+            // A server that has announced more than it has would be waited for in vain.
+            Err(_) if is_whole(&body) => return (body, None),
+            Err(_) => continue,
+        };
         let Some(part) = frame.data_ref() else { continue };
         if body.len() + part.len() > MAX_ANSWER {
-            return Err(ConnectionProblem::TooLong);
+            return (body, Some(ConnectionProblem::TooLong));
         }
         body.extend_from_slice(part);
     }
-    Ok(body)
 }

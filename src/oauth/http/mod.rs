@@ -1,5 +1,6 @@
 //! HTTP as this module needs it: small requests, no redirects, no hidden second request, one time budget.
 
+mod encoding;
 mod hyper;
 mod problem;
 mod types;
@@ -47,6 +48,8 @@ const TIMEOUT: Duration = Duration::from_secs(60);
 pub(super) struct Answer {
     pub(super) status: u16,
     retry_after: Option<String>,
+    /// Where a redirect leads, without its query.
+    location: Option<String>,
     pub(super) body: Body,
     server: String,
     /// What must not be repeated in a message.
@@ -68,6 +71,10 @@ impl Answer {
     pub(super) fn error(&self) -> EndpointError {
         let sent: Vec<&str> = self.sent.iter().map(Secret::expose).collect();
         let error = EndpointError::of_answer(self.status, self.retry_after.as_deref(), &self.body, Some(&sent));
+        let error = match &self.location {
+            Some(location) => error.leading_to(location, &sent),
+            None => error,
+        };
         error.with_server(&self.server)
     }
 }
@@ -144,14 +151,17 @@ impl HttpClient {
 
     async fn send(&self, request: HttpRequest, sent: Vec<Secret>) -> Result<Answer, EndpointError> {
         let server = host(request.url());
+        let asked = Url::parse(request.url()).ok();
         let answer = tokio::time::timeout(self.timeout, self.transport.send(request)).await;
         let late = || EndpointError::connection(ConnectionProblem::TimedOut);
         let answer = answer
             .unwrap_or_else(|_| Err(late()))
+            .and_then(encoding::read)
             .map_err(|error| error.with_server(&server))?;
         Ok(Answer {
             status: answer.status(),
             retry_after: answer.header("retry-after").map(str::to_owned),
+            location: answer.header("location").and_then(|to| location(asked.as_ref()?, to)),
             body: answer.into_body(),
             server,
             sent,
@@ -173,6 +183,16 @@ const SECRETS: [&str; 8] = [
 
 fn form_encoded(text: &str) -> String {
     url::form_urlencoded::byte_serialize(text.as_bytes()).collect()
+}
+
+/// Where a header `Location` leads, without what could hold a secret.
+fn location(asked: &Url, to: &str) -> Option<String> {
+    let mut url = asked.join(to).ok()?;
+    url.set_query(None);
+    url.set_fragment(None);
+    let _ = url.set_username("");
+    let _ = url.set_password(None);
+    Some(url.into())
 }
 
 /// The host and port of an address, for messages.

@@ -19,6 +19,50 @@ pub(super) fn connecting(error: &(dyn Error + 'static)) -> ConnectionProblem {
     found
 }
 
+/// The problem of an answer that did not come, or not whole. The connection was there.
+pub(super) fn answering(error: &(dyn Error + 'static)) -> ConnectionProblem {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        if let Some(problem) = of_answer(error) {
+            return problem;
+        }
+        cause = error.source();
+    }
+    ConnectionProblem::Broken
+}
+
+fn of_answer(error: &(dyn Error + 'static)) -> Option<ConnectionProblem> {
+    if let Some(error) = error.downcast_ref::<hyper::Error>() {
+        return match () {
+            () if error.is_parse_too_large() => Some(ConnectionProblem::HeadersTooLarge),
+            () if error.is_parse() || spoke_unasked(error) => Some(ConnectionProblem::NotHttp),
+            () => None,
+        };
+    }
+    if error.is::<rustls::Error>() {
+        return Some(ConnectionProblem::TlsBroken);
+    }
+    let error = error.downcast_ref::<io::Error>()?;
+    match (error.get_ref().and_then(|inner| of_answer(inner)), error.kind()) {
+        (Some(problem), _) => Some(problem),
+        // hyper's words for chunks that make no sense.
+        (None, io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput) => Some(ConnectionProblem::NotHttp),
+        (None, _) => None,
+    }
+}
+
+/// Whether a greeting came before anything was asked, as from SSH or SMTP. It is the only kind of these errors that has
+/// neither a cause nor a question for it.
+fn spoke_unasked(error: &hyper::Error) -> bool {
+    let is_another = error.is_user()
+        || error.is_canceled()
+        || error.is_closed()
+        || error.is_incomplete_message()
+        || error.is_shutdown()
+        || error.is_timeout();
+    error.source().is_none() && !is_another
+}
+
 fn known(error: &(dyn Error + 'static)) -> Option<ConnectionProblem> {
     if let Some(error) = error.downcast_ref::<rustls::Error>() {
         return Some(tls(error));
@@ -76,6 +120,15 @@ mod tests {
         let uri = format!("http://{}.invalid/", "a".repeat(64));
         let error = HttpConnector::new().call(uri.parse().unwrap()).await.unwrap_err();
         assert_eq!(connecting(&error), ConnectionProblem::UnknownName, "{error:?}");
+    }
+
+    #[test]
+    fn tls_that_ends_after_a_request_is_told() {
+        let alert = rustls::Error::AlertReceived(rustls::AlertDescription::CertificateRequired);
+        let error = io::Error::new(io::ErrorKind::InvalidData, alert);
+        assert_eq!(answering(&io::Error::other(error)), ConnectionProblem::TlsBroken);
+        let closed = io::Error::from(io::ErrorKind::UnexpectedEof);
+        assert_eq!(answering(&closed), ConnectionProblem::Broken);
     }
 
     #[test]

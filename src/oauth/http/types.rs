@@ -19,6 +19,8 @@ impl HttpRequest {
             url: url.to_owned(),
             headers: vec![
                 ("accept".into(), "application/json".into()),
+                // Said by nobody, it means that a server may choose (RFC 9110 section 12.5.3).
+                ("accept-encoding".into(), "identity".into()),
                 (
                     "user-agent".into(),
                     concat!("token-storage/", env!("CARGO_PKG_VERSION")).into(),
@@ -95,7 +97,7 @@ impl HttpAnswer {
         }
     }
 
-    /// Adds a header. `retry-after` and `content-type` are looked at.
+    /// Adds a header. `retry-after`, `content-type` (its `charset`), `content-encoding` and `location` are looked at.
     pub fn with_header(mut self, name: &str, value: &str) -> Self {
         self.headers.push((name.to_ascii_lowercase(), value.to_owned()));
         self
