@@ -20,7 +20,7 @@ import re, sys
 ELSEWHERE = {
     "P4": "`cargo bench -p token-storage-benches --bench sqlite -- million`: fills a database of a million records first",
     "P8": "set TOKEN_STORAGE_BENCH_PYTHON to a Python that has globus-sdk",
-    "P9": "not measured here: the peers are not among what this workspace depends on",
+    "P9": "`benches/peers/run.sh`: builds some 300 crates of other projects",
     "P10": "`benches/dynamodb.sh`: builds the AWS SDK, and an environment with boto3",
     "P13": "the requests are asserted by the tests of `backends/dynamodb` and stand in docs/dynamodb.md",
     "P14": "`cargo bench -p token-storage-benches --features dynamodb --bench fleet`, docs/scale.md",
