@@ -1,7 +1,7 @@
 //! Which authorization server a token came from. A refresh token is a secret between a client and one server, so a
 //! record that does not say which one cannot be used without being told.
 
-use token_storage_core::{Error, ErrorKind, Extra, Operation, Result, TokenData};
+use token_storage_core::{Error, ErrorKind, Extra, Operation, Result, TokenData, record::Outline};
 
 use crate::{TokenResponse, lifetime, renewal};
 
@@ -66,14 +66,27 @@ impl IssuedBy {
         Self::of_extra(&data.extra)
     }
 
+    /// What the outline of a record says, as [`IssuedBy::of`] the record.
+    ///
+    /// # Errors
+    /// - As [`IssuedBy::of`].
+    pub fn of_outline(outline: &Outline<'_>) -> Result<Option<Self>> {
+        Self::of_members(|name| outline.extra(name))
+    }
+
     pub(crate) fn of_extra(extra: &Extra) -> Result<Option<Self>> {
+        Self::of_members(|name| extra.get(name))
+    }
+
+    fn of_members<'a>(member: impl Fn(&str) -> Option<&'a str>) -> Result<Option<Self>> {
+        let text = |name| text(member(name), name);
         let found = Self {
-            issuer: text(extra, ISSUER)?,
-            token_endpoint: text(extra, TOKEN_ENDPOINT)?,
-            client_id: text(extra, CLIENT_ID)?,
-            revocation_endpoint: text(extra, REVOCATION_ENDPOINT)?,
-            token_path: text(extra, TOKEN_PATH)?,
-            client_auth: text(extra, CLIENT_AUTH)?,
+            issuer: text(ISSUER)?,
+            token_endpoint: text(TOKEN_ENDPOINT)?,
+            client_id: text(CLIENT_ID)?,
+            revocation_endpoint: text(REVOCATION_ENDPOINT)?,
+            token_path: text(TOKEN_PATH)?,
+            client_auth: text(CLIENT_AUTH)?,
         };
         Ok(found.names_a_server().then_some(found))
     }
@@ -224,8 +237,8 @@ pub(crate) fn stays(name: &str, stored: &Extra) -> bool {
     OURS.contains(&name) && [ISSUER, TOKEN_ENDPOINT].iter().any(|name| stored.get(name).is_some())
 }
 
-fn text(extra: &Extra, name: &str) -> Result<Option<String>> {
-    let Some(json) = extra.get(name) else {
+fn text(json: Option<&str>, name: &str) -> Result<Option<String>> {
+    let Some(json) = json else {
         return Ok(None);
     };
     serde_json::from_str(json).map_err(|_| {
@@ -266,7 +279,9 @@ mod tests {
         let one = server(Some("https://a.example/\"\n"), Some("https://a.example/t"), Some("id"));
         let marked = answer(r#"{"access_token":"at","resource_server":"rs","token_storage_issuer":"https://evil"}"#)
             .with_issued_by(&one);
-        assert_eq!(IssuedBy::of(&marked.primary().to_data().unwrap()).unwrap(), Some(one));
+        let data = marked.primary().to_data().unwrap();
+        assert_eq!(IssuedBy::of(&data).unwrap(), Some(one.clone()));
+        assert_eq!(IssuedBy::of_outline(&Outline::of(&data)).unwrap(), Some(one));
         assert_eq!(IssuedBy::of(&record(r#"{"access_token":"at"}"#)).unwrap(), None);
     }
 

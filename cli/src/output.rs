@@ -1,13 +1,10 @@
 //! Standard output: results, and nothing else.
 
-use std::{
-    fmt::Write as _,
-    io::{self, ErrorKind, Write as _},
-};
+use std::io::{self, ErrorKind, Write as _};
 
-use comfy_table::{ColumnConstraint, Table, Width, presets};
+use comfy_table::{Table, presets};
 use serde::Serialize;
-use serde_json::Value;
+use unicode_width::UnicodeWidthStr;
 
 use crate::{
     context::Context,
@@ -58,12 +55,13 @@ impl Elements {
         Ok(Self { first: true })
     }
 
-    pub(crate) fn add(&mut self, values: impl Iterator<Item = Value>) -> Result<()> {
+    /// Adds elements, each the text of a JSON value.
+    pub(crate) fn add<'a>(&mut self, values: impl Iterator<Item = &'a str>) -> Result<()> {
         let mut text = String::new();
         for value in values {
-            let comma = if self.first { "" } else { "," };
+            text.push_str(if self.first { "\n    " } else { ",\n    " });
             self.first = false;
-            let _ = write!(text, "{comma}\n    {value}");
+            text.push_str(value);
         }
         print(&text)
     }
@@ -78,35 +76,82 @@ impl Elements {
     }
 }
 
-/// A table that is written a page at a time: the first one says how wide the columns are at least.
+/// The cells of a row, one behind the other in one text: a listing may have a million of them. They must have gone through
+/// [`text::push_name`](crate::text::push_name) or be our own words.
+pub(crate) struct Cells<const N: usize> {
+    text: String,
+    ends: [usize; N],
+    filled: usize,
+}
+
+impl<const N: usize> Cells<N> {
+    pub(crate) fn new() -> Self {
+        Self {
+            text: String::with_capacity(32 * N),
+            ends: [0; N],
+            filled: 0,
+        }
+    }
+
+    /// Fills the next cell; those that are not filled are empty.
+    pub(crate) fn cell(mut self, write: impl FnOnce(&mut String)) -> Self {
+        write(&mut self.text);
+        self.ends[self.filled..].fill(self.text.len());
+        self.filled += 1;
+        self
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &str> {
+        let starts = [0].into_iter().chain(self.ends);
+        starts.zip(self.ends).map(|(start, end)| &self.text[start..end])
+    }
+}
+
+/// A table without lines that is written a page at a time: the first one says how wide the columns are at least.
 pub(crate) struct Rows<const N: usize> {
-    header: Option<[&'static str; N]>,
-    widths: Vec<u16>,
+    header: Option<Cells<N>>,
+    widths: Option<[usize; N]>,
 }
 
 impl<const N: usize> Rows<N> {
     pub(crate) fn new(header: [&'static str; N]) -> Self {
-        let header = Some(header);
-        let widths = Vec::new();
-        Self { header, widths }
+        let cells = |cells: Cells<N>, word: &&str| cells.cell(|text| text.push_str(word));
+        Self {
+            header: Some(header.iter().fold(Cells::new(), cells)),
+            widths: None,
+        }
     }
 
-    pub(crate) fn add(&mut self, rows: impl Iterator<Item = [String; N]>) -> Result<()> {
-        let mut rows = rows.peekable();
-        if rows.peek().is_none() {
+    pub(crate) fn add(&mut self, rows: &[Cells<N>]) -> Result<()> {
+        if rows.is_empty() {
             return Ok(());
         }
-        let mut table = plain(self.header.take(), rows);
-        for (column, width) in table.column_iter_mut().zip(&self.widths) {
-            // With the blanks behind it.
-            column.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(width + 2)));
+        let header = self.header.take();
+        let rows = || header.iter().chain(rows);
+        let mut widths = self.widths.unwrap_or([0; N]);
+        for row in rows() {
+            for (widest, cell) in widths.iter_mut().zip(row.iter()) {
+                *widest = (*widest).max(width(cell));
+            }
         }
-        let text = lines(&table);
-        if self.widths.is_empty() {
-            self.widths = table.column_max_content_widths();
+        self.widths.get_or_insert(widths);
+        let mut text = String::new();
+        for row in rows() {
+            let start = text.len();
+            for (column, cell) in widths.iter().zip(row.iter()) {
+                text.push_str(cell);
+                text.extend(std::iter::repeat_n(' ', column - width(cell) + 2));
+            }
+            text.truncate(start + text[start..].trim_end().len());
+            text.push('\n');
         }
         print(&text)
     }
+}
+
+/// How many columns of a terminal it takes.
+fn width(cell: &str) -> usize {
+    if cell.is_ascii() { cell.len() } else { cell.width() }
 }
 
 /// A table without lines, for people. Cells must have gone through [`text::name`](crate::text::name) or be our own words.

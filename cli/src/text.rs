@@ -7,17 +7,33 @@ use token_storage::Finding;
 /// A name for people and line-based tools: as it is if it is plain, else as a JSON string, so that no name can forge a
 /// line or a column, or send an escape sequence to the terminal. `--quoted` takes such a string back.
 pub(crate) fn name(text: &str) -> String {
+    let mut out = String::new();
+    push_name(&mut out, text);
+    out
+}
+
+/// As [`name`], behind what is there.
+pub(crate) fn push_name(out: &mut String, text: &str) {
     let plain = !text.is_empty()
         && !text.starts_with([' ', '"'])
         && !text.ends_with(' ')
         && !text.contains("  ")
-        && text.chars().all(is_harmless);
-    if plain { text.to_owned() } else { quoted(text) }
+        && (text.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic()) || text.chars().all(is_harmless));
+    if plain {
+        out.push_str(text);
+    } else {
+        push_quoted(out, text);
+    }
 }
 
 /// A JSON string literal in which everything that is not plainly visible is escaped.
 pub(crate) fn quoted(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 2);
+    push_quoted(&mut out, text);
+    out
+}
+
+fn push_quoted(out: &mut String, text: &str) {
     out.push('"');
     for c in text.chars() {
         match c {
@@ -32,7 +48,6 @@ pub(crate) fn quoted(text: &str) -> String {
         }
     }
     out.push('"');
-    out
 }
 
 /// A name in a message: in quotes, and cut off if it is very long.

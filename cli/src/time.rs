@@ -1,6 +1,9 @@
 //! Clock and times for people.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::{
+    fmt::Write as _,
+    time::{SystemTime, UNIX_EPOCH},
+};
 
 use jiff::Timestamp;
 
@@ -14,29 +17,32 @@ pub(crate) fn now() -> i64 {
 
 /// When a token expires, for people: the time in UTC, and how far away that is.
 pub(crate) fn expiry(expires_at: Option<i64>, now: i64) -> String {
+    let mut out = String::new();
+    push_expiry(&mut out, expires_at, now);
+    out
+}
+
+/// As [`expiry`], behind what is there.
+pub(crate) fn push_expiry(out: &mut String, expires_at: Option<i64>, now: i64) {
     let Some(seconds) = expires_at else {
-        return "unknown".to_owned();
+        return out.push_str("unknown");
     };
-    let time = match Timestamp::from_second(seconds) {
-        Ok(time) => time.to_string(),
-        Err(_) => format!("{seconds} seconds after 1970"),
+    // Writing to a string does not fail.
+    let _ = match Timestamp::from_second(seconds) {
+        Ok(time) => write!(out, "{time}"),
+        Err(_) => write!(out, "{seconds} seconds after 1970"),
     };
     let left = i128::from(seconds) - i128::from(now);
-    if left >= 0 {
-        format!("{time} (in {})", span(left))
-    } else {
-        format!("{time} (expired {} ago)", span(-left))
-    }
+    let (before, behind) = if left >= 0 { ("in", "") } else { ("expired", " ago") };
+    let (count, unit) = span(left.abs());
+    let _ = write!(out, " ({before} {count} {unit}{behind})");
 }
 
 /// A span in its largest unit that gives at least two of it.
-fn span(seconds: i128) -> String {
+fn span(seconds: i128) -> (i128, &'static str) {
     const UNITS: [(i128, &str); 3] = [(86_400, "days"), (3_600, "hours"), (60, "minutes")];
     let unit = UNITS.iter().find(|(size, _)| seconds >= 2 * size);
-    match unit {
-        Some((size, unit)) => format!("{} {unit}", seconds / size),
-        None => format!("{seconds} s"),
-    }
+    unit.map_or((seconds, "s"), |(size, unit)| (seconds / size, *unit))
 }
 
 #[cfg(test)]

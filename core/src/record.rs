@@ -3,7 +3,7 @@
 //! JSON and SQLite keep records like this, and so may any backend that keeps text: [`decode`] yields the revision too.
 //! The Globus SDK requires an integer expiry, so an unknown one is written as 0 with [`EXPIRY_MEMBER`] beside it (K8).
 
-use std::fmt;
+use std::{borrow::Cow, fmt, marker::PhantomData};
 
 use serde::de::{Deserializer as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
@@ -112,6 +112,56 @@ pub fn decode(json: &str) -> Result<StoredToken, RecordError> {
     }
 }
 
+/// What a listing shows of a record: nothing secret is taken out of the text, and no revision is computed, which takes longer
+/// than all the rest.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Outline<'a> {
+    /// [`TokenData::scope`].
+    pub scope: Cow<'a, str>,
+    /// [`TokenData::expires_at`].
+    pub expires_at: Option<i64>,
+    /// Whether there is a [`TokenData::refresh_token`].
+    pub has_refresh_token: bool,
+    extra: Loose<'a>,
+}
+
+impl<'a> Outline<'a> {
+    /// That of a record which has been decoded.
+    pub fn of(data: &'a TokenData) -> Self {
+        let members = data.extra.iter().map(|(name, json)| (Cow::Borrowed(name), json));
+        Self {
+            scope: Cow::Borrowed(&data.scope),
+            expires_at: data.expires_at,
+            has_refresh_token: data.refresh_token.is_some(),
+            extra: Loose(members.collect()),
+        }
+    }
+
+    /// The JSON text of a member of [`TokenData::extra`], which may be secret.
+    pub fn extra(&self, name: &str) -> Option<&'a str> {
+        // Of duplicate members the last wins.
+        let found = self.extra.0.iter().rfind(|(known, _)| known == name);
+        found.map(|(_, json)| *json)
+    }
+}
+
+/// Hands the outline of a record to `show`, or what is wrong with the record: just what [`decode`] would say.
+pub fn outline<T>(json: &str, show: impl FnOnce(Result<Outline<'_>, RecordError>) -> T) -> T {
+    match outline_json(json) {
+        Err(RecordError::NotAnObject) => match python::translate(json) {
+            Some(translated) if translated.had_nan => show(Err(RecordError::NotANumber)),
+            Some(translated) => show(outline_json(&translated.text)),
+            None => show(Err(RecordError::NotAnObject)),
+        },
+        result => show(result),
+    }
+}
+
+fn outline_json(json: &str) -> Result<Outline<'_>, RecordError> {
+    texts::<Loose<'_>>(json)?.into_outline()
+}
+
 /// Whether a text is one value as Python reads it: JSON, or with `Infinity`, `-Infinity` and `NaN` in it.
 pub fn is_value_of_python(text: &str) -> bool {
     python::is_value(text)
@@ -129,12 +179,16 @@ pub fn refusal_of_python_in(data: &TokenData) -> Option<&'static str> {
 }
 
 fn decode_json(json: &str) -> Result<StoredToken, RecordError> {
+    texts::<Extra>(json)?.into_record()
+}
+
+fn texts<'a, E: Unknown<'a>>(json: &'a str) -> Result<Texts<'a, E>, RecordError> {
     let mut deserializer = serde_json::Deserializer::from_str(json);
     let members = deserializer
-        .deserialize_map(TextsVisitor)
+        .deserialize_map(TextsVisitor(PhantomData))
         .map_err(|_| RecordError::NotAnObject)?;
     deserializer.end().map_err(|_| RecordError::NotAnObject)?;
-    members?.into_record()
+    members
 }
 
 /// The revision of a record with this content: what [`decode`] of its [`encode`] would say.
@@ -243,9 +297,36 @@ pub fn push_json_string(out: &mut String, text: &str) {
     out.push('"');
 }
 
+/// Where the members go that have no field of their own.
+trait Unknown<'a>: Default {
+    fn add(&mut self, name: Cow<'a, str>, json: &'a str);
+}
+
+impl<'a> Unknown<'a> for Extra {
+    fn add(&mut self, name: Cow<'a, str>, json: &'a str) {
+        self.insert_checked(name.into(), json);
+    }
+}
+
+/// In the order of the text, duplicates too.
+#[derive(Default)]
+struct Loose<'a>(Vec<(Cow<'a, str>, &'a str)>);
+
+impl fmt::Debug for Loose<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} members", self.0.len())
+    }
+}
+
+impl<'a> Unknown<'a> for Loose<'a> {
+    fn add(&mut self, name: Cow<'a, str>, json: &'a str) {
+        self.0.push((name, json));
+    }
+}
+
 /// The members of the object as they stand in the text, before any is looked at.
 #[derive(Default)]
-struct Texts<'a> {
+struct Texts<'a, E> {
     resource_server: Option<&'a str>,
     identity_id: Option<&'a str>,
     scope: Option<&'a str>,
@@ -255,13 +336,13 @@ struct Texts<'a> {
     token_type: Option<&'a str>,
     mark: Option<&'a str>,
     expiry: Option<&'a str>,
-    extra: Extra,
+    extra: E,
 }
 
-struct TextsVisitor;
+struct TextsVisitor<E>(PhantomData<E>);
 
-impl<'de> Visitor<'de> for TextsVisitor {
-    type Value = Result<Texts<'de>, RecordError>;
+impl<'de, E: Unknown<'de>> Visitor<'de> for TextsVisitor<E> {
+    type Value = Result<Texts<'de, E>, RecordError>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an object")
@@ -272,7 +353,7 @@ impl<'de> Visitor<'de> for TextsVisitor {
         let mut bad_name = false;
         while let Some((name, value)) = map.next_entry::<&RawValue, &RawValue>()? {
             match plain_or_decoded(name.get()) {
-                Some(name) => texts.set(&name, value.get()),
+                Some(name) => texts.set(name, value.get()),
                 None => bad_name = true,
             }
         }
@@ -280,9 +361,9 @@ impl<'de> Visitor<'de> for TextsVisitor {
     }
 }
 
-impl<'a> Texts<'a> {
-    fn set(&mut self, name: &str, value: &'a str) {
-        let place = match name {
+impl<'a, E: Unknown<'a>> Texts<'a, E> {
+    fn set(&mut self, name: Cow<'a, str>, value: &'a str) {
+        let place = match &*name {
             "resource_server" => &mut self.resource_server,
             "identity_id" => &mut self.identity_id,
             "scope" => &mut self.scope,
@@ -292,21 +373,23 @@ impl<'a> Texts<'a> {
             "token_type" => &mut self.token_type,
             MARK_MEMBER => &mut self.mark,
             EXPIRY_MEMBER => &mut self.expiry,
-            _ if name.starts_with(RESERVED_PREFIX) => return,
-            _ => return self.extra.insert_checked(name.into(), value),
+            known if known.starts_with(RESERVED_PREFIX) => return,
+            _ => return self.extra.add(name, value),
         };
         *place = Some(value);
     }
+}
 
+impl Texts<'_, Extra> {
     fn into_record(self) -> Result<StoredToken, RecordError> {
         let data = TokenData {
-            resource_server: required("resource_server", self.resource_server)?,
-            identity_id: optional("identity_id", self.identity_id)?,
-            scope: required("scope", self.scope)?,
-            access_token: Secret::new(required("access_token", self.access_token)?),
-            refresh_token: optional("refresh_token", self.refresh_token)?.map(Secret::new),
+            resource_server: required("resource_server", self.resource_server)?.into_owned(),
+            identity_id: optional("identity_id", self.identity_id)?.map(Cow::into_owned),
+            scope: required("scope", self.scope)?.into_owned(),
+            access_token: Secret::new(required("access_token", self.access_token)?.into_owned()),
+            refresh_token: optional("refresh_token", self.refresh_token)?.map(|token| Secret::new(token.into_owned())),
             expires_at: expires_at(self.expires_at, self.expiry)?,
-            token_type: optional("token_type", self.token_type)?,
+            token_type: optional("token_type", self.token_type)?.map(Cow::into_owned),
             extra: self.extra,
         };
         let mark = self
@@ -318,11 +401,37 @@ impl<'a> Texts<'a> {
     }
 }
 
-fn optional(member: &'static str, json: Option<&str>) -> Result<Option<String>, RecordError> {
+impl<'a> Texts<'a, Loose<'a>> {
+    /// Checks what [`into_record`](Texts::into_record) checks, in its order.
+    fn into_outline(self) -> Result<Outline<'a>, RecordError> {
+        required("resource_server", self.resource_server)?;
+        optional("identity_id", self.identity_id)?;
+        let scope = required("scope", self.scope)?;
+        checked_secret(required("access_token", self.access_token)?);
+        let refresh_token = optional("refresh_token", self.refresh_token)?.map(checked_secret);
+        let expires_at = expires_at(self.expires_at, self.expiry)?;
+        optional("token_type", self.token_type)?;
+        Ok(Outline {
+            scope,
+            expires_at,
+            has_refresh_token: refresh_token.is_some(),
+            extra: self.extra,
+        })
+    }
+}
+
+/// A secret with escapes in it was decoded into a text of its own, which is wiped.
+fn checked_secret(text: Cow<'_, str>) {
+    if let Cow::Owned(text) = text {
+        drop(Zeroizing::new(text));
+    }
+}
+
+fn optional<'a>(member: &'static str, json: Option<&'a str>) -> Result<Option<Cow<'a, str>>, RecordError> {
     match json {
         None | Some("null") => Ok(None),
         Some(json) => match plain_or_decoded(json) {
-            Some(text) => Ok(Some(text.into_owned())),
+            Some(text) => Ok(Some(text)),
             None => Err(RecordError::WrongType {
                 member,
                 expected: "a string of Unicode",
@@ -331,7 +440,7 @@ fn optional(member: &'static str, json: Option<&str>) -> Result<Option<String>, 
     }
 }
 
-fn required(member: &'static str, json: Option<&str>) -> Result<String, RecordError> {
+fn required<'a>(member: &'static str, json: Option<&'a str>) -> Result<Cow<'a, str>, RecordError> {
     optional(member, json)?.ok_or(RecordError::Missing(member))
 }
 
@@ -353,12 +462,12 @@ fn expires_at(json: Option<&str>, expiry: Option<&str>) -> Result<Option<i64>, R
 }
 
 /// The content of a JSON string literal; `None` if it is no string, or not valid Unicode.
-fn plain_or_decoded(json: &str) -> Option<std::borrow::Cow<'_, str>> {
+fn plain_or_decoded(json: &str) -> Option<Cow<'_, str>> {
     let inner = json.strip_prefix('"')?.strip_suffix('"')?;
     if inner.as_bytes().contains(&b'\\') {
-        serde_json::from_str(json).ok().map(std::borrow::Cow::Owned)
+        serde_json::from_str(json).ok().map(Cow::Owned)
     } else {
-        Some(std::borrow::Cow::Borrowed(inner))
+        Some(Cow::Borrowed(inner))
     }
 }
 
@@ -467,6 +576,45 @@ mod tests {
             decode(&minimal(r#","expires_at_seconds":Infinity"#)),
             Err(RecordError::WrongType { .. })
         ));
+    }
+
+    /// The outline of a text is that of its record, and wrong with one is what is wrong with the other.
+    #[test]
+    fn an_outline_is_what_the_record_says() {
+        let more = [
+            "",
+            r#","expires_at_seconds":5,"refresh_token":"r\u0041","odd":1,"odd":[2],"token-storage.later":1"#,
+            r#","expires_at_seconds":0,"token-storage.expiry":"unknown","scope":"a\"b""#,
+            r#","odd":Infinity"#,
+            r#","odd":NaN"#,
+            r#","expires_at_seconds":1e9"#,
+            r#","identity_id":1"#,
+            r#","token_type":[]"#,
+            r#","access_token":"\ud800""#,
+            r#","refresh_token":{}"#,
+            r#","\ud800":1"#,
+            r#","scope":null"#,
+            r#","resource_server":null"#,
+            "} x",
+        ];
+        for text in more.map(minimal) {
+            let record = decode(&text);
+            outline(&text, |outline| match (outline, &record) {
+                (Err(one), Err(other)) => assert_eq!(one, *other, "{text}"),
+                (Ok(read), Ok(record)) => {
+                    let told = Outline::of(&record.data);
+                    for outline in [&read, &told] {
+                        assert_eq!(outline.scope, record.data.scope, "{text}");
+                        assert_eq!(outline.expires_at, record.data.expires_at, "{text}");
+                        assert_eq!(outline.has_refresh_token, record.data.refresh_token.is_some(), "{text}");
+                        assert_eq!(outline.extra("odd"), record.data.extra.get("odd"), "{text}");
+                        assert_eq!(outline.extra("token-storage.later"), None, "{text}");
+                    }
+                    assert!(!format!("{read:?}").contains("[2]"), "S1");
+                }
+                (outline, record) => panic!("{text}: {outline:?}, {:?}", record.is_ok()),
+            });
+        }
     }
 
     #[test]

@@ -4,7 +4,10 @@ use rusqlite::{
     Connection,
     types::{ToSqlOutput, ValueRef},
 };
-use token_storage_core::{Error, ErrorKind, StoredToken, TokenKey, record, record::RecordError};
+use token_storage_core::{
+    Error, ErrorKind, StoredToken, TokenKey, record,
+    record::{Outline, RecordError},
+};
 
 use crate::{error, schema};
 
@@ -85,13 +88,25 @@ pub(crate) fn select_with<T>(
     Ok(Some(read(row.get_ref(0)?)))
 }
 
-/// Decodes a record. Python's programs accept a blob as well as text, so do we.
+/// Decodes a record.
 pub(crate) fn decode(value: ValueRef<'_>) -> Result<StoredToken, Damage> {
+    record::decode(text(value)?).map_err(Damage::Record)
+}
+
+/// Hands over what a listing shows of a record.
+pub(crate) fn outline<T>(value: ValueRef<'_>, show: impl FnOnce(Result<Outline<'_>, Damage>) -> T) -> T {
+    match text(value) {
+        Ok(text) => record::outline(text, |outline| show(outline.map_err(Damage::Record))),
+        Err(damage) => show(Err(damage)),
+    }
+}
+
+/// Python's programs accept a blob as well as text, so do we.
+fn text(value: ValueRef<'_>) -> Result<&str, Damage> {
     let (ValueRef::Text(bytes) | ValueRef::Blob(bytes)) = value else {
         return Err(Damage::NotText);
     };
-    let json = std::str::from_utf8(bytes).map_err(|_| Damage::NotUnicode)?;
-    record::decode(json).map_err(Damage::Record)
+    std::str::from_utf8(bytes).map_err(|_| Damage::NotUnicode)
 }
 
 /// Text that may not be UTF-8, to bind what was read from a column.

@@ -1,21 +1,24 @@
 //! Listing, by key order, a page at a time, from the index of the primary key.
 
+use std::sync::Arc;
+
 use rusqlite::{Connection, Statement, types::ValueRef};
 use token_storage_core::{
-    Cursor, Enumerate, ErrorContext as _, Operation, Page, Result, StoredToken, TokenKey, TokenStorage as _,
-    async_trait,
+    Cursor, Enumerate, ErrorContext as _, Operation, Page, Result, TokenKey, TokenStorage as _, async_trait,
+    record::Outline,
 };
 
 use crate::{
     SqliteStorage,
-    cache::size,
-    codec::{self, Damage, RawText},
+    codec::{self, RawText},
     error,
     storage::Inner,
 };
 
 const PAGE: usize = 256;
-/// A page of records ends behind the one with which it takes more memory than this.
+/// What is shown of records is short, and each page costs the way to another thread and back.
+const PAGE_OF_RECORDS: usize = 4096;
+/// A page of records ends behind the one with which it has read more than this.
 const PAGE_BYTES: usize = 4 << 20;
 
 const KEYS_FROM_START: &str =
@@ -45,39 +48,41 @@ impl Enumerate for &SqliteStorage {
 }
 
 impl SqliteStorage {
-    /// The records of one namespace with their keys, a page at a time, as [`Enumerate::list_keys`] lists the keys; `after` is
-    /// the [`Page::next`] of the page before. A page is one state of the database, is read in one transaction, which costs a
-    /// fraction of a `get` for each key, and holds about 4 MiB at most, or a single larger record.
+    /// Shows each record of one namespace, a page at a time, in the order of [`Enumerate::list_keys`]; `after` is the
+    /// [`Page::next`] of the page before. `show` gets the resource server and the record's outline, or the error that `get`
+    /// has for it, and makes the item of the page; it runs on a thread of the storage's own.
     ///
-    /// A record that is damaged is an error in its place, as `get` says it.
+    /// A page is one state of the database, read in one transaction, and ends behind some 4 MiB of records: a small fraction of
+    /// what a `get` for each key takes.
     ///
     /// # Errors
     /// As [`Enumerate::list_keys`].
-    pub async fn list_records(
+    pub async fn list_outlines<T: Send + 'static>(
         &self,
         namespace: &str,
         after: Option<&Cursor>,
-    ) -> Result<Page<(TokenKey, Result<StoredToken>)>> {
-        let (owned, after) = (namespace.to_owned(), after.cloned());
+        show: impl Fn(&str, Result<Outline<'_>>) -> T + Send + Sync + 'static,
+    ) -> Result<Page<T>> {
+        let show = Arc::new(show);
+        let (owned, after, shows) = (namespace.to_owned(), after.cloned(), show.clone());
         let page = self
-            .list(move |connection| records(connection, &owned, after.as_ref()))
+            .list(move |connection| outlines(connection, &owned, after.as_ref(), &*shows))
             .await?;
         let mut items = Vec::with_capacity(page.items.len());
-        for (key, read) in page.items {
-            let record = match read {
-                Read::Record(record) => Ok(record),
-                Read::Damaged(damage) => Err(damage.into_error(&key)).during(Operation::List),
-                Read::Unreadable => match self.get(&key).await.transpose() {
-                    Some(record) => record,
+        for read in page.items {
+            items.push(match read {
+                Read::Shown(item) => item,
+                Read::Unreadable(key) => match self.get(&key).await {
+                    Ok(Some(record)) => show(key.resource_server(), Ok(Outline::of(&record.data))),
+                    Err(error) => show(key.resource_server(), Err(error)),
                     // Removed meanwhile.
-                    None => continue,
+                    Ok(None) => continue,
                 },
-            };
-            items.push((key, record));
+            });
         }
-        let mut records = Page::new(items, page.next);
-        records.unnameable = page.unnameable;
-        Ok(records)
+        let mut shown = Page::new(items, page.next);
+        shown.unnameable = page.unnameable;
+        Ok(shown)
     }
 
     async fn list<T: Send + 'static>(
@@ -91,68 +96,81 @@ impl SqliteStorage {
             }
             Inner::Memory(memory) => Some(memory.read(list).during(Operation::List)?),
         };
-        Ok(page.unwrap_or_else(|| Builder::new().finish()))
+        Ok(page.unwrap_or_else(|| Page::new(Vec::new(), None)))
     }
 }
 
 fn keys(connection: &Connection, namespace: &str, after: Option<&Cursor>) -> rusqlite::Result<Page<TokenKey>> {
-    walk(connection, namespace, after, |name, _| {
+    walk(connection, namespace, after, PAGE, |name, _| {
         Ok((TokenKey::new(namespace, name), 0))
     })
 }
 
 /// What a row of a page turned out to be.
-enum Read {
-    Record(StoredToken),
-    Damaged(Damage),
+enum Read<T> {
+    Shown(T),
     /// Something is wrong with the database there. Whoever reads that key alone finds out what.
-    Unreadable,
+    Unreadable(TokenKey),
 }
 
-fn records(
+fn outlines<T>(
     connection: &Connection,
     namespace: &str,
     after: Option<&Cursor>,
-) -> rusqlite::Result<Page<(TokenKey, Read)>> {
+    show: &impl Fn(&str, Result<Outline<'_>>) -> T,
+) -> rusqlite::Result<Page<Read<T>>> {
     let mut row = connection.prepare_cached(ROW)?;
-    walk(connection, namespace, after, |name, rowid| {
-        let key = TokenKey::new(namespace, name);
-        let read = match record(&mut row, &key, rowid) {
-            Err(error) if error::is_damage(&error) => Read::Unreadable,
-            read => read?,
-        };
-        let bytes = match &read {
-            Read::Record(record) => size(&key, record),
-            Read::Damaged(_) | Read::Unreadable => 0,
-        };
-        Ok(((key, read), bytes))
-    })
+    walk(
+        connection,
+        namespace,
+        after,
+        PAGE_OF_RECORDS,
+        |name, rowid| match outline(&mut row, (namespace, name), rowid, show) {
+            Ok(Some((item, bytes))) => Ok((Read::Shown(item), bytes)),
+            Err(error) if !error::is_damage(&error) => Err(error),
+            Ok(None) | Err(_) => Ok((Read::Unreadable(TokenKey::new(namespace, name)), 0)),
+        },
+    )
 }
 
-fn record(row: &mut Statement<'_>, key: &TokenKey, rowid: i64) -> rusqlite::Result<Read> {
+/// What is shown of a row, and how large it is; `None` if it is not the key's.
+fn outline<T>(
+    row: &mut Statement<'_>,
+    (namespace, name): (&str, &str),
+    rowid: i64,
+    show: &impl Fn(&str, Result<Outline<'_>>) -> T,
+) -> rusqlite::Result<Option<(T, usize)>> {
     let mut rows = row.query([rowid])?;
     let Some(row) = rows.next()? else {
-        return Ok(Read::Unreadable);
+        return Ok(None);
     };
     let is_text =
         |column, text: &str| Ok::<_, rusqlite::Error>(row.get_ref(column)? == ValueRef::Text(text.as_bytes()));
-    if !is_text(1, key.namespace())? || !is_text(2, key.resource_server())? {
-        return Ok(Read::Unreadable);
+    if !is_text(1, namespace)? || !is_text(2, name)? {
+        return Ok(None);
     }
-    Ok(match codec::decode(row.get_ref(0)?) {
-        Ok(record) => Read::Record(record),
-        Err(damage) => Read::Damaged(damage),
-    })
+    let value = row.get_ref(0)?;
+    let item = codec::outline(value, |outline| match outline {
+        Ok(outline) => show(name, Ok(outline)),
+        Err(damage) => {
+            let error = damage.into_error(&TokenKey::new(namespace, name));
+            show(name, Err(error).during(Operation::List))
+        }
+    });
+    let bytes = value.as_bytes_or_null().ok().flatten().map_or(0, <[u8]>::len);
+    Ok(Some((item, bytes)))
 }
 
-/// One page of the keys of a namespace; `read` makes an entry of a key and its row's number, and says how large it is.
+/// One page of at most so many keys of a namespace; `read` makes an entry of a key and its row's number, and says how large
+/// it is.
 fn walk<T>(
     connection: &Connection,
     namespace: &str,
     after: Option<&Cursor>,
+    most: usize,
     mut read: impl FnMut(&str, i64) -> rusqlite::Result<(T, usize)>,
 ) -> rusqlite::Result<Page<T>> {
-    let mut page = Builder::new();
+    let mut page = Builder::new(most);
     let mut statement;
     let mut rows = match after {
         None => {
@@ -182,7 +200,7 @@ fn walk<T>(
 }
 
 fn namespaces(connection: &Connection, after: Option<&Cursor>) -> rusqlite::Result<Page<String>> {
-    let mut page = Builder::new();
+    let mut page = Builder::new(PAGE);
     let mut last = after.map(|after| after.as_str().as_bytes().to_vec());
     loop {
         let mut statement;
@@ -231,21 +249,23 @@ fn text(value: ValueRef<'_>) -> Option<&str> {
 /// such an entry follows it, or at the end.
 struct Builder<T> {
     page: Page<T>,
+    most: usize,
     last: String,
     unnameable: u64,
 }
 
 impl<T> Builder<T> {
-    fn new() -> Self {
+    fn new(most: usize) -> Self {
         Self {
             page: Page::new(Vec::new(), None),
+            most,
             last: String::new(),
             unnameable: 0,
         }
     }
 
     fn is_full(&self) -> bool {
-        self.page.items.len() == PAGE
+        self.page.items.len() == self.most
     }
 
     /// There is more behind the last entry.

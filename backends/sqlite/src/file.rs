@@ -247,7 +247,7 @@ impl File {
             self.fail(self.queue.take(usize::MAX), &fault);
             return 0;
         }
-        let held = match self.lock.acquire_until(deadline) {
+        let held = match self.take_turn(deadline) {
             Ok(Some(held)) => held,
             Ok(None) => {
                 self.fail(self.queue.take(usize::MAX), &error::locked(&self.lock.path().display()));
@@ -266,6 +266,19 @@ impl File {
         let committed = result.is_ok();
         self.finish(group, result);
         if committed { count } else { 0 }
+    }
+
+    /// Waits for the lock with the database open. Else, in a crowd of programs that each write once, every one would be the
+    /// last to close it: merge the log, and remove it for the next one to make anew, with all others waiting.
+    fn take_turn(&self, deadline: Instant) -> std::io::Result<Option<LockGuard>> {
+        match self.lock.try_acquire()? {
+            Some(held) => Ok(Some(held)),
+            None => {
+                // What is wrong with the database shows again with the lock held.
+                let _ = self.readers.read(0, deadline, "token_storage", |_| Ok(()));
+                self.lock.acquire_until(deadline)
+            }
+        }
     }
 
     /// Refuses what is not ours to use, before so much as a lock file is made beside it. Whatever else is wrong shows again
@@ -319,7 +332,9 @@ impl File {
             let _ = thread.join();
         }
         self.readers.close();
-        self.writer().close();
+        // Whoever writes now, or waits to, merges the log in the end.
+        let is_last = !matches!(self.lock.try_acquire_existing(), Ok(None));
+        self.writer().close(is_last);
     }
 }
 

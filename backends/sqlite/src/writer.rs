@@ -249,15 +249,18 @@ impl Writer {
         true
     }
 
-    pub(crate) fn close(&mut self) {
+    /// Closes the connection; `merges`: copies the log into the database first.
+    pub(crate) fn close(&mut self, merges: bool) {
         let Some(open) = self.open.take() else { return };
-        // Closing would do that in silence, and say nothing if it fails.
-        match open
-            .connection
-            .wal_checkpoint_v2(Some(MAIN_DB), CheckpointMode::PASSIVE)
-        {
-            Err(error) if !error::is_busy(&error) => warnings::log_stays(&self.place, &self.fault(&error)),
-            _ => {}
+        if merges {
+            // Closing would do that in silence, and say nothing if it fails.
+            match open
+                .connection
+                .wal_checkpoint_v2(Some(MAIN_DB), CheckpointMode::PASSIVE)
+            {
+                Err(error) if !error::is_busy(&error) => warnings::log_stays(&self.place, &self.fault(&error)),
+                _ => {}
+            }
         }
         close_merging(open.connection);
     }

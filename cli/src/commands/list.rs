@@ -1,14 +1,14 @@
-use serde_json::{Value, json};
 #[cfg(feature = "sqlite")]
 use std::sync::Arc;
+
+use serde::Serialize;
 #[cfg(feature = "sqlite")]
 use token_storage::sqlite::SqliteStorage;
-use token_storage::{Enumerate, ErrorKind, IssuedBy, StoredToken, TokenKey, TokenStorage};
+use token_storage::{Enumerate, Error, ErrorKind, IssuedBy, TokenStorage, backend::record::Outline};
 
 use crate::{
     Context, Exit, Failure, Result,
-    output::{Elements, Rows},
-    record::Summary,
+    output::{Cells, Elements, Rows},
     text, time, voice,
 };
 
@@ -45,7 +45,12 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit> {
             ])),
             (false, false) => Out::Lines,
         },
-        args: &args,
+        show: Show {
+            all_namespaces: args.all_namespaces,
+            json: context.json,
+            now: time::now(),
+        },
+        long: args.long,
         listed: 0,
         unnameable: 0,
     };
@@ -59,11 +64,13 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit> {
 
 struct List<'a> {
     storage: &'a dyn TokenStorage,
-    /// The same storage, where it can hand out records by the page.
+    /// The same storage, where it can show records by the page. (Asked for by type: it is a matter of speed alone, and layers
+    /// that change what is read do not have it.)
     #[cfg(feature = "sqlite")]
     sqlite: Option<Arc<SqliteStorage>>,
     out: Out,
-    args: &'a Args,
+    show: Show,
+    long: bool,
     listed: u64,
     unnameable: u64,
 }
@@ -99,19 +106,23 @@ impl List<'_> {
         loop {
             let page = enumerate.list_keys(namespace, after.as_ref()).await?;
             self.unnameable += page.unnameable;
-            let mut rows = Vec::with_capacity(page.items.len());
+            let mut entries = Vec::with_capacity(page.items.len());
             for key in page.items {
-                let record = match self.args.long {
-                    true => self.storage.get(&key).await.map(Some),
-                    false => Ok(None),
-                };
-                match record {
-                    // Removed since it was listed.
-                    Ok(Some(None)) => {}
-                    record => rows.push((key, unless_damaged(record)?.map(Option::flatten))),
+                let name = key.resource_server();
+                if !self.long {
+                    entries.push(self.show.name(namespace, name));
+                    continue;
                 }
+                let record = self.storage.get(&key).await;
+                let outline = match &record {
+                    Ok(Some(record)) => Ok(Outline::of(&record.data)),
+                    // Removed since it was listed.
+                    Ok(None) => continue,
+                    Err(error) => Err(error.clone()),
+                };
+                entries.push(self.show.record(namespace, name, outline)?);
             }
-            self.print(rows)?;
+            self.print(entries)?;
             after = page.next;
             if after.is_none() {
                 return Ok(());
@@ -123,13 +134,12 @@ impl List<'_> {
     async fn records(&mut self, sqlite: &SqliteStorage, namespace: &str) -> Result<()> {
         let mut after = None;
         loop {
-            let page = sqlite.list_records(namespace, after.as_ref()).await?;
+            let (show, owned) = (self.show, namespace.to_owned());
+            let record =
+                move |name: &str, outline: token_storage::Result<Outline<'_>>| show.record(&owned, name, outline);
+            let page = sqlite.list_outlines(namespace, after.as_ref(), record).await?;
             self.unnameable += page.unnameable;
-            let rows = page
-                .items
-                .into_iter()
-                .map(|(key, record)| Ok((key, unless_damaged(record)?.map(Some))));
-            self.print(rows.collect::<Result<_>>()?)?;
+            self.print(page.items.into_iter().collect::<token_storage::Result<_>>()?)?;
             after = page.next;
             if after.is_none() {
                 return Ok(());
@@ -137,14 +147,16 @@ impl List<'_> {
         }
     }
 
-    fn print(&mut self, rows: Vec<Row>) -> Result<()> {
-        self.listed += rows.len() as u64;
-        let args = self.args;
+    fn print(&mut self, entries: Vec<Entry>) -> Result<()> {
+        self.listed += entries.len() as u64;
         match &mut self.out {
-            Out::Json(out) => out.add(rows.into_iter().map(|(key, record)| as_json(&key, record))),
-            Out::Table(out) => out.add(rows.into_iter().map(|(key, record)| row(&key, record, args))),
+            Out::Json(out) => out.add(entries.iter().filter_map(Entry::text)),
+            Out::Table(out) => {
+                let rows = entries.into_iter().filter_map(Entry::cells);
+                out.add(&rows.collect::<Vec<_>>())
+            }
             Out::Lines => {
-                let lines = rows.iter().map(|(key, _)| line(key, args));
+                let lines = entries.iter().filter_map(Entry::text);
                 crate::output::print(&lines.collect::<String>())
             }
         }
@@ -153,7 +165,7 @@ impl List<'_> {
     fn end(self, context: &Context) -> Result<Exit> {
         let unnameable = self.unnameable;
         if let Out::Json(out) = self.out {
-            out.end((!self.args.long).then_some(("unnameable", unnameable)))?;
+            out.end((!self.long).then_some(("unnameable", unnameable)))?;
         }
         if unnameable > 0 {
             voice::note(&format!(
@@ -161,7 +173,7 @@ impl List<'_> {
             ));
         }
         if self.listed == 0 && !context.json {
-            voice::note(&match self.args.all_namespaces {
+            voice::note(&match self.show.all_namespaces {
                 true => "there are no tokens in this storage".to_owned(),
                 false => format!("there are no tokens in namespace {}", text::mention(&context.namespace)),
             });
@@ -170,15 +182,147 @@ impl List<'_> {
     }
 }
 
-/// A key and its record, if that was asked for; `Err`: it is damaged.
-type Row = (TokenKey, Result<Option<StoredToken>, ()>);
+/// What is printed of a key: a text, or a row of the table.
+enum Entry {
+    Text(String),
+    Row(Cells<6>),
+}
 
-/// What is damaged is told in its place; anything else ends the listing.
-fn unless_damaged<T>(record: token_storage::Result<T>) -> Result<Result<T, ()>> {
-    match record {
-        Ok(record) => Ok(Ok(record)),
-        Err(error) if error.kind() == ErrorKind::Corrupt => Ok(Err(())),
-        Err(error) => Err(error.into()),
+impl Entry {
+    fn text(&self) -> Option<&str> {
+        match self {
+            Self::Text(text) => Some(text),
+            Self::Row(_) => None,
+        }
+    }
+
+    fn cells(self) -> Option<Cells<6>> {
+        match self {
+            Self::Text(_) => None,
+            Self::Row(cells) => Some(cells),
+        }
+    }
+}
+
+/// How entries are printed.
+#[derive(Clone, Copy)]
+struct Show {
+    all_namespaces: bool,
+    json: bool,
+    now: i64,
+}
+
+impl Show {
+    /// A key alone.
+    fn name(self, namespace: &str, name: &str) -> Entry {
+        if self.json {
+            return Entry::Text(json(&Named::new(namespace, name)));
+        }
+        let mut line = String::new();
+        self.push_name(&mut line, "\t", namespace, name);
+        line.push('\n');
+        Entry::Text(line)
+    }
+
+    /// A key with what its record says. What is damaged is told in its place; anything else ends the listing.
+    fn record(
+        self,
+        namespace: &str,
+        name: &str,
+        outline: token_storage::Result<Outline<'_>>,
+    ) -> token_storage::Result<Entry> {
+        match outline {
+            Ok(outline) if self.json => Ok(Entry::Text(json(&Long::new(namespace, name, &outline)))),
+            Ok(outline) => Ok(Entry::Row(self.row(namespace, name, &outline))),
+            Err(error) => self.damaged(namespace, name, error),
+        }
+    }
+
+    fn damaged(self, namespace: &str, name: &str, error: Error) -> token_storage::Result<Entry> {
+        if error.kind() != ErrorKind::Corrupt {
+            return Err(error);
+        }
+        if self.json {
+            let mut named = Named::new(namespace, name);
+            named.damaged = true;
+            return Ok(Entry::Text(json(&named)));
+        }
+        let cells = Cells::new().cell(|text| self.push_name(text, "  ", namespace, name));
+        Ok(Entry::Row(cells.cell(|text| text.push_str("(damaged; see `doctor`)"))))
+    }
+
+    fn row(self, namespace: &str, name: &str, outline: &Outline<'_>) -> Cells<6> {
+        let from = IssuedBy::of_outline(outline).ok().flatten().unwrap_or_default();
+        let shown = |text: &mut String, name: Option<String>| {
+            if let Some(name) = name {
+                text::push_name(text, &name);
+            }
+        };
+        Cells::new()
+            .cell(|text| self.push_name(text, "  ", namespace, name))
+            .cell(|text| text::push_name(text, &outline.scope))
+            .cell(|text| time::push_expiry(text, outline.expires_at, self.now))
+            .cell(|text| text.push_str(if outline.has_refresh_token { "yes" } else { "no" }))
+            .cell(|text| shown(text, from.issuer.or(from.token_endpoint)))
+            .cell(|text| shown(text, from.client_id))
+    }
+
+    fn push_name(self, text: &mut String, between: &str, namespace: &str, name: &str) {
+        if self.all_namespaces {
+            text::push_name(text, namespace);
+            text.push_str(between);
+        }
+        text::push_name(text, name);
+    }
+}
+
+/// None of them can fail: all keys are strings.
+fn json(value: &impl Serialize) -> String {
+    serde_json::to_string(value).unwrap_or_default()
+}
+
+#[derive(Serialize)]
+struct Named<'a> {
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    damaged: bool,
+    namespace: &'a str,
+    resource_server: &'a str,
+}
+
+impl<'a> Named<'a> {
+    fn new(namespace: &'a str, resource_server: &'a str) -> Self {
+        Self {
+            damaged: false,
+            namespace,
+            resource_server,
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Long<'a> {
+    client_id: Option<String>,
+    expires_at_seconds: Option<i64>,
+    has_refresh_token: bool,
+    /// Or, of a server that is not known by name, its token endpoint.
+    issuer: Option<String>,
+    namespace: &'a str,
+    resource_server: &'a str,
+    scope: &'a str,
+}
+
+impl<'a> Long<'a> {
+    fn new(namespace: &'a str, resource_server: &'a str, outline: &'a Outline<'_>) -> Self {
+        let from = IssuedBy::of_outline(outline).ok().flatten().unwrap_or_default();
+        Self {
+            client_id: from.client_id,
+            expires_at_seconds: outline.expires_at,
+            has_refresh_token: outline.has_refresh_token,
+            issuer: from.issuer.or(from.token_endpoint),
+            namespace,
+            resource_server,
+            scope: &outline.scope,
+        }
     }
 }
 
@@ -192,51 +336,4 @@ pub(super) fn cannot_list(storage: &dyn TokenStorage, context: &Context) -> Fail
          or keep the names where you need them"
     );
     Failure::new(Exit::Usage, message)
-}
-
-fn line(key: &TokenKey, args: &Args) -> String {
-    let resource_server = text::name(key.resource_server());
-    if args.all_namespaces {
-        format!("{}\t{resource_server}\n", text::name(key.namespace()))
-    } else {
-        format!("{resource_server}\n")
-    }
-}
-
-fn as_json(key: &TokenKey, record: Result<Option<StoredToken>, ()>) -> Value {
-    let mut value = json!({"namespace": key.namespace(), "resource_server": key.resource_server()});
-    match record {
-        Ok(Some(stored)) => json!(Summary::new(key, &stored.data)),
-        Ok(None) => value,
-        Err(()) => {
-            value["damaged"] = true.into();
-            value
-        }
-    }
-}
-
-fn row(key: &TokenKey, record: Result<Option<StoredToken>, ()>, args: &Args) -> [String; 6] {
-    let name = line(key, args).trim_end().replace('\t', "  ");
-    let Ok(Some(StoredToken { data, .. })) = record else {
-        let [refresh, expires, issuer, client] = Default::default();
-        return [
-            name,
-            "(damaged; see `doctor`)".to_owned(),
-            expires,
-            refresh,
-            issuer,
-            client,
-        ];
-    };
-    let refresh = if data.refresh_token.is_some() { "yes" } else { "no" };
-    let from = IssuedBy::of(&data).ok().flatten().unwrap_or_default();
-    let shown = |name: Option<String>| name.as_deref().map(text::name).unwrap_or_default();
-    [
-        name,
-        text::name(&data.scope),
-        time::expiry(data.expires_at, time::now()),
-        refresh.to_owned(),
-        shown(from.issuer.or(from.token_endpoint)),
-        shown(from.client_id),
-    ]
 }

@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use token_storage_core::{ErrorKind, Precondition, TokenStorage, TokenStorageExt as _};
+use token_storage_files::SidecarLock;
 use token_storage_sqlite::SqliteStorage;
 
 use crate::common::{data, foreign, key, store, token};
@@ -122,4 +123,26 @@ async fn d6_waiting_for_others_is_bounded_and_then_busy() {
     );
     other.execute_batch("COMMIT").unwrap();
     store(&storage, "rs", "new").await;
+}
+
+/// In a crowd of commands each would else be the last to close the database: merge the log, remove it, and make it anew.
+#[tokio::test]
+async fn d6_who_waits_for_its_turn_keeps_the_log_in_place() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = std::fs::canonicalize(folder.path()).unwrap().join("tokens.db");
+    store(&SqliteStorage::open(&path).unwrap(), "rs", "first").await;
+    let log = path.with_file_name("tokens.db-shm");
+    assert!(!log.exists(), "the last one tidies up");
+    let lock = SidecarLock::new(&path);
+    let held = lock.try_acquire().unwrap().unwrap();
+    let waiting = SqliteStorage::open(&path).unwrap();
+    let writer = waiting.clone();
+    let task = tokio::spawn(async move { store(&writer, "rs", "second").await });
+    while !log.exists() {
+        assert!(!task.is_finished(), "it has waited with the database closed");
+        tokio::task::yield_now().await;
+    }
+    drop(held);
+    task.await.unwrap();
+    assert_eq!(token(&waiting, "rs").await.as_deref(), Some("second"));
 }

@@ -1,21 +1,24 @@
-//! Listing whole records by the page.
+//! Listing what records say by the page.
 
 use std::fs;
 
+use token_storage_core::record::Outline;
 use token_storage_core::{
-    Enumerate, ErrorKind, Precondition, Result, StoredToken, TokenKey, TokenStorage, TokenStorageExt as _, Write,
+    Enumerate, ErrorKind, Precondition, Result, TokenKey, TokenStorage, TokenStorageExt as _, Write,
 };
 use token_storage_sqlite::SqliteStorage;
 
 use crate::common::{data, foreign, key};
 
-type Listed = Vec<(TokenKey, Result<StoredToken>)>;
+/// Key and scope.
+type Listed = Vec<(TokenKey, Result<String>)>;
 
 /// Everything, and how large each page was.
 async fn list(storage: &SqliteStorage) -> (Listed, Vec<usize>, u64) {
     let (mut listed, mut pages, mut unnameable, mut after) = (Vec::new(), Vec::new(), 0, None);
     loop {
-        let page = storage.list_records("DEFAULT", after.as_ref()).await.unwrap();
+        let show = |name: &str, outline: Result<Outline<'_>>| (key(name), outline.map(|of| of.scope.into_owned()));
+        let page = storage.list_outlines("DEFAULT", after.as_ref(), show).await.unwrap();
         pages.push(page.items.len());
         listed.extend(page.items);
         unnameable += page.unnameable;
@@ -29,7 +32,11 @@ async fn list(storage: &SqliteStorage) -> (Listed, Vec<usize>, u64) {
 async fn fill(storage: &SqliteStorage, count: usize, filler: usize) {
     let keys: Vec<TokenKey> = (0..count).map(|i| key(&format!("{i:04}"))).collect();
     let records: Vec<_> = (0..count)
-        .map(|i| data(&format!("at {i:04} {}", "x".repeat(filler))))
+        .map(|i| {
+            let mut data = data(&format!("at {i:04} {}", "x".repeat(filler)));
+            data.scope = format!("scope of {i:04}");
+            data
+        })
         .collect();
     for (keys, records) in keys.chunks(10).zip(records.chunks(10)) {
         let writes = keys
@@ -41,7 +48,7 @@ async fn fill(storage: &SqliteStorage, count: usize, filler: usize) {
 }
 
 #[tokio::test]
-async fn a_page_has_what_each_get_has() {
+async fn a_page_shows_what_each_get_has() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("tokens.db");
     for storage in [
@@ -49,22 +56,23 @@ async fn a_page_has_what_each_get_has() {
         SqliteStorage::open_in_memory().unwrap(),
     ] {
         assert!(list(&storage).await.0.is_empty(), "there is no database yet");
-        fill(&storage, 600, 10).await;
+        fill(&storage, 6000, 10).await;
         let another = TokenKey::new("another", "0001");
         storage.store(&another, &data("at"), Precondition::Any).await.unwrap();
         let (listed, pages, _) = list(&storage).await;
-        assert_eq!(pages, [256, 256, 88]);
+        assert_eq!(pages, [4096, 1904]);
         let keys: Vec<&TokenKey> = listed.iter().map(|(key, _)| key).collect();
         assert_eq!(
             keys,
-            (0..600)
+            (0..6000)
                 .map(|i| key(&format!("{i:04}")))
                 .collect::<Vec<_>>()
                 .iter()
                 .collect::<Vec<_>>()
         );
         for (key, record) in &listed {
-            assert_eq!(record.as_ref().ok(), storage.get(key).await.unwrap().as_ref());
+            let stored = storage.get(key).await.unwrap().unwrap();
+            assert_eq!(record.as_ref().unwrap(), &stored.data.scope);
         }
     }
 }
