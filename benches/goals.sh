@@ -1,37 +1,57 @@
 #!/usr/bin/env bash
-# The goals of docs/performance.md, each measured beside its floor in one run: `benches/goals.sh [quick]` prints them as one
-# table, with what is not measured here and why. With TOKEN_STORAGE_BENCH_PYTHON naming a Python that has globus-sdk 4, P8, too.
-# Some ten minutes once built; `quick` takes three, of fewer rounds, and shows only that it works.
+# The goals P1 to P20 of docs/performance.md, each measured beside its floor in one run, as one table: `benches/goals.sh [quick] [all]`.
+# What is not measured says how it is. Some ten minutes once built; `quick` takes three, of fewer rounds, and shows only that
+# it works. `all` adds what builds much or takes long: a million records, DynamoDB (the AWS SDK, boto3), the peers.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+source .ci/lib.sh
 
-rows=$(mktemp)
-trap 'rm -f "$rows"' EXIT
-parts=(json sqlite manager)
-options=()
-[ "${1:-}" != quick ] || options=(-- --quick)
-for part in "${parts[@]}"; do
-    cargo bench --locked --quiet -p token-storage-benches --bench "$part" "${options[@]}" | tee /dev/stderr | grep '^goal | ' >>"$rows"
+quick="" all="" options=()
+for word in "$@"; do
+    case $word in
+    quick) quick=quick options=(-- --quick) ;;
+    all) all=all ;;
+    *) die "it takes \`quick\` and \`all\`" ;;
+    esac
 done
+need sqlite3 sqlite3
+python=$(python_env peers globus-sdk==4.9.1 msal-extensions==1.3.1)/bin/python
+export TOKEN_STORAGE_BENCH_PYTHON=$python
+target=${CARGO_TARGET_DIR:-$root/target}
+rows=$(mktemp)
+folder=$(mktemp -d "$target/goals-XXXXXX")
+trap 'rm -rf "$rows" "$folder"' EXIT
+
+# rows COMMAND...: runs it, shows what it prints and keeps the goals among it.
+rows() { "$@" | tee /dev/stderr | sed -n '/^goal | /p' >>"$rows"; }
+bench() { cargo bench --locked --quiet -p token-storage-benches --bench "$@"; }
+
+for part in json sqlite manager; do
+    rows bench "$part" "${options[@]}"
+done
+cargo build --locked --quiet --profile bench -p token-storage-cli
+rows python3 benches/python/commands.py "$target/release/token-storage" "$python" "$folder" $quick
+if [ "$all" ]; then
+    rows bench sqlite -- million ${quick:+--quick}
+    rows benches/dynamodb.sh
+    rows bench fleet --features dynamodb
+    rows benches/peers/run.sh
+fi
+
 python3 - "$rows" <<'PYTHON'
 import re, sys
 
-# What these benches do not measure: where it is, or why not.
+# What was not measured in this run: how it is, or why it cannot be so.
 ELSEWHERE = {
-    "P4": "`cargo bench -p token-storage-benches --bench sqlite -- million`: fills a database of a million records first",
-    "P8": "set TOKEN_STORAGE_BENCH_PYTHON to a Python that has globus-sdk",
-    "P9": "`benches/peers/run.sh`: builds some 300 crates of other projects",
-    "P10": "`benches/dynamodb.sh`: builds the AWS SDK, and an environment with boto3",
-    "P13": "the requests are asserted by the tests of `backends/dynamodb` and stand in docs/dynamodb.md",
-    "P14": "`cargo bench -p token-storage-benches --features dynamodb --bench fleet`, docs/scale.md",
-    "P15": "not measured here: it takes the `sqlite3` shell and the Python SDK",
-    "P16": "not measured here: a million records, and the `sqlite3` shell; figures in docs/performance.md",
-    "P17": "not measured here: a file of 100,000 records by the command",
-    "P18": "not measured here: 256 processes need a machine that does nothing else",
-    "P19": "not measured here: a build from a clean folder",
-    "P20": "`.ci/run` prints the times of its stages",
+    "P4": "`benches/goals.sh all`: fills a database of a million records first",
+    "P9": "`benches/goals.sh all`, or `benches/peers/run.sh`: builds some 300 crates of other projects",
+    "P10": "`benches/goals.sh all`, or `benches/dynamodb.sh`: builds the AWS SDK, and an environment with boto3",
+    "P13": "`benches/goals.sh all`; the requests are asserted by the tests of `backends/dynamodb`, too, and stand in docs/dynamodb.md",
+    "P14": "`benches/goals.sh all`, or the bench `fleet`; docs/scale.md has more sizes",
+    "P19": "`time cargo build -p token-storage-cli --target-dir $(mktemp -d)` on a machine that does nothing else",
+    "P20": "`.ci/run` prints the times of its stages; `token-storage conformance URL` those of the cases of one storage",
 }
-rows = [line.strip().split(" | ")[1:] for line in open(sys.argv[1])]
+rows = [[cell.strip() for cell in line.strip().removeprefix("goal | ").split(" | ")] for line in open(sys.argv[1])]
 order = lambda name: int(re.search(r"\d+", name)[0])
 measured = {row[0] for row in rows}
 rows += [[name, why, "", "", "", "not measured here"] for name, why in ELSEWHERE.items() if name not in measured]

@@ -10,6 +10,7 @@ use token_storage::{
     Precondition, TokenData, TokenKey, TokenStorage, TokenStorageExt as _,
     dynamodb::{DynamoDbStorage, TableOptions},
 };
+use token_storage_benches::{Goal, tell};
 use token_storage_dynamodb_testing::{ClientBuilder, REGION, Recorder, client, emulator};
 use tokio::{runtime::Runtime, task::JoinSet};
 
@@ -90,6 +91,20 @@ impl Bench {
         let boto3_text = boto3.map_or_else(|| "left out".to_owned(), |time| format!("{time:.0}"));
         let boto3_ratio = boto3.map_or_else(|| "-".to_owned(), |time| format!("{:.1}", time / storage));
         println!("{concurrent:>10} {storage:>8.0} {sdk:>8.0} {ratio:>8.2} {boto3_text:>10} {boto3_ratio:>8}");
+        let what = format!("DynamoDB get, {concurrent} concurrent, CPU");
+        let beside = format!("the bare SDK call: {sdk:.0} us");
+        tell("P10", &what, ratio, "x", Goal::AtMost(1.1), &beside);
+        if let Some(boto3) = boto3 {
+            let beside = format!("boto3: {boto3:.0} us");
+            tell(
+                "P10",
+                &format!("{what}, boto3's"),
+                boto3 / storage,
+                "x",
+                Goal::AtLeast(8.0),
+                &beside,
+            );
+        }
     }
 
     async fn gets(&self, concurrent: usize, count: usize) {

@@ -4,32 +4,14 @@
 use std::{env, hint::black_box, path::Path, sync::Arc, time::Duration};
 
 use token_storage::{
-    MemoryStorage, Precondition, TokenData, TokenKey, TokenResponse, TokenStorage, TokenStorageExt as _, async_trait,
+    MemoryStorage, Precondition, TokenData, TokenKey, TokenResponse, TokenStorage, TokenStorageExt as _,
     backend::{WriteMark, record},
     json::JsonStorage,
-    manager::{EndpointError, RefreshRequest, RevokeRequest, TokenEndpoint, TokenManager},
+    manager::TokenManager,
     sqlite::SqliteStorage,
 };
+use token_storage_benches::Nobody;
 use tokio::runtime::Runtime;
-
-/// A token that is good needs no server.
-#[derive(Debug)]
-struct Nobody;
-
-#[async_trait]
-impl TokenEndpoint for Nobody {
-    async fn refresh(&self, _: RefreshRequest<'_>) -> Result<TokenResponse, EndpointError> {
-        panic!("a good token was refreshed");
-    }
-
-    fn accepts(&self, _: &TokenData) -> Result<(), EndpointError> {
-        Ok(())
-    }
-
-    async fn revoke(&self, _: RevokeRequest<'_>) -> Result<(), EndpointError> {
-        panic!("a good token was revoked");
-    }
-}
 
 const PATHS: [&str; 10] = [
     "encode",

@@ -11,31 +11,11 @@ use std::{
 };
 
 use token_storage::{
-    MemoryStorage, Precondition, TokenData, TokenKey, TokenResponse, TokenStorage, TokenStorageExt as _, async_trait,
-    json::JsonStorage,
-    manager::{EndpointError, RefreshRequest, RevokeRequest, TokenEndpoint, TokenManager},
+    MemoryStorage, Precondition, TokenData, TokenKey, TokenStorage, TokenStorageExt as _, json::JsonStorage,
+    manager::TokenManager,
 };
-use token_storage_benches::{Goal, tell};
+use token_storage_benches::{Goal, Nobody, tell};
 use tokio::runtime::Runtime;
-
-/// A token that is good needs no server.
-#[derive(Debug)]
-struct Nobody;
-
-#[async_trait]
-impl TokenEndpoint for Nobody {
-    async fn refresh(&self, _: RefreshRequest<'_>) -> Result<TokenResponse, EndpointError> {
-        panic!("a good token was refreshed");
-    }
-
-    fn accepts(&self, _: &TokenData) -> Result<(), EndpointError> {
-        Ok(())
-    }
-
-    async fn revoke(&self, _: RevokeRequest<'_>) -> Result<(), EndpointError> {
-        panic!("a good token was revoked");
-    }
-}
 
 fn main() {
     // `cargo test` runs benches too, with `--test`; `cargo bench` passes `--bench`.

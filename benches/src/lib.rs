@@ -1,6 +1,30 @@
-//! What the benches of this folder share: how they tell whether a goal is met.
+//! What the benches of this folder share: how they tell whether a goal is met, and a server that must not be asked.
 
 use std::fmt;
+
+use token_storage::{
+    TokenData, TokenResponse, async_trait,
+    manager::{EndpointError, RefreshRequest, RevokeRequest, TokenEndpoint},
+};
+
+/// The authorization server of benches in which every token is good: it ends the run when it is asked for anything.
+#[derive(Debug)]
+pub struct Nobody;
+
+#[async_trait]
+impl TokenEndpoint for Nobody {
+    async fn refresh(&self, _: RefreshRequest<'_>) -> Result<TokenResponse, EndpointError> {
+        panic!("a good token was refreshed");
+    }
+
+    fn accepts(&self, _: &TokenData) -> Result<(), EndpointError> {
+        Ok(())
+    }
+
+    async fn revoke(&self, _: RevokeRequest<'_>) -> Result<(), EndpointError> {
+        panic!("a good token was revoked");
+    }
+}
 
 /// What a goal allows. The number has the unit of the measurement.
 #[derive(Clone, Copy, Debug)]

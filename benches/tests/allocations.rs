@@ -4,33 +4,13 @@
 use std::{hint::black_box, sync::Arc, time::Duration};
 
 use token_storage::{
-    MemoryStorage, Precondition, TokenData, TokenKey, TokenResponse, TokenStorage, TokenStorageExt as _, async_trait,
-    json::JsonStorage,
-    manager::{EndpointError, RefreshRequest, RevokeRequest, TokenEndpoint, TokenManager},
-    sqlite::SqliteStorage,
+    MemoryStorage, Precondition, TokenData, TokenKey, TokenStorage, TokenStorageExt as _, json::JsonStorage,
+    manager::TokenManager, sqlite::SqliteStorage,
 };
+use token_storage_benches::Nobody;
 use tokio::runtime::Runtime;
 
 const CALLS: u64 = 100;
-
-/// A token that is good needs no server.
-#[derive(Debug)]
-struct Nobody;
-
-#[async_trait]
-impl TokenEndpoint for Nobody {
-    async fn refresh(&self, _: RefreshRequest<'_>) -> Result<TokenResponse, EndpointError> {
-        panic!("a good token was refreshed");
-    }
-
-    fn accepts(&self, _: &TokenData) -> Result<(), EndpointError> {
-        Ok(())
-    }
-
-    async fn revoke(&self, _: RevokeRequest<'_>) -> Result<(), EndpointError> {
-        panic!("a good token was revoked");
-    }
-}
 
 fn runtime() -> Runtime {
     tokio::runtime::Builder::new_current_thread()
