@@ -86,7 +86,7 @@ pub use renewal::{Grant, Renewal};
 pub use response::{MAX_EXPIRES_IN, ResponseToken, ResponseWarning, TokenPath, TokenResponse};
 pub use schemes::Schemes;
 pub use token_storage_core::{
-    Acquisition, Conflict, Cursor, DEFAULT_NAMESPACE, Durability, Enumerate, Error, ErrorKind, Extra, Finding,
+    Acquisition, Begin, Conflict, Cursor, DEFAULT_NAMESPACE, Durability, Enumerate, Error, ErrorKind, Extra, Finding,
     Freshness, LeaseGuard, LeaseKind, LeaseView, Limits, Members, MemoryStorage, Operation, Page, Precondition,
     RefreshLease, Result, Revision, Secret, Severity, SharingScope, StorageInfo, StoredToken, TokenData, TokenKey,
     TokenStorage, TokenStorageExt, Write, async_trait,

@@ -4,7 +4,9 @@
 
 use std::{fmt, future::Future, sync::Arc, time::Duration};
 
-use token_storage_core::{Acquisition, Intent, LeaseGuard, LeaseView, RefreshLease, Result, TokenKey, async_trait};
+use token_storage_core::{
+    Acquisition, Begin, Intent, LeaseGuard, LeaseView, RefreshLease, Result, Revision, TokenKey, async_trait,
+};
 
 use crate::{
     check::Show,
@@ -25,29 +27,27 @@ impl RefreshLease for RecordedLease<'_> {
         let noted = Noted::new(&self.history, call);
         let answer = self.inner.try_acquire(key).await;
         match answer {
-            Ok(Acquisition::Acquired(guard)) => {
-                let name = format!("h{} {}", self.handle, self.history.lease());
-                let intent = guard.intent().map_or(String::new(), |intent| {
-                    format!(
-                        ", with an intent at {}",
-                        self.history.with_names(&shown(&intent.revision))
-                    )
-                });
-                let left = guard
-                    .remaining()
-                    .map_or(String::new(), |left| format!(", {} left", seconds(left)));
-                noted.answered(&format!("{name}{left}{intent}"));
-                let guard = RecordedGuard {
-                    inner: Some(guard),
-                    name,
-                    history: Arc::clone(&self.history),
-                };
-                Ok(Acquisition::Acquired(Box::new(guard)))
+            Ok(acquisition) => Ok(self.acquisition(acquisition, noted)),
+            Err(error) => {
+                noted.answered(&failure(&self.history, &error));
+                Err(error)
             }
-            Ok(Acquisition::Held { retry_after }) => {
-                noted.answered(&format!("held, to be tried again after {}", seconds(retry_after)));
-                Ok(Acquisition::Held { retry_after })
-            }
+        }
+    }
+
+    async fn try_begin(&self, key: &TokenKey, revision: Revision, intent: Option<&Intent>) -> Result<Begin> {
+        let call = format!(
+            "h{} try_begin {} at {}{} ({})",
+            self.handle,
+            key.show(),
+            self.history.revision(&revision),
+            intent.map_or("", |_| ", with an intent"),
+            self.history.time()
+        );
+        let noted = Noted::new(&self.history, call);
+        match self.inner.try_begin(key, revision, intent).await {
+            Ok(Begin::Begun(guard)) => Ok(Begin::Begun(self.guard(guard, noted, "begun: "))),
+            Ok(Begin::Tried(acquisition)) => Ok(Begin::Tried(self.acquisition(acquisition, noted))),
             Err(error) => {
                 noted.answered(&failure(&self.history, &error));
                 Err(error)
@@ -86,6 +86,37 @@ impl RefreshLease for RecordedLease<'_> {
             Err(error) => noted.answered(&failure(&self.history, error)),
         }
         answer
+    }
+}
+
+impl RecordedLease<'_> {
+    fn acquisition(&self, acquisition: Acquisition, noted: Noted<'_>) -> Acquisition {
+        match acquisition {
+            Acquisition::Acquired(guard) => Acquisition::Acquired(self.guard(guard, noted, "")),
+            Acquisition::Held { retry_after } => {
+                noted.answered(&format!("held, to be tried again after {}", seconds(retry_after)));
+                Acquisition::Held { retry_after }
+            }
+        }
+    }
+
+    fn guard(&self, guard: Box<dyn LeaseGuard>, noted: Noted<'_>, how: &str) -> Box<dyn LeaseGuard> {
+        let name = format!("h{} {}", self.handle, self.history.lease());
+        let intent = guard.intent().map_or(String::new(), |intent| {
+            format!(
+                ", with an intent at {}",
+                self.history.with_names(&shown(&intent.revision))
+            )
+        });
+        let left = guard
+            .remaining()
+            .map_or(String::new(), |left| format!(", {} left", seconds(left)));
+        noted.answered(&format!("{how}{name}{left}{intent}"));
+        Box::new(RecordedGuard {
+            inner: Some(guard),
+            name,
+            history: Arc::clone(&self.history),
+        })
     }
 }
 
@@ -171,6 +202,15 @@ impl LeaseGuard for RecordedGuard {
         let call = format!("{} release ({})", self.name, history.time());
         match self.inner.take() {
             Some(inner) => noted(&history, Noted::new(&history, call), inner.release()).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn finish(mut self: Box<Self>) -> Result<()> {
+        let history = Arc::clone(&self.history);
+        let call = format!("{} finish ({})", self.name, history.time());
+        match self.inner.take() {
+            Some(inner) => noted(&history, Noted::new(&history, call), inner.finish()).await,
             None => Ok(()),
         }
     }

@@ -2,7 +2,7 @@ use std::{fmt, time::Duration};
 
 use async_trait::async_trait;
 
-use crate::{Intent, Result, TokenKey};
+use crate::{Intent, Result, Revision, TokenKey};
 
 /// The right to redeem one refresh token, for one holder at a time across everything that shares the storage
 /// (clauses L1 and L2).
@@ -20,6 +20,18 @@ pub trait RefreshLease: Send + Sync {
     /// - Those of every method of [`TokenStorage`](crate::TokenStorage). "Held by another" is not an error, and an error
     ///   is never "held by another" (L4).
     async fn try_acquire(&self, key: &TokenKey) -> Result<Acquisition>;
+
+    /// Takes the lease as [`try_acquire`](RefreshLease::try_acquire) does, to redeem the refresh token of the record at this
+    /// revision, and does what has to be done before that in the same step, where the storage can and nothing is in the way:
+    /// see [`Begin`]. `intent`: what is to be recorded, if anything.
+    ///
+    /// The default takes the steps one by one: it only tries to acquire.
+    ///
+    /// # Errors
+    /// - Those of [`try_acquire`](RefreshLease::try_acquire).
+    async fn try_begin(&self, key: &TokenKey, _revision: Revision, _intent: Option<&Intent>) -> Result<Begin> {
+        self.try_acquire(key).await.map(Begin::Tried)
+    }
 
     /// Whether an intent may be recorded for the key, without taking the lease and without writing anything: for programs
     /// that only show what is known. `false` is certain: nobody has recorded one that was not cleared. `true` where that
@@ -69,6 +81,38 @@ pub enum Acquisition {
     },
 }
 
+impl Acquisition {
+    /// The same, with another guard: for wrappers.
+    #[must_use]
+    pub fn map(self, wrap: impl FnOnce(Box<dyn LeaseGuard>) -> Box<dyn LeaseGuard>) -> Self {
+        match self {
+            Self::Acquired(guard) => Self::Acquired(wrap(guard)),
+            Self::Held { retry_after } => Self::Held { retry_after },
+        }
+    }
+}
+
+/// The answer of [`RefreshLease::try_begin`].
+#[derive(Debug)]
+pub enum Begin {
+    /// The lease is the caller's, and at the moment it became so the record was at that revision and could be written to, and
+    /// no predecessor's intent stood; the caller's own is recorded.
+    Begun(Box<dyn LeaseGuard>),
+    /// Nothing but what [`RefreshLease::try_acquire`] answers.
+    Tried(Acquisition),
+}
+
+impl Begin {
+    /// The same, with another guard: for wrappers.
+    #[must_use]
+    pub fn map(self, wrap: impl FnOnce(Box<dyn LeaseGuard>) -> Box<dyn LeaseGuard>) -> Self {
+        match self {
+            Self::Begun(guard) => Self::Begun(wrap(guard)),
+            Self::Tried(acquisition) => Self::Tried(acquisition.map(wrap)),
+        }
+    }
+}
+
 /// A lease that is held. It owns what it needs and may outlive the borrow it came from.
 ///
 /// Calls may be dropped at any await point. An intent whose recording or clearing was dropped may still be recorded or
@@ -112,4 +156,13 @@ pub trait LeaseGuard: fmt::Debug + Send + Sync {
     /// # Errors
     /// - The storage could not be reached; the lease is then freed as if its holder had died.
     async fn release(self: Box<Self>) -> Result<()>;
+
+    /// Forgets the intent and gives the lease back: the outcome is known and stored. The default does one after the other.
+    ///
+    /// # Errors
+    /// - Those of [`clear_intent`](LeaseGuard::clear_intent) and of [`release`](LeaseGuard::release).
+    async fn finish(mut self: Box<Self>) -> Result<()> {
+        let cleared = self.clear_intent().await;
+        self.release().await.and(cleared)
+    }
 }

@@ -51,7 +51,7 @@ pub use finding::{Finding, Severity};
 pub use info::{Durability, LeaseKind, Limits, SharingScope, StorageInfo};
 pub use intent::{Intent, RefreshFailure, RefreshFailureKind};
 pub use key::{DEFAULT_NAMESPACE, TokenKey};
-pub use lease::{Acquisition, LeaseGuard, LeaseView, RefreshLease};
+pub use lease::{Acquisition, Begin, LeaseGuard, LeaseView, RefreshLease};
 pub use mark::WriteMark;
 pub use memory::MemoryStorage;
 pub use precondition::Precondition;

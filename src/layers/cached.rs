@@ -10,8 +10,8 @@ use std::{
 
 use quick_cache::sync::Cache;
 use token_storage_core::{
-    Acquisition, LeaseGuard, Precondition, RefreshLease, Result, Revision, StorageInfo, StoredToken, TokenKey,
-    TokenStorage, Write, async_trait, backend::forward,
+    Acquisition, Begin, Intent, LeaseGuard, Precondition, RefreshLease, Result, Revision, StorageInfo, StoredToken,
+    TokenKey, TokenStorage, Write, async_trait, backend::forward,
 };
 
 /// How many records are remembered if nothing is said.
@@ -241,10 +241,14 @@ impl RefreshLease for Lease<'_> {
 
     async fn try_acquire(&self, key: &TokenKey) -> Result<Acquisition> {
         let past = Past::new(self.memory, vec![key.clone()]);
-        Ok(match self.inner.try_acquire(key).await? {
-            Acquisition::Acquired(inner) => Acquisition::Acquired(Box::new(Guard { inner, _past: past })),
-            held => held,
-        })
+        let acquired = self.inner.try_acquire(key).await?;
+        Ok(acquired.map(|inner| Box::new(Guard { inner, _past: past })))
+    }
+
+    async fn try_begin(&self, key: &TokenKey, revision: Revision, intent: Option<&Intent>) -> Result<Begin> {
+        let past = Past::new(self.memory, vec![key.clone()]);
+        let begun = self.inner.try_begin(key, revision, intent).await?;
+        Ok(begun.map(|inner| Box::new(Guard { inner, _past: past })))
     }
 }
 
@@ -265,5 +269,9 @@ impl LeaseGuard for Guard {
 
     async fn release(self: Box<Self>) -> Result<()> {
         self.inner.release().await
+    }
+
+    async fn finish(self: Box<Self>) -> Result<()> {
+        self.inner.finish().await
     }
 }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use token_storage_core::{
-    Acquisition, Cursor, Enumerate, Error, Intent, LeaseGuard, LeaseView, Page, Precondition, RefreshLease, Result,
-    Revision, StorageInfo, StoredToken, TokenKey, TokenStorage, Write, async_trait, backend::forward,
+    Acquisition, Begin, Cursor, Enumerate, Error, Intent, LeaseGuard, LeaseView, Page, Precondition, RefreshLease,
+    Result, Revision, StorageInfo, StoredToken, TokenKey, TokenStorage, Write, async_trait, backend::forward,
 };
 
 /// How many namespaces a page of a tenant's listing has.
@@ -183,13 +183,14 @@ struct Lease<'a> {
 impl RefreshLease for Lease<'_> {
     async fn try_acquire(&self, key: &TokenKey) -> Result<Acquisition> {
         let key = self.names.below(key);
-        Ok(match self.names.told(self.inner.try_acquire(&key).await)? {
-            Acquisition::Acquired(inner) => Acquisition::Acquired(Box::new(Guard {
-                names: self.names.clone(),
-                inner,
-            })),
-            held => held,
-        })
+        let acquired = self.names.told(self.inner.try_acquire(&key).await)?;
+        Ok(acquired.map(|inner| self.guard(inner)))
+    }
+
+    async fn try_begin(&self, key: &TokenKey, revision: Revision, intent: Option<&Intent>) -> Result<Begin> {
+        let key = self.names.below(key);
+        let begun = self.names.told(self.inner.try_begin(&key, revision, intent).await)?;
+        Ok(begun.map(|inner| self.guard(inner)))
     }
 
     async fn may_have_intent(&self, key: &TokenKey) -> Result<bool> {
@@ -200,6 +201,13 @@ impl RefreshLease for Lease<'_> {
     async fn look(&self, key: &TokenKey) -> Result<Option<LeaseView>> {
         let key = self.names.below(key);
         self.names.told(self.inner.look(&key).await)
+    }
+}
+
+impl Lease<'_> {
+    fn guard(&self, inner: Box<dyn LeaseGuard>) -> Box<dyn LeaseGuard> {
+        let names = self.names.clone();
+        Box::new(Guard { names, inner })
     }
 }
 
@@ -228,5 +236,9 @@ impl LeaseGuard for Guard {
 
     async fn release(self: Box<Self>) -> Result<()> {
         self.names.told(self.inner.release().await)
+    }
+
+    async fn finish(self: Box<Self>) -> Result<()> {
+        self.names.told(self.inner.finish().await)
     }
 }

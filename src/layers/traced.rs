@@ -3,8 +3,8 @@
 use std::{future::Future, time::Instant};
 
 use token_storage_core::{
-    Acquisition, Cursor, Enumerate, Error, ErrorKind, Intent, LeaseGuard, LeaseView, Page, Precondition, RefreshLease,
-    Result, Revision, StoredToken, TokenKey, TokenStorage, Write, async_trait, backend::forward,
+    Acquisition, Begin, Cursor, Enumerate, Error, ErrorKind, Intent, LeaseGuard, LeaseView, Page, Precondition,
+    RefreshLease, Result, Revision, StoredToken, TokenKey, TokenStorage, Write, async_trait, backend::forward,
 };
 use tracing::{Instrument as _, Span, debug, debug_span, field::Empty, warn};
 
@@ -16,7 +16,7 @@ const TARGET: &str = "token_storage::storage";
 ///
 /// | field | of | says |
 /// |---|---|---|
-/// | `operation` | span | `get`, `store_all`, `remove`, `list_keys`, `list_namespaces`, `try_acquire`, `may_have_intent`, `look`, `renew`, `prove_writable`, `record_intent`, `clear_intent`, `release` |
+/// | `operation` | span | `get`, `store_all`, `remove`, `list_keys`, `list_namespaces`, `try_acquire`, `try_begin`, `may_have_intent`, `look`, `renew`, `prove_writable`, `record_intent`, `clear_intent`, `release`, `finish` |
 /// | `namespace`, `resource_server` | span | of the key; control characters are escaped. Of a batch, that of its first record |
 /// | `records` | span | how many a batch has |
 /// | `outcome` | event | `ok`, `found`, `absent`, `removed`, `acquired`, `held`, the [`ErrorKind`] of an error, or `dropped` if the caller went away |
@@ -197,20 +197,19 @@ struct Lease<'a>(Box<dyn RefreshLease + 'a>);
 #[async_trait]
 impl RefreshLease for Lease<'_> {
     async fn try_acquire(&self, key: &TokenKey) -> Result<Acquisition> {
-        let outcome = |acquisition: &Acquisition| match acquisition {
-            Acquisition::Acquired(_) => "acquired",
-            Acquisition::Held { .. } => "held",
+        let call = Call::on("try_acquire", key);
+        let acquired = call.run(self.0.try_acquire(key), told).await?;
+        Ok(acquired.map(|inner| Guard::boxed(key, inner)))
+    }
+
+    async fn try_begin(&self, key: &TokenKey, revision: Revision, intent: Option<&Intent>) -> Result<Begin> {
+        let outcome = |begun: &Begin| match begun {
+            Begin::Begun(_) => "begun",
+            Begin::Tried(acquisition) => told(acquisition),
         };
-        let acquired = Call::on("try_acquire", key)
-            .run(self.0.try_acquire(key), outcome)
-            .await?;
-        Ok(match acquired {
-            Acquisition::Acquired(inner) => Acquisition::Acquired(Box::new(Guard {
-                key: key.clone(),
-                inner,
-            })),
-            held => held,
-        })
+        let call = Call::on("try_begin", key);
+        let begun = call.run(self.0.try_begin(key, revision, intent), outcome).await?;
+        Ok(begun.map(|inner| Guard::boxed(key, inner)))
     }
 
     async fn may_have_intent(&self, key: &TokenKey) -> Result<bool> {
@@ -224,10 +223,24 @@ impl RefreshLease for Lease<'_> {
     }
 }
 
+fn told(acquisition: &Acquisition) -> &'static str {
+    match acquisition {
+        Acquisition::Acquired(_) => "acquired",
+        Acquisition::Held { .. } => "held",
+    }
+}
+
 #[derive(Debug)]
 struct Guard {
     key: TokenKey,
     inner: Box<dyn LeaseGuard>,
+}
+
+impl Guard {
+    fn boxed(key: &TokenKey, inner: Box<dyn LeaseGuard>) -> Box<dyn LeaseGuard> {
+        let key = key.clone();
+        Box::new(Self { key, inner })
+    }
 }
 
 #[async_trait]
@@ -252,5 +265,9 @@ impl LeaseGuard for Guard {
 
     async fn release(self: Box<Self>) -> Result<()> {
         Call::on("release", &self.key).run(self.inner.release(), ok).await
+    }
+
+    async fn finish(self: Box<Self>) -> Result<()> {
+        Call::on("finish", &self.key).run(self.inner.finish(), ok).await
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use token_storage_core::TokenStorage;
+use token_storage_core::{StoredToken, TokenStorage};
 use tokio::sync::watch;
 
 use super::{
@@ -22,11 +22,12 @@ pub(super) async fn run<S: TokenStorage + 'static>(
     inner: Arc<Inner<S>>,
     slot: Arc<Slot>,
     mode: Mode,
+    seen: Option<StoredToken>,
     sender: watch::Sender<Option<Outcome>>,
 ) {
     let mut in_flight = InFlight(Some(slot.clone()));
     inner.at(Step::FlightStarted).await;
-    let ended = Refresh::new(&inner, &slot, &mode).run().await;
+    let ended = Refresh::new(&inner, &slot, &mode).run(seen).await;
     let now = inner.now();
     let mut unstored = None;
     let outcome = match ended {
@@ -51,7 +52,7 @@ pub(super) async fn run<S: TokenStorage + 'static>(
     let _ = sender.send(Some(outcome));
     if let Some((pending, lease)) = unstored {
         let inner = Arc::downgrade(&inner);
-        settle::keep_trying(inner, slot, lease, pending).await;
+        settle::keep_trying(inner, slot, lease, *pending).await;
     }
 }
 

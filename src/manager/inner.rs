@@ -3,7 +3,7 @@ use std::sync::Arc;
 use token_storage_core::{Error, ProcessLeases, StoredToken, TokenData, TokenKey, TokenStorage};
 
 use super::{
-    Clock, Event, ManagerError, TokenEndpoint,
+    Clock, Event, ManagerError, ReauthReason, TokenEndpoint,
     absent::Absent,
     clock::Now,
     error::Action,
@@ -52,6 +52,12 @@ impl<S: TokenStorage> Inner<S> {
     pub(super) async fn current(&self, key: &TokenKey) -> Result<Option<StoredToken>, ManagerError> {
         let stored = self.read(key).await?;
         Ok(stored.or_else(|| self.absent.blank(key, self.endpoint.issued_by())))
+    }
+
+    /// As [`current`](Self::current), where one is needed.
+    pub(super) async fn existing(&self, key: &TokenKey) -> Result<StoredToken, ManagerError> {
+        let stored = self.current(key).await?;
+        stored.ok_or_else(|| ManagerError::reauth(ReauthReason::NoToken, key))
     }
 
     /// Whether a record is what a refresh was to bring.

@@ -335,7 +335,7 @@ impl<S: TokenStorage + 'static> TokenManager<S> {
     fn hand_out(&self, slot: &Arc<Slot>, ready: Ready) -> AccessToken {
         if let Some(revision) = ready.ahead {
             match slot.join(revision, self.0.now()) {
-                Joined::Start(sender, _) => self.start(slot, Mode::Ahead(revision), sender),
+                Joined::Start(sender, _) => self.start(slot, Mode::Ahead(revision), None, sender),
                 Joined::Not(_) => slot.postpone(revision),
                 Joined::Wait(_) => {}
             }
@@ -442,14 +442,15 @@ impl<S: TokenStorage + 'static> TokenManager<S> {
             Joined::Not(error) => (Err(error), false),
             Joined::Wait(receiver) => (wait(&slot.key, receiver).await, false),
             Joined::Start(sender, receiver) => {
-                self.start(slot, mode, sender);
+                self.start(slot, mode, Some(stored.clone()), sender);
                 (wait(&slot.key, receiver).await, true)
             }
         }
     }
 
-    fn start(&self, slot: &Arc<Slot>, mode: Mode, sender: watch::Sender<Option<Outcome>>) {
-        let flight = flight::run(self.0.clone(), slot.clone(), mode, sender);
+    /// `seen`: the record, if it has just been read.
+    fn start(&self, slot: &Arc<Slot>, mode: Mode, seen: Option<StoredToken>, sender: watch::Sender<Option<Outcome>>) {
+        let flight = flight::run(self.0.clone(), slot.clone(), mode, seen, sender);
         tokio::spawn(self.0.polls.watch(flight));
     }
 }

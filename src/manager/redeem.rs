@@ -1,15 +1,16 @@
-//! Redeeming one refresh token under the lease, in the order of its steps: record the intent, send, store the answer or
-//! write down how it failed.
+//! Redeeming one refresh token under the lease, in the order of its steps: record the intent, if that is not done yet, send,
+//! store the answer or write down how it failed.
 
 use std::time::Duration;
 
-use token_storage_core::{Error, ErrorKind, Intent, LeaseGuard, Operation, StoredToken, TokenKey, TokenStorage};
+use token_storage_core::{Error, ErrorKind, Intent, Operation, StoredToken, TokenKey, TokenStorage};
 
 use super::{
     ConnectionProblem, EndpointError, EndpointErrorKind, Event, ManagerError, OddAnswer, ReauthReason, RefreshRequest,
     absent,
     error::Action,
     inner::{Inner, log_minor},
+    lease::Held,
     others::{self, CameWith},
     remembered,
     round::{Failure, MAX_ROUNDS, Round},
@@ -22,7 +23,7 @@ use crate::TokenResponse;
 pub(super) struct Redemption<'a, S> {
     inner: &'a Inner<S>,
     slot: &'a Slot,
-    lease: &'a mut dyn LeaseGuard,
+    lease: &'a mut Held,
     /// The record whose refresh token it is.
     stored: StoredToken,
     /// Whether the refresh token may have been spent by a holder before this one.
@@ -36,7 +37,7 @@ impl<'a, S: TokenStorage> Redemption<'a, S> {
     pub(super) fn new(
         inner: &'a Inner<S>,
         slot: &'a Slot,
-        lease: &'a mut dyn LeaseGuard,
+        lease: &'a mut Held,
         stored: StoredToken,
         unknown: bool,
     ) -> Self {
@@ -49,12 +50,9 @@ impl<'a, S: TokenStorage> Redemption<'a, S> {
         }
     }
 
+    /// With the intent recorded.
     pub(super) async fn run(mut self) -> Result<Round, Failure> {
-        let sent = match self.record_intent().await {
-            Ok(()) => self.send().await,
-            Err(error) => Err(error),
-        };
-        match sent {
+        match self.send().await {
             Ok(Ok(answer)) => self.store(answer).await,
             Ok(Err(error)) => self.failed(error).await,
             Err(error) => self.not_sent(error).await,
@@ -65,11 +63,11 @@ impl<'a, S: TokenStorage> Redemption<'a, S> {
         &self.slot.key
     }
 
-    async fn record_intent(&mut self) -> Result<(), Error> {
+    pub(super) async fn record_intent(&mut self) -> Result<(), Error> {
         // Where there is no refresh token, nothing can be spent, and so nothing has to be known about it.
         if self.stored.data.refresh_token.is_some() {
             let intent = self.intent(self.unknown);
-            self.lease.record_intent(&intent).await?;
+            self.lease.guard.record_intent(&intent).await?;
         }
         self.inner.at(Step::IntentRecorded).await;
         Ok(())
@@ -87,7 +85,7 @@ impl<'a, S: TokenStorage> Redemption<'a, S> {
             let request = RefreshRequest::new(&self.slot.key, &self.stored.data, sent_at);
             // Nothing is awaited between this look at the lease's clocks and the request: a holder that was stopped for
             // longer than its lease lasts must not send (L3).
-            if self.lease.remaining().is_some_and(|left| left < timeout) {
+            if self.lease.guard.remaining().is_some_and(|left| left < timeout) {
                 continue;
             }
             let answer = tokio::time::timeout(timeout, self.inner.endpoint.refresh(request)).await;
@@ -103,12 +101,12 @@ impl<'a, S: TokenStorage> Redemption<'a, S> {
     /// So long that request and storing end before the lease does.
     async fn time_for_request(&mut self) -> Result<Duration, Error> {
         let settings = &self.inner.settings;
-        let Some(mut left) = self.lease.remaining() else {
+        let Some(mut left) = self.lease.guard.remaining() else {
             return Ok(settings.request_timeout);
         };
         if left < settings.renew_below {
-            self.lease.renew().await?;
-            left = self.lease.remaining().unwrap_or(left);
+            self.lease.guard.renew().await?;
+            left = self.lease.guard.remaining().unwrap_or(left);
         }
         match left.saturating_sub(settings.lease_margin) {
             Duration::ZERO => Err(held_up()),
@@ -116,7 +114,7 @@ impl<'a, S: TokenStorage> Redemption<'a, S> {
         }
     }
 
-    async fn not_sent(&mut self, error: Error) -> Result<Round, Failure> {
+    pub(super) async fn not_sent(&mut self, error: Error) -> Result<Round, Failure> {
         // Another has the lease now, or has changed the record.
         if matches!(error.kind(), ErrorKind::LeaseLost | ErrorKind::Conflict) {
             return Ok(Round::Again);
@@ -135,10 +133,10 @@ impl<'a, S: TokenStorage> Redemption<'a, S> {
         let (mut pending, others) = Pending::new(key, self.stored, response, sent_at);
         inner.at(Step::BeforeStore).await;
         let generation = self.slot.generation();
-        match settle::store(inner, key, self.lease, &mut pending).await {
+        match settle::store(inner, key, &mut *self.lease.guard, &mut pending).await {
             Settled::Stored(stored) => {
                 inner.at(Step::Stored).await;
-                forget_intent(inner, self.lease).await;
+                self.lease.is_settled = true;
                 let came_with = CameWith {
                     base: &base,
                     refreshed: &stored.data,
@@ -153,17 +151,18 @@ impl<'a, S: TokenStorage> Redemption<'a, S> {
                 Ok(Round::Done(stored, generation))
             }
             Settled::LoggedOut => {
-                forget_intent(inner, self.lease).await;
+                self.lease.is_settled = true;
                 Err(ManagerError::reauth(ReauthReason::LoggedOut, key).into())
             }
             Settled::Superseded => {
-                forget_intent(inner, self.lease).await;
+                self.lease.is_settled = true;
                 Ok(Round::Again)
             }
             Settled::Failed(error) => {
-                let (error, pending) = settle::give_up(inner, key, self.lease, pending, error).await;
+                let (error, pending) = settle::give_up(inner, key, &mut *self.lease.guard, pending, error).await;
                 let error = inner.named(error, Action::GetToken);
                 inner.emit(&Event::NotStored(key.clone(), error.clone()));
+                let pending = pending.map(Box::new);
                 Err(Failure { error, tried, pending })
             }
         }
@@ -180,13 +179,13 @@ impl<'a, S: TokenStorage> Redemption<'a, S> {
         let refused = error.kind() == EndpointErrorKind::Refused;
         match self.inner.current(key).await {
             Ok(None) => {
-                forget_intent(self.inner, self.lease).await;
+                self.lease.is_settled = true;
                 Err(ManagerError::reauth(ReauthReason::LoggedOut, key).into())
             }
             Ok(Some(current)) if current.revision != self.stored.revision => {
                 // An edit that keeps the tokens makes nothing known of them.
                 if !self.intent(self.unknown).concerns(&current) {
-                    forget_intent(self.inner, self.lease).await;
+                    self.lease.is_settled = true;
                     return Ok(Round::Again);
                 }
                 let failed = self.remember(error).await;
@@ -207,14 +206,14 @@ impl<'a, S: TokenStorage> Redemption<'a, S> {
     /// Writes down for all processes how it failed, and says what that means.
     async fn remember(&mut self, error: EndpointError) -> ManagerError {
         let key = self.key();
-        let before = self.lease.intent();
+        let before = self.lease.guard.intent();
         let before = before.filter(|intent| intent.concerns(&self.stored));
         let Some(failure) = remembered::failure_of(&error, self.unknown, before.and_then(Intent::failure)) else {
             self.correct_intent(&error).await;
             return ManagerError::endpoint(key, error);
         };
         let intent = remembered::intent(&self.stored, &failure, &*self.inner.clock);
-        if let Err(cause) = self.lease.record_intent(&intent).await {
+        if let Err(cause) = self.lease.guard.record_intent(&intent).await {
             log_minor("remember the failure", Err(cause));
             self.correct_intent(&error).await;
         }
@@ -239,18 +238,12 @@ impl<'a, S: TokenStorage> Redemption<'a, S> {
     async fn take_back_intent(&mut self) {
         let taken_back = if self.unknown {
             let intent = self.intent(false);
-            self.lease.record_intent(&intent).await
+            self.lease.guard.record_intent(&intent).await
         } else {
-            self.lease.clear_intent().await
+            self.lease.guard.clear_intent().await
         };
         log_minor("take the intent back", taken_back);
     }
-}
-
-async fn forget_intent<S: TokenStorage>(inner: &Inner<S>, lease: &mut dyn LeaseGuard) {
-    // Left behind it names tokens that are no more, which says the same.
-    log_minor("clear the intent", lease.clear_intent().await);
-    inner.at(Step::IntentCleared).await;
 }
 
 fn held_up() -> Error {

@@ -1,12 +1,13 @@
 //! One refresh of one key, in the order of its steps: wait for the lease, read the record again, see what a predecessor
-//! left behind, prove that the storage can be written to, and redeem.
+//! left behind, prove that the storage can be written to, record the intent, and redeem. Where a storage can, all up to the
+//! intent is one step.
 
 use token_storage_core::{Intent, LeaseGuard, StoredToken, TokenStorage};
 
 use super::{
     Event, ManagerError, ManagerErrorKind, ReauthReason, absent,
-    inner::{Inner, log_minor},
-    lease::{self, Waited},
+    inner::Inner,
+    lease::{self, Held, Waited},
     mode::Mode,
     redeem::Redemption,
     remembered,
@@ -50,24 +51,33 @@ impl<'a, S: TokenStorage> Refresh<'a, S> {
         Self { inner, slot, mode }
     }
 
-    pub(super) async fn run(&self) -> Ended {
+    /// `seen`: the record, if it has just been read.
+    pub(super) async fn run(&self, mut seen: Option<StoredToken>) -> Ended {
         for _ in 0..MAX_ROUNDS {
             let generation = self.slot.generation();
-            let mut lease = match lease::acquire(self.inner, &self.slot.key, self.mode).await {
+            let waited = lease::acquire(self.inner, &self.slot.key, self.mode, seen.take()).await;
+            let (lease, round) = match waited {
                 Err(error) => return Ended::failed(error),
                 Ok(Waited::Moved(stored)) => {
                     self.inner.emit(&Event::RefreshedElsewhere(self.slot.key.clone()));
                     return Ended::Well { stored, generation };
                 }
-                Ok(Waited::Acquired(lease)) => lease,
+                Ok(Waited::Acquired(mut lease)) => {
+                    let round = self.under_lease(&mut lease).await;
+                    (lease, round)
+                }
+                Ok(Waited::Begun(mut lease, stored)) => {
+                    let round = self.begun(&mut lease, *stored).await;
+                    (lease, round)
+                }
             };
-            let round = self.under_lease(&mut *lease).await;
             if let Err(failure) = round {
-                let lease = match failure.pending {
-                    Some(_) => Some(lease),
-                    None => self.release(lease).await,
-                };
-                return Ended::Failed { failure, lease };
+                if failure.pending.is_some() {
+                    let lease = Some(lease.guard);
+                    return Ended::Failed { failure, lease };
+                }
+                self.release(lease).await;
+                return Ended::Failed { failure, lease: None };
             }
             self.release(lease).await;
             if let Ok(Round::Done(stored, generation)) = round {
@@ -78,39 +88,51 @@ impl<'a, S: TokenStorage> Refresh<'a, S> {
         Ended::failed(ManagerError::new(ManagerErrorKind::Busy, &self.slot.key, message))
     }
 
-    async fn under_lease(&self, lease: &mut dyn LeaseGuard) -> Result<Round, Failure> {
+    /// All in one step: nobody has refreshed it meanwhile, and no predecessor left anything behind.
+    async fn begun(&self, lease: &mut Held, stored: StoredToken) -> Result<Round, Failure> {
+        for step in [
+            Step::LeaseAcquired,
+            Step::ReadAgain,
+            Step::ProvedWritable,
+            Step::IntentRecorded,
+        ] {
+            self.inner.at(step).await;
+        }
+        let redemption = Redemption::new(self.inner, self.slot, lease, stored, false);
+        redemption.run().await
+    }
+
+    async fn under_lease(&self, lease: &mut Held) -> Result<Round, Failure> {
         self.inner.at(Step::LeaseAcquired).await;
         let generation = self.slot.generation();
         let stored = self.read_again().await?;
-        if self.is_needless(lease, &stored).await {
+        if self.is_needless(lease, &stored) {
             return Ok(Round::Done(Box::new(stored), generation));
         }
         self.check_renewable(&stored)?;
-        let unknown = self.succeed(lease.intent(), &stored)?;
+        let unknown = self.succeed(lease.guard.intent(), &stored)?;
         self.prove_writable().await?;
-        Redemption::new(self.inner, self.slot, lease, stored, unknown)
-            .run()
-            .await
+        let mut redemption = Redemption::new(self.inner, self.slot, lease, stored, unknown);
+        match redemption.record_intent().await {
+            Ok(()) => redemption.run().await,
+            Err(error) => redemption.not_sent(error).await,
+        }
     }
 
     /// Somebody may have refreshed it meanwhile, or logged out.
     async fn read_again(&self) -> Result<StoredToken, Failure> {
-        let key = &self.slot.key;
-        let stored = self.inner.current(key).await?;
-        let stored = stored.ok_or_else(|| ManagerError::reauth(ReauthReason::NoToken, key))?;
+        let stored = self.inner.existing(&self.slot.key).await?;
         self.inner.at(Step::ReadAgain).await;
         Ok(stored)
     }
 
-    async fn is_needless(&self, lease: &mut dyn LeaseGuard, stored: &StoredToken) -> bool {
+    fn is_needless(&self, lease: &mut Held, stored: &StoredToken) -> bool {
         if !self.inner.will_do(self.mode, stored) {
             return false;
         }
         self.inner.emit(&Event::RefreshedElsewhere(self.slot.key.clone()));
-        if lease.intent().is_some_and(|intent| !intent.concerns(stored)) {
-            // Its holder stored the result and died before it could say so.
-            log_minor("clear the intent", lease.clear_intent().await);
-        }
+        // The holder of an intent that is about other tokens stored the result and died before it could say so.
+        lease.is_settled = lease.guard.intent().is_some_and(|intent| !intent.concerns(stored));
         true
     }
 
@@ -165,11 +187,9 @@ impl<'a, S: TokenStorage> Refresh<'a, S> {
         Ok(())
     }
 
-    /// If the storage cannot be reached, the lease is freed as if its holder had died.
-    async fn release(&self, lease: Box<dyn LeaseGuard>) -> Option<Box<dyn LeaseGuard>> {
-        log_minor("release the refresh lease", lease.release().await);
+    async fn release(&self, lease: Held) {
+        lease.release().await;
         self.inner.at(Step::Released).await;
-        None
     }
 
     fn reauth(&self, reason: ReauthReason, stored: &StoredToken) -> Failure {

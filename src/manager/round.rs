@@ -19,7 +19,7 @@ pub(super) struct Failure {
     /// The revision whose refresh token was tried.
     pub(super) tried: Option<Revision>,
     /// An answer that is still to be stored, under the lease that is still held.
-    pub(super) pending: Option<Pending>,
+    pub(super) pending: Option<Box<Pending>>,
 }
 
 impl Failure {

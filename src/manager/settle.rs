@@ -249,8 +249,7 @@ pub(super) async fn keep_trying<S: TokenStorage>(
                 if let Settled::Stored(_) = conclude(&inner, &slot.key, &pending, done).await {
                     inner.emit(&Event::StoredAfterAll(slot.key.clone()));
                 }
-                let _ = lease.clear_intent().await;
-                let _ = lease.release().await;
+                let _ = lease.finish().await;
                 slot.settled();
                 return;
             }

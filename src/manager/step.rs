@@ -17,7 +17,6 @@ pub enum Step {
     Answered,
     BeforeStore,
     Stored,
-    IntentCleared,
     Released,
     ConflictRead,
     BeforeRevoke,
@@ -29,7 +28,7 @@ impl Step {
     /// All of them, in the order of an undisturbed refresh; the last three need a conflict, or tokens of other
     /// resource servers in the answer.
     #[doc(hidden)]
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 13] = [
         Self::FlightStarted,
         Self::LeaseAcquired,
         Self::ReadAgain,
@@ -39,7 +38,6 @@ impl Step {
         Self::Answered,
         Self::BeforeStore,
         Self::Stored,
-        Self::IntentCleared,
         Self::Released,
         Self::ConflictRead,
         Self::BeforeRevoke,

@@ -21,6 +21,7 @@ mod refresh;
 mod refreshing;
 mod rejected;
 mod remembered;
+mod requests;
 mod storages;
 mod support;
 mod timed;

@@ -28,7 +28,7 @@ enum Expected {
     NamesTheLoss,
 }
 
-const STEPS: [(Step, Expected); 11] = [
+const STEPS: [(Step, Expected); 10] = [
     (Step::FlightStarted, Expected::Refreshes),
     (Step::LeaseAcquired, Expected::Refreshes),
     (Step::ReadAgain, Expected::Refreshes),
@@ -38,7 +38,6 @@ const STEPS: [(Step, Expected); 11] = [
     (Step::Answered, Expected::NamesTheLoss),
     (Step::BeforeStore, Expected::NamesTheLoss),
     (Step::Stored, Expected::FindsTheToken),
-    (Step::IntentCleared, Expected::FindsTheToken),
     (Step::Released, Expected::FindsTheToken),
 ];
 

@@ -2,36 +2,24 @@
 
 use std::collections::HashMap;
 
-use aws_sdk_dynamodb::{
-    error::{ProvideErrorMetadata, SdkError},
-    operation::transact_write_items::TransactWriteItemsError,
-    types::{CancellationReason, Put, ReturnValuesOnConditionCheckFailure::AllOld, TransactWriteItem},
-};
+use aws_sdk_dynamodb::types::{Put, ReturnValuesOnConditionCheckFailure::AllOld, TransactWriteItem};
 use futures_util::future::join_all;
-use token_storage_core::{Error, ErrorKind, Result, Revision, TokenKey, WriteMark};
+use token_storage_core::{Error, Result, Revision, WriteMark};
 
 use crate::{
-    attempts::{Attempts, quiet},
+    attempts::Attempts,
     backoff::Backoff,
     condition::Expected,
-    error::from_sdk,
     inner::{Inner, unknown_outcome},
     item::Item,
     key::item_key,
     outcome::{Outcome, of_write},
+    transaction::{Answer, Part, built},
     write::{Prepared, next, with_outcome},
 };
+
 /// How many records are read at a time to learn what is there.
 const READS: usize = 16;
-
-/// What became of one transaction.
-enum Answer {
-    Applied,
-    /// The items that refused it, by position.
-    Refused(HashMap<usize, Option<Item>>),
-    Contended,
-    Failed(Error),
-}
 
 impl Inner {
     /// Stores all records or none.
@@ -41,8 +29,13 @@ impl Inner {
         let mut expected = self.first_states(writes).await?;
         let mut token = WriteMark::random()?;
         loop {
-            match self.transact(writes, &expected, &token, &attempts).await? {
+            let parts = writes.iter().zip(&expected);
+            let parts = parts
+                .map(|(write, expected)| self.part_of(write, expected))
+                .collect::<Result<_>>()?;
+            match self.transact(parts, &token, &attempts).await {
                 Answer::Applied => return Ok(revisions(writes)),
+                Answer::Unsupported(error) => return Err(error),
                 Answer::Failed(error) => return self.after_lost_batch(error, writes, &expected, &attempts).await,
                 // The same request again, under the same token.
                 Answer::Contended => {}
@@ -86,46 +79,7 @@ impl Inner {
         states.into_iter().collect()
     }
 
-    async fn transact(
-        &self,
-        writes: &[Prepared],
-        expected: &[Expected],
-        token: &WriteMark,
-        attempts: &Attempts,
-    ) -> Result<Answer> {
-        let items: Vec<TransactWriteItem> = writes
-            .iter()
-            .zip(expected)
-            .map(|(write, expected)| self.put_of(write, expected))
-            .collect::<Result<_>>()?;
-        let request = self
-            .client
-            .transact_write_items()
-            .set_transact_items(Some(items))
-            // Ten minutes long, AWS answers a repetition with the outcome of the first; then the marks decide.
-            .client_request_token(token.to_string());
-        let error = match quiet(request.customize().interceptor(attempts.clone()).send()).await {
-            Ok(_) => return Ok(Answer::Applied),
-            Err(error) => error,
-        };
-        Ok(match error {
-            SdkError::ServiceError(service)
-                if matches!(service.err(), TransactWriteItemsError::TransactionCanceledException(_)) =>
-            {
-                match service.into_err() {
-                    TransactWriteItemsError::TransactionCanceledException(cancelled) => {
-                        self.cancelled(writes, cancelled.cancellation_reasons.unwrap_or_default())
-                            .await
-                    }
-                    _ => Answer::Contended,
-                }
-            }
-            error if error.code() == Some("TransactionInProgressException") => Answer::Contended,
-            error => Answer::Failed(from_sdk(&error, &self.place)),
-        })
-    }
-
-    fn put_of(&self, write: &Prepared, expected: &Expected) -> Result<TransactWriteItem> {
+    fn part_of<'a>(&self, write: &'a Prepared, expected: &Expected) -> Result<Part<'a>> {
         let condition = expected.condition(&write.key)?;
         let put = Put::builder()
             .table_name(self.table())
@@ -133,52 +87,12 @@ impl Inner {
             .condition_expression(&condition.expression)
             .set_expression_attribute_names(Some(condition.names.clone()))
             .set_expression_attribute_values(condition.values())
-            .return_values_on_condition_check_failure(AllOld)
-            .build()
-            .map_err(|_| Error::new(ErrorKind::InvalidInput, "the transaction could not be built"))?;
-        Ok(TransactWriteItem::builder().put(put).build())
-    }
-
-    /// One reason for each record, in their order.
-    async fn cancelled(&self, writes: &[Prepared], reasons: Vec<CancellationReason>) -> Answer {
-        let mut refusals = HashMap::new();
-        let mut other = None;
-        for (i, reason) in reasons.into_iter().enumerate() {
-            match reason.code() {
-                None | Some("None") => {}
-                Some("ConditionalCheckFailed") => {
-                    let refusal = match reason.item.filter(|attributes| !attributes.is_empty()) {
-                        Some(attributes) => Some(Item::new(attributes)),
-                        None => match self.read(&item_key(&writes[i].key)).await {
-                            Ok(item) => item,
-                            Err(error) => return Answer::Failed(error),
-                        },
-                    };
-                    refusals.insert(i, refusal);
-                }
-                Some("TransactionConflict") => other = other.or(Some(Answer::Contended)),
-                Some(code) => other = Some(Answer::Failed(self.reason(code, &writes[i].key))),
-            }
-        }
-        match other {
-            _ if !refusals.is_empty() => Answer::Refused(refusals),
-            Some(answer) => answer,
-            None => Answer::Contended,
-        }
-    }
-
-    fn reason(&self, code: &str, key: &TokenKey) -> Error {
-        let place = self.place.describe();
-        let message = |advice: &str| format!("{place} cancelled the transaction with {code}: {advice}");
-        let error = match code {
-            "ThrottlingError" | "ProvisionedThroughputExceeded" | "RequestLimitExceeded" => {
-                Error::new(ErrorKind::Busy, message("it is throttled; try again later"))
-            }
-            "ItemCollectionSizeLimitExceeded" => Error::new(ErrorKind::StorageFull, message("there is no room")),
-            "ValidationError" => Error::new(ErrorKind::Misconfigured, message("is it a table made for tokens?")),
-            _ => Error::new(ErrorKind::Unavailable, message("the service refused it")),
-        };
-        error.with_key(key)
+            .return_values_on_condition_check_failure(AllOld);
+        Ok(Part {
+            write: TransactWriteItem::builder().put(built(put.build())?).build(),
+            id: item_key(&write.key),
+            key: &write.key,
+        })
     }
 
     /// What each refused record's next try expects. Returns their positions.

@@ -123,6 +123,7 @@ impl DynamoDbBuilder {
             options: self.options,
             clock: self.clock.unwrap_or_else(|| Arc::new(SystemClock::new())),
             observations: Observations::default(),
+            no_transactions: Default::default(),
         })
     }
 

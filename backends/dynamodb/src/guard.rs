@@ -87,6 +87,14 @@ impl TimedLease {
         }
     }
 
+    /// Whether the holder's own intent came with the lease.
+    pub(crate) fn with_recorded(mut self, recorded: bool) -> Self {
+        if let Some(held) = &mut self.held {
+            held.keeps_intent |= recorded;
+        }
+        self
+    }
+
     fn held(&mut self) -> Result<&mut Held> {
         self.held
             .as_mut()
@@ -193,6 +201,14 @@ impl LeaseGuard for TimedLease {
             Some(held) => held.release().await.during(Operation::Lease),
             None => Ok(()),
         }
+    }
+
+    /// The item goes, and the intent with it.
+    async fn finish(mut self: Box<Self>) -> Result<()> {
+        if let Some(held) = &mut self.held {
+            held.keeps_intent = false;
+        }
+        self.release().await
     }
 }
 

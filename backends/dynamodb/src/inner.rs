@@ -1,6 +1,11 @@
 //! The requests for single items, and what their answers mean.
 
-use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{Arc, atomic::AtomicBool},
+    time::Duration,
+};
 
 use aws_sdk_dynamodb::{
     Client,
@@ -31,6 +36,8 @@ pub(crate) struct Inner {
     pub(crate) options: Options,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) observations: Observations,
+    /// Whether the service was found to have no transactions.
+    pub(crate) no_transactions: AtomicBool,
 }
 
 /// What the builder sets beside the client.

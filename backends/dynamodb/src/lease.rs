@@ -13,8 +13,8 @@ use std::{
 use async_trait::async_trait;
 use aws_sdk_dynamodb::types::AttributeValue;
 use token_storage_core::{
-    Acquisition, Error, ErrorContext as _, ErrorKind, Intent, LeaseView, Operation, RefreshLease, Result, TokenKey,
-    WriteMark,
+    Acquisition, Begin, Error, ErrorContext as _, ErrorKind, Intent, LeaseView, Operation, RefreshLease, Result,
+    Revision, TokenKey, WriteMark,
 };
 
 use crate::{
@@ -40,7 +40,7 @@ pub(crate) const INTENT: &str = "token-storage.intent";
 const MAX_TTL: Duration = Duration::from_secs(3600);
 /// The pauses between two looks at a held lease, half as long as it was watched: at first short, as most refreshes are over
 /// soon, and two a second in the end.
-const SHORTEST_PAUSE: Duration = Duration::from_millis(20);
+pub(crate) const SHORTEST_PAUSE: Duration = Duration::from_millis(20);
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 /// Observations kept before those that nobody waits for any more are dropped.
 const MANY: usize = 1024;
@@ -63,11 +63,11 @@ impl Observations {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn has(&self, key: &str) -> bool {
+    pub(crate) fn has(&self, key: &str) -> bool {
         self.map().contains_key(key)
     }
 
-    fn forget(&self, key: &str) {
+    pub(crate) fn forget(&self, key: &str) {
         self.map().remove(key);
     }
 
@@ -120,21 +120,16 @@ pub(crate) struct Leases(pub(crate) Arc<Inner>);
 
 #[async_trait]
 impl RefreshLease for Leases {
-    /// In a task of its own: a caller that goes away while the answer is under way must not leave a lease behind that
-    /// nobody knows of.
     async fn try_acquire(&self, of: &TokenKey) -> Result<Acquisition> {
         let (inner, key) = (self.0.clone(), of.clone());
-        let (sender, receiver) = tokio::sync::oneshot::channel();
-        tokio::spawn(async move {
-            let result = inner.try_acquire(&key).await;
-            // An acquisition that nobody takes is dropped here, which releases it.
-            let _ = sender.send(result);
-        });
-        let acquired = receiver.await.unwrap_or_else(|_| {
-            let message = "the runtime ended while the lease was being acquired";
-            Err(Error::new(ErrorKind::Unavailable, message).with_unknown_outcome())
-        });
-        acquired.during(Operation::Lease).about(of)
+        let acquired = in_a_task(async move { inner.try_acquire(&key).await });
+        acquired.await.during(Operation::Lease).about(of)
+    }
+
+    async fn try_begin(&self, of: &TokenKey, revision: Revision, intent: Option<&Intent>) -> Result<Begin> {
+        let (inner, key, intent) = (self.0.clone(), of.clone(), intent.cloned());
+        let begun = in_a_task(async move { inner.try_begin(&key, revision, intent.as_ref()).await });
+        begun.await.during(Operation::Lease).about(of)
     }
 
     async fn may_have_intent(&self, of: &TokenKey) -> Result<bool> {
@@ -152,6 +147,19 @@ impl RefreshLease for Leases {
     }
 }
 
+/// A caller that goes away while the answer is under way must not leave a lease behind that nobody knows of: what nobody takes
+/// is dropped there, which releases it.
+async fn in_a_task<T: Send + 'static>(work: impl Future<Output = Result<T>> + Send + 'static) -> Result<T> {
+    let (sender, receiver) = tokio::sync::oneshot::channel();
+    tokio::spawn(async move {
+        let _ = sender.send(work.await);
+    });
+    receiver.await.unwrap_or_else(|_| {
+        let message = "the runtime ended while the lease was being acquired";
+        Err(Error::new(ErrorKind::Unavailable, message).with_unknown_outcome())
+    })
+}
+
 impl Leases {
     /// The item of a lease, in one consistent read.
     async fn item(&self, of: &TokenKey) -> Result<Option<Item>> {
@@ -164,7 +172,7 @@ impl Leases {
 }
 
 impl Inner {
-    async fn try_acquire(self: &Arc<Self>, key: &TokenKey) -> Result<Acquisition> {
+    pub(crate) async fn try_acquire(self: &Arc<Self>, key: &TokenKey) -> Result<Acquisition> {
         self.limits().check_key(key)?;
         let id = lease_key(key);
         // Whoever is already waiting looks first: a read costs less than a refused write.
@@ -180,18 +188,10 @@ impl Inner {
     }
 
     /// Takes a lease that nobody has.
-    async fn create(self: &Arc<Self>, key: &TokenKey, id: String) -> Result<Acquisition> {
+    pub(crate) async fn create(self: &Arc<Self>, key: &TokenKey, id: String) -> Result<Acquisition> {
         let mark = WriteMark::random()?;
         let deadline = Deadline::start(&*self.clock, self.options.lease_ttl);
-        let mut item = HashMap::from([
-            (KEY.to_owned(), string(&id)),
-            (LEASE.to_owned(), string(&mark.to_string())),
-            (STATE.to_owned(), string("held")),
-            (TTL.to_owned(), self.ttl_attribute()),
-        ]);
-        if let Some(seconds) = self.clean_up_at() {
-            item.insert(CLEAN_UP.to_owned(), AttributeValue::N(seconds.to_string()));
-        }
+        let item = self.lease_item(&id, &mark);
         let condition = Expected::Absent.condition(key)?;
         match self.send_put(item, condition, &Attempts::default()).await {
             Answer::Applied(()) => Ok(self.acquired(key, id, mark, deadline, None)),
@@ -207,8 +207,22 @@ impl Inner {
         }
     }
 
+    /// The item of a lease that is held.
+    pub(crate) fn lease_item(&self, id: &str, mark: &WriteMark) -> HashMap<String, AttributeValue> {
+        let mut item = HashMap::from([
+            (KEY.to_owned(), string(id)),
+            (LEASE.to_owned(), string(&mark.to_string())),
+            (STATE.to_owned(), string("held")),
+            (TTL.to_owned(), self.ttl_attribute()),
+        ]);
+        if let Some(seconds) = self.clean_up_at() {
+            item.insert(CLEAN_UP.to_owned(), AttributeValue::N(seconds.to_string()));
+        }
+        item
+    }
+
     /// A lease item is there: takes it over if it is free or has stood still for its time to live.
-    async fn look_at(self: &Arc<Self>, key: &TokenKey, id: String, item: Item) -> Result<Acquisition> {
+    pub(crate) async fn look_at(self: &Arc<Self>, key: &TokenKey, id: String, item: Item) -> Result<Acquisition> {
         let lease = Lease::read(&item, key, self.options.lease_ttl)?;
         let (still, watched) = self.observations.note(&id, lease.mark, self.clock.monotonic());
         if !lease.free && still < lease.ttl {
@@ -262,7 +276,7 @@ impl Inner {
     }
 
     /// The lease may have been acquired without our hearing of it: dropping a guard for it tries to release it.
-    fn give_up(
+    pub(crate) fn give_up(
         self: &Arc<Self>,
         key: &TokenKey,
         id: String,
@@ -278,7 +292,7 @@ impl Inner {
     }
 }
 
-fn held(retry_after: Duration) -> Acquisition {
+pub(crate) fn held(retry_after: Duration) -> Acquisition {
     Acquisition::Held { retry_after }
 }
 

@@ -21,6 +21,7 @@ mod actions;
 mod attempts;
 mod backoff;
 mod batch;
+mod begin;
 mod clock;
 mod condition;
 mod config;
@@ -37,6 +38,7 @@ mod revision;
 mod scheme;
 mod storage;
 mod table;
+mod transaction;
 mod write;
 
 pub use clock::Clock;

@@ -9,8 +9,8 @@ use std::{
 
 use support::{data, fresh_table, key};
 use token_storage_core::{
-    Acquisition, ErrorKind, Intent, LeaseGuard, LeaseKind, Precondition, Revision, StoredToken, TokenKey, TokenStorage,
-    TokenStorageExt as _,
+    Acquisition, Begin, ErrorKind, Intent, LeaseGuard, LeaseKind, Precondition, Revision, StoredToken, TokenKey,
+    TokenStorage, TokenStorageExt as _,
 };
 use token_storage_dynamodb::{Client, Clock, DynamoDbStorage};
 use token_storage_dynamodb_testing::{ClientBuilder, Fault, Faults, Recorder, emulator};
@@ -415,5 +415,131 @@ async fn leases_of_different_keys_are_independent() {
             Acquisition::Acquired(guard) => guards.push(guard),
             Acquisition::Held { .. } => panic!("{key}"),
         }
+    }
+}
+
+async fn begin(storage: &DynamoDbStorage, revision: Revision) -> token_storage_core::Result<Begin> {
+    let lease = storage.lease().unwrap();
+    lease.try_begin(&key("rs"), revision, Some(&intent())).await
+}
+
+async fn begun(storage: &DynamoDbStorage, revision: Revision) -> Box<dyn LeaseGuard> {
+    match begin(storage, revision).await.unwrap() {
+        Begin::Begun(guard) => guard,
+        Begin::Tried(other) => panic!("not begun: {other:?}"),
+    }
+}
+
+/// A storage whose requests suffer the faults, with a record at this revision.
+async fn suffering(faults: &Faults, recorder: &Recorder, attempts: u32) -> (DynamoDbStorage, Revision) {
+    let (_, table) = fresh_table().await;
+    let client = ClientBuilder::new(&emulator().await)
+        .faults(faults)
+        .recorder(recorder)
+        .attempts(attempts)
+        .build();
+    let storage = DynamoDbStorage::from_client(client, table);
+    let record = data("1");
+    let stored = storage.store(&key("rs"), &record, Precondition::Absent).await;
+    recorder.clear();
+    (storage, stored.unwrap())
+}
+
+fn actions<const N: usize>(recorder: &Recorder, wanted: [(&str, usize); N]) {
+    let wanted = wanted.map(|(action, times)| (action.to_owned(), times));
+    assert_eq!(recorder.actions(), wanted.into());
+}
+
+#[tokio::test]
+async fn a_refresh_begins_with_one_request_and_ends_with_one() {
+    let recorder = Recorder::default();
+    let (storage, revision) = suffering(&Faults::new(), &recorder, 1).await;
+    let guard = begun(&storage, revision).await;
+    assert_eq!(guard.intent(), None);
+    actions(&recorder, [("TransactWriteItems", 1)]);
+    let view = storage.lease().unwrap().look(&key("rs")).await.unwrap().unwrap();
+    assert_eq!((view.held, view.intent), (true, Some(intent())));
+    recorder.clear();
+    guard.finish().await.unwrap();
+    actions(&recorder, [("DeleteItem", 1)]);
+    assert_eq!(acquired(&storage).await.intent(), None);
+    assert_eq!(storage.get(&key("rs")).await.unwrap().unwrap().revision, revision);
+}
+
+#[tokio::test]
+async fn a_beginning_whose_answer_was_lost_has_begun() {
+    let faults = Faults::new();
+    let (storage, revision) = suffering(&faults, &Recorder::default(), 5).await;
+    faults.plan("TransactWriteItems", [Fault::DropAfter, Fault::ErrorAfter]);
+    let guard = begun(&storage, revision).await;
+    held(&storage).await;
+    guard.release().await.unwrap();
+    assert_eq!(acquired(&storage).await.intent(), Some(&intent()));
+    assert_eq!(faults.left(), 0);
+}
+
+/// Nothing was sent by whoever got the error, so its intent need not stay either.
+#[tokio::test]
+async fn a_beginning_that_failed_is_taken_back() {
+    for fault in [Fault::DropAfter, Fault::DropBefore] {
+        let faults = Faults::new();
+        let (storage, revision) = suffering(&faults, &Recorder::default(), 1).await;
+        faults.plan("TransactWriteItems", [fault]);
+        let error = begin(&storage, revision).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unavailable);
+        let freed = async {
+            loop {
+                match acquire(&storage).await {
+                    Acquisition::Acquired(guard) => return guard,
+                    Acquisition::Held { .. } => tokio::task::yield_now().await,
+                }
+            }
+        };
+        // Far less than the time to live, and only a guard against hanging.
+        let guard = tokio::time::timeout(Duration::from_secs(20), freed).await.unwrap();
+        assert_eq!(guard.intent(), None);
+    }
+}
+
+#[tokio::test]
+async fn a_late_beginning_does_nothing_once_the_record_has_moved_on() {
+    let faults = Faults::new();
+    let (storage, revision) = suffering(&faults, &Recorder::default(), 1).await;
+    faults.plan("TransactWriteItems", [Fault::HeldBack]);
+    begin(&storage, revision).await.unwrap_err();
+    let record = data("2");
+    let unchanged = Precondition::Unchanged(revision);
+    let newer = storage.store(&key("rs"), &record, unchanged).await.unwrap();
+    faults.deliver().await;
+    assert_eq!(acquired(&storage).await.intent(), None);
+    assert_eq!(storage.get(&key("rs")).await.unwrap().unwrap().revision, newer);
+}
+
+#[tokio::test]
+async fn l6_nothing_is_begun_without_permission() {
+    let faults = Faults::new();
+    let (storage, revision) = suffering(&faults, &Recorder::default(), 1).await;
+    faults.plan("TransactWriteItems", [Fault::Refuse(400, "AccessDeniedException")]);
+    let error = begin(&storage, revision).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::PermissionDenied);
+}
+
+#[tokio::test]
+async fn where_there_are_no_transactions_the_steps_are_taken_one_by_one() {
+    let (faults, recorder) = (Faults::new(), Recorder::default());
+    let (storage, revision) = suffering(&faults, &recorder, 1).await;
+    faults.plan("TransactWriteItems", [Fault::Refuse(400, "UnknownOperationException")]);
+    for transactions in [1, 0] {
+        recorder.clear();
+        let Begin::Tried(Acquisition::Acquired(guard)) = begin(&storage, revision).await.unwrap() else {
+            panic!("the lease alone is acquired");
+        };
+        guard.finish().await.unwrap();
+        let sent = recorder.actions();
+        assert_eq!(
+            sent.get("TransactWriteItems").copied().unwrap_or_default(),
+            transactions
+        );
+        assert_eq!(sent["PutItem"], 1);
     }
 }

@@ -6,7 +6,9 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 use support::{data, fresh_table};
-use token_storage_core::{Acquisition, Intent, Precondition, TokenKey, TokenStorage, TokenStorageExt as _, Write};
+use token_storage_core::{
+    Acquisition, Begin, Intent, Precondition, TokenKey, TokenStorage, TokenStorageExt as _, Write,
+};
 use token_storage_dynamodb::DynamoDbStorage;
 use token_storage_dynamodb_testing::{ClientBuilder, Recorder, emulator};
 
@@ -57,6 +59,11 @@ async fn use_all(storage: &DynamoDbStorage, namespace: &str) {
     guard.record_intent(&Intent::new(&stored, false, 0)).await.unwrap();
     guard.clear_intent().await.unwrap();
     guard.release().await.unwrap();
+    let lease = storage.lease().unwrap();
+    let Begin::Begun(guard) = lease.try_begin(&one, stored.revision, None).await.unwrap() else {
+        panic!("nothing is in the way");
+    };
+    guard.finish().await.unwrap();
     storage.remove(&one, Precondition::Any).await.unwrap();
     storage.remove(&two, Precondition::Any).await.unwrap();
 }
@@ -75,7 +82,7 @@ async fn the_policy_in_the_docs_is_what_is_needed() {
     let needed: BTreeSet<String> = recorder
         .actions()
         .into_keys()
-        // A transaction asks for the permissions of its parts; ours are puts.
+        // A transaction asks for the permissions of its parts; ours are puts and updates.
         .filter(|action| action != "TransactWriteItems")
         .map(|action| format!("dynamodb:{action}"))
         .collect();

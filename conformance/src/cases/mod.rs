@@ -2,6 +2,7 @@
 
 mod atomicity;
 mod batches;
+mod beginnings;
 mod cancellation;
 mod cancelled_leases;
 mod capability;
@@ -86,6 +87,7 @@ pub fn cases() -> &'static [Case] {
             listed::CASES,
             leases::CASES,
             intents::CASES,
+            beginnings::CASES,
             process_leases::CASES,
             timed_leases::CASES,
             lost_leases::CASES,

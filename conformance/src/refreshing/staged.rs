@@ -6,7 +6,7 @@ use std::sync::{
 };
 
 use token_storage_core::{
-    Acquisition, Error, ErrorKind, Intent, LeaseGuard, Operation, RefreshLease, Result, Revision, StoredToken,
+    Acquisition, Begin, Error, ErrorKind, Intent, LeaseGuard, Operation, RefreshLease, Result, Revision, StoredToken,
     TokenKey, TokenStorage, Write, async_trait, backend::forward,
 };
 use tokio::sync::Notify;
@@ -119,13 +119,29 @@ impl RefreshLease for StagedLease<'_> {
             panic!("the case lets whoever goes for the lease panic");
         }
         fail_if(&self.stage.leases_fail, Operation::Lease)?;
-        Ok(match self.inner.try_acquire(key).await? {
-            Acquisition::Acquired(inner) => {
-                let stage = Arc::clone(self.stage);
-                Acquisition::Acquired(Box::new(StagedGuard { inner, stage }))
-            }
-            held => held,
-        })
+        let acquired = self.inner.try_acquire(key).await?;
+        Ok(acquired.map(|inner| self.guard(inner)))
+    }
+
+    /// As long as no step of it is to fail.
+    async fn try_begin(&self, key: &TokenKey, revision: Revision, intent: Option<&Intent>) -> Result<Begin> {
+        let stage = self.stage;
+        let fails = [&stage.leases_fail, &stage.proofs_fail, &stage.intents_fail];
+        if stage.panic_gate.is_some() || fails.iter().any(|flag| flag.load(SeqCst)) {
+            return self.try_acquire(key).await.map(Begin::Tried);
+        }
+        let begun = self.inner.try_begin(key, revision, intent).await?;
+        if let (Begin::Begun(_), Some(_)) = (&begun, intent) {
+            stage.intents.fetch_add(1, SeqCst);
+        }
+        Ok(begun.map(|inner| self.guard(inner)))
+    }
+}
+
+impl StagedLease<'_> {
+    fn guard(&self, inner: Box<dyn LeaseGuard>) -> Box<dyn LeaseGuard> {
+        let stage = Arc::clone(self.stage);
+        Box::new(StagedGuard { inner, stage })
     }
 }
 
@@ -137,7 +153,7 @@ struct StagedGuard {
 
 #[async_trait]
 impl LeaseGuard for StagedGuard {
-    forward!(self.inner => intent, remaining, renew, clear_intent, release);
+    forward!(self.inner => intent, remaining, renew, clear_intent, release, finish);
 
     async fn record_intent(&mut self, intent: &Intent) -> Result<()> {
         self.stage.intents.fetch_add(1, SeqCst);

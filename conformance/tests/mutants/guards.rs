@@ -89,7 +89,7 @@ fn failed(message: &str) -> Error {
 }
 
 /// Writes what is there.
-async fn touch(base: &MemoryStorage, key: &TokenKey) -> Result<()> {
+pub(crate) async fn touch(base: &MemoryStorage, key: &TokenKey) -> Result<()> {
     if let Some(there) = base.get(key).await? {
         base.store(key, &there.data, Precondition::Any).await?;
     }

@@ -8,6 +8,7 @@
 //! The figure `caught / shipped` is printed at the end, and every mutant that gets through is a failed test.
 
 mod atomicity;
+mod beginnings;
 mod cached;
 mod capabilities;
 mod code_paths;

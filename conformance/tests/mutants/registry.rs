@@ -46,6 +46,10 @@ flaw!(
 pub(crate) fn correct() -> Vec<Plan> {
     vec![
         flaw::suite::<Correct>("memory").enumerates().process_leases().plan(),
+        flaw::suite::<crate::beginnings::Begins>("begins")
+            .enumerates()
+            .process_leases()
+            .plan(),
         flaw::suite::<Timed<t::Correct>>("timed")
             .enumerates()
             .timed_leases()
@@ -96,6 +100,7 @@ pub(crate) fn mutants() -> Vec<Mutant> {
         crate::secrets::mutants(),
         crate::capabilities::mutants(),
         crate::held::mutants(),
+        crate::beginnings::mutants(),
         t::mutants(),
         n::mutants(),
         w::mutants(),

@@ -4,10 +4,10 @@
 /// [`Enumerate`](crate::Enumerate), [`RefreshLease`](crate::RefreshLease) or [`LeaseGuard`](crate::LeaseGuard), inside of
 /// it or beside others of its methods.
 ///
-/// In front of the arrow stands what is wrapped, as a place or a call that begins with `self`; behind it the methods. None
-/// of those traits has a method with a default, so a method that is neither written nor named is an error of the compiler,
-/// one that a later version of the trait brings included. That is why there is no way to say "all others": what a new method does
-/// to a wrapper that encrypts or refuses, its author decides.
+/// In front of the arrow stands what is wrapped, as a place or a call that begins with `self`; behind it the methods. A method
+/// that is neither written nor named is an error of the compiler, one that a later version of the trait brings included. That is
+/// why there is no way to say "all others": what a new method does to a wrapper that encrypts or refuses, its author decides.
+/// Only `try_begin` and `finish` of a lease may be left out: they are steps taken together, and then are taken one by one.
 ///
 /// ```
 /// use token_storage_core::{
@@ -197,6 +197,24 @@ macro_rules! __forward {
             $($place)+.try_acquire(key)
         }
     };
+    (@try_begin $self:ident [$($place:tt)+]) => {
+        fn try_begin<'life0, 'life1, 'life2, 'async_trait>(
+            &'life0 $self,
+            key: &'life1 $crate::TokenKey,
+            revision: $crate::Revision,
+            intent: ::std::option::Option<&'life2 $crate::Intent>,
+        ) -> $crate::__Future<'async_trait, $crate::Result<$crate::Begin>>
+        where
+            'life0: 'async_trait,
+            'life1: 'async_trait,
+            'life2: 'async_trait,
+            Self: 'async_trait,
+        {
+            #[allow(unused_imports)]
+            use $crate::RefreshLease as _;
+            $($place)+.try_begin(key, revision, intent)
+        }
+    };
     (@may_have_intent $self:ident [$($place:tt)+]) => {
         fn may_have_intent<'life0, 'life1, 'async_trait>(
             &'life0 $self,
@@ -276,7 +294,13 @@ macro_rules! __forward {
         }
     };
     (@release $self:ident [$($place:tt)+]) => {
-        fn release<'async_trait>(
+        $crate::__forward!(@end release $self [$($place)+]);
+    };
+    (@finish $self:ident [$($place:tt)+]) => {
+        $crate::__forward!(@end finish $self [$($place)+]);
+    };
+    (@end $method:ident $self:ident [$($place:tt)+]) => {
+        fn $method<'async_trait>(
             $self: ::std::boxed::Box<Self>,
         ) -> $crate::__Future<'async_trait, $crate::Result<()>>
         where
@@ -284,7 +308,7 @@ macro_rules! __forward {
         {
             #[allow(unused_imports)]
             use $crate::LeaseGuard as _;
-            $($place)+.release()
+            $($place)+.$method()
         }
     };
 }
@@ -298,8 +322,8 @@ mod tests {
     use std::time::Duration;
 
     use crate::{
-        Acquisition, Enumerate, Intent, LeaseGuard, MemoryStorage, Precondition, RefreshLease, TokenData, TokenKey,
-        TokenStorage, TokenStorageExt as _, async_trait,
+        Acquisition, Begin, Enumerate, Intent, LeaseGuard, MemoryStorage, Precondition, RefreshLease, TokenData,
+        TokenKey, TokenStorage, TokenStorageExt as _, async_trait,
     };
 
     use super::forward;
@@ -337,13 +361,11 @@ mod tests {
 
     #[async_trait]
     impl RefreshLease for WrappedLease<'_> {
-        forward!(self.0 => may_have_intent, look);
+        forward!(self.0 => try_begin, may_have_intent, look);
 
         async fn try_acquire(&self, key: &TokenKey) -> crate::Result<Acquisition> {
-            Ok(match self.0.try_acquire(key).await? {
-                Acquisition::Acquired(guard) => Acquisition::Acquired(Box::new(WrappedGuard { guard })),
-                held => held,
-            })
+            let acquired = self.0.try_acquire(key).await?;
+            Ok(acquired.map(|guard| Box::new(WrappedGuard { guard })))
         }
     }
 
@@ -354,7 +376,7 @@ mod tests {
 
     impl LeaseGuard for WrappedGuard {
         forward!(
-            self.guard => intent, remaining, renew, record_intent, clear_intent, release,
+            self.guard => intent, remaining, renew, record_intent, clear_intent, release, finish,
         );
     }
 
@@ -387,7 +409,11 @@ mod tests {
         assert!(look.is_some_and(|view| view.held && view.intent == Some(intent)));
         guard.clear_intent().await.unwrap();
         assert_eq!((guard.intent(), guard.remaining()), (None::<&Intent>, None::<Duration>));
-        guard.release().await.unwrap();
+        guard.record_intent(&Intent::unreadable()).await.unwrap();
+        guard.finish().await.unwrap();
+        let begun = lease.try_begin(&key, revision, None).await.unwrap();
+        assert!(matches!(begun, Begin::Tried(Acquisition::Acquired(_))));
+        drop(begun);
         assert!(!memory.lease().unwrap().may_have_intent(&key).await.unwrap());
 
         assert!(storage.remove(&key, Precondition::Unchanged(revision)).await.unwrap());
