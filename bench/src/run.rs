@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc, time::Instant};
 
-use token_storage_core::{Error, Result};
+use token_storage_core::{Error, Result, backend::counted};
 
 use crate::{
     Budget, Ground, Operation, Report, Skipped, Stop, StorageReport, Target,
@@ -205,6 +205,12 @@ impl fmt::Display for Point {
             records,
             tasks,
         } = self;
-        write!(f, "{}, {records} records, {tasks} tasks", operation.name())
+        write!(
+            f,
+            "{}, {}, {}",
+            operation.name(),
+            counted(*records, "record"),
+            counted(*tasks, "task")
+        )
     }
 }

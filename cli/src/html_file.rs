@@ -1,38 +1,57 @@
 //! The HTML file of a command that writes a page, too.
 
 use std::{
-    fs::{File, OpenOptions},
+    fs::{self, File, OpenOptions},
     io::{self, Write as _},
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
 use crate::{Exit, Failure, Result, text};
 
-/// Opened before the work is done: a place that cannot be written is told at once, not after a minute.
+/// Tried before the work is done: a place that cannot be written is told at once, not after a minute. A run that fails or is ended
+/// by a signal leaves what was there, and no empty page where there was nothing.
 pub(crate) struct HtmlFile {
     path: PathBuf,
-    file: File,
+    /// Open where something was there already, which may be a pipe.
+    there: Option<File>,
 }
 
 impl HtmlFile {
     pub(crate) fn create(path: PathBuf) -> Result<Self> {
-        // What is there stays until the new page is there.
-        let opened = OpenOptions::new().write(true).create(true).truncate(false).open(&path);
-        match opened {
-            Ok(file) => Ok(Self { path, file }),
-            Err(error) => Err(unwritable(&path.display().to_string(), &error)),
+        match try_out(&path) {
+            Ok(there) => Ok(Self { path, there }),
+            Err(error) => Err(unwritable(&path, &error)),
         }
     }
 
-    pub(crate) fn write(mut self, html: &str) -> Result<()> {
-        let written = self.file.set_len(0).and_then(|()| self.file.write_all(html.as_bytes()));
-        written.map_err(|error| unwritable(&self.path.display().to_string(), &error))
+    pub(crate) fn write(self, html: &str) -> Result<()> {
+        let written = match self.there {
+            Some(file) => overwrite(file, html),
+            None => fs::write(&self.path, html),
+        };
+        written.map_err(|error| unwritable(&self.path, &error))
     }
 }
 
-fn unwritable(path: &str, error: &io::Error) -> Failure {
-    Failure::new(
-        Exit::Usage,
-        format!("{}: cannot be written: {error}", text::one_line(path)),
-    )
+/// A link that leads nowhere yet counts as something that is there: removing the file would remove the link.
+fn try_out(path: &Path) -> io::Result<Option<File>> {
+    let is_new = fs::symlink_metadata(path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound);
+    let file = OpenOptions::new().write(true).create(true).truncate(false).open(path)?;
+    if is_new {
+        fs::remove_file(path)?;
+        return Ok(None);
+    }
+    Ok(Some(file))
+}
+
+fn overwrite(mut file: File, html: &str) -> io::Result<()> {
+    if file.metadata()?.is_file() {
+        file.set_len(0)?;
+    }
+    file.write_all(html.as_bytes())
+}
+
+fn unwritable(path: &Path, error: &io::Error) -> Failure {
+    let place = text::one_line(&path.display().to_string());
+    Failure::new(Exit::Usage, format!("{place}: cannot be written: {error}"))
 }

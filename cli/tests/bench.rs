@@ -130,6 +130,18 @@ fn what_cannot_be_understood_measures_nothing() {
     }
 }
 
+#[test]
+fn a_run_that_fails_leaves_no_page_and_the_one_that_was_there() {
+    let cli = in_use("json");
+    fs::write(cli.folder().join("before.html"), "a page").unwrap();
+    fs::write(cli.file(), "{\"data\": canary").unwrap();
+    for page in ["bench.html", "before.html"] {
+        bench(&cli, &["--budget", "300ms", "--html", page]).ended(5);
+    }
+    assert!(!cli.folder().join("bench.html").exists());
+    assert_eq!(fs::read_to_string(cli.folder().join("before.html")).unwrap(), "a page");
+}
+
 /// A storage that is damaged or cannot be written to is refused before the others are measured.
 #[cfg(unix)]
 #[test]
@@ -181,7 +193,7 @@ fn an_interrupted_run_removes_what_it_wrote() {
     for scheme in ["sqlite", "json"] {
         let cli = in_use(scheme);
         for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
-            let mut command = cli.command(&["bench", &cli.url, "--budget", "600s"]);
+            let mut command = cli.command(&["bench", &cli.url, "--budget", "600s", "--html", "bench.html"]);
             let mut running = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
             // In the midst of it: something of it is there.
             while cli
@@ -202,6 +214,7 @@ fn an_interrupted_run_removes_what_it_wrote() {
             let ended = running.wait_with_output().unwrap();
             assert_eq!(ended.status.signal(), Some(signal), "{ended:?}");
             assert!(String::from_utf8(ended.stderr).unwrap().contains("interrupted"));
+            assert!(!cli.folder().join("bench.html").exists());
             left_as_it_was(&cli);
         }
     }

@@ -119,7 +119,7 @@ fn what_is_there_is_encrypted_and_decrypted() {
             .quiet();
         assert_eq!(ran.stdout, "encrypted: 1 token\n");
         let ran = sealed.run(&["encrypt"]).succeeded().quiet();
-        assert_eq!(ran.stdout, "encrypted: 0 tokens; 1 were so already\n");
+        assert_eq!(ran.stdout, "encrypted: 0 tokens; 1 already so\n");
         assert_eq!(sealed.revealed(&[]), before);
         if scheme == "sqlite" {
             sealed.run(&["give-back", "--storage", &sealed.cli.url]).succeeded();
@@ -159,7 +159,7 @@ fn another_key_takes_over_and_the_old_one_goes() {
     sealed.run(&["doctor"]).succeeded();
     assert_eq!(
         sealed.run(&["rotate-key"]).succeeded().stdout,
-        "sealed with the new key: 1 token; 1 were so already\n"
+        "sealed with the new key: 1 token; 1 already so\n"
     );
     sealed.run(&["key", "remove", &sealed.key, &old]).ended(2).says("--yes");
     sealed.run(&["key", "remove", &sealed.key, &old, "--yes"]).succeeded();
@@ -212,7 +212,7 @@ fn a_wrong_or_missing_key_says_what_to_do() {
         .run(&["rotate-key"])
         .ended(5)
         .says("was changed after it was sealed");
-    assert_eq!(ran.stdout, "sealed with the new key: 1 token; 1 stay as they are\n");
+    assert_eq!(ran.stdout, "sealed with the new key: 1 token; 1 left as before\n");
     let found = sealed.run(&["doctor"]).quiet();
     assert_eq!(found.code, Some(5));
     assert!(found.stdout.contains("was changed after it was sealed"), "{found:#?}");

@@ -36,7 +36,7 @@ fn a_token_goes_from_json_to_sqlite_and_is_gone_from_there() {
         .run(&["migrate", &cli.url, &new, "--remove-source"])
         .succeeded()
         .quiet();
-    assert_eq!(ran.stdout, "moved 0 tokens; 1 were there already\n");
+    assert_eq!(ran.stdout, "moved 0 tokens; 1 already there\n");
     cli.run(&["get", "rs"]).ended(3);
     assert_eq!(revealed(&cli, &new, "rs"), before);
 }
@@ -85,7 +85,7 @@ fn names_come_from_arguments_and_files_and_go_into_another_namespace() {
     assert_eq!(moved(&["a"], ""), "moved 1 token\n");
     assert_eq!(
         moved(&["--keys-from", "-"], "a\r\nb\n\n"),
-        "moved 1 token; 1 were there already\n"
+        "moved 1 token; 1 already there\n"
     );
     let list = cli.run(&["list", "--all-namespaces", "--json"]).succeeded().stdout;
     assert_eq!(

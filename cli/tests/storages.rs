@@ -279,6 +279,8 @@ fn doctor_and_info_on_a_healthy_storage() {
     on_each(|cli| {
         cli.run(&["doctor"]).quiet_doctor(0);
         cli.store(RESPONSE);
+        let told = cli.run(&["doctor"]).quiet_doctor(0).stdout;
+        assert!(told.contains(", 1 record\n"), "{told}");
         let findings = cli.run(&["doctor", "--json"]).quiet_doctor(0).json();
         for finding in findings["findings"].as_array().unwrap() {
             assert_ne!(finding["severity"], "error", "{finding}");

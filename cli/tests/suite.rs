@@ -93,7 +93,8 @@ fn nothing_run_is_no_success() {
 fn a_damaged_storage_is_not_written_to() {
     let cli = in_use("json");
     std::fs::write(cli.file(), "{\"data\": canary").unwrap();
-    conformance(&cli, &["--filter", "removal::"]).ended(5);
+    conformance(&cli, &["--filter", "removal::", "--html", "report.html"]).ended(5);
+    assert!(!cli.folder().join("report.html").exists(), "an empty page");
     assert_eq!(std::fs::read_to_string(cli.file()).unwrap(), "{\"data\": canary");
 }
 

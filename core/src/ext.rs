@@ -2,7 +2,8 @@ use std::future::Future;
 
 use crate::{
     Error, ErrorContext as _, ErrorKind, Operation, Precondition, Result, Revision, StoredToken, TokenData, TokenKey,
-    TokenStorage, Write, backend::Rounds,
+    TokenStorage, Write,
+    backend::{Rounds, counted},
 };
 
 mod sealed {
@@ -92,8 +93,8 @@ fn only(revisions: &[Revision]) -> Result<Revision> {
         [revision] => Ok(*revision),
         _ => {
             let message = format!(
-                "the storage was given one record and answered with {} revisions: a fault of its backend",
-                revisions.len()
+                "the storage was given one record and answered with {}: a fault of its backend",
+                counted(revisions.len(), "revision")
             );
             Err(Error::new(ErrorKind::Misconfigured, message).with_unknown_outcome())
         }

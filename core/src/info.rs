@@ -177,8 +177,8 @@ impl Limits {
         }
         if writes.len() > self.batch_records {
             let message = format!(
-                "a batch has at most {} records, this one {}",
-                self.batch_records,
+                "a batch has at most {}, this one {}",
+                crate::backend::counted(self.batch_records, "record"),
                 writes.len()
             );
             return Err(Error::new(ErrorKind::TooLarge, message));

@@ -41,6 +41,7 @@ mod revision;
 mod rounds;
 mod secret;
 mod storage;
+mod words;
 
 pub use data::{Freshness, Members, TokenData};
 pub use enumerate::{Cursor, Enumerate, Page};

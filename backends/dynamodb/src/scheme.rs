@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use token_storage_core::{
     ErrorKind, Finding, Result, Severity, async_trait,
-    backend::{Action, Location, Named, Opened, Scheme, SchemeInfo, split, unusable},
+    backend::{Action, Location, Named, Opened, Scheme, SchemeInfo, counted, split, unusable},
 };
 
 use crate::{DynamoDbBuilder, DynamoDbStorage, TableDescription, actions, config};
@@ -122,8 +122,10 @@ fn findings(place: &str, table: &TableDescription) -> Vec<Finding> {
         (Severity::Warning, "wait until it is active")
     };
     let message = format!(
-        "the table is {} and holds about {} items in {} bytes, as counted every six hours",
-        table.status, table.items, table.bytes
+        "the table is {} and holds about {} in {}, as counted every six hours",
+        table.status,
+        counted(table.items, "item"),
+        counted(table.bytes, "byte")
     );
     let mut findings = vec![Finding::new(severity, place, message, advice)];
     if !table.deletion_protection {

@@ -2,7 +2,7 @@
 
 use std::{path::Path, sync::Arc};
 
-use token_storage_core::{Finding, Severity, StoredToken, TokenKey, record};
+use token_storage_core::{Finding, Severity, StoredToken, TokenKey, backend::counted, record};
 use token_storage_files as files;
 
 use crate::{
@@ -100,7 +100,10 @@ impl Findings {
             }
         }
         let format = document.format();
-        self.info(path, format!("format {}, {records} records", format.name()));
+        self.info(
+            path,
+            format!("format {}, {}", format.name(), counted(records, "record")),
+        );
         if format != Format::V2 {
             let copy = kept::original_path(path, format);
             self.info(
@@ -111,7 +114,10 @@ impl Findings {
         if unnameable > 0 {
             self.warning(
                 path,
-                format!("{unnameable} keys are not valid Unicode; they are kept, but nothing can name them"),
+                format!(
+                    "{} that is not valid Unicode: kept, but nothing can name what it stands for",
+                    counted(unnameable, "key")
+                ),
                 "the program that wrote them can remove them",
             );
         }

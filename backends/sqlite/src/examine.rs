@@ -3,7 +3,7 @@
 use std::{fs, io, path::Path, time::Duration};
 
 use rusqlite::{Connection, ErrorCode, types::ValueRef};
-use token_storage_core::{ErrorKind, Finding, Severity, StoredToken, TokenKey, record};
+use token_storage_core::{ErrorKind, Finding, Severity, StoredToken, TokenKey, backend::counted, record};
 use token_storage_files as files;
 
 use crate::{
@@ -196,14 +196,17 @@ impl Findings {
         if problems > 0 {
             self.error(
                 path,
-                format!("SQLite's integrity check finds {problems} problems (at least)"),
+                format!(
+                    "SQLite's integrity check finds {} (at least)",
+                    counted(problems, "problem")
+                ),
                 "put back a sound copy; `sqlite3 FILE .recover` may save records",
             );
         }
         let version =
             schema::version(connection)?.map_or_else(|| "unknown schema".to_owned(), |v| format!("schema {v}"));
         let records = self.records(path, connection)?;
-        self.info(path, format!("{version}, {records} records"));
+        self.info(path, format!("{version}, {}", counted(records, "record")));
         Ok(())
     }
 
@@ -232,7 +235,10 @@ impl Findings {
         if unnameable > 0 {
             self.warning(
                 path,
-                format!("{unnameable} keys are not valid Unicode; they are kept, but nothing can name them"),
+                format!(
+                    "{} that is not valid Unicode: kept, but nothing can name what it stands for",
+                    counted(unnameable, "key")
+                ),
                 "the program that wrote them can remove them",
             );
         }

@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use token_storage_core::backend::counted;
+
 use super::{
     Measured, Report, StorageReport,
     chart::{Axis, Line, svg},
@@ -70,14 +72,14 @@ impl Page<'_> {
             put!(
                 self,
                 "<div class=\"card\"><h2>{}{}</h2><p class=\"place soft\">{}</p><dl><dt>Survives</dt><dd>{}</dd>\
-                 <dt>Shared by</dt><dd>{}</dd><dt>Took</dt><dd>{}, {} requests</dd></dl>",
+                 <dt>Shared by</dt><dd>{}</dd><dt>Took</dt><dd>{}, {}</dd></dl>",
                 dot(at),
                 escape(label),
                 escape(&storage.name),
                 escape(survives(storage)),
                 escape(&storage.promises.sharing.to_string()),
                 duration(storage.seconds),
-                storage.requests
+                counted(storage.requests, "request")
             );
             if let Some(error) = &storage.error {
                 put!(
@@ -89,8 +91,8 @@ impl Page<'_> {
             if storage.left > 0 {
                 put!(
                     self,
-                    "<p class=\"error\">{} records could not be removed; they are in the namespace {}</p>",
-                    storage.left,
+                    "<p class=\"error\">{} could not be removed: look in the namespace {}</p>",
+                    counted(storage.left, "record"),
                     escape(&storage.namespace)
                 );
             }
@@ -277,11 +279,11 @@ impl Page<'_> {
             for skipped in &storage.skipped {
                 put!(
                     self,
-                    "<tr><th scope=\"row\">{}</th><td>{}, {} records, {} tasks</td><td>{}</td></tr>",
+                    "<tr><th scope=\"row\">{}</th><td>{}, {}, {}</td><td>{}</td></tr>",
                     escape(label),
                     skipped.operation.name(),
-                    skipped.records,
-                    skipped.tasks,
+                    counted(skipped.records, "record"),
+                    counted(skipped.tasks, "task"),
                     skipped.reason
                 );
             }

@@ -1,6 +1,7 @@
 use std::{num::NonZeroU64, path::PathBuf, sync::Arc, time::Duration};
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
+use token_storage::backend::counted;
 use token_storage_bench::{Budget, Operation, Refused, Report, Settings, Stop, Target};
 
 use crate::{
@@ -133,9 +134,9 @@ fn refused(refused: Refused) -> Failure {
 fn tell_what_is_left(report: &Report) {
     for storage in report.storages.iter().filter(|storage| storage.left > 0) {
         voice::note(&format!(
-            "{}: {} records could not be removed again; they are in the namespace {}",
+            "{}: {} could not be removed again: look in the namespace {}",
             text::one_line(&storage.name),
-            storage.left,
+            counted(storage.left, "record"),
             storage.namespace
         ));
     }

@@ -2,7 +2,7 @@ use std::{io::IsTerminal as _, path::PathBuf, sync::Arc};
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use indicatif::{ProgressBar, ProgressStyle};
-use token_storage::{Durability, StorageUrl, TokenStorage};
+use token_storage::{Durability, StorageUrl, TokenStorage, backend::counted};
 use token_storage_conformance::{Level, Live, Opener, Plan, Report, Results, Selection, Verdict, cases};
 
 use crate::{
@@ -134,11 +134,14 @@ fn verdict(results: &Results, required: bool, plan: &Plan) -> Result<Exit> {
     let unreached = count(|verdict| matches!(verdict, Verdict::Indeterminate(_)));
     tell_what_is_left(results, plan);
     if failed > 0 {
-        let message = format!("the storage does not conform: {failed} cases failed");
+        let message = format!("the storage does not conform: {} failed", counted(failed, "case"));
         return Err(Failure::new(Exit::Failure, message));
     }
     if unreached > 0 && (required || passed == 0) {
-        let message = format!("the storage was out of reach or throttled in {unreached} cases; they decide nothing");
+        let message = format!(
+            "the storage was out of reach or throttled in {}, and nothing is decided there",
+            counted(unreached, "case")
+        );
         return Err(Failure::new(Exit::Unavailable, message));
     }
     if passed == 0 {
@@ -150,9 +153,9 @@ fn verdict(results: &Results, required: bool, plan: &Plan) -> Result<Exit> {
 
 fn tell_what_is_left(results: &Results, plan: &Plan) {
     if results.left > 0 {
-        let (left, namespace) = (results.left, plan.namespace());
+        let (left, namespace) = (counted(results.left, "record"), plan.namespace());
         voice::note(&format!(
-            "{left} records could not be removed again; they are in namespaces that begin with {namespace}"
+            "{left} could not be removed again: look in the namespaces that begin with {namespace}"
         ));
     }
 }

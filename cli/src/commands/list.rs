@@ -4,7 +4,10 @@ use std::sync::Arc;
 use serde::Serialize;
 #[cfg(feature = "sqlite")]
 use token_storage::sqlite::SqliteStorage;
-use token_storage::{Enumerate, Error, ErrorKind, IssuedBy, TokenStorage, backend::record::Outline};
+use token_storage::{
+    Enumerate, Error, ErrorKind, IssuedBy, TokenStorage,
+    backend::{counted, record::Outline},
+};
 
 use crate::{
     Context, Exit, Failure, Result,
@@ -169,7 +172,8 @@ impl List<'_> {
         }
         if unnameable > 0 {
             voice::note(&format!(
-                "{unnameable} more records have keys that are not valid Unicode; they are kept but cannot be named"
+                "{} whose key is not valid Unicode: kept, and not to be named",
+                counted(unnameable, "more record")
             ));
         }
         if self.listed == 0 && !context.json {

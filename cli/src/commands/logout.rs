@@ -1,6 +1,7 @@
 use serde_json::json;
 use token_storage::{
     Error, ErrorKind, Precondition, TokenKey, TokenStorage,
+    backend::counted,
     manager::{Logout, LogoutOf, ManagerError, TokenManager},
 };
 
@@ -69,9 +70,9 @@ async fn all(tokens: &Tokens, args: &Args, context: &Context) -> Result<()> {
         .await
         .map_err(|error| Failure::of_manager(&error, context))?;
     if ended.unnameable > 0 {
-        let count = ended.unnameable;
+        let records = counted(ended.unnameable, "more record");
         voice::note(&format!(
-            "{count} more records have keys that are not valid Unicode; they cannot be named and are still there"
+            "{records} whose key is not valid Unicode: not to be named, and still there"
         ));
     }
     if ended.ended.is_empty() {

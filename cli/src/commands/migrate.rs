@@ -4,6 +4,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 use token_storage::{
     Durability, TokenKey,
+    backend::counted,
     migrate::{Migration, Outcome, Reason, Selection, Tally},
 };
 
@@ -180,7 +181,7 @@ impl Report {
         if !args.dry_run {
             let message = format!(
                 "nothing was moved, since {} would stay; see to these, or move the others with --keep-going",
-                tokens(self.tally.left)
+                counted(self.tally.left, "token")
             );
             return Err(Failure::new(Exit::Usage, message));
         }
@@ -201,13 +202,13 @@ impl Report {
 
     fn summary(&self) -> String {
         let tally = &self.tally;
-        let mut summary = tokens(tally.copied);
+        let mut summary = counted(tally.copied, "token");
         let more = [
             (tally.replaced, "in the place of others"),
-            (tally.already_there, "were there already"),
-            (tally.absent, "are not in the old storage"),
-            (tally.left, "stay where they are"),
-            (tally.unnameable, "have names that are not Unicode and stay"),
+            (tally.already_there, "already there"),
+            (tally.absent, "not in the old storage"),
+            (tally.left, "left in place"),
+            (tally.unnameable, "left in place, with a name that is not Unicode"),
         ];
         for (count, what) in more.into_iter().filter(|(count, _)| *count > 0) {
             summary += &format!("; {count} {what}");
@@ -246,13 +247,6 @@ impl Report {
             "unnameable": tally.unnameable,
             "left": left.collect::<Vec<_>>(),
         })
-    }
-}
-
-fn tokens(count: u64) -> String {
-    match count {
-        1 => "1 token".to_owned(),
-        _ => format!("{count} tokens"),
     }
 }
 

@@ -1,5 +1,5 @@
 use serde_json::json;
-use token_storage::EnumerateExt as _;
+use token_storage::{EnumerateExt as _, backend::counted};
 
 use super::list::cannot_list;
 use crate::{
@@ -17,9 +17,9 @@ pub(crate) async fn run(_args: Args, context: &Context) -> Result<Exit> {
     let enumerate = storage.enumerate().ok_or_else(|| cannot_list(&storage, context))?;
     let page = enumerate.all_namespaces().await?;
     if page.unnameable > 0 {
-        let count = page.unnameable;
+        let namespaces = counted(page.unnameable, "more namespace");
         voice::note(&format!(
-            "{count} more namespaces are not valid Unicode; they are kept but cannot be named"
+            "{namespaces} whose name is not valid Unicode: kept, and not to be named"
         ));
     }
     if context.json {

@@ -1,7 +1,9 @@
 //! Encrypting what is there, decrypting it, and moving it to another key: record by record, each in one step.
 
 use serde_json::json;
-use token_storage::{Enumerate, Error, TokenKey, TokenStorage as _, encryption::Resealed, migrate::Selection};
+use token_storage::{
+    Enumerate, Error, TokenKey, TokenStorage as _, backend::counted, encryption::Resealed, migrate::Selection,
+};
 
 use super::migrate::select;
 use crate::{Context, Exit, Failure, Result, keys::Encrypted, output::print_done, text, voice};
@@ -164,19 +166,12 @@ impl Done {
                 error.message()
             ));
         }
-        let tokens = |count| {
-            if count == 1 {
-                "1 token".to_owned()
-            } else {
-                format!("{count} tokens")
-            }
-        };
-        let mut line = format!("{what}: {}", tokens(self.written));
+        let mut line = format!("{what}: {}", counted(self.written, "token"));
         let more = [
-            (self.unchanged, "were so already"),
-            (self.absent, "are not there"),
-            (self.left.len() as u64, "stay as they are"),
-            (self.unnameable, "have names that are not Unicode and stay as they are"),
+            (self.unchanged, "already so"),
+            (self.absent, "not there"),
+            (self.left.len() as u64, "left as before"),
+            (self.unnameable, "left as before, with a name that is not Unicode"),
         ];
         for (count, what) in more.into_iter().filter(|(count, _)| *count > 0) {
             line += &format!("; {count} {what}");

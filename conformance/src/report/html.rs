@@ -272,11 +272,11 @@ impl Page {
     fn foot(&mut self, results: &Results) {
         put!(
             self,
-            "<footer class=\"soft\">token-storage-conformance {}, {} cases in {:.1} s, \
+            "<footer class=\"soft\">token-storage-conformance {}, {} in {:.1} s, \
              ended on {}. Coverage says how much is known, divergence how much of that is wrong.{}</footer>\n\
              </main></body></html>\n",
             results.suite,
-            results.cases.len(),
+            cases(results.cases.len()),
             results.seconds,
             moment(results.finished_at),
             left(results.left)

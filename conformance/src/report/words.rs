@@ -1,13 +1,12 @@
 //! Figures and standings in words, for the page.
 
+use token_storage_core::backend::counted;
+
 use super::{ClauseResult, LevelResult, Share, Standing};
 use crate::clauses;
 
 pub(super) fn cases(count: usize) -> String {
-    match count {
-        1 => "1 case".to_owned(),
-        count => format!("{count} cases"),
-    }
+    counted(count, "case")
 }
 
 /// Rounded, but never to all or to nothing.

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use token_storage::Durability;
+use token_storage::{Durability, backend::counted};
 use token_storage_bench::{Report, StorageReport, duration, rate};
 
 use crate::{output, text};
@@ -77,10 +77,10 @@ fn left_out(storage: &StorageReport) -> Vec<(String, &'static str)> {
     let mut reasons: Vec<(String, &'static str)> = Vec::new();
     for skipped in &storage.skipped {
         let what = format!(
-            "{} ({} records, {} tasks)",
+            "{} ({}, {})",
             skipped.operation.name(),
-            skipped.records,
-            skipped.tasks
+            counted(skipped.records, "record"),
+            counted(skipped.tasks, "task")
         );
         match reasons.iter_mut().find(|(_, reason)| *reason == skipped.reason) {
             Some((all, _)) => {
