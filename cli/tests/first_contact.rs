@@ -1,0 +1,434 @@
+//! The rows of `docs/manners.md`: each is tried here, in a pseudo-terminal where it matters, or by a test that is named here.
+#![cfg(all(unix, feature = "json", feature = "oauth", feature = "sqlite"))]
+
+mod common;
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    io::pipe,
+    path::Path,
+    process::{Command, Stdio},
+};
+
+use common::{Cli, Ran};
+use rexpect::{
+    process::{Signal, WaitStatus},
+    session::{PtySession, spawn_command},
+};
+
+/// In milliseconds; longer than any step takes.
+const PATIENCE: Option<u64> = Some(60_000);
+const RESPONSE: &str =
+    r#"{"access_token":"canary-at","refresh_token":"canary-rt","resource_server":"rs","expires_in":3600}"#;
+
+/// What is tried, as the page calls it, and how.
+const TRIED: [(&str, fn()); 12] = [
+    (
+        "`list`, `get`, `access-token` where nothing is stored",
+        nothing_is_stored,
+    ),
+    (
+        "a pipe that is closed early (`list \\| true`), for `list`, `get`, `info`, `doctor`, `man`, `completions`, `--help`, \
+         `namespaces`",
+        the_pipe_is_closed,
+    ),
+    ("standard output closed (`>&-`)", standard_output_is_closed),
+    (
+        "standard input closed or empty, for `store`",
+        standard_input_is_closed_or_empty,
+    ),
+    ("Ctrl-C in `exec`", ctrl_c_in_exec),
+    (
+        "Ctrl-C while it waits for the storage (`store`, `remove`, `logout --local-only`, `migrate`)",
+        ctrl_c_while_it_waits_for_the_storage,
+    ),
+    ("no `HOME`, an empty one", no_home),
+    (
+        "a `HOME` that does not exist, for a command that reads",
+        a_home_that_does_not_exist,
+    ),
+    ("a read-only `HOME`, for `store`", a_home_that_is_read_only),
+    ("40 columns", forty_columns),
+    ("`NO_COLOR`, `TERM=dumb`, no terminal", without_colours),
+    ("another locale (`de_DE.UTF-8`)", another_locale),
+];
+
+/// Rows that a test of another file tries.
+const ELSEWHERE: [(&str, &str, &str); 12] = [
+    (
+        "`token-storage` alone, on a fresh machine",
+        "manners.rs",
+        "alone_it_says_what_to_do_first",
+    ),
+    (
+        "`token-storage credential`, which wants another word",
+        "manners.rs",
+        "a_command_of_several_shows_them",
+    ),
+    (
+        "`--help`, `help COMMAND`, `COMMAND --help`",
+        "usage.rs",
+        "help_and_version_are_results",
+    ),
+    (
+        "a command, an option or a value with a typo",
+        "manners.rs",
+        "a_typo_is_answered_with_what_is_like_it",
+    ),
+    (
+        "a storage without a scheme, or with an unknown one",
+        "usage.rs",
+        "a_storage_that_is_not_usable_says_what_would_be",
+    ),
+    (
+        "`groups` where nobody has logged in",
+        "login.rs",
+        "groups_ask_nobody_where_nobody_is",
+    ),
+    (
+        "standard output full (`>/dev/full`)",
+        "usage.rs",
+        "closed_and_full_outputs",
+    ),
+    (
+        "Ctrl-C while it reads from the terminal (`store`, `credential`, `--rejected -`)",
+        "manners.rs",
+        "ctrl_c_ends_a_command_that_reads_from_the_terminal",
+    ),
+    (
+        "Ctrl-C while a login waits for the person",
+        "login.rs",
+        "interrupted_it_ends_at_once",
+    ),
+    (
+        "Ctrl-C after a refresh token was sent",
+        "refresh.rs",
+        "a_signal_waits_until_the_new_token_is_stored",
+    ),
+    (
+        "Ctrl-C in `bench` and `conformance`",
+        "bench.rs",
+        "an_interrupted_run_removes_what_it_wrote",
+    ),
+    (
+        "an argument that is not UTF-8",
+        "manners.rs",
+        "an_argument_that_is_no_unicode_is_told",
+    ),
+];
+
+#[test]
+fn every_row_of_the_page_is_tried() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let page = fs::read_to_string(root.join("../docs/manners.md")).unwrap();
+    let rows: BTreeSet<&str> = page
+        .lines()
+        .filter_map(|line| line.strip_prefix("| ")?.split(" | ").next())
+        .filter(|row| *row != "tried")
+        .collect();
+    let mut named: BTreeSet<&str> = TRIED.map(|(row, _)| row).into();
+    named.extend(ELSEWHERE.map(|(row, ..)| row));
+    named.insert("a screen reader, `--json`");
+    assert_eq!(rows, named);
+    for (row, file, test) in ELSEWHERE {
+        let source = fs::read_to_string(root.join("tests").join(file)).unwrap();
+        assert!(source.contains(&format!("fn {test}()")), "{row}: no {test} in {file}");
+    }
+}
+
+#[test]
+fn what_is_tried_is_as_the_page_says() {
+    for (row, holds) in TRIED {
+        eprintln!("{row}");
+        holds();
+    }
+}
+
+/// A new user's: the storage is where it is by default, in the folder, which is the home.
+fn new_user() -> Cli {
+    let mut cli = Cli::new("memory");
+    cli.url = String::new();
+    cli
+}
+
+fn with_a_token() -> Cli {
+    let cli = Cli::new("json");
+    cli.store(RESPONSE);
+    fs::write(cli.folder().join("response.json"), RESPONSE).unwrap();
+    cli
+}
+
+/// By way of a shell, which does first what it is told: `stty`, or closing what is open.
+fn by_shell(script: &str, command: &Command) -> Command {
+    let mut shell = Command::new("sh");
+    shell
+        .arg("-c")
+        .arg(script)
+        .arg(command.get_program())
+        .args(command.get_args());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => shell.env(name, value),
+            None => shell.env_remove(name),
+        };
+    }
+    if let Some(folder) = command.get_current_dir() {
+        shell.current_dir(folder);
+    }
+    shell
+}
+
+fn in_terminal(mut command: Command) -> PtySession {
+    command
+        .env("TERM", "xterm-256color")
+        .stdin(Stdio::inherit())
+        .stdout(Stdio::inherit())
+        .stderr(Stdio::inherit());
+    spawn_command(command, PATIENCE).unwrap()
+}
+
+/// What is shown in the terminal, once the command has ended with this code.
+fn shown(command: Command, code: i32) -> String {
+    let mut terminal = in_terminal(command);
+    let shown = terminal.exp_eof().unwrap();
+    let ended = terminal.process().wait().unwrap();
+    assert!(
+        matches!(ended, WaitStatus::Exited(_, ended) if ended == code),
+        "{ended:?}: {shown}"
+    );
+    shown
+}
+
+fn is_ended_by_ctrl_c(mut terminal: PtySession) {
+    terminal.send_control('c').unwrap();
+    let ended = terminal.process().wait().unwrap();
+    assert!(matches!(ended, WaitStatus::Signaled(_, Signal::SIGINT, _)), "{ended:?}");
+}
+
+fn nothing_is_stored() {
+    let cli = new_user();
+    for (arguments, code) in [(&["list"][..], 0), (&["get", "rs"], 3), (&["access-token", "rs"], 3)] {
+        let shown = shown(cli.command(arguments), code);
+        assert!(shown.contains("no token") && shown.contains("\"DEFAULT\""), "{shown}");
+    }
+    let made = fs::read_dir(cli.folder()).unwrap().count();
+    assert_eq!(made, 0, "reading creates nothing");
+}
+
+fn the_pipe_is_closed() {
+    let cli = with_a_token();
+    for arguments in [
+        &["list"][..],
+        &["get", "rs"],
+        &["info"],
+        &["doctor"],
+        &["man"],
+        &["completions", "bash"],
+        &["--help"],
+        &["namespaces"],
+    ] {
+        let (reader, writer) = pipe().unwrap();
+        drop(reader);
+        let ran = Ran::of(cli.command(arguments).stdout(writer).output().unwrap());
+        assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""), "{arguments:?}");
+    }
+}
+
+fn standard_output_is_closed() {
+    let cli = Cli::new("json");
+    fs::write(cli.folder().join("response.json"), RESPONSE).unwrap();
+    let mut closed = by_shell(r#"exec "$0" "$@" >&-"#, &cli.command(&["store", "response.json"]));
+    assert_eq!(Ran::of(closed.output().unwrap()).succeeded().stderr, "");
+    cli.run(&["get", "rs"]).succeeded();
+}
+
+fn standard_input_is_closed_or_empty() {
+    let cli = Cli::new("json");
+    let store = cli.command(&["store"]);
+    for script in [r#"exec "$0" "$@" <&-"#, r#"exec "$0" "$@" </dev/null"#] {
+        let ran = Ran::of(by_shell(script, &store).output().unwrap());
+        ran.ended(2).says("the response is empty");
+    }
+}
+
+fn ctrl_c_in_exec() {
+    let cli = with_a_token();
+    let program = ["exec", "--rs", "rs", "--", "sh", "-c", "echo here && exec cat"];
+    let mut terminal = in_terminal(cli.command(&program));
+    terminal.exp_string("here").unwrap();
+    is_ended_by_ctrl_c(terminal);
+}
+
+/// Another program holds the file's lock for longer than the command waits, so it cannot have come to its end.
+fn ctrl_c_while_it_waits_for_the_storage() {
+    let cli = with_a_token();
+    let other = Cli::new("json");
+    other.store(&RESPONSE.replace("\"rs\"", "\"other\""));
+    let before = fs::read(cli.file()).unwrap();
+    let lock = fs::File::open(cli.folder().join("tokens.file.lock")).unwrap();
+    lock.lock().unwrap();
+    for arguments in [
+        &["store", "response.json"][..],
+        &["remove", "rs"],
+        &["logout", "--local-only", "rs"],
+        &["migrate", &other.url, &cli.url],
+    ] {
+        let mut command = cli.command(arguments);
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let pid = rustix::process::Pid::from_child(&child);
+        rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+        let ended = child.wait().unwrap();
+        assert_eq!(
+            std::os::unix::process::ExitStatusExt::signal(&ended),
+            Some(2),
+            "{arguments:?}: {ended}"
+        );
+    }
+    assert_eq!(fs::read(cli.file()).unwrap(), before);
+    drop(lock);
+    cli.run(&["get", "rs"]).succeeded();
+    other.run(&["get", "other"]).succeeded();
+}
+
+/// The folder that the system's user database names is not looked into.
+fn no_home() {
+    let cli = new_user();
+    for home in [None, Some("")] {
+        let mut command = cli.command(&["info"]);
+        match home {
+            None => command.env_remove("HOME"),
+            Some(home) => command.env("HOME", home),
+        };
+        let shown = shown(command, 0);
+        let location = shown
+            .lines()
+            .find_map(|line| line.strip_prefix("location "))
+            .unwrap()
+            .trim();
+        assert!(
+            Path::new(location).is_absolute() && location.ends_with("token-storage/tokens.db"),
+            "{location}"
+        );
+    }
+}
+
+fn a_home_that_does_not_exist() {
+    let cli = new_user();
+    let home = cli.folder().join("nowhere");
+    let mut command = cli.command(&["list"]);
+    command.env("HOME", &home);
+    assert!(shown(command, 0).contains("there are no tokens"));
+    assert!(!home.exists());
+}
+
+/// In `/sys` nobody makes a folder, whoever they are.
+fn a_home_that_is_read_only() {
+    if cfg!(not(target_os = "linux")) {
+        return;
+    }
+    let cli = new_user();
+    fs::write(cli.folder().join("response.json"), RESPONSE).unwrap();
+    let mut command = cli.command(&["store", "response.json"]);
+    command.env("HOME", "/sys");
+    let shown = shown(command, 6);
+    assert!(
+        shown.contains("tokens.db.lock") && shown.contains("check owner and permissions"),
+        "{shown}"
+    );
+}
+
+/// A longer line is one that cannot be wrapped: an address, a usage, an option with the name of its value.
+fn forty_columns() {
+    let cli = new_user();
+    for arguments in [&["--help"][..], &["login", "--help"], &["help", "store"]] {
+        let narrow = by_shell(r#"stty rows 24 cols 40 && exec "$0" "$@""#, &cli.command(arguments));
+        let help = without_sequences(&shown(narrow, 0));
+        assert!(help.lines().count() > 20, "{help}");
+        for line in help.lines().filter(|line| line.chars().count() > 40) {
+            let line = line.trim();
+            assert!(
+                !line.contains(' ') || line.starts_with("--") || line.starts_with("Usage:"),
+                "{arguments:?}: {line}"
+            );
+        }
+    }
+}
+
+fn without_sequences(text: &str) -> String {
+    let mut parts = text.split('\u{1b}');
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |text, part| {
+        text + part.split_once('m').map_or("", |(_, rest)| rest)
+    })
+}
+
+fn without_colours() {
+    let cli = with_a_token();
+    for (name, value) in [("NO_COLOR", "1"), ("TERM", "dumb")] {
+        for (arguments, code) in [
+            (&["--help"][..], 0),
+            (&["lst"], 2),
+            (&["list", "--long"], 0),
+            (&["doctor"], 0),
+            (&["migrate", &cli.url, "memory:", "--dry-run"], 0),
+        ] {
+            // Set by a shell, which comes after what a terminal is given here.
+            let script = format!(r#"{name}={value} exec "$0" "$@""#);
+            let shown = shown(by_shell(&script, &cli.command(arguments)), code);
+            assert!(
+                !shown.is_empty() && !is_coloured(&shown),
+                "{name}: {arguments:?}: {shown:?}"
+            );
+            assert!(
+                name == "NO_COLOR" || !shown.contains('\u{1b}'),
+                "{arguments:?}: {shown:?}"
+            );
+        }
+    }
+    for arguments in [&["--help"][..], &["list", "--long"]] {
+        assert!(!cli.run(arguments).succeeded().stdout.contains('\u{1b}'));
+    }
+}
+
+fn is_coloured(text: &str) -> bool {
+    let mut sequences = text.split("\u{1b}[").skip(1);
+    sequences.any(|rest| {
+        rest.trim_start_matches(|c: char| c.is_ascii_digit() || c == ';')
+            .starts_with('m')
+    })
+}
+
+fn another_locale() {
+    let cli = with_a_token();
+    for (arguments, code) in [
+        (&["get", "rs", "--json"][..], 0),
+        (&["doctor"], 0),
+        (&["get", "none"], 3),
+        (&["lst"], 2),
+    ] {
+        let said = |locale: &str| {
+            let mut command = cli.command(arguments);
+            command.env("LC_ALL", locale).env("LANG", locale).env("LANGUAGE", "de");
+            shown(command, code)
+        };
+        assert_eq!(said("de_DE.UTF-8"), said("C"), "{arguments:?}");
+    }
+}
+
+/// What draws with characters is read out as noise: tables are words in columns, and `--json` is one value.
+#[test]
+fn for_a_screen_reader() {
+    let cli = with_a_token();
+    let drawn = |c: char| ('\u{2500}'..='\u{259f}').contains(&c) || ('\u{2800}'..='\u{28ff}').contains(&c);
+    for arguments in [&["list", "--long"][..], &["info"], &["doctor"], &["get", "rs"]] {
+        let text = shown(cli.command(arguments), 0);
+        assert!(
+            !text.contains(drawn) && !text.contains('\u{1b}'),
+            "{arguments:?}: {text:?}"
+        );
+        let json = shown(cli.command(&[arguments, &["--json"]].concat()), 0);
+        let parsed: serde_json::Value = serde_json::from_str(&json).expect("one value");
+        assert!(parsed.is_object() || parsed.is_array(), "{arguments:?}");
+    }
+}
