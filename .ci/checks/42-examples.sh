@@ -31,6 +31,8 @@ while read -r name file arguments; do
 done <<'EXAMPLES'
 first_steps examples/first_steps.rs
 fleet examples/fleet.rs
+encrypted examples/encrypted.rs
+custom_layer examples/custom_layer.rs
 moving examples/moving.rs
 reqwest_middleware integrations/http/examples/reqwest_middleware.rs
 tower_layer integrations/http/examples/tower_layer.rs
