@@ -22,7 +22,7 @@ use token_storage::{
     manager::TokenManager,
     oauth::{HttpClient, OAuthClient, Provider},
 };
-use token_storage_conformance::auth_server::AuthServer;
+use token_storage_auth_testing::auth_server::AuthServer;
 
 const WORKERS: usize = 4;
 const TASKS: usize = 8;

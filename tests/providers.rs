@@ -8,7 +8,7 @@ use token_storage::{
     manager::{Logout, ManagerErrorKind, TokenManager},
     oauth::{ClientAuth, ClientKey, HttpClient, LoginOptions, OAuthClient, Provider},
 };
-use token_storage_conformance::auth_server::{AuthServer, Endpoint, Fault, Habits, profile, provider_habits};
+use token_storage_auth_testing::auth_server::{AuthServer, Endpoint, Fault, Habits, profile, provider_habits};
 
 const NAME: &str = "resource.example.org";
 

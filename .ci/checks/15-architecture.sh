@@ -35,6 +35,18 @@ for name, package in packages.items():
     for more in sorted(used - allowed.get(name, set())):
         wrong.append(f"{name} uses {more}, which the page does not allow")
 
+# The first picture's arrows: none that the table does not allow. A name may stand for its folder: `json[backends/json]`.
+picture = page.split("```mermaid\n")[1].split("```")[0]
+folders = dict(re.findall(r"([\w-]+)\[([^\]]+)\]", picture)) | {"facade": "."}
+by_folder = {folder: name for name, (folder, _) in crates.items()}
+arrows = re.findall(r"^ *([\w-]+)(?:\[[^\]]*\])? *(?:-->|-\. \"[^\"]*\" \.->|-\.->) *([\w-]+)", picture, re.M)
+crate = lambda node: by_folder.get(folders.get(node, node), node)
+if len(arrows) < 10:
+    wrong.append(f"only {len(arrows)} arrows were found in the first picture")
+for here, there in arrows:
+    if crate(there) not in allowed.get(crate(here), set()):
+        wrong.append(f"the first picture has an arrow from {here} to {there}, which the table does not allow")
+
 # A path has a slash and no placeholder; the pictures' are held by the text beside them.
 paths = {path for path in re.findall(r"`([\w./-]+/[\w./-]+)`", page)}
 paths |= {f"docs/{path}" for path in re.findall(r"\]\(([\w-]+\.md)\)", page)}

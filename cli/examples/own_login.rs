@@ -29,7 +29,7 @@ use token_storage::{
     manager::{AccessToken, Logout, ManagerError, TokenManager},
     oauth::{HttpClient, LoginOptions, OAuthClient, Provider},
 };
-use token_storage_conformance::auth_server::AuthServer;
+use token_storage_auth_testing::auth_server::AuthServer;
 
 const API: &str = scopes::GROUPS_RESOURCE_SERVER;
 const CLIENT: &str = "native-client";

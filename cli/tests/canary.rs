@@ -10,7 +10,7 @@ use common::{
     world::{GROUPS, GROUPS_SCOPE, World},
 };
 use serde_json::Value;
-use token_storage_conformance::auth_server::{Endpoint, Fault};
+use token_storage_auth_testing::auth_server::{Endpoint, Fault};
 
 /// Every token that was ever in the storage.
 struct Planted<'a> {

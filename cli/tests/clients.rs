@@ -14,7 +14,7 @@ use common::{
     world::{World, arrived},
 };
 use serde_json::{Value, json};
-use token_storage_conformance::auth_server::{AuthServer, Config, Endpoint, Fault, Gate, LoggedRequest, profile};
+use token_storage_auth_testing::auth_server::{AuthServer, Config, Endpoint, Fault, Gate, LoggedRequest, profile};
 
 const API: &str = "api.example.org";
 const RESOURCES: [&str; 4] = ["--resource", "https://a.example/", "--resource", "https://b.example/"];

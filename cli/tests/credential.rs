@@ -14,7 +14,7 @@ use std::{
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use common::{CANARY, Cli, Ran, in_files, world::World};
-use token_storage_conformance::auth_server::{AuthServer, Config};
+use token_storage_auth_testing::auth_server::{AuthServer, Config};
 
 /// A server whose answers name no resource server, as most.
 fn world() -> World {

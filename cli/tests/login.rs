@@ -17,7 +17,7 @@ use rexpect::{
     process::{Signal, WaitStatus},
     session::{PtySession, spawn_command},
 };
-use token_storage_conformance::auth_server::{AuthServer, Config, Endpoint, Fault, Gate};
+use token_storage_auth_testing::auth_server::{AuthServer, Config, Endpoint, Fault, Gate};
 
 /// In milliseconds; longer than any step takes.
 const PATIENCE: Option<u64> = Some(60_000);

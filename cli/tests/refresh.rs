@@ -7,7 +7,7 @@ use common::{
     Cli, Ran, in_files,
     world::{GROUPS, GROUPS_SCOPE, World, arrived, expired, on_each_storage},
 };
-use token_storage_conformance::auth_server::{AuthServer, Config, Endpoint, Fault, Gate};
+use token_storage_auth_testing::auth_server::{AuthServer, Config, Endpoint, Fault, Gate};
 
 /// What stands on standard output and standard error is checked by the caller.
 fn token(ran: &Ran) -> &str {

@@ -12,7 +12,7 @@ use common::{
     Cli, Ran,
     world::{GROUPS, GROUPS_SCOPE, World, expired},
 };
-use token_storage_conformance::auth_server::{AuthServer, Config, Endpoint};
+use token_storage_auth_testing::auth_server::{AuthServer, Config, Endpoint};
 
 fn nameless() -> World {
     let mut config = Config::default();

@@ -10,7 +10,7 @@ use common::{
     world::{GROUPS, World, expired},
 };
 use serde_json::{Value, json};
-use token_storage_conformance::auth_server::{AuthServer, Config};
+use token_storage_auth_testing::auth_server::{AuthServer, Config};
 
 const API: &str = "api.example.org";
 

@@ -10,7 +10,7 @@ use common::{
     world::{GROUPS, GROUPS_CSV, GROUPS_SCOPE, World, arrived, expired, on_each_storage},
 };
 use serde_json::{Value, json};
-use token_storage_conformance::auth_server::{AuthServer, Config, Endpoint, Fault, Gate};
+use token_storage_auth_testing::auth_server::{AuthServer, Config, Endpoint, Fault, Gate};
 
 fn status(status: u16) -> Fault {
     Fault::Status {

@@ -8,7 +8,7 @@ use common::{
     world::{GROUPS, GROUPS_SCOPE, World},
 };
 use serde_json::json;
-use token_storage_conformance::auth_server::{Config, Endpoint, Fault};
+use token_storage_auth_testing::auth_server::{Config, Endpoint, Fault};
 
 /// Logged in with tokens of this type, as a server answers that binds them to a key.
 fn world(token_type: &str) -> World {

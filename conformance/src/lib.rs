@@ -40,7 +40,7 @@
 //!
 //! `docs/writing-a-backend.md` leads from an empty package to here, and tells how to read a failure.
 //!
-//! What refreshes tokens is run on a storage by the module `refreshing` (feature `auth-server`), against `auth_server`.
+//! What refreshes tokens is run on a storage by the crate `token-storage-auth-testing`.
 //!
 //! Other programs run cases one by one: [`cases`] lists them and [`Plan::run`] runs one and returns a [`Report`].
 //!
@@ -52,9 +52,6 @@
 //! | `TOKEN_STORAGE_CONFORMANCE_SEED` | repeats a run: the number from a failure's message |
 //! | `TOKEN_STORAGE_CONFORMANCE_REPORTS` | a folder: each suite's results are written there, as `NAME.json` and `NAME.html` |
 //! | `TOKEN_STORAGE_SOAK` | `1`: the long profile, many more rounds, kills and random sequences |
-
-#[cfg(feature = "auth-server")]
-pub mod auth_server;
 
 mod canary;
 mod case;
@@ -75,8 +72,6 @@ mod powers;
 mod read_only;
 mod recorded_lease;
 mod recorder;
-#[cfg(feature = "auth-server")]
-pub mod refreshing;
 mod repeat;
 pub mod report;
 mod rng;

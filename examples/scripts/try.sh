@@ -14,8 +14,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 cd "$here/../.."
 
 if [ -z "${PROGRAMS:-}" ]; then
-    cargo build --quiet --locked -p token-storage-cli -p token-storage-conformance --bins \
-        --features token-storage-conformance/auth-server
+    cargo build --quiet --locked -p token-storage-cli -p token-storage-auth-testing --bins
     PROGRAMS=${CARGO_TARGET_DIR:-$PWD/target}/debug
 fi
 PATH=$PROGRAMS:$PATH

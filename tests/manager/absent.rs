@@ -8,7 +8,7 @@ use token_storage::{
     manager::{Logout, ManagerBuilder, ManagerErrorKind, ReauthReason, RefreshStatus, TokenManager},
     oauth::{ClientAuth, HttpClient, OAuthClient, Provider},
 };
-use token_storage_conformance::auth_server::{AuthServer, Config, Endpoint, Fault, Gate, LoggedRequest};
+use token_storage_auth_testing::auth_server::{AuthServer, Config, Endpoint, Fault, Gate, LoggedRequest};
 
 use crate::{
     leaseless::Leaseless,

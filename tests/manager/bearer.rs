@@ -1,7 +1,7 @@
 //! What is no bearer token is not made a header of (RFC 6749 section 7.1).
 
 use token_storage::manager::ManagerErrorKind;
-use token_storage_conformance::auth_server::{Endpoint, Fault};
+use token_storage_auth_testing::auth_server::{Endpoint, Fault};
 
 use crate::support::{World, key};
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use token_storage::{MemoryStorage, ResponsesExt as _, TokenResponse, layers::Cached, manager::Clock as _};
-use token_storage_conformance::auth_server::{AuthServer, Config};
+use token_storage_auth_testing::auth_server::{AuthServer, Config};
 
 use crate::support::{RESOURCE_SERVER, SCOPE, World, assert_current, key};
 

@@ -6,7 +6,7 @@ use token_storage::{
     Precondition, TokenResponse, TokenStorage, TokenStorageExt as _,
     manager::{Clock as _, Event, Logout, ManagerErrorKind, ReauthReason},
 };
-use token_storage_conformance::auth_server::{AuthServer, Config, Endpoint, Fault, Gate};
+use token_storage_auth_testing::auth_server::{AuthServer, Config, Endpoint, Fault, Gate};
 
 use crate::{
     faulty::Faulty,

@@ -12,7 +12,7 @@ use token_storage::{
     MemoryStorage, Precondition, TokenStorage, TokenStorageExt as _,
     manager::{Event, ManagerBuilder, ManagerErrorKind, ReauthReason, Step},
 };
-use token_storage_conformance::auth_server::{Config, Endpoint, Fault};
+use token_storage_auth_testing::auth_server::{Config, Endpoint, Fault};
 
 use crate::{
     faulty::Faulty,

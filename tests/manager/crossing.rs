@@ -11,7 +11,7 @@ use token_storage::{
     manager::{Logout, TokenManager},
     oauth::{ClientAuth, HttpClient, OAuthClient, Provider},
 };
-use token_storage_conformance::auth_server::{AuthServer, Endpoint, Fault, LoggedRequest};
+use token_storage_auth_testing::auth_server::{AuthServer, Endpoint, Fault, LoggedRequest};
 
 use crate::support::{LIFETIME, TestClock};
 

@@ -7,7 +7,7 @@ use std::{
 };
 
 use token_storage::manager::Logout;
-use token_storage_conformance::auth_server::{Config, Endpoint, Fault};
+use token_storage_auth_testing::auth_server::{Config, Endpoint, Fault};
 use tracing::{
     Event, Metadata, Subscriber,
     field::{Field, Visit},

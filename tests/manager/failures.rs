@@ -8,7 +8,7 @@ use token_storage::{
     manager::{Event, ManagerErrorKind, ReauthReason, Step, TokenManager},
     oauth::{HttpClient, OAuthClient, Provider},
 };
-use token_storage_conformance::auth_server::{AuthServer, Config, Endpoint, Fault};
+use token_storage_auth_testing::auth_server::{AuthServer, Config, Endpoint, Fault};
 
 use crate::{
     faulty::Faulty,

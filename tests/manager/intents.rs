@@ -10,7 +10,7 @@ use token_storage::{
     backend::{Intent, RefreshFailureKind},
     manager::{Event, ManagerErrorKind, ReauthReason, Step, TokenManager},
 };
-use token_storage_conformance::auth_server::{Endpoint, Fault};
+use token_storage_auth_testing::auth_server::{Endpoint, Fault};
 
 use crate::support::{LIFETIME, World, assert_current, key};
 

@@ -11,7 +11,7 @@ use token_storage::{
         TokenManager,
     },
 };
-use token_storage_conformance::auth_server::Endpoint;
+use token_storage_auth_testing::auth_server::Endpoint;
 
 use crate::{
     failures::refuse,

@@ -9,7 +9,7 @@ use token_storage::{
     TokenStorage,
     manager::{Logout, ManagerErrorKind, ReauthReason, Step},
 };
-use token_storage_conformance::auth_server::{Config, Endpoint, Fault, Gate};
+use token_storage_auth_testing::auth_server::{Config, Endpoint, Fault, Gate};
 
 use crate::{
     storages::{self, Place},

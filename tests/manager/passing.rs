@@ -7,7 +7,7 @@ use token_storage::{
     TokenStorage,
     manager::{ManagerErrorKind, ReauthReason},
 };
-use token_storage_conformance::auth_server::{Config, Endpoint, Fault};
+use token_storage_auth_testing::auth_server::{Config, Endpoint, Fault};
 
 use crate::{
     failures::{refuse, status},

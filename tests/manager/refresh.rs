@@ -6,7 +6,7 @@ use token_storage::{
     Acquisition, MemoryStorage, Precondition, TokenKey, TokenResponse, TokenStorage, TokenStorageExt as _,
     manager::{Clock as _, Event, Logout, ManagerErrorKind, ReauthReason, Step, TokenManager},
 };
-use token_storage_conformance::auth_server::{AuthServer, Config, Endpoint, Fault, Gate, Outcome};
+use token_storage_auth_testing::auth_server::{AuthServer, Config, Endpoint, Fault, Gate, Outcome};
 
 use crate::support::{LIFETIME, RESOURCE_SERVER, SCOPE, World, assert_current, key};
 

@@ -9,7 +9,7 @@ use token_storage::{
     sqlite::SqliteStorage,
     validating::{HasRefreshToken, Validating},
 };
-use token_storage_conformance::{
+use token_storage_auth_testing::{
     auth_server::AuthServer,
     refreshing::{Abilities, RefreshSubject, Refresher, verify},
 };

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use token_storage::manager::{ManagerErrorKind, ReauthReason};
-use token_storage_conformance::auth_server::{Endpoint, Fault};
+use token_storage_auth_testing::auth_server::{Endpoint, Fault};
 
 use crate::support::{World, assert_current, key};
 

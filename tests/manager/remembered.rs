@@ -7,7 +7,7 @@ use token_storage::{
     TokenStorage, TokenStorageExt as _,
     manager::{Event, ManagerErrorKind, ReauthReason, RefreshStatus},
 };
-use token_storage_conformance::auth_server::{Config, Endpoint, Fault, Gate};
+use token_storage_auth_testing::auth_server::{Config, Endpoint, Fault, Gate};
 
 use crate::{
     failures::{refuse, status},

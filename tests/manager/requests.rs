@@ -6,7 +6,7 @@ use token_storage::{
     Acquisition, Precondition, TokenStorage as _, TokenStorageExt as _,
     dynamodb::{DynamoDbStorage, TableOptions},
 };
-use token_storage_conformance::auth_server::Config;
+use token_storage_auth_testing::auth_server::Config;
 use token_storage_dynamodb_testing::{ClientBuilder, Fault, Faults, Recorder, emulator};
 
 use crate::support::{LIFETIME, World, key};

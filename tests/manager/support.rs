@@ -11,7 +11,7 @@ use token_storage::{
     manager::{AccessToken, Clock, Event, ManagerBuilder, TokenManager},
     oauth::{HttpClient, OAuthClient, Provider},
 };
-use token_storage_conformance::auth_server::{AuthServer, Config};
+use token_storage_auth_testing::auth_server::{AuthServer, Config};
 
 pub(crate) const RESOURCE_SERVER: &str = "groups.api.globus.org";
 pub(crate) const SCOPE: &str = "urn:globus:auth:scope:groups.api.globus.org:view_my_groups_and_memberships";

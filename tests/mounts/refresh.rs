@@ -19,7 +19,7 @@ use token_storage::{
     oauth::{HttpClient, OAuthClient, Provider},
     sqlite::SqliteStorage,
 };
-use token_storage_conformance::auth_server::AuthServer;
+use token_storage_auth_testing::auth_server::AuthServer;
 
 use crate::sandbox::{SOMEBODY, bind, block_on, in_mount_namespace, mount, run, skip};
 

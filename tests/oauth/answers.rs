@@ -14,7 +14,7 @@ use token_storage::{
     manager::{EndpointError, RefreshRequest, TokenEndpoint as _},
     oauth::{HttpAnswer, HttpClient, HttpRequest, HttpTransport, OAuthClient, Provider},
 };
-use token_storage_conformance::auth_server::{AuthServer, Endpoint, Fault};
+use token_storage_auth_testing::auth_server::{AuthServer, Endpoint, Fault};
 
 use crate::support::{Browser, code_page, options, world};
 

@@ -15,11 +15,11 @@ use ring::{
 };
 use serde_json::Value;
 use token_storage::oauth::{ClientAuth, ClientKey, LoginErrorKind, OAuthClient};
-use token_storage_conformance::auth_server::AuthServer;
+use token_storage_auth_testing::auth_server::AuthServer;
 
 use crate::fake::{CLIENT, Fake, ISSUER, values};
 
-const RSA_KEY: &[u8] = include_bytes!("../../conformance/src/auth_server/testdata/signing-key.der");
+const RSA_KEY: &[u8] = include_bytes!("../../auth-testing/src/auth_server/testdata/signing-key.der");
 
 fn pem(label: &str, der: &[u8]) -> String {
     format!(

@@ -1,7 +1,7 @@
 //! The authorization code flow, without a listener.
 
 use token_storage::oauth::{ClientAuth, HttpClient, LoginErrorKind, LoginOptions, OAuthClient, Provider};
-use token_storage_conformance::auth_server::{AuthServer, Endpoint, Fault};
+use token_storage_auth_testing::auth_server::{AuthServer, Endpoint, Fault};
 
 use crate::support::{
     Browser, assert_logged_in, assert_nothing_redeemed, code_of, code_page, options, param, world, world_with,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use token_storage::oauth::{DeviceLogin, LoginErrorKind, OAuthClient};
-use token_storage_conformance::auth_server::{AuthServer, Endpoint, Fault};
+use token_storage_auth_testing::auth_server::{AuthServer, Endpoint, Fault};
 
 use crate::support::{Browser, assert_logged_in, assert_nothing_redeemed, code_of, options, world, world_with};
 

@@ -1,7 +1,7 @@
 //! Finding out a server's addresses, whatever its documents are like.
 
 use token_storage::oauth::{HttpClient, LoginErrorKind, Provider};
-use token_storage_conformance::auth_server::{AuthServer, Endpoint, Fault};
+use token_storage_auth_testing::auth_server::{AuthServer, Endpoint, Fault};
 
 async fn discover(server: &AuthServer) -> Result<Provider, LoginErrorKind> {
     let http = HttpClient::new().unwrap();

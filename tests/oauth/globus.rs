@@ -5,7 +5,7 @@ use token_storage::{
     globus::{Access, Environment, dependent_tokens, login_options, scopes},
     oauth::{ClientAuth, HttpClient, OAuthClient},
 };
-use token_storage_conformance::auth_server::{AuthServer, Endpoint, Fault};
+use token_storage_auth_testing::auth_server::{AuthServer, Endpoint, Fault};
 
 use crate::support::{Browser, assert_logged_in, code_of, param};
 

@@ -2,7 +2,7 @@
 
 use token_storage::TokenResponse;
 use token_storage::oauth::{HttpClient, LoginError, LoginErrorKind, OAuthClient, Provider};
-use token_storage_conformance::auth_server::{AuthServer, Endpoint, Fault, IdTokenFlaw};
+use token_storage_auth_testing::auth_server::{AuthServer, Endpoint, Fault, IdTokenFlaw};
 
 use crate::support::{Browser, assert_logged_in, code_page, options, param, world};
 

@@ -6,7 +6,7 @@ use token_storage::{
     MemoryStorage, ResponsesExt, TokenKey, TokenStorage,
     oauth::{LoginError, LoginErrorKind, OAuthClient},
 };
-use token_storage_conformance::auth_server::{Endpoint, Fault};
+use token_storage_auth_testing::auth_server::{Endpoint, Fault};
 
 use crate::support::{Browser, PATIENCE, assert_logged_in, assert_nothing_redeemed, options, param, world};
 

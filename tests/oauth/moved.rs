@@ -14,7 +14,7 @@ use token_storage::{
     manager::{EndpointError, RefreshRequest, TokenEndpoint as _},
     oauth::{HttpClient, OAuthClient, Provider},
 };
-use token_storage_conformance::auth_server::AuthServer;
+use token_storage_auth_testing::auth_server::AuthServer;
 
 /// Answers every request so, and counts them.
 fn answering(status: u16, body: &'static str) -> (SocketAddr, Arc<AtomicUsize>) {

@@ -6,7 +6,7 @@ use token_storage::{
     MemoryStorage, ResponsesExt as _, TokenKey, TokenResponse, TokenStorage,
     manager::{EndpointErrorKind, ManagerErrorKind, ReauthReason, TokenManager},
 };
-use token_storage_conformance::auth_server::{AuthServer, Endpoint, Fault};
+use token_storage_auth_testing::auth_server::{AuthServer, Endpoint, Fault};
 
 use crate::support::world;
 

@@ -1,7 +1,7 @@
 //! Revoking (RFC 7009), at servers that do it in their own way.
 
 use token_storage::manager::{EndpointErrorKind, TokenKind};
-use token_storage_conformance::auth_server::{Endpoint, Fault};
+use token_storage_auth_testing::auth_server::{Endpoint, Fault};
 
 use crate::support::world;
 

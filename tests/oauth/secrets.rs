@@ -4,7 +4,7 @@ use token_storage::{
     TokenResponse,
     oauth::{LoginError, OAuthClient},
 };
-use token_storage_conformance::auth_server::{AuthServer, Endpoint, Fault, IdTokenFlaw};
+use token_storage_auth_testing::auth_server::{AuthServer, Endpoint, Fault, IdTokenFlaw};
 
 use crate::support::{Browser, code_page, options, param, world};
 

@@ -4,7 +4,7 @@ use token_storage::{
     TokenResponse,
     oauth::{HttpClient, LoginError, LoginOptions, OAuthClient, Provider},
 };
-use token_storage_conformance::auth_server::{AuthServer, Config, Endpoint};
+use token_storage_auth_testing::auth_server::{AuthServer, Config, Endpoint};
 use url::Url;
 
 pub(crate) const GROUPS: &str = "urn:globus:auth:scope:groups.api.globus.org:view_my_groups_and_memberships";

@@ -7,7 +7,7 @@ use token_storage::{
     Precondition,
     manager::{ManagerErrorKind, ReauthReason, Step},
 };
-use token_storage_conformance::auth_server::{Endpoint, Fault, Gate};
+use token_storage_auth_testing::auth_server::{Endpoint, Fault, Gate};
 
 use crate::{
     stampede::is_soak,

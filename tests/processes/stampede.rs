@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use libtest_mimic::Trial;
-use token_storage_conformance::auth_server::Endpoint;
+use token_storage_auth_testing::auth_server::Endpoint;
 
 use crate::{
     storages::Kind,

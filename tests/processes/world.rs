@@ -11,7 +11,7 @@ use token_storage::{
     Grant, Precondition, Renewal, ResponsesExt, TokenKey, TokenResponse, TokenStorage,
     oauth::{ClientAuth, HttpClient, OAuthClient, Provider},
 };
-use token_storage_conformance::auth_server::{AuthServer, Config};
+use token_storage_auth_testing::auth_server::{AuthServer, Config};
 
 use crate::{
     storages::{self, Kind, LONG_LEASE},

@@ -4,7 +4,7 @@ use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
 use token_storage::Schemes;
-use token_storage_conformance::auth_server::{AuthServer, Config, Gate};
+use token_storage_auth_testing::auth_server::{AuthServer, Config, Gate};
 
 use super::{Cli, Ran};
 

@@ -6,7 +6,7 @@ use std::{
 };
 
 use serde_json::Value;
-use token_storage_conformance::auth_server::{AuthServer, Config, Endpoint, Fault};
+use token_storage_auth_testing::auth_server::{AuthServer, Config, Endpoint, Fault};
 
 use crate::{
     common::{

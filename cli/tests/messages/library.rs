@@ -17,7 +17,7 @@ use token_storage::{
     },
     oauth::{HttpClient, LoginError, LoginKey, LoginOptions, OAuthClient, Provider},
 };
-use token_storage_conformance::auth_server::{AuthServer, Config, Endpoint, Fault, Gate, IdTokenFlaw};
+use token_storage_auth_testing::auth_server::{AuthServer, Config, Endpoint, Fault, Gate, IdTokenFlaw};
 
 use crate::{
     common::CANARY,

@@ -14,7 +14,6 @@ mod capabilities;
 mod code_paths;
 mod codecs;
 mod compared;
-#[cfg(feature = "auth-server")]
 mod coverage;
 mod cursors;
 mod cut_batches;
@@ -89,14 +88,12 @@ fn main() -> ExitCode {
     // They wait more than they work.
     arguments.test_threads.get_or_insert(8);
     let (caught, shipped) = (Arc::new(AtomicUsize::new(0)), mutants.len());
-    #[cfg(feature = "auth-server")]
     let meant: Vec<_> = mutants.iter().map(|mutant| (mutant.name, mutant.caught_by)).collect();
     let mut trials: Vec<Trial> = mutants.into_iter().map(|mutant| trial(mutant, &caught)).collect();
     trials.push(Trial::test("every_mutant_has_a_name_of_its_own", || {
         distinct(&registry::mutants())
     }));
     trials.push(Trial::test("a_powerless_harness_is_named", powerless::each_is_named));
-    #[cfg(feature = "auth-server")]
     trials.extend(coverage::trials(&meant));
     for plan in correct {
         let name = format!("correct::{}", plan.name());

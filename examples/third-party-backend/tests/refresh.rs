@@ -10,7 +10,7 @@ use token_storage::{
     manager::TokenManager,
     oauth::{HttpClient, OAuthClient, Provider},
 };
-use token_storage_conformance::auth_server::{AuthServer, Config};
+use token_storage_auth_testing::auth_server::{AuthServer, Config};
 use token_storage_core::TokenKey;
 use token_storage_folder::FolderStorage;
 

@@ -12,7 +12,7 @@ use common::World;
 use http_body_util::Full;
 use reqwest::{Body, StatusCode};
 use reqwest_middleware::{ClientBuilder, ClientWithMiddleware, Error};
-use token_storage_conformance::auth_server::AuthServer;
+use token_storage_auth_testing::auth_server::AuthServer;
 use token_storage_http::{Authorize, AuthorizeError};
 
 fn client(world: &World) -> ClientWithMiddleware {

@@ -17,7 +17,7 @@ use hyper_util::{
     rt::TokioExecutor,
 };
 use token_storage::MemoryStorage;
-use token_storage_conformance::auth_server::{Endpoint, Fault};
+use token_storage_auth_testing::auth_server::{Endpoint, Fault};
 use token_storage_http::{
     Authorize, AuthorizeError,
     tower::{AuthorizeLayer, AuthorizeService, Error},

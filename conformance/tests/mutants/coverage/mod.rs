@@ -10,7 +10,8 @@ use std::{
 };
 
 use libtest_mimic::{Failed, Trial};
-use token_storage_conformance::{cases, refreshing::refresh_cases};
+use token_storage_auth_testing::refreshing::refresh_cases;
+use token_storage_conformance::cases;
 
 use self::{
     rows::{Named, Row},
@@ -19,7 +20,7 @@ use self::{
 
 /// The broken refreshers and their cases.
 #[allow(dead_code)]
-#[path = "../../refreshing/flaw.rs"]
+#[path = "../../../../auth-testing/tests/refreshing/flaw.rs"]
 mod flaw;
 
 const PAGE: &str = "docs/coverage.md";

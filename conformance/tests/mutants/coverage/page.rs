@@ -8,7 +8,7 @@ const HEAD: &str = "# What checks the contract
 
 Each sentence of the [contract](contract.md), and of the documentation of the traits that a backend implements: which cases
 of the conformance suite check it, and which storages (or refreshers) that are broken on purpose are caught by them. The
-broken ones are in `conformance/tests/mutants` and `conformance/tests/refreshing`.
+broken ones are in `conformance/tests/mutants` and `auth-testing/tests/refreshing`.
 
 A sentence ends at a full stop or a semicolon: `K4.2` is the second one of clause K4. In which row a case stands is written
 in `conformance/tests/mutants/coverage/rows.txt`. The tests hold this page to it: no sentence without a row, no row without a

@@ -15,7 +15,7 @@ use token_storage::{
     manager::TokenManager,
     oauth::{HttpClient, OAuthClient, Provider},
 };
-use token_storage_conformance::auth_server::AuthServer;
+use token_storage_auth_testing::auth_server::AuthServer;
 use token_storage_huskarl::{RefreshTokens, Tokens};
 
 fn refresh_token(text: &str, thumbprint: Option<&str>) -> RefreshToken {

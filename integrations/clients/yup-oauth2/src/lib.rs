@@ -27,8 +27,8 @@ use std::{
 use time::OffsetDateTime;
 use token_storage::{
     Error, ErrorKind, Namespaced, Result, TokenData, TokenResponse, TokenStorage, async_trait,
-    manager::{ManagerError, ManagerErrorKind, ReauthReason, TokenManager},
     backend::record::push_json_string,
+    manager::{ManagerError, ManagerErrorKind, ReauthReason, TokenManager},
 };
 use yup_oauth2::storage::{TokenInfo, TokenStorage as YupStorage, TokenStorageError};
 use zeroize::Zeroizing;

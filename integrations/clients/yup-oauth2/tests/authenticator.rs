@@ -15,7 +15,7 @@ use token_storage::{
     manager::TokenManager,
     oauth::{ClientAuth, HttpClient, OAuthClient, Provider},
 };
-use token_storage_conformance::auth_server::{AuthServer, Endpoint};
+use token_storage_auth_testing::auth_server::{AuthServer, Endpoint};
 use token_storage_yup_oauth2::YupTokens;
 use yup_oauth2::{
     ApplicationSecret, CustomHyperClientBuilder, DeviceFlowAuthenticator,

@@ -12,7 +12,7 @@ use token_storage::{
     manager::TokenManager,
     oauth::{HttpClient, OAuthClient, Provider},
 };
-use token_storage_conformance::auth_server::{AuthServer, Endpoint};
+use token_storage_auth_testing::auth_server::{AuthServer, Endpoint};
 
 pub(crate) const SCOPE: &str = "urn:globus:auth:scope:groups.api.globus.org:view_my_groups_and_memberships";
 

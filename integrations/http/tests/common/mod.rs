@@ -11,7 +11,7 @@ use token_storage::{
     manager::{Authorizer, TokenManager},
     oauth::{HttpClient, OAuthClient, Provider},
 };
-use token_storage_conformance::auth_server::{AuthServer, Endpoint};
+use token_storage_auth_testing::auth_server::{AuthServer, Endpoint};
 
 const NAME: &str = "groups.api.globus.org";
 const SCOPE: &str = "urn:globus:auth:scope:groups.api.globus.org:view_my_groups_and_memberships";

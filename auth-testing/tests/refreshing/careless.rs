@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use token_storage_conformance::{
+use token_storage_auth_testing::{
     auth_server::AuthServer,
     refreshing::{RefreshCase, Refresher, Refreshing, refresh_cases},
 };

@@ -3,7 +3,7 @@ use std::{collections::BTreeSet, fmt};
 /// What a refresher declares that it can do. What it does not declare is not asked of it, and counts as unproven.
 ///
 /// ```
-/// use token_storage_conformance::refreshing::{Abilities, Ability};
+/// use token_storage_auth_testing::refreshing::{Abilities, Ability};
 ///
 /// let of_a_server_that_cannot_revoke = Abilities::default().without(Ability::Revokes).with(Ability::ShortLifetimes);
 /// assert!(!of_a_server_that_cannot_revoke.has(Ability::Revokes));

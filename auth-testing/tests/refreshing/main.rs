@@ -10,7 +10,7 @@ mod program;
 use std::{process::ExitCode, sync::Arc};
 
 use libtest_mimic::{Arguments, Failed, Trial};
-use token_storage_conformance::{
+use token_storage_auth_testing::{
     auth_server::AuthServer,
     refreshing::{Abilities, Ability, RefreshSubject, Refresher, refresh_cases, verify},
 };

@@ -10,7 +10,7 @@ use ring::{
     signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair},
 };
 use serde_json::{Value, json};
-use token_storage_conformance::auth_server::{AuthServer, Config, profile};
+use token_storage_auth_testing::auth_server::{AuthServer, Config, profile};
 
 const TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 

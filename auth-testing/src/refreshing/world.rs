@@ -14,10 +14,7 @@ use super::{
     spied::{Broken, Spied},
     staged::{Stage, Staged},
 };
-use crate::{
-    auth_server::{AuthServer, Config, Endpoint, Fault, LoggedRequest, Outcome},
-    rng::{fresh_u64, soak},
-};
+use crate::auth_server::{AuthServer, Config, Endpoint, Fault, LoggedRequest, Outcome};
 
 /// What a case works with.
 pub(super) struct World<'a> {
@@ -36,7 +33,7 @@ impl<'a> World<'a> {
             subject,
             server: Arc::new(AuthServer::start_with(config)),
             storage: subject.open().await,
-            key: TokenKey::new(format!("refreshing-{:016x}", fresh_u64()), "resource.example.org"),
+            key: TokenKey::new(fresh_namespace(), "resource.example.org"),
             broken: Arc::default(),
             unproven: Mutex::default(),
         };
@@ -225,9 +222,16 @@ impl<'a> World<'a> {
 /// How long success is waited for, where a refresher may pause.
 const PATIENCE: Duration = Duration::from_secs(45);
 
+/// One that no earlier run on the same storage has used.
+fn fresh_namespace() -> String {
+    let random = getrandom::u64().expect("the operating system's random source failed");
+    format!("refreshing-{random:016x}")
+}
+
 /// How long is looked for what must not happen.
 pub(super) fn watch() -> Duration {
-    Duration::from_secs(if soak() { 40 } else { 4 })
+    let long = std::env::var_os("TOKEN_STORAGE_SOAK").is_some_and(|value| !value.is_empty() && value != "0");
+    Duration::from_secs(if long { 40 } else { 4 })
 }
 
 /// Looks for a while, or until what must not happen has happened.

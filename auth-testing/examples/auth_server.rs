@@ -1,13 +1,13 @@
 //! Runs the authorization server for tests on its own, for trying out commands against it:
 //!
-//! `cargo run -p token-storage-conformance --features auth-server --example auth_server -- [--auto-approve] [--lifetime SECONDS] [--issue SCOPE]..`
+//! `cargo run -p token-storage-auth-testing --example auth_server -- [--auto-approve] [--lifetime SECONDS] [--issue SCOPE]..`
 //!
 //! It prints its address, then a line with the token response of each login that `--issue` asks for, and runs until its
 //! standard input ends. The log is at `/_test/log`.
 
 use std::io::{Read as _, Write as _};
 
-use token_storage_conformance::auth_server::{AuthServer, Config};
+use token_storage_auth_testing::auth_server::{AuthServer, Config};
 
 fn main() {
     let mut config = Config::default();

@@ -1,6 +1,6 @@
 //! `docs/providers.md` says what the data say.
 
-use token_storage_conformance::auth_server::provider_habits;
+use token_storage_auth_testing::auth_server::provider_habits;
 
 const HABITS: [&str; 2] = ["<!-- begin of the table -->\n", "<!-- end of the table -->"];
 const SOURCES: [&str; 2] = ["<!-- begin of the sources -->\n", "<!-- end of the sources -->"];

@@ -1,5 +1,4 @@
-//! Whatever refreshes tokens, on the storage under test, against the strict authorization server (feature
-//! `auth-server`): the part of clauses L1 to L10 that a storage and a refresher keep only together.
+//! Whatever refreshes tokens, on the storage under test, against the strict authorization server: the part of clauses L1 to L10 that a storage and a refresher keep only together.
 //!
 //! Whoever writes a storage gives the token manager to it; whoever writes a refresher of their own gives that. Each case
 //! panics with the clause that is broken.

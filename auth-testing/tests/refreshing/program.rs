@@ -7,7 +7,7 @@ use std::{
 };
 
 use serde_json::Value;
-use token_storage_conformance::{auth_server::AuthServer, refreshing::Refresher};
+use token_storage_auth_testing::{auth_server::AuthServer, refreshing::Refresher};
 use token_storage_core::{
     Acquisition, ErrorKind, Intent, LeaseGuard, Precondition, Revision, Secret, StoredToken, TokenData, TokenKey,
     TokenStorage, TokenStorageExt as _, async_trait,

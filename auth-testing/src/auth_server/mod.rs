@@ -1,4 +1,4 @@
-//! A strict authorization server for tests, on loopback (feature `auth-server`).
+//! A strict authorization server for tests, on loopback.
 //!
 //! It behaves as badly towards a careless client as a real one may: refresh tokens are used once, the reuse of a spent
 //! one revokes its whole family, PKCE and redirect addresses are checked, codes are single-use. Whatever goes wrong on a
@@ -9,7 +9,7 @@
 //! runtime does.
 //!
 //! ```
-//! use token_storage_conformance::auth_server::{AuthServer, Endpoint};
+//! use token_storage_auth_testing::auth_server::{AuthServer, Endpoint};
 //!
 //! let server = AuthServer::start();
 //! let answer = server.issue(AuthServer::NATIVE_CLIENT, "read write");

@@ -3,7 +3,7 @@
 
 use std::{io::Write as _, process::ExitCode, time::Duration};
 
-use token_storage_conformance::auth_server::{AuthServer, Config, provider_habits};
+use token_storage_auth_testing::auth_server::{AuthServer, Config, provider_habits};
 
 const USAGE: &str = "usage: test-auth-server serve [--port PORT] [--like PROVIDER] [--lifetime SECONDS]
            [--grace SECONDS] [--no-rotation] [--auto-approve] [--issue SCOPES]...";

@@ -8,7 +8,7 @@ use super::{Ability, RefreshCase, RefreshSubject, refresh_cases};
 /// standard error, as with every panic.
 ///
 /// ```no_run
-/// # use token_storage_conformance::refreshing::{RefreshSubject, verify};
+/// # use token_storage_auth_testing::refreshing::{RefreshSubject, verify};
 /// # async fn example(subject: &dyn RefreshSubject) {
 /// let summary = verify(subject).await;
 /// println!("{summary}");

@@ -1,7 +1,7 @@
 //! A program's own refresher, and how it is proven: it finds its server by discovery, keeps its tokens in any storage
 //! with leases, and passes the refresh cases.
 //!
-//! `cargo run -p token-storage-conformance --features auth-server --example refresher`
+//! `cargo run -p token-storage-auth-testing --example refresher`
 //!
 //! The token manager of `token-storage` does all of this and more. This is for programs that cannot use it.
 
@@ -12,7 +12,7 @@ use std::{
 };
 
 use serde_json::Value;
-use token_storage_conformance::{
+use token_storage_auth_testing::{
     auth_server::AuthServer,
     refreshing::{RefreshSubject, Refresher, verify},
 };

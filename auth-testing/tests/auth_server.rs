@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::Value;
-use token_storage_conformance::auth_server::{AuthServer, Config, Endpoint, Fault, Gate, Outcome, profile};
+use token_storage_auth_testing::auth_server::{AuthServer, Config, Endpoint, Fault, Gate, Outcome, profile};
 
 /// RFC 7636 appendix B.
 const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
