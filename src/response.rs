@@ -75,7 +75,7 @@ impl TokenResponse {
     /// - What other programs keep is understood where the standard names are missing: `accessToken`, `token`, `scopes`.
     /// - A stored record, as the command `token-storage get --reveal --json` prints it, can be read as well: of it
     ///   `expires_at_seconds` counts, and its `identity_id` is taken over. Members that start with
-    ///   [`RESERVED_PREFIX`](crate::RESERVED_PREFIX) are left out.
+    ///   [`RESERVED_PREFIX`](crate::backend::RESERVED_PREFIX) are left out.
     ///
     /// ```
     /// use token_storage::TokenResponse;

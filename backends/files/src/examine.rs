@@ -48,7 +48,7 @@ fn mode(_metadata: &Metadata) -> u32 {
     0
 }
 
-/// Tells of a mode that lets others in; `what` is the file, for people.
+/// Tells of a mode that lets others in; `what` is the file or folder, for people.
 pub fn examine_mode(path: &Path, what: &str) -> Option<Finding> {
     let metadata = fs::metadata(path).ok()?;
     let mode = mode(&metadata);
@@ -57,18 +57,23 @@ pub fn examine_mode(path: &Path, what: &str) -> Option<Finding> {
     }
     let place = path.display().to_string();
     let is_open = format!("{what} is open to others (mode {mode:04o})");
+    // A folder without the bit to enter it is closed to its owner, too.
+    let closed = if metadata.is_dir() { "700" } else { "600" };
     Some(match other_owner(&metadata) {
         Some(owner) => Finding::new(
             Severity::Error,
             place,
             format!("{is_open}, and belongs to user {owner}, who alone can change that"),
-            "do not trust what is in it; have its owner run chmod 600 on it, or name another path",
+            format!("do not trust what is in it; have its owner run chmod {closed} on it, or name another path"),
         ),
         None => Finding::new(
             Severity::Error,
             place,
-            format!("{is_open}; the next use makes it owner-only"),
-            "run chmod 600 on it; if others may have read tokens, log out and in again",
+            match metadata.is_dir() {
+                true => is_open,
+                false => format!("{is_open}; the next use makes it owner-only"),
+            },
+            format!("run chmod {closed} on it; if others may have read tokens, log out and in again"),
         ),
     })
 }
@@ -380,5 +385,23 @@ mod tests {
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o777)).unwrap();
         assert_eq!(messages(&path).len(), 2);
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o644);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_folder_is_closed_by_another_mode_than_a_file() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("tokens.json");
+        fs::write(&file, "{}").unwrap();
+        for (path, mode, closed, at_next_use) in [
+            (folder.path(), 0o755, "chmod 700", false),
+            (&file, 0o644, "chmod 600", true),
+        ] {
+            fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+            let found = examine_mode(path, "it").unwrap();
+            assert!(found.advice.contains(closed), "{}", found.advice);
+            assert_eq!(found.message.contains("next use"), at_next_use, "{}", found.message);
+        }
     }
 }

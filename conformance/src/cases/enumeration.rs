@@ -172,8 +172,8 @@ async fn lists_each_key_once(cx: Cx) -> Check {
 
 async fn lists_only_the_asked_namespace(cx: Cx) -> Check {
     let storage = cx.open().await?;
-    let suffixes = ["", "%", "_", "/", "x", "xx", "X", " ", "\0", ":", "#"];
-    let keys = suffixes.map(|suffix| cx.key_in(suffix, "rs"));
+    let more = ["", "x", "xx", "X", " "];
+    let keys: Vec<TokenKey> = more.iter().chain(ODD).map(|suffix| cx.key_in(suffix, "rs")).collect();
     store_each(&storage, &keys).await?;
     for key in &keys {
         let listed = keys_of(&storage, key.namespace()).await?;
@@ -236,7 +236,11 @@ async fn pages_add_up(cx: Cx) -> Check {
 
 async fn lists_each_namespace_once(cx: Cx) -> Check {
     let storage = cx.open().await?;
-    let suffixes = ["", " ", "\0", "%", "/a", ":a", "A", "a", "aa", "\u{1f600}"];
+    let suffixes: Vec<&str> = ["", " ", "/a", ":a", "aa", "\u{1f600}"]
+        .iter()
+        .chain(ODD)
+        .copied()
+        .collect();
     let mut want: Vec<String> = suffixes
         .iter()
         .map(|suffix| format!("{}{suffix}", cx.namespace()))

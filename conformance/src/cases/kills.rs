@@ -4,6 +4,7 @@ use token_storage_core::{Precondition, TokenKey, TokenStorageExt as _};
 
 use crate::{
     Case, Level, Need,
+    cases::enumeration::keys_of,
     check::{Check, fail, same, stored},
     cx::{Cx, Handle},
     data::{full, plain},
@@ -24,7 +25,7 @@ pub(super) const CASES: &[Case] = &[
     Case::new(
         Level::Durable,
         "kills::all_acknowledged_records_survive",
-        &["D1", "A6"],
+        &["D1", "A6", "C5"],
         |cx| Box::pin(all_acknowledged_records_survive(cx)),
     )
     .needs(NEEDS),
@@ -97,6 +98,7 @@ async fn an_acknowledged_record_survives(cx: Cx) -> Check {
 
 async fn all_acknowledged_records_survive(cx: Cx) -> Check {
     let mut rng = cx.rng();
+    let mut highest = 0;
     for _ in 0..rounds() {
         let last = flood_and_kill(&cx, true, &mut rng).await?;
         let storage = cx.open().await?;
@@ -106,8 +108,33 @@ async fn all_acknowledged_records_survive(cx: Cx) -> Check {
             stored("D1", &storage.get(&key).await?, &full(&number.to_string()))?;
         }
         cx.touch(&cx.key(&format!("flood{}", last + 1)));
+        highest = highest.max(last + 1);
+        is_listed_as_read(&cx, &storage, highest).await?;
     }
     Ok(())
+}
+
+/// A kill must not come between a record and its place in a listing, where there is one.
+async fn is_listed_as_read(cx: &Cx, storage: &Handle, highest: usize) -> Check {
+    if storage.enumerate().is_none() {
+        return Ok(());
+    }
+    let mut there = Vec::new();
+    for number in 0..=highest {
+        let key = cx.key(&format!("flood{number}"));
+        if storage.get(&key).await?.is_some() {
+            there.push(key);
+        }
+    }
+    let mut listed = keys_of(storage, cx.namespace()).await?;
+    listed.sort();
+    there.sort();
+    same(
+        "C5",
+        "after a kill, what can be read is listed, and nothing else",
+        &listed,
+        &there,
+    )
 }
 
 /// A batch in whose middle its writer was killed is there as a whole, or not at all; one that was acknowledged is there.

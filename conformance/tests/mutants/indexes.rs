@@ -37,6 +37,11 @@ pub(crate) fn mutants() -> Vec<Mutant> {
         ),
         memory::<LikeNamespaces>("namespaces are patterns", ONLY_THE_ASKED),
         memory::<CaselessNamespaces>("namespaces have no case", ONLY_THE_ASKED),
+        memory::<NamespaceOfALine>("a namespace of two lines has no keys", ONLY_THE_ASKED),
+        memory::<NamespacesOfALine>(
+            "a namespace of two lines is not listed",
+            "enumeration::lists_each_namespace_once",
+        ),
         memory::<AThousand>("lists a thousand keys", "enumeration::pages_add_up"),
         memory::<ShortCursor>("a cursor has 255 bytes", SHAPE),
         memory::<CursorOfALine>("a cursor is a line", SHAPE),
@@ -54,6 +59,8 @@ enum Wrong {
     RemovesListed,
     LikeNamespaces,
     CaselessNamespaces,
+    NamespaceOfALine,
+    NamespacesOfALine,
     AThousand,
     ShortCursor,
     CursorOfALine,
@@ -149,6 +156,7 @@ impl Listing<'_> {
         match self.1 {
             Wrong::LikeNamespaces => like(namespace, key.namespace()),
             Wrong::CaselessNamespaces => namespace.eq_ignore_ascii_case(key.namespace()),
+            Wrong::NamespaceOfALine if namespace.contains('\n') => false,
             _ => namespace == key.namespace(),
         }
     }
@@ -186,7 +194,8 @@ impl Enumerate for Listing<'_> {
         let index = self.0.lock().unwrap();
         let mut names: Vec<String> = index.keys.iter().map(|key| key.namespace().to_owned()).collect();
         names.dedup();
-        names.retain(|name| !index.gone.contains(name));
+        let by_line = self.1 == Wrong::NamespacesOfALine;
+        names.retain(|name| !index.gone.contains(name) && !(by_line && name.contains('\n')));
         Ok(Page::after(names.into_iter(), after, 100, String::as_str))
     }
 }
@@ -241,6 +250,10 @@ index! {
     LikeNamespaces;
     /// A collation without case.
     CaselessNamespaces;
+    /// The index is a text, a line a key.
+    NamespaceOfALine;
+    /// So is that of the namespaces.
+    NamespacesOfALine;
     /// `LIMIT 1000`, whatever the page.
     AThousand;
     /// The column of cursors is short.

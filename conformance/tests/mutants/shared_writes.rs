@@ -2,8 +2,9 @@
 //! one process they are right.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs::File,
+    io::{Seek as _, SeekFrom, Write as _},
     path::{Path, PathBuf},
     sync::Mutex,
 };
@@ -43,6 +44,10 @@ pub(crate) fn mutants() -> Vec<Mutant> {
             "processes::each_lists_what_the_other_writes",
         ),
         file::<BatchesAreLoops>("a batch is a loop under a lock", "kills::a_batch_is_whole"),
+        file::<IndexesAfterwards>(
+            "the index is written after the record",
+            "kills::all_acknowledged_records_survive",
+        ),
     ]
 }
 
@@ -176,6 +181,53 @@ around!(
         }
     }
 );
+
+around!(
+    /// Stores a record, then its name in the file that listings are made of.
+    IndexesAfterwards {
+        async fn write(broken: &Broken<Self>, change: Change<'_>) -> Result<Done> {
+            let names: Vec<TokenKey> = match &change {
+                Change::Store(writes) => writes.iter().map(|write| write.key.clone()).collect(),
+                Change::Remove(..) => Vec::new(),
+            };
+            let done = change.apply(&broken.inner).await?;
+            crate::pause().await;
+            let index = beside(&broken.path, ".index");
+            let mut file = owners_file(&index).map_err(|_| error(ErrorKind::Unavailable, "no index can be made"))?;
+            let _ = file.seek(SeekFrom::End(0));
+            for name in names {
+                let line = serde_json::to_string(&(name.namespace(), name.resource_server())).unwrap();
+                let _ = file.write_all(format!("{line}\n").as_bytes());
+            }
+            Ok(done)
+        }
+
+        fn enumerate(broken: &Broken<Self>) -> Option<Box<dyn Enumerate + '_>> {
+            let (inner, path) = (broken.inner.enumerate()?, broken.path.clone());
+            Some(Box::new(Indexed(Known { inner, path })))
+        }
+    }
+);
+
+struct Indexed<'a>(Known<'a>);
+
+#[async_trait]
+impl Enumerate for Indexed<'_> {
+    async fn list_keys(&self, namespace: &str, after: Option<&Cursor>) -> Result<Page<TokenKey>> {
+        let index = std::fs::read_to_string(beside(&self.0.path, ".index")).unwrap_or_default();
+        let named: BTreeSet<(String, String)> = index
+            .lines()
+            .filter_map(|line| serde_json::from_str(line).ok())
+            .collect();
+        let mut keys = self.0.all(namespace).await?;
+        keys.retain(|key| named.contains(&(key.namespace().to_owned(), key.resource_server().to_owned())));
+        Ok(Page::after(keys.into_iter(), after, 64, TokenKey::resource_server))
+    }
+
+    async fn list_namespaces(&self, after: Option<&Cursor>) -> Result<Page<String>> {
+        self.0.list_namespaces(after).await
+    }
+}
 
 struct Known<'a> {
     inner: Box<dyn Enumerate + 'a>,
