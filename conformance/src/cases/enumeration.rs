@@ -253,6 +253,7 @@ async fn lists_each_namespace_once(cx: Cx) -> Check {
         }
     }
     want.sort();
+    want.dedup();
     same(
         "C5",
         "each namespace is listed once",
