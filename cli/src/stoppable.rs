@@ -4,10 +4,13 @@ use tokio::task::{JoinError, JoinHandle};
 
 use crate::{Exit, Failure, Result, voice};
 
+pub(crate) use signal::Signals;
+
 /// Waits for what the task gives. The first signal calls `stop`, which ends the work early, and says that `removing`; once the
 /// task has removed what it wrote, `removed` is called, and the process dies of that signal, as shells and build tools
 /// expect. A second one ends it at once.
 pub(crate) async fn watch<T>(
+    mut signals: Signals,
     mut task: JoinHandle<T>,
     removing: &str,
     stop: impl FnOnce(),
@@ -15,13 +18,13 @@ pub(crate) async fn watch<T>(
 ) -> Result<T> {
     let signal = tokio::select! {
         done = &mut task => return result(done),
-        signal = signal::next() => signal,
+        signal = signals.next() => signal,
     };
     stop();
     voice::note(removing);
     tokio::select! {
         done = &mut task => removed(&result(done)?),
-        _ = signal::next() => {}
+        _ = signals.next() => {}
     }
     signal::die(signal);
     Err(Failure::silent())
@@ -33,17 +36,26 @@ fn result<T>(done: Result<T, JoinError>) -> Result<T> {
 
 #[cfg(unix)]
 mod signal {
-    use tokio::signal::unix::{SignalKind, signal};
+    use tokio::signal::unix::{Signal, SignalKind, signal};
 
-    pub(super) async fn next() -> SignalKind {
-        let (interrupt, terminate) = (SignalKind::interrupt(), SignalKind::terminate());
-        let (Ok(mut interrupted), Ok(mut terminated)) = (signal(interrupt), signal(terminate)) else {
-            // Then signals end the process as they always do.
-            return std::future::pending().await;
-        };
-        tokio::select! {
-            _ = interrupted.recv() => interrupt,
-            _ = terminated.recv() => terminate,
+    /// From when it is made the signals wait to be asked for: make it before there is anything to remove.
+    pub(crate) struct Signals(Option<[(SignalKind, Signal); 2]>);
+
+    impl Signals {
+        /// Where it cannot be had, signals end the process as they always do.
+        pub(crate) fn listen() -> Self {
+            let listen = |kind| Some((kind, signal(kind).ok()?));
+            Self(listen(SignalKind::interrupt()).and_then(|first| Some([first, listen(SignalKind::terminate())?])))
+        }
+
+        pub(super) async fn next(&mut self) -> SignalKind {
+            let Some([(interrupt, interrupted), (terminate, terminated)]) = &mut self.0 else {
+                return std::future::pending().await;
+            };
+            tokio::select! {
+                _ = interrupted.recv() => *interrupt,
+                _ = terminated.recv() => *terminate,
+            }
         }
     }
 
@@ -57,9 +69,17 @@ mod signal {
 
 #[cfg(not(unix))]
 mod signal {
-    pub(super) async fn next() {
-        if tokio::signal::ctrl_c().await.is_err() {
-            std::future::pending().await
+    pub(crate) struct Signals;
+
+    impl Signals {
+        pub(crate) fn listen() -> Self {
+            Self
+        }
+
+        pub(super) async fn next(&mut self) {
+            if tokio::signal::ctrl_c().await.is_err() {
+                std::future::pending().await
+            }
         }
     }
 

@@ -277,8 +277,13 @@ fn ctrl_c_while_it_waits_for_the_storage() {
         let mut command = cli.command(arguments);
         let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         let pid = rustix::process::Pid::from_child(&child);
-        rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
-        let ended = child.wait().unwrap();
+        // The first ones may come before the command is started, and be ignored as the tests' own may be.
+        let ended = loop {
+            if let Some(ended) = child.try_wait().unwrap() {
+                break ended;
+            }
+            rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+        };
         assert_eq!(
             std::os::unix::process::ExitStatusExt::signal(&ended),
             Some(2),

@@ -71,6 +71,7 @@ fn time(given: &str) -> Result<Duration, &'static str> {
 
 pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit> {
     let page = args.html.map(HtmlFile::create).transpose()?;
+    let signals = stoppable::Signals::listen();
     let places = places::named(&args.urls, context)?;
     let settings = Settings {
         budget: Budget {
@@ -98,7 +99,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit> {
             tell_what_is_left(report);
         }
     };
-    let report = stoppable::watch(task, REMOVING, interrupted, removed).await??;
+    let report = stoppable::watch(signals, task, REMOVING, interrupted, removed).await??;
     progress.end();
     if let Some(page) = page {
         page.write(&report.to_html())?;

@@ -116,13 +116,14 @@ async fn open(url: &StorageUrl, told: &Told) -> token_storage::Result<Arc<dyn To
 async fn run_stoppable(plan: &Plan, selection: Selection, selected: usize, context: &Context) -> Result<Results> {
     let progress = Progress::start(selected, context.json);
     let (running, shown) = (plan.clone(), progress.clone());
+    let signals = stoppable::Signals::listen();
     let task = tokio::task::spawn_blocking(move || running.run_all(&selection, |report| shown.ended(report)));
     let stop = || {
         progress.end();
         plan.interrupt();
     };
     let removed = |results: &Results| tell_what_is_left(results, plan);
-    let results = stoppable::watch(task, REMOVING, stop, removed).await;
+    let results = stoppable::watch(signals, task, REMOVING, stop, removed).await;
     progress.end();
     results
 }
