@@ -195,7 +195,8 @@ impl Enumerate for Listing<'_> {
         let mut names: Vec<String> = index.keys.iter().map(|key| key.namespace().to_owned()).collect();
         names.dedup();
         let by_line = self.1 == Wrong::NamespacesOfALine;
-        names.retain(|name| !index.gone.contains(name) && !(by_line && name.contains('\n')));
+        names.retain(|name| !index.gone.contains(name));
+        names.retain(|name| !by_line || !name.contains('\n'));
         Ok(Page::after(names.into_iter(), after, 100, String::as_str))
     }
 }
