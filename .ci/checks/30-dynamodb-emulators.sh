@@ -79,7 +79,6 @@ transactions=(
     model::random_sequences_do_what_the_model_does
     model::random_sequences_through_several_handles
     network::a_refusal_whose_answer_is_lost_is_no_success
-    network::a_write_whose_answers_are_lost_at_first_is_no_conflict
     network::a_write_whose_requests_are_lost_is_not_acknowledged
     processes::batches_that_overlap_do_not_block_each_other
     processes::of_racing_batches_one_wins

@@ -35,8 +35,9 @@ impl Inner {
                 .collect::<Result<_>>()?;
             match self.transact(parts, &token, &attempts).await {
                 Answer::Applied => return Ok(revisions(writes)),
-                Answer::Unsupported(error) => return Err(error),
-                Answer::Failed(error) => return self.after_lost_batch(error, writes, &expected, &attempts).await,
+                Answer::Unsupported(error) | Answer::Failed(error) => {
+                    return self.after_lost_batch(error, writes, &expected, &attempts).await;
+                }
                 // The same request again, under the same token.
                 Answer::Contended => {}
                 Answer::Refused(refusals) => {

@@ -31,7 +31,7 @@ pub(crate) enum Answer {
     /// The items that refused it, by position.
     Refused(HashMap<usize, Option<Item>>),
     Contended,
-    /// The service has none; nothing happened.
+    /// The service has none. Of attempts before it whose answers were lost this says nothing.
     Unsupported(Error),
     Failed(Error),
 }
