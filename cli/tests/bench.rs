@@ -5,7 +5,7 @@ mod common;
 
 use std::{fs, path::Path};
 
-use common::{CANARY, Cli, Ran};
+use common::{CANARY, Cli, Ran, by_shell};
 
 const RESPONSE: &str = r#"{"access_token":"canary-at","refresh_token":"canary-rt","resource_server":"rs"}"#;
 
@@ -167,17 +167,8 @@ fn a_storage_that_takes_no_records_is_refused() {
 #[test]
 fn an_error_in_the_midst_is_told_and_nothing_stays() {
     let cli = in_use("json");
-    let mut shell = std::process::Command::new("sh");
-    let ran = shell
-        .args([
-            "-c",
-            "ulimit -f 256; exec \"$0\" \"$@\"",
-            env!("CARGO_BIN_EXE_token-storage"),
-        ])
-        .args(["bench", &cli.url, "--budget", "2s", "--html", "bench.html"])
-        .current_dir(cli.folder())
-        .output()
-        .unwrap();
+    let bench = cli.command(&["bench", &cli.url, "--budget", "2s", "--html", "bench.html"]);
+    let ran = by_shell("ulimit -f 256", &bench).output().unwrap();
     let ran = Ran::of(ran).ended(6).quiet().says("until then");
     assert!(ran.stdout.contains("store"), "what was measured is shown: {ran:#?}");
     let page = fs::read_to_string(cli.folder().join("bench.html")).unwrap();

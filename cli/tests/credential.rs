@@ -13,7 +13,7 @@ use std::{
 };
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
-use common::{CANARY, Cli, Ran, in_files, world::World};
+use common::{CANARY, Cli, Ran, beside, in_files, world::World};
 use token_storage_auth_testing::auth_server::{AuthServer, Config};
 
 /// A server whose answers name no resource server, as most.
@@ -122,21 +122,10 @@ fn serve(stream: &mut TcpStream, repository: &Path, world: &World, seen: &Mutex<
 
 /// git with the command's environment, and no configuration but ours.
 fn git(world: &World, arguments: &[&str]) -> Command {
-    let ours = world.command(&[]);
-    let mut git = Command::new("git");
-    git.args(arguments).current_dir(world.cli.folder());
-    for (name, value) in ours.get_envs() {
-        match value {
-            Some(value) => git.env(name, value),
-            None => git.env_remove(name),
-        };
-    }
-    git.env("GIT_CONFIG_NOSYSTEM", "1")
-        .env("GIT_TERMINAL_PROMPT", "0")
-        .env("NO_PROXY", "127.0.0.1")
-        .env_remove("GIT_DIR")
-        .env_remove("GIT_CONFIG_GLOBAL")
-        .env_remove("XDG_CONFIG_HOME");
+    let mut git = beside("git", &world.command(&[]));
+    git.args(arguments)
+        .env("GIT_CONFIG_NOSYSTEM", "1")
+        .env("GIT_TERMINAL_PROMPT", "0");
     git
 }
 
@@ -331,16 +320,7 @@ fn docker(world: &World, action: &str, question: &str) -> Ran {
     if !link.exists() {
         symlink(env!("CARGO_BIN_EXE_token-storage"), &link).unwrap();
     }
-    let ours = world.command(&[]);
-    let mut helper = Command::new(&link);
-    helper.arg(action).current_dir(world.cli.folder());
-    for (name, value) in ours.get_envs() {
-        match value {
-            Some(value) => helper.env(name, value),
-            None => helper.env_remove(name),
-        };
-    }
-    ask(&mut helper, question)
+    ask(beside(&link, &world.command(&[])).arg(action), question)
 }
 
 #[test]

@@ -5,7 +5,7 @@ mod common;
 
 use std::{fs, path::Path};
 
-use common::{CANARY, Cli, Ran, in_files};
+use common::{CANARY, Cli, Ran, beside, in_files};
 
 const RESPONSE: &str = r#"{"access_token":"canary-at","refresh_token":"canary-rt","expires_in":3600,
     "scope":"read write","resource_server":"rs","id_token":"canary-id"}"#;
@@ -353,10 +353,9 @@ fn a_passphrase_is_asked_for_at_the_terminal() {
     assert!(typed(&["list"], &[("Passphrase of", "canary-fail")], 2).contains("is another one"));
     // Nobody to ask: no terminal at all.
     if cfg!(target_os = "linux") {
-        let mut command = std::process::Command::new("setsid");
         let inner = sealed.cli.command(&["list"]);
+        let mut command = beside("setsid", &inner);
         command.arg("--wait").arg(inner.get_program()).args(inner.get_args());
-        command.envs(inner.get_envs().filter_map(|(name, value)| Some((name, value?))));
         command.env("TOKEN_STORAGE_KEY_FROM", format!("file:{file}"));
         let ran = Ran::of(command.stdin(std::process::Stdio::null()).output().unwrap());
         ran.ended(2).says("set TOKEN_STORAGE_KEY_PASSPHRASE");

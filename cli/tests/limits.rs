@@ -5,7 +5,7 @@ mod common;
 
 use std::process::Command;
 
-use common::{Cli, Ran};
+use common::{Cli, Ran, by_shell};
 
 const SCHEMES: &[&str] = &[
     #[cfg(feature = "json")]
@@ -20,23 +20,10 @@ const LIMITS: [u32; 13] = [3, 4, 5, 6, 7, 8, 9, 11, 13, 16, 24, 36, 48];
 /// What a command ends with that must not be begun.
 const TOO_FEW: i32 = 6;
 
-/// The command in a shell that has set the limit.
-fn limited(command: &Command, limit: u32) -> Command {
-    let mut shell = Command::new("sh");
-    shell
-        .args(["-c", &format!("ulimit -n {limit} && exec \"$@\""), "sh"])
-        .arg(command.get_program())
-        .args(command.get_args())
-        .envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))))
-        .env_remove("XDG_DATA_HOME")
-        .current_dir(command.get_current_dir().unwrap());
-    shell
-}
-
 /// Runs it and says whether it was let begin; a refusal says why.
 #[track_caller]
 fn begins(command: &Command, limit: u32) -> bool {
-    let ran = Ran::of(limited(command, limit).output().unwrap());
+    let ran = Ran::of(by_shell(&format!("ulimit -n {limit}"), command).output().unwrap());
     if limit == 3 {
         // Not even the system's loader can begin.
         assert_eq!(ran.code, Some(127), "{ran:#?}");

@@ -4,7 +4,7 @@
 mod common;
 
 use common::{
-    Cli, Ran, in_files,
+    Cli, Ran, beside, in_files,
     world::{GROUPS, GROUPS_SCOPE, World, arrived, expired, on_each_storage},
 };
 use token_storage_auth_testing::auth_server::{AuthServer, Config, Endpoint, Fault, Gate};
@@ -247,12 +247,9 @@ fn an_ignored_signal_stays_ignored() {
     let gate = Gate::new();
     world.server.script(Endpoint::Token, Fault::GateAfter(gate.clone()));
     let script = format!("trap '' HUP; exec \"$0\" access-token {GROUPS}");
-    let mut shell = std::process::Command::new("sh");
-    shell.args(["-c", &script, env!("CARGO_BIN_EXE_token-storage")]);
-    for (name, value) in world.command(&[]).get_envs() {
-        shell.env(name, value.unwrap_or_default());
-    }
+    let mut shell = beside("sh", &world.command(&[]));
     shell
+        .args(["-c", &script, env!("CARGO_BIN_EXE_token-storage")])
         .stdout(std::process::Stdio::piped())
         .stderr(std::process::Stdio::piped());
     let child = shell.spawn().unwrap();

@@ -8,7 +8,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use common::{CANARY, Cli, Ran, in_files};
+use common::{CANARY, Cli, Ran, by_shell, in_files};
 
 const RESPONSE: &str = r#"{"access_token":"canary-at","refresh_token":"canary-rt","id_token":"canary-id",
     "token_type":"Bearer","expires_in":3600,"scope":"read write","resource_server":"rs"}"#;
@@ -439,13 +439,7 @@ fn d2_a_file_size_limit_is_an_error_and_loses_nothing() {
         let large = named("large", &format!(r#","x":"{}""#, "canary".repeat(100_000)));
         std::fs::write(cli.folder().join("large.json"), large).unwrap();
         let before = entries(cli);
-        let mut shell = Command::new("sh");
-        shell.args([
-            "-c",
-            "ulimit -f 200 && exec \"$0\" store large.json",
-            env!("CARGO_BIN_EXE_token-storage"),
-        ]);
-        shell.env("TOKEN_STORAGE_URL", &cli.url).current_dir(cli.folder());
+        let mut shell = by_shell("ulimit -f 200", &cli.command(&["store", "large.json"]));
         Ran::of(shell.output().unwrap()).ended(6).quiet();
         assert_eq!(entries(cli), before, "no stray file");
         cli.run(&["get", "rs"]).succeeded();

@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{CANARY, Cli, Ran};
+use common::{CANARY, Cli, Ran, by_shell};
 
 const RESPONSE: &str = r#"{"access_token":"canary-at","refresh_token":"canary-rt","resource_server":"rs"}"#;
 
@@ -119,8 +119,6 @@ fn the_cases_are_listed() {
 #[test]
 fn a_failure_is_explained_and_ends_with_1() {
     let cli = in_use("json");
-    let mut shell = std::process::Command::new("sh");
-    let program = env!("CARGO_BIN_EXE_token-storage");
     let arguments = [
         "conformance",
         &cli.url,
@@ -129,12 +127,7 @@ fn a_failure_is_explained_and_ends_with_1() {
         "--html",
         "report.html",
     ];
-    let ran = shell
-        .args(["-c", "ulimit -f 256; exec \"$0\" \"$@\"", program])
-        .args(arguments)
-        .current_dir(cli.folder())
-        .output()
-        .unwrap();
+    let ran = by_shell("ulimit -f 256", &cli.command(&arguments)).output().unwrap();
     let ran = Ran::of(ran).ended(1).quiet();
     for part in [
         "limits::a_record_of_half_the_declared_size_fits failed",

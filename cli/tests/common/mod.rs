@@ -17,23 +17,14 @@ use token_storage::Schemes;
 /// In every secret of every test, so that one search finds any leak.
 pub(crate) const CANARY: &str = "canary";
 
-/// Variables that would change what the command does; an empty one counts as unset.
-const CLEAN: [&str; 15] = [
-    "TOKEN_STORAGE_KEY_PASSPHRASE",
-    "TOKEN_STORAGE_LOG",
-    "TOKEN_STORAGE_NAMESPACE",
-    "TOKEN_STORAGE_ISSUER",
-    "TOKEN_STORAGE_CLIENT_ID",
-    "TOKEN_STORAGE_CLIENT_SECRET",
-    "TOKEN_STORAGE_CLIENT_SECRET_FILE",
-    "TOKEN_STORAGE_CLIENT_SECRET_EMPTY",
-    "TOKEN_STORAGE_CLIENT_SECRET_IN",
-    "TOKEN_STORAGE_CLIENT_KEY",
-    "TOKEN_STORAGE_CLIENT_KEY_FILE",
-    "TOKEN_STORAGE_CLIENT_KEY_ID",
-    "TOKEN_STORAGE_CLIENT_KEY_ALGORITHM",
-    "TOKEN_STORAGE_CLIENT_ASSERTION_AUDIENCE",
-    "GLOBUS_SDK_ENVIRONMENT",
+/// What the command is given of the tests' own environment: what programs, libraries and temporary files need. Anything else
+/// may change what it does: `CLICOLOR_FORCE`, `COLUMNS`, a proxy, somebody's own storage.
+const KEPT: [&str; 5] = [
+    "PATH",
+    "LD_LIBRARY_PATH",
+    "LLVM_PROFILE_FILE",
+    "RUST_BACKTRACE",
+    "TMPDIR",
 ];
 
 /// The kinds of storages in files that are built in.
@@ -99,14 +90,17 @@ impl Cli {
         let mut command = program();
         command
             .args(arguments)
-            .envs(CLEAN.map(|variable| (variable, "")))
+            .env_clear()
+            .envs(
+                KEPT.into_iter()
+                    .filter_map(|name| Some((name, std::env::var_os(name)?))),
+            )
             .env("TOKEN_STORAGE_URL", &self.url)
             .env("TOKEN_STORAGE_KEY_FROM", &self.key_from)
             // Nobody listens there: what names no server must not end at Globus.
             .env("GLOBUS_SDK_SERVICE_URL_AUTH", "http://127.0.0.1:9")
             .env("GLOBUS_SDK_SERVICE_URL_GROUPS", "http://127.0.0.1:9")
             .env("HOME", self.folder.path())
-            .env_remove("XDG_DATA_HOME")
             .current_dir(self.folder.path())
             .stdin(Stdio::null());
         command
@@ -193,4 +187,26 @@ fn program() -> Command {
     let mut command = Command::new("/usr/bin/env");
     command.args(["--default-signal=HUP,INT,QUIT,TERM", program]);
     command
+}
+
+/// Another program, with the environment and the folder of that command.
+pub(crate) fn beside(program: impl AsRef<OsStr>, command: &Command) -> Command {
+    let mut other = Command::new(program);
+    other
+        .env_clear()
+        .envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    if let Some(folder) = command.get_current_dir() {
+        other.current_dir(folder);
+    }
+    other
+}
+
+/// By way of a shell, which first does what it is told: `ulimit`, `stty`, or closing what is open.
+pub(crate) fn by_shell(script: &str, command: &Command) -> Command {
+    let mut shell = beside("sh", command);
+    shell
+        .args(["-c", &format!("set -e\n{script}\nexec \"$0\" \"$@\"")])
+        .arg(command.get_program())
+        .args(command.get_args());
+    shell
 }
