@@ -29,6 +29,7 @@
 //! | move records to another storage | `migrate::Migration`, feature `migrate` |
 //! | call all this without async | `blocking`, feature `blocking` |
 //! | take over another program's logins | `import`, feature `import` |
+//! | carry records in an encrypted file | `export`, feature `export` |
 //! | list what is stored, where the storage can | [`EnumerateExt`], [`Namespaced::listing`] |
 //!
 //! A guide by task is the module `guide`, there with the features `oauth`, `sqlite` and `migrate`.
@@ -48,6 +49,8 @@ mod backends;
 mod bearer;
 #[cfg(feature = "blocking")]
 pub mod blocking;
+#[cfg(feature = "export")]
+pub mod export;
 mod ext;
 #[cfg(feature = "globus")]
 pub mod globus;

@@ -14,6 +14,8 @@ mod conformance;
 mod credential;
 mod doctor;
 mod exec;
+#[cfg(feature = "export")]
+mod export;
 mod get;
 #[cfg(feature = "oauth")]
 mod groups;
@@ -59,6 +61,8 @@ pub(crate) enum Command {
     Namespaces(namespaces::Args),
     Remove(remove::Args),
     Migrate(migrate::Args),
+    #[cfg(feature = "export")]
+    Export(export::Args),
     #[cfg(feature = "encryption")]
     Encrypt(reseal::Encrypt),
     #[cfg(feature = "encryption")]
@@ -103,6 +107,8 @@ pub(crate) async fn run(command: Command, context: &Context) -> Result<Exit> {
         Command::Namespaces(args) => namespaces::run(args, context).await,
         Command::Remove(args) => remove::run(args, context).await,
         Command::Migrate(args) => migrate::run(args, context).await,
+        #[cfg(feature = "export")]
+        Command::Export(args) => export::run(args, context).await,
         #[cfg(feature = "encryption")]
         Command::Encrypt(args) => reseal::encrypt(args, context).await,
         #[cfg(feature = "encryption")]

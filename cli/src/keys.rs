@@ -2,7 +2,6 @@
 
 use std::{
     collections::HashMap,
-    env,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
 };
@@ -11,13 +10,13 @@ use token_storage::{
     ErrorKind, Secret, StorageUrl, TokenStorage,
     encryption::{EncryptedLayer, KeyFrom, Passphrase},
 };
-use zeroize::Zeroizing;
 
 use crate::{
     PASSPHRASE_VARIABLE,
     args::Global,
     exit::Exit,
     failure::{Failure, Result},
+    passphrase,
 };
 
 /// An encrypted storage of any kind.
@@ -101,8 +100,7 @@ impl Passphrase for Passphrases {
         if let Some(known) = answers.get(file) {
             return Ok(known.clone());
         }
-        let answer = from_environment()
-            .map_or_else(|| at_terminal(&format!("Passphrase of {}: ", file.display())), Ok)
+        let answer = passphrase::ask(PASSPHRASE_VARIABLE, &file.display().to_string())
             .map_err(|failure| token_storage::Error::new(ErrorKind::Misconfigured, failure.message()))?;
         answers.insert(file.to_owned(), answer.clone());
         Ok(answer)
@@ -111,38 +109,5 @@ impl Passphrase for Passphrases {
 
 /// A passphrase for a new key file, asked for twice.
 pub(crate) fn new_passphrase(file: &Path) -> Result<Secret> {
-    if let Some(given) = from_environment() {
-        return Ok(given);
-    }
-    let first = at_terminal(&format!("New passphrase of {}: ", file.display()))?;
-    if first.expose().is_empty() {
-        return Err(Failure::new(
-            Exit::Usage,
-            "an empty passphrase protects nothing; nothing was made",
-        ));
-    }
-    if at_terminal("Once more: ")? != first {
-        return Err(Failure::new(
-            Exit::Usage,
-            "these are two different passphrases; nothing was made",
-        ));
-    }
-    Ok(first)
-}
-
-fn from_environment() -> Option<Secret> {
-    let given = env::var(PASSPHRASE_VARIABLE).ok().filter(|given| !given.is_empty());
-    given.map(Secret::new)
-}
-
-/// Asked for and read at the terminal itself, so that input and output may be pipes.
-fn at_terminal(prompt: &str) -> Result<Secret> {
-    let typed = rpassword::prompt_password(crate::text::one_line(prompt));
-    let typed = typed.map(Zeroizing::new).map_err(|_| {
-        let message = format!(
-            "a passphrase is needed, and there is no terminal to ask for it; set {PASSPHRASE_VARIABLE}, or use a key file without one"
-        );
-        Failure::new(Exit::Usage, message)
-    })?;
-    Ok(Secret::from(typed.as_str()))
+    passphrase::new(PASSPHRASE_VARIABLE, &file.display().to_string())
 }

@@ -16,9 +16,9 @@
 //! Results go to standard output, everything else to standard error; what the exit codes mean is shown by `--help`.
 //!
 //! # Features
-//! `json`, `sqlite`, `dynamodb`: the backends of that name. `encryption`: encrypted storages. `oauth`: everything that talks to
-//! an authorization server. `bench`: the command of that name, which measures storages. `conformance`: the command of that
-//! name, for authors and operators of storages. On by default are `bench`, `encryption`, `json`, `sqlite` and `oauth`.
+//! `json`, `sqlite`, `dynamodb`: the backends of that name. `encryption`: encrypted storages. `export`: tokens in one encrypted
+//! file. `oauth`: everything that talks to an authorization server. `bench`: the command of that name, which measures
+//! storages. `conformance`: the command of that name, for authors and operators of storages. On by default are `bench`, `encryption`, `json`, `sqlite` and `oauth`.
 
 #[cfg(feature = "oauth")]
 mod advice;
@@ -42,7 +42,10 @@ mod log;
 mod login;
 #[cfg(feature = "oauth")]
 mod manager;
+mod moving;
 mod output;
+#[cfg(any(feature = "encryption", feature = "export"))]
+mod passphrase;
 mod record;
 #[cfg(feature = "oauth")]
 mod server;
@@ -74,10 +77,13 @@ pub(crate) const SECRET_VARIABLE: &str = "TOKEN_STORAGE_CLIENT_SECRET";
 pub(crate) const KEY_VARIABLE: &str = "TOKEN_STORAGE_CLIENT_KEY";
 /// The passphrase of a key file.
 pub(crate) const PASSPHRASE_VARIABLE: &str = "TOKEN_STORAGE_KEY_PASSPHRASE";
+/// The passphrase of an exported file.
+pub(crate) const EXPORT_PASSPHRASE_VARIABLE: &str = "TOKEN_STORAGE_EXPORT_PASSPHRASE";
 /// What the client proves itself with, what opens the storage, and where that is: nothing that this command starts has any
 /// business with it.
-pub(crate) const CREDENTIAL_VARIABLES: [&str; 5] = [
+pub(crate) const CREDENTIAL_VARIABLES: [&str; 6] = [
     PASSPHRASE_VARIABLE,
+    EXPORT_PASSPHRASE_VARIABLE,
     SECRET_VARIABLE,
     KEY_VARIABLE,
     "TOKEN_STORAGE_CLIENT_SECRET_FILE",

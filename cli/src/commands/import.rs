@@ -6,21 +6,22 @@ use token_storage::{
 
 use crate::{Context, Exit, Failure, Result, input, output::print_done, record::Summary, text, time, voice};
 
-/// Take over what another program keeps of its logins
+/// Take over what another program keeps of its logins, or what `export` made
 ///
-/// Each login in the file is stored under its resource server, all of them or none; nothing is overwritten without
-/// --overwrite, and the file stays as it is. Says what is lost on the way.
+/// With --from each login in the file is stored under its resource server, all of them or none; what is lost on the way is
+/// said. Without it the file is one that `export` made: its tokens are stored as `migrate` stores them. Nothing is overwritten
+/// without --overwrite, and the file stays as it is.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The program: spotipy, authlib, requests-oauthlib, rclone, msal, gcloud or aws-sso
     #[arg(long, value_name = "PROGRAM")]
-    from: String,
+    from: Option<String>,
 
-    /// Its file; `-` is standard input
+    /// Its file, or that of `export`; `-` is standard input
     file: String,
 
     /// The resource server to store it under, if there is one login in the file
-    #[arg(long, value_name = "RS")]
+    #[arg(long, value_name = "RS", requires = "from")]
     resource_server: Option<String>,
 
     /// Replace other tokens that are there; they are not revoked
@@ -30,10 +31,17 @@ pub(crate) struct Args {
     /// Only say what would be stored, and what would be lost
     #[arg(long)]
     dry_run: bool,
+
+    #[cfg(feature = "export")]
+    #[command(flatten)]
+    exported: super::export::FromExport,
 }
 
 pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit> {
-    let program: Program = args.from.parse()?;
+    let Some(from) = &args.from else {
+        return of_export(args, context).await;
+    };
+    let program: Program = from.parse()?;
     let name = args
         .resource_server
         .clone()
@@ -51,6 +59,19 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit> {
     }
     report(&found, &args, context)?;
     Ok(Exit::Success)
+}
+
+#[cfg(feature = "export")]
+async fn of_export(args: Args, context: &Context) -> Result<Exit> {
+    super::export::import(&args.file, args.exported, args.overwrite, args.dry_run, context).await
+}
+
+#[cfg(not(feature = "export"))]
+#[expect(clippy::unused_async, reason = "as with the feature")]
+async fn of_export(_: Args, _: &Context) -> Result<Exit> {
+    let message = "say with --from which program the file is of; files that `export` made are read by a token-storage that was \
+                   built with --features export";
+    Err(Failure::new(Exit::Usage, message))
 }
 
 async fn store(found: &[(TokenKey, Found)], overwrite: bool, context: &Context) -> Result<()> {

@@ -1,14 +1,21 @@
-use std::time::Duration;
-
-use indicatif::{ProgressBar, ProgressStyle};
-use serde_json::{Value, json};
+use serde_json::Value;
 use token_storage::{
-    Durability, TokenKey,
-    backend::counted,
-    migrate::{Migration, Outcome, Reason, Selection, Tally},
+    Durability, TokenKey, TokenStorage,
+    migrate::{Migration, Selection},
 };
 
-use crate::{Context, Exit, Failure, Result, input, output::print_done, text, voice};
+use crate::{
+    Context, Exit, Failure, Result, input,
+    moving::{Report, Words},
+    text, voice,
+};
+
+const MOVING: Words = Words {
+    verb: "move",
+    past: "moved",
+    doing: "moving",
+    source: "the old storage",
+};
 
 /// Move tokens to another storage, or to another namespace
 ///
@@ -64,13 +71,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit> {
         .clone()
         .map(|name| context.given_name(name))
         .transpose()?;
-    if !matches!(selection, Selection::Keys(_)) && from.enumerate().is_none() {
-        let message = format!(
-            "a {} storage cannot list what is in it; name the tokens, as arguments or with --keys-from",
-            from.describe().backend
-        );
-        return Err(Failure::new(Exit::Usage, message));
-    }
+    check_listing(&*from, &selection)?;
     let migration = || {
         let mut migration = Migration::new(&*from, &*to);
         if let Some(namespace) = &to_namespace {
@@ -87,16 +88,31 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit> {
         }
         migration
     };
-    let planned = Report::of(migration().dry_run(), &selection, None).await?;
-    if args.dry_run || planned.tally.left > 0 && !args.keep_going {
-        return planned.end_of_plan(&args, context);
+    let planned = Report::of(migration().dry_run(), &selection, &MOVING, None).await?;
+    if args.dry_run {
+        return planned.end_of_dry_run(context);
+    }
+    if planned.tally.left > 0 && !args.keep_going {
+        return Err(planned.in_the_way());
     }
     let total = planned.tally.copied + planned.tally.already_there;
-    let report = Report::of(migration(), &selection, Some(total)).await?;
+    let report = Report::of(migration(), &selection, &MOVING, Some(total)).await?;
     if !args.remove_source && report.tally.copied > 0 {
         tell_twins(&args);
     }
     report.end(context)
+}
+
+/// Tokens that are not named have to be listed.
+pub(super) fn check_listing(from: &dyn TokenStorage, selection: &Selection) -> Result<()> {
+    if matches!(selection, Selection::Keys(_)) || from.enumerate().is_some() {
+        return Ok(());
+    }
+    let message = format!(
+        "a {} storage cannot list what is in it; name the tokens, as arguments or with --keys-from",
+        from.describe().backend
+    );
+    Err(Failure::new(Exit::Usage, message))
 }
 
 /// The tokens that are named in a file or as arguments, or else those of the namespace, if one is named, or all.
@@ -152,145 +168,4 @@ fn tell_twins(args: &Args) {
          programs use {}, and remove them from the old one: run this again with --remove-source",
         text::one_line(&args.to)
     ));
-}
-
-/// What was done, or would be.
-struct Report {
-    tally: Tally,
-    left: Vec<(TokenKey, Reason)>,
-}
-
-impl Report {
-    async fn of(migration: Migration<'_>, selection: &Selection, total: Option<u64>) -> Result<Self> {
-        let bar = bar(total);
-        let mut left = Vec::new();
-        let tally = migration
-            .run(selection, |key, outcome| {
-                bar.inc(1);
-                if let Outcome::Left(reason) = outcome {
-                    left.push((key.clone(), reason.clone()));
-                }
-            })
-            .await;
-        bar.finish_and_clear();
-        Ok(Self { tally: tally?, left })
-    }
-
-    fn end_of_plan(self, args: &Args, context: &Context) -> Result<Exit> {
-        self.tell_left();
-        if !args.dry_run {
-            let message = format!(
-                "nothing was moved, since {} would stay; see to these, or move the others with --keep-going",
-                counted(self.tally.left, "token")
-            );
-            return Err(Failure::new(Exit::Usage, message));
-        }
-        let lines = format!("would move {}\n", self.summary());
-        print_done(context, &self.as_json(true), &lines)?;
-        Ok(Exit::Success)
-    }
-
-    fn end(self, context: &Context) -> Result<Exit> {
-        self.tell_left();
-        let lines = format!("moved {}\n", self.summary());
-        print_done(context, &self.as_json(false), &lines)?;
-        Ok(match self.tally.left {
-            0 => Exit::Success,
-            _ => Exit::Failure,
-        })
-    }
-
-    fn summary(&self) -> String {
-        let tally = &self.tally;
-        let mut summary = counted(tally.copied, "token");
-        let more = [
-            (tally.replaced, "in the place of others"),
-            (tally.already_there, "already there"),
-            (tally.absent, "not in the old storage"),
-            (tally.left, "left in place"),
-            (tally.unnameable, "left in place, with a name that is not Unicode"),
-        ];
-        for (count, what) in more.into_iter().filter(|(count, _)| *count > 0) {
-            summary += &format!("; {count} {what}");
-        }
-        summary
-    }
-
-    fn tell_left(&self) {
-        for (key, reason) in &self.left {
-            voice::prove(key.resource_server());
-            voice::prove(key.namespace());
-            voice::note(&format!(
-                "{} of namespace {}: {}",
-                text::mention(key.resource_server()),
-                text::mention(key.namespace()),
-                why(reason)
-            ));
-        }
-    }
-
-    fn as_json(&self, dry_run: bool) -> Value {
-        let tally = &self.tally;
-        let left = self.left.iter().map(|(key, reason)| {
-            json!({
-                "namespace": key.namespace(),
-                "resource_server": key.resource_server(),
-                "reason": name(reason),
-            })
-        });
-        json!({
-            "dry_run": dry_run,
-            "copied": tally.copied,
-            "replaced": tally.replaced,
-            "already_there": tally.already_there,
-            "absent": tally.absent,
-            "unnameable": tally.unnameable,
-            "left": left.collect::<Vec<_>>(),
-        })
-    }
-}
-
-fn why(reason: &Reason) -> String {
-    match reason {
-        Reason::Occupied => "another token is stored there; --overwrite replaces it".to_owned(),
-        Reason::SamePlace => {
-            "both names lead to the same record, or one file is a copy of the other; nothing is removed, as \
-                              that cannot be told"
-                .to_owned()
-        }
-        Reason::Unsettled => {
-            "a refresh ended without an answer; get a token from the old storage, or log in again".to_owned()
-        }
-        Reason::Changed => "another program stored a new one meanwhile; run this again with --overwrite".to_owned(),
-        Reason::Damaged(error) | Reason::Refused(error) => error.message().to_owned(),
-        _ => "it stays".to_owned(),
-    }
-}
-
-fn name(reason: &Reason) -> &'static str {
-    match reason {
-        Reason::Occupied => "occupied",
-        Reason::SamePlace => "same_place",
-        Reason::Unsettled => "unsettled",
-        Reason::Changed => "changed",
-        Reason::Damaged(_) => "damaged",
-        Reason::Refused(_) => "refused",
-        _ => "other",
-    }
-}
-
-/// Shown at a terminal only. Without a total it counts.
-fn bar(total: Option<u64>) -> ProgressBar {
-    if voice::is_json() {
-        return ProgressBar::hidden();
-    }
-    let (bar, template) = match total {
-        Some(total) => (ProgressBar::new(total), "moving {bar:30} {pos}/{len} {eta}"),
-        None => (ProgressBar::new_spinner(), "{spinner} looking at {pos} tokens"),
-    };
-    bar.enable_steady_tick(Duration::from_millis(200));
-    match ProgressStyle::with_template(template) {
-        Ok(style) => bar.with_style(style),
-        Err(_) => bar,
-    }
 }
