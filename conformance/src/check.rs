@@ -1,9 +1,9 @@
 //! How cases say what they expected and what they got.
 
-use token_storage_core::{Error, ErrorKind, Result, StoredToken, TokenData};
+use token_storage_core::{Error, ErrorKind, Result, StoredToken, TokenData, TokenKey};
 
 pub(crate) use crate::show::Show;
-use crate::show::bounded;
+use crate::{history::short, show::bounded};
 
 /// The result of a case.
 pub(crate) type Check<T = ()> = std::result::Result<T, Stop>;
@@ -94,5 +94,48 @@ pub(crate) fn absent(clause: &str, expectation: &str, got: &Option<StoredToken>)
     match got {
         None => Ok(()),
         Some(got) => fail(clause, expectation, got.data.show(), "no record"),
+    }
+}
+
+/// What is there of records that are written in batches only is of one batch.
+pub(crate) fn of_one_batch(clause: &str, expectation: &str, keys: &[TokenKey], there: &[Option<TokenData>]) -> Check {
+    if there.windows(2).all(|pair| pair[0] == pair[1]) {
+        return Ok(());
+    }
+    fail(clause, expectation, by_batch(keys, there), "all of one batch")
+}
+
+/// Which records are of which batch: `access-1 under "a", "c"; access-2 under "b"`.
+fn by_batch(keys: &[TokenKey], there: &[Option<TokenData>]) -> String {
+    let mut batches: Vec<(&str, Vec<String>)> = Vec::new();
+    for (key, data) in keys.iter().zip(there) {
+        let batch = data.as_ref().map_or("nothing", |data| data.access_token.expose());
+        let name = short(key.resource_server());
+        match batches.iter_mut().find(|(known, _)| *known == batch) {
+            Some((_, names)) => names.push(name),
+            None => batches.push((batch, vec![name])),
+        }
+    }
+    let shown = batches
+        .iter()
+        .map(|(batch, names)| format!("{batch} under {}", names.join(", ")));
+    shown.collect::<Vec<_>>().join("; ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn half_a_batch_is_told_by_its_records() {
+        let keys = ["a", "b", "c", "d"].map(TokenKey::in_default);
+        let of = |tag| Some(crate::data::full(tag));
+        let Err(Stop::Failed(failure)) = of_one_batch("A2", "a batch", &keys, &[of("1"), of("2"), of("1"), None])
+        else {
+            panic!("they are of two batches")
+        };
+        let want = r#"access-1 under "a", "c"; access-2 under "b"; nothing under "d""#;
+        assert_eq!(failure.got, want);
+        assert!(of_one_batch("A2", "a batch", &keys, &[of("1"), of("1"), of("1"), of("1")]).is_ok());
     }
 }

@@ -15,8 +15,8 @@ use crate::{
     worker::{NOBODY, Reply, Request, Start, Worker},
 };
 
-const FILES: &[Need] = &[Need::Durable, Need::Files];
-const BOTH: &[Need] = &[Need::Durable, Need::Files, Need::Processes];
+pub(super) const FILES: &[Need] = &[Need::Durable, Need::Files];
+pub(super) const BOTH: &[Need] = &[Need::Durable, Need::Files, Need::Processes];
 
 pub(super) const CASES: &[Case] = &[
     Case::new(Level::Durable, "files::are_the_owners_only", &["D4"], |cx| {
@@ -73,7 +73,7 @@ pub(super) const CASES: &[Case] = &[
 ];
 
 /// Everything below the storage's directory, itself not included.
-fn tree(cx: &Cx) -> Check<Vec<PathBuf>> {
+pub(super) fn tree(cx: &Cx) -> Check<Vec<PathBuf>> {
     let file = cx.file()?;
     let mut todo: Vec<PathBuf> = file.parent().map(Path::to_owned).into_iter().collect();
     let mut found = Vec::new();

@@ -10,9 +10,10 @@ use super::{
 };
 use crate::{
     Case, Level, Need,
-    check::{Check, holds, refused, same},
-    cx::{Cx, listing},
+    check::{Check, Show as _, fail, holds, refused, same},
+    cx::{Cx, Handle, listing, settle},
     data::plain,
+    rng::soak,
 };
 
 pub(super) const CASES: &[Case] = &[
@@ -47,6 +48,12 @@ pub(super) const CASES: &[Case] = &[
         "enumeration::written_again_is_listed_once",
         &["C5"],
         |cx| Box::pin(written_again_is_listed_once(cx)),
+    ),
+    Case::new(
+        Level::Enumerate,
+        "enumeration::what_was_read_is_listed",
+        &["C5", "A3"],
+        |cx| Box::pin(what_was_read_is_listed(cx)),
     ),
 ];
 
@@ -180,4 +187,51 @@ async fn written_again_is_listed_once(cx: Cx) -> Check {
         storage.store(&keys[2], &plain("3"), Precondition::Any).await?;
     }
     only_records(&cx, &keys, "none").await
+}
+
+/// Where a batch lies in two places for a while, or a listing is made of something else than the records are, it may look
+/// into both and still miss it.
+async fn what_was_read_is_listed(cx: Cx) -> Check {
+    let (reader, writer) = (cx.open().await?, cx.open().await?);
+    for round in 0..if soak() { 400 } else { 20 } {
+        let suffix = format!("/{round}");
+        let keys: Vec<TokenKey> = (0..6).map(|i| cx.key_in(&suffix, &format!("rs{i}"))).collect();
+        let (writer, written) = (Handle::clone(&writer), keys.clone());
+        let writing = tokio::spawn(async move {
+            let data = plain("1");
+            let batch = written.iter().map(|key| Write::new(key, &data, Precondition::Absent));
+            writer.store_all(&batch.collect::<Vec<_>>()).await
+        });
+        while !writing.is_finished() {
+            tokio::task::yield_now().await;
+            let mut seen = Vec::new();
+            for key in &keys {
+                if reader.get(key).await?.is_some() {
+                    seen.push(key.clone());
+                }
+            }
+            if !seen.is_empty() {
+                is_listed(&cx, &reader, keys[0].namespace(), &seen).await?;
+            }
+        }
+        writing.await.expect("the writer does not panic")?;
+        is_listed(&cx, &reader, keys[0].namespace(), &keys).await?;
+    }
+    Ok(())
+}
+
+/// They were read before the listing began.
+async fn is_listed(cx: &Cx, reader: &Handle, namespace: &str, seen: &[TokenKey]) -> Check {
+    settle(reader).await;
+    let listed = keys_of(reader, namespace).await?;
+    if let Some(missing) = seen.iter().find(|key| !listed.contains(key)) {
+        let got = format!("{} is not, among {} keys", missing.show(), listed.len());
+        return fail("C5", "what was read before, and stays, is listed", got, "it is");
+    }
+    let names = namespaces_of(cx, reader, false).await?;
+    if !names.iter().any(|name| name == namespace) {
+        let got = format!("{namespace:?} is not, among {} namespaces", names.len());
+        return fail("C5", "the namespace of what was read before is listed", got, "it is");
+    }
+    Ok(())
 }

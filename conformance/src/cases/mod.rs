@@ -28,6 +28,7 @@ mod lease_processes;
 mod leases;
 mod limits;
 mod listed;
+mod lock_files;
 mod long_keys;
 mod lost_leases;
 mod model;
@@ -100,6 +101,7 @@ pub fn cases() -> &'static [Case] {
             lease_processes::CASES,
             kills::CASES,
             files::CASES,
+            lock_files::CASES,
             damage::CASES,
             record_damage::CASES,
             refusals::CASES,

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     Case, Level, Need,
-    check::{Check, absent, fail, same, stored},
+    check::{Check, absent, fail, of_one_batch, same, stored},
     cx::{Cx, get_settled},
     data::full,
     rng::soak,
@@ -225,15 +225,16 @@ async fn batches_that_overlap_do_not_block_each_other(cx: Cx) -> Check {
         let of_this_round = |got: &Option<token_storage_core::StoredToken>| {
             got.as_ref().is_some_and(|got| possible.contains(&got.data))
         };
-        let Some(first) = get_settled(&storage, &keys[0], of_this_round).await? else {
-            return fail("A2", "a record of a batch is there", "no record", "a record");
-        };
+        let first = get_settled(&storage, &keys[0], of_this_round).await?;
+        let mut there = vec![first.map(|stored| stored.data)];
         for key in &keys[1..] {
             let seen = get_settled(&storage, key, |got| {
-                got.as_ref().is_some_and(|got| got.data == first.data)
+                got.as_ref().map(|got| &got.data) == there[0].as_ref()
             });
-            stored("A2", &seen.await?, &first.data)?;
+            let seen = seen.await?.map(|stored| stored.data);
+            there.push(seen);
         }
+        of_one_batch("A2", "the records of batches of several processes", &keys, &there)?;
     }
     Ok(())
 }

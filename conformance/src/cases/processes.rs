@@ -6,7 +6,7 @@ use tokio::time::Instant;
 use super::secrets::clean;
 use crate::{
     Case, Level, Need,
-    check::{Check, fail, same, stored},
+    check::{Check, Show as _, fail, same, stored},
     cx::{Cx, get_settled},
     data::full,
     rng::soak,
@@ -172,11 +172,29 @@ async fn writers_of_different_keys_lose_nothing(cx: Cx) -> Check {
     for index in 0..processes {
         for number in 0..each {
             let key = cx.key(&format!("{index}-{number}"));
-            stored("A6", &storage.get(&key).await?, &full(&number.to_string()))?;
+            let there = storage.get(&key).await?;
+            if there.is_none() {
+                let got = format!(
+                    "{} is gone, which process {} of {processes} was told is stored",
+                    key.show(),
+                    index + 1
+                );
+                return fail(
+                    "A6",
+                    "processes that write at once lose nothing of each other",
+                    got,
+                    TOGETHER,
+                );
+            }
+            stored("A6", &there, &full(&number.to_string()))?;
         }
     }
     Ok(())
 }
+
+/// What is wanted of processes, and what those have mostly missed that do not keep to it.
+pub(super) const TOGETHER: &str = "all of them: to read, change and write is one step, under a lock that only one has; \
+                                   a lock file that is deleted, by its holder or by somebody else, lets in two";
 
 async fn a_new_place_can_be_opened_by_all_at_once(cx: Cx) -> Check {
     let count = if soak() { 64 } else { 8 };

@@ -92,6 +92,7 @@ pub(crate) fn mutants() -> Vec<Mutant> {
         crate::code_paths::mutants(),
         crate::codecs::mutants(),
         crate::indexes::mutants(),
+        crate::journals::mutants(),
         crate::other_leases::mutants(),
         crate::atomicity::mutants(),
         crate::dropped::mutants(),
@@ -111,6 +112,7 @@ pub(crate) fn mutants() -> Vec<Mutant> {
         crate::shared_writes::mutants(),
         crate::stopped::mutants(),
         crate::file_leases::mutants(),
+        crate::lock_files::mutants(),
     ];
     groups.into_iter().flatten().collect()
 }

@@ -1,4 +1,7 @@
 //! A backend to be filled in. Every method says what is to be written; `cargo test` says what is missing.
+//!
+//! In files? `token-storage-files` has what is hard about them: owner-only files, durable replacement, the lock between
+//! processes, and leases. Add it to the dependencies.
 
 use token_storage_core::{
     Enumerate, Error, ErrorKind, Limits, Operation, Precondition, RefreshLease, Result, Revision, StorageInfo,
