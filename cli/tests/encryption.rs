@@ -5,7 +5,14 @@ mod common;
 
 use std::{fs, path::Path};
 
-use common::{CANARY, Cli, Ran, beside, in_files};
+use common::{
+    CANARY, Cli, Ran, beside, in_files,
+    killer::{Killer, rounds},
+};
+use token_storage::{
+    TokenData, TokenKey, TokenStorage as _,
+    encryption::{Encrypted, FileKeys},
+};
 
 const RESPONSE: &str = r#"{"access_token":"canary-at","refresh_token":"canary-rt","expires_in":3600,
     "scope":"read write","resource_server":"rs","id_token":"canary-id"}"#;
@@ -169,6 +176,67 @@ fn another_key_takes_over_and_the_old_one_goes() {
         .run(&["key", "remove", &sealed.key, &now, "--yes"])
         .ended(2)
         .says("add another first");
+}
+
+/// What is in the storage, sealed or not, as the key file opens it.
+async fn opened(sealed: &Sealed, names: &[String]) -> Vec<Option<TokenData>> {
+    let below = token_storage::open(&sealed.plain_url).await.unwrap();
+    let storage = Encrypted::new(below, FileKeys::new(&sealed.key)).allow_plaintext();
+    let mut found = Vec::new();
+    for name in names {
+        let stored = storage.get(&TokenKey::in_default(name.as_str())).await.unwrap();
+        found.push(stored.map(|stored| stored.data));
+    }
+    found
+}
+
+/// Each of them, killed and run again: no token is lost or changed, neither by the kill nor in the end.
+#[test]
+fn killed_at_random_moments_they_lose_nothing() {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let names: Vec<String> = (0..12).map(|number| format!("rs{number}")).collect();
+    let mut killers = ["encrypt", "rotate-key", "decrypt"].map(|command| (command, Killer::new()));
+    for round in 0..rounds(4, 101) {
+        let sealed = Sealed::new(in_files()[round as usize % in_files().len()]);
+        let others = names[1..]
+            .iter()
+            .map(|name| RESPONSE.replace("\"rs\"", &format!("{name:?}")));
+        let all = RESPONSE.replace("\"rs\"", "\"rs0\"");
+        let others = others.collect::<Vec<_>>().join(",");
+        let all = format!("{},\"other_tokens\":[{others}]}}", all.trim_end_matches('}'));
+        sealed
+            .cli
+            .run_with_input(&["store", "--storage", &sealed.plain_url], all)
+            .succeeded();
+        let before = runtime.block_on(opened(&sealed, &names));
+        assert!(before.iter().all(Option::is_some));
+        for (command, killer) in &mut killers {
+            if *command == "rotate-key" {
+                sealed.run(&["key", "add", &sealed.key]).succeeded();
+            }
+            killer.kill(&mut sealed.cli.command(&[*command]));
+            let now = runtime.block_on(opened(&sealed, &names));
+            assert!(now == before, "round {round}: {command} has lost or changed something");
+            killer.whole(|| sealed.run(&[*command])).succeeded();
+            let now = runtime.block_on(opened(&sealed, &names));
+            assert!(
+                now == before,
+                "round {round}: run again, {command} has lost or changed something"
+            );
+            let again = sealed.run(&[*command, "--json"]).succeeded().json();
+            assert_eq!(
+                (&again["written"], &again["unchanged"]),
+                (&0.into(), &12.into()),
+                "{command}"
+            );
+        }
+    }
+    for (command, killer) in killers {
+        killer.report(command);
+    }
 }
 
 #[test]

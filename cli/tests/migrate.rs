@@ -5,7 +5,10 @@ mod common;
 
 use std::{io::Read as _, process::Stdio};
 
-use common::Cli;
+use common::{
+    Cli,
+    killer::{Killer, rounds},
+};
 use token_storage::{TokenStorage as _, sqlite::SqliteStorage};
 
 const RESPONSE: &str = r#"{"access_token":"canary-at","refresh_token":"canary-rt","expires_in":3600,
@@ -160,21 +163,6 @@ fn a_migration_that_was_killed_is_run_again_and_loses_nothing() {
     }
 }
 
-/// How often: more in the long runs.
-fn kills() -> u32 {
-    match std::env::var("TOKEN_STORAGE_SOAK").as_deref() {
-        Ok("1") => 100,
-        _ => 5,
-    }
-}
-
-fn random(below: std::time::Duration) -> std::time::Duration {
-    use std::hash::{BuildHasher as _, Hasher as _};
-
-    let bits = std::hash::RandomState::new().build_hasher().finish();
-    below.mul_f64(bits as f64 / u64::MAX as f64)
-}
-
 /// Of both storages, those of the target last.
 async fn records(urls: &[&str], names: &[String]) -> Vec<Option<token_storage::TokenData>> {
     let mut found: Vec<Option<token_storage::TokenData>> = vec![None; names.len()];
@@ -196,9 +184,9 @@ fn killed_at_random_moments_it_is_run_again_and_loses_nothing() {
         .enable_all()
         .build()
         .unwrap();
-    let (mut whole, mut broken_off) = (None, 0);
+    let mut killer = Killer::new();
     let names: Vec<String> = (0..12).map(|number| format!("rs{number}")).collect();
-    for round in 0..kills() {
+    for round in 0..rounds(5, 100) {
         let (cli, to) = match round % 2 {
             0 => (Cli::new("json"), "sqlite"),
             _ => (Cli::new("sqlite"), "json"),
@@ -222,30 +210,14 @@ fn killed_at_random_moments_it_is_run_again_and_loses_nothing() {
         let before = runtime.block_on(records(&[&cli.url], &names));
         assert!(before.iter().all(Option::is_some));
         let arguments = ["migrate", &cli.url, &new, "--remove-source"];
-        if let Some(whole) = whole {
-            let mut child = cli
-                .command(&arguments)
-                .stdout(Stdio::null())
-                .stderr(Stdio::null())
-                .spawn()
-                .unwrap();
-            let moment = std::time::Instant::now() + random(whole);
-            while std::time::Instant::now() < moment {
-                std::thread::yield_now();
-            }
-            child.kill().unwrap();
-            broken_off += u32::from(child.wait().unwrap().code().is_none());
-            let now = runtime.block_on(records(&[&cli.url, &new], &names));
-            assert!(now == before, "round {round}: something is lost or changed");
-        }
-        let began = std::time::Instant::now();
-        cli.run(&arguments).succeeded().quiet();
-        whole.get_or_insert(began.elapsed());
+        killer.kill(&mut cli.command(&arguments));
+        let now = runtime.block_on(records(&[&cli.url, &new], &names));
+        assert!(now == before, "round {round}: something is lost or changed");
+        killer.whole(|| cli.run(&arguments)).succeeded().quiet();
         assert!(runtime.block_on(records(&[&new], &names)) == before, "round {round}");
         assert_eq!(cli.run(&["list"]).succeeded().stdout, "");
     }
-    println!("{broken_off} of {} were broken off", kills() - 1);
-    assert_ne!(broken_off, 0, "each was too late");
+    killer.report("migrate");
 }
 
 #[test]

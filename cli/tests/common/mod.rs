@@ -1,6 +1,7 @@
 //! Runs the real command.
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
+pub(crate) mod killer;
 #[cfg(feature = "oauth")]
 pub(crate) mod world;
 

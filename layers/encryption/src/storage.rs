@@ -117,10 +117,15 @@ impl<S: TokenStorage> Encrypted<S> {
             };
             let new = make(&ring, key, &data)?;
             let write = Write::new(key, &new, Precondition::Unchanged(stored.revision));
-            match self.storage.store_all(&[write]).await {
-                Err(error) if error.kind() == ErrorKind::Conflict => {}
-                stored => return stored.map(|_| Resealed::Written),
+            let revisions = match self.storage.store_all(&[write]).await {
+                Err(error) if error.kind() == ErrorKind::Conflict => continue,
+                stored => stored?,
+            };
+            if record::state(&new) != State::Plain {
+                let write = Write::new(key, &data, Precondition::Any);
+                self.keep_readable(ring, &[write], revisions).await?;
             }
+            return Ok(Resealed::Written);
         }
         let message = "others kept replacing the record; try again";
         Err(Error::new(ErrorKind::Busy, message)
@@ -146,11 +151,40 @@ impl<S: TokenStorage> Encrypted<S> {
         Err(error.with_operation(Operation::Get).with_key(key))
     }
 
-    async fn seal_all(&self, writes: &[Write<'_>]) -> Result<Vec<TokenData>> {
+    async fn seal_all(&self, writes: &[Write<'_>]) -> Result<(Arc<KeyRing>, Vec<TokenData>)> {
         limits::over(self.storage.describe().limits).check_batch(writes, &limits::sizes(writes))?;
         let ring = self.keys.keys().await?;
         let sealed = writes.iter().map(|write| record::seal(&ring, write.key, write.data));
-        sealed.collect()
+        let sealed = sealed.collect::<Result<_>>()?;
+        Ok((ring, sealed))
+    }
+
+    /// A write that began with a key and ended after that key was removed would be lost: who removes a key cannot know of it. So
+    /// whoever wrote looks again, and seals it with the key of now. What others have stored since is theirs.
+    async fn keep_readable(
+        &self,
+        mut ring: Arc<KeyRing>,
+        writes: &[Write<'_>],
+        mut revisions: Vec<Revision>,
+    ) -> Result<Vec<Revision>> {
+        for _ in 0..MAX_ROUNDS {
+            // Without any keys there is none to seal with, and the one that was used may come back with them.
+            let Ok(now) = self.keys.keys().await else { break };
+            if now.find(ring.writing().id()).is_some() {
+                break;
+            }
+            ring = now;
+            for (write, revision) in writes.iter().zip(&mut revisions) {
+                let sealed = record::seal(&ring, write.key, write.data)?;
+                let again = Write::new(write.key, &sealed, Precondition::Unchanged(*revision));
+                match self.storage.store_all(&[again]).await {
+                    Ok(stored) => *revision = stored[0],
+                    Err(error) if error.kind() == ErrorKind::Conflict => {}
+                    Err(error) => return Err(error.with_unknown_outcome()),
+                }
+            }
+        }
+        Ok(revisions)
     }
 }
 
@@ -177,12 +211,13 @@ impl<S: TokenStorage> TokenStorage for Encrypted<S> {
     }
 
     async fn store_all(&self, writes: &[Write<'_>]) -> Result<Vec<Revision>> {
-        let sealed = self.seal_all(writes).await.during(Operation::StoreAll)?;
+        let (ring, sealed) = self.seal_all(writes).await.during(Operation::StoreAll)?;
         let sealed = writes.iter().zip(&sealed);
-        let writes: Vec<Write<'_>> = sealed
+        let below: Vec<Write<'_>> = sealed
             .map(|(w, data)| Write::new(w.key, data, w.precondition))
             .collect();
-        self.storage.store_all(&writes).await
+        let revisions = self.storage.store_all(&below).await?;
+        self.keep_readable(ring, writes, revisions).await
     }
 
     /// That there is a key to seal with, and that the storage below can be written.

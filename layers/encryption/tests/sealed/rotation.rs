@@ -3,13 +3,15 @@
 use std::{
     path::Path,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
 };
 
-use token_storage_core::{Precondition, TokenKey, TokenStorage, Write};
-use token_storage_encryption::{Encrypted, FileKeys, Key, KeyFile, PassphraseFrom, Resealed};
+use token_storage_core::{
+    MemoryStorage, Precondition, Result, Revision, TokenKey, TokenStorage, Write, async_trait, backend::forward,
+};
+use token_storage_encryption::{Encrypted, FileKeys, Key, KeyFile, KeyRing, KeySource, PassphraseFrom, Resealed};
 use token_storage_json::JsonStorage;
 use token_storage_sqlite::SqliteStorage;
 use tokio::task::JoinSet;
@@ -84,7 +86,7 @@ async fn under_load(open: impl Fn() -> Arc<dyn TokenStorage>, folder: &Path) {
         let before = keys
             .update(&PassphraseFrom::Nowhere, |ring| Ok(ring.write_with(writes)))
             .unwrap();
-        // No write that began with the old key is under way any more.
+        // No write that began with the old key is under way any more: it would be sealed anew, but not before somebody has read it.
         let counts: Vec<usize> = written.iter().map(|count| count.load(Ordering::SeqCst)).collect();
         while written
             .iter()
@@ -165,4 +167,78 @@ async fn sealed_anew_is_the_same_token_and_back_to_plain() {
     let allowing = Encrypted::new(below.clone(), ring(2)).allow_plaintext();
     assert_eq!(allowing.reseal(&rs).await.unwrap(), Resealed::Written);
     assert_eq!(only_new.get(&rs).await.unwrap().unwrap().data, token);
+}
+
+/// A storage in which a write takes so long that the key it began with is removed before it ends.
+#[derive(Debug)]
+struct Slow {
+    below: MemoryStorage,
+    keys: Arc<Changing>,
+    /// What the keys are by the end of each of the next writes, the first one last.
+    then: Mutex<Vec<KeyRing>>,
+}
+
+#[derive(Debug)]
+struct Changing(Mutex<KeyRing>);
+
+#[async_trait]
+impl KeySource for Changing {
+    async fn keys(&self) -> Result<Arc<KeyRing>> {
+        Ok(Arc::new(self.0.lock().unwrap().clone()))
+    }
+
+    fn place(&self) -> String {
+        "a ring that changes".to_owned()
+    }
+}
+
+#[async_trait]
+impl TokenStorage for Slow {
+    forward!(self.below => get, remove, describe, enumerate, lease, prove_writable);
+
+    async fn store_all(&self, writes: &[Write<'_>]) -> Result<Vec<Revision>> {
+        if let Some(ring) = self.then.lock().unwrap().pop() {
+            *self.keys.0.lock().unwrap() = ring;
+        }
+        self.below.store_all(writes).await
+    }
+}
+
+fn slow(then: Vec<KeyRing>) -> (MemoryStorage, Encrypted<Slow>) {
+    let (below, keys) = (MemoryStorage::new(), Arc::new(Changing(Mutex::new(ring(1)))));
+    let slow = Slow {
+        below: below.clone(),
+        keys: keys.clone(),
+        then: Mutex::new(then),
+    };
+    (below, Encrypted::new(slow, keys))
+}
+
+#[tokio::test]
+async fn a_write_that_ends_after_its_key_was_removed_is_readable() {
+    let (one, other) = (TokenKey::new("ns", "rs"), TokenKey::new("ns", "other"));
+    let token = data("access", "refresh", "id");
+    // The key that it is sealed with next goes, too.
+    let (below, storage) = slow(vec![ring(3), ring(2)]);
+    let write = |key| Write::new(key, &token, Precondition::Absent);
+    let revisions = storage.store_all(&[write(&one), write(&other)]).await.unwrap();
+    let now = Encrypted::new(below, ring(3));
+    for (key, revision) in [&one, &other].into_iter().zip(revisions) {
+        let stored = now.get(key).await.unwrap().unwrap();
+        assert_eq!((stored.data, stored.revision), (token.clone(), revision));
+    }
+}
+
+#[tokio::test]
+async fn what_is_sealed_anew_while_that_key_goes_is_readable() {
+    let rs = TokenKey::new("ns", "rs");
+    let token = data("access", "refresh", "id");
+    let (below, storage) = slow(vec![ring(3)]);
+    put(&Encrypted::new(below.clone(), ring(2)), &rs, &token).await.unwrap();
+    *storage.storage().keys.0.lock().unwrap() = ring(2).write_with(crate::key(1));
+    assert_eq!(storage.reseal(&rs).await.unwrap(), Resealed::Written);
+    assert_eq!(
+        Encrypted::new(below, ring(3)).get(&rs).await.unwrap().unwrap().data,
+        token
+    );
 }
