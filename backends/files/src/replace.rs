@@ -58,17 +58,23 @@ impl Replacement {
     /// - The error and whether the replacement may have happened: `true` only if the last step, making the directory
     ///   entry durable, failed.
     pub fn commit(self) -> Result<File, (io::Error, bool)> {
-        if self.directory.is_some() {
-            self.temporary.as_file().sync_all().map_err(|error| (error, false))?;
-        }
-        let file = self
-            .temporary
-            .persist(&self.target)
-            .map_err(|error| (error.error, false))?;
-        if let Some(directory) = &self.directory {
-            directory.sync().map_err(|error| (error, true))?;
-        }
+        let (file, entry) = self.put().map_err(|error| (error, false))?;
+        entry.sync().map_err(|error| (error, true))?;
         Ok(file)
+    }
+
+    /// The first half of [`commit`](Self::commit): the new content is in place and everybody sees it; it survives a power
+    /// loss once the directory that is returned has been [synced](Directory::sync). That needs no lock: whoever puts
+    /// another content in place meanwhile, and syncs, makes this one's step durable with it.
+    ///
+    /// # Errors
+    /// Those of the operating system. The replacement has not happened.
+    pub fn put(self) -> io::Result<(File, Directory)> {
+        if self.directory.is_some() {
+            self.temporary.as_file().sync_all()?;
+        }
+        let file = self.temporary.persist(&self.target).map_err(|error| error.error)?;
+        Ok((file, self.directory.unwrap_or(Directory(None))))
     }
 
     /// Removes the temporary file, as dropping does, and says whether that worked.

@@ -9,7 +9,7 @@ use std::{
 };
 
 use token_storage_core::{Durability, Error, Result};
-use token_storage_files::{self as files, Replacement};
+use token_storage_files::{self as files, Directory, Replacement};
 
 use crate::{
     document::{Damage, DamageKind, Document, Format, MOST_BYTES},
@@ -66,9 +66,9 @@ impl<'a> Rewrite<'a> {
         Ok(applied)
     }
 
-    /// Writes the new content durably in place of the old one and returns what was known before. An error that is not
-    /// `may_have_applied` has left everything as it was.
-    pub(crate) fn commit(mut self) -> Result<Retired> {
+    /// Writes the new content in place of the old one; it is durable once the entry is. Returns what was known before, too.
+    /// An error has left everything as it was.
+    pub(crate) fn commit(mut self) -> Result<(Retired, Entry)> {
         #[cfg(test)]
         self.shared.rewrites.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
         let found_in = self.document.format();
@@ -81,13 +81,9 @@ impl<'a> Rewrite<'a> {
             return Err(error::file_too_large(&self.shared.path));
         }
         let kept = self.keep(found_in)?;
-        match replacement.commit() {
-            Ok(file) => Ok(self.publish(file, unmistakable)),
-            Err((error, true)) => {
-                let _forgotten = self.shared.forget();
-                Err(self.io("make durable", error).with_unknown_outcome())
-            }
-            Err((error, false)) => {
+        match replacement.put() {
+            Ok((file, directory)) => Ok((self.publish(file, unmistakable), Entry(directory))),
+            Err(error) => {
                 kept.iter().for_each(|kept| drop(std::fs::remove_file(kept)));
                 Err(files::replace_error(&self.shared.path, error))
             }
@@ -149,6 +145,20 @@ impl<'a> Rewrite<'a> {
 
     fn io(&self, doing: &str, error: io::Error) -> Error {
         files::io_error(&self.shared.path, doing, error)
+    }
+}
+
+/// The entry of the new file in its directory.
+pub(crate) struct Entry(Directory);
+
+impl Entry {
+    /// Makes it durable, and so what was written. It is for the time after the lock was given up: who writes next need not
+    /// wait for it, and makes it durable with his own.
+    pub(crate) fn make_durable(&self, shared: &Shared) -> Result<()> {
+        self.0.sync().map_err(|error| {
+            let _forgotten = shared.forget();
+            files::io_error(&shared.path, "make durable", error).with_unknown_outcome()
+        })
     }
 }
 

@@ -11,7 +11,7 @@ use token_storage_files::{self as files, LockGuard, SidecarLock};
 use tokio::sync::oneshot;
 
 use crate::{
-    commit::{self, Rewrite},
+    commit::{self, Entry, Rewrite},
     document::{Damage, DamageKind, Document},
     error,
     job::{Applied, Change, Job, Progress},
@@ -221,30 +221,35 @@ pub(crate) fn look(shared: &Shared) -> Result<Option<Damage>> {
 /// have been told.
 fn write(shared: &Shared, jobs: &[Job], mut guard: LockGuard) -> (Vec<Result<Applied>>, Vec<Retired>) {
     let mut retired = Vec::new();
-    let results = match try_write(shared, jobs, &mut guard, &mut retired) {
-        Ok(results) => results,
-        Err(error) => jobs.iter().map(|_| Err(error.clone())).collect(),
-    };
+    let placed = place(shared, jobs, &mut guard, &mut retired);
     drop(guard);
+    let durable = placed.and_then(|(results, entry)| {
+        entry.map_or(Ok(()), |entry| entry.make_durable(shared))?;
+        Ok(results)
+    });
+    // Answers that rest on changes which then fail to be written are void with them, refusals included.
+    let results = durable.unwrap_or_else(|error| jobs.iter().map(|_| Err(error.clone())).collect());
     (results, retired)
 }
 
-fn try_write(
+/// What needs the lock. The entry is that of the new file, if there had to be one.
+fn place(
     shared: &Shared,
     jobs: &[Job],
     guard: &mut LockGuard,
     retired: &mut Vec<Retired>,
-) -> Result<Vec<Result<Applied>>> {
+) -> Result<(Vec<Result<Applied>>, Option<Entry>)> {
     let (snapshot, before) = shared.load()?;
     retired.push(before);
     let mut rewrite = Rewrite::of(shared, &snapshot);
     let results: Vec<_> = jobs.iter().map(|job| rewrite.apply(job)).collect();
-    if results.iter().flatten().any(|applied| applied.changed) {
-        // What cannot be cleared up now is tried again by the next write.
-        let _ = guard.begin_work();
-        // Answers that rest on changes which then fail to be written are void with them, refusals included.
-        retired.push(rewrite.commit()?);
-        guard.finish_work();
+    if !results.iter().flatten().any(|applied| applied.changed) {
+        return Ok((results, None));
     }
-    Ok(results)
+    // What cannot be cleared up now is tried again by the next write.
+    let _ = guard.begin_work();
+    let (before, entry) = rewrite.commit()?;
+    retired.push(before);
+    guard.finish_work();
+    Ok((results, Some(entry)))
 }
