@@ -101,8 +101,8 @@ pub use url::StorageUrl;
 /// What authors of backends, layers and schemes need, and applications do not: the same as in `token-storage-core`.
 pub mod backend {
     pub use token_storage_core::{
-        ErrorContext, Intent, ProcessLeases, RESERVED_PREFIX, RefreshFailure, RefreshFailureKind, WriteMark,
-        backend::*, record,
+        ErrorContext, Intent, ProcessLeases, RESERVED_PREFIX, RefreshFailure, RefreshFailureKind, ShowOutline,
+        ShownOutline, WriteMark, backend::*, record,
     };
 }
 

@@ -6,12 +6,12 @@ use std::{
 };
 
 use token_storage_core::{
-    Cursor, Enumerate, Error, Page, Precondition, RefreshLease, Result, Revision, StoredToken, TokenKey, TokenStorage,
-    Write, async_trait, backend::forward,
+    Cursor, Enumerate, Error, Page, Precondition, RefreshLease, Result, Revision, ShowOutline, ShownOutline,
+    StoredToken, TokenKey, TokenStorage, Write, async_trait, backend::forward,
 };
 
 use crate::{
-    check::Show,
+    check::Show as _,
     history::{History, short},
     pace::Pace,
     recorded_lease::RecordedLease,
@@ -224,6 +224,19 @@ impl Enumerate for RecordedListing<'_> {
         let noted = self.recorder.begin(&format!("list_namespaces{}", going_on(after)));
         let answer = self.inner.list_namespaces(after).await;
         noted.answered(&self.recorder.answer(&answer, page));
+        answer
+    }
+    async fn list_outlines(
+        &self,
+        namespace: &str,
+        after: Option<&Cursor>,
+        show: &ShowOutline,
+    ) -> Result<Option<Page<ShownOutline>>> {
+        let call = format!("list_outlines of {}{}", short(namespace), going_on(after));
+        let noted = self.recorder.begin(&call);
+        let answer = self.inner.list_outlines(namespace, after, show).await;
+        let told = |answer: &Option<Page<ShownOutline>>| answer.as_ref().map_or_else(|| "no such way".to_owned(), page);
+        noted.answered(&self.recorder.answer(&answer, told));
         answer
     }
 }

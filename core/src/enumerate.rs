@@ -1,6 +1,8 @@
+use std::{any::Any, fmt, sync::Arc};
+
 use async_trait::async_trait;
 
-use crate::{Result, TokenKey};
+use crate::{Error, ErrorKind, Operation, Result, TokenKey, record::Outline};
 
 /// Where a listing goes on: opaque, valid for the same question asked of the same storage.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,6 +60,80 @@ impl<T> Page<T> {
         };
         Self::new(items, next)
     }
+
+    /// For backends: the same page with other entries for the same records.
+    pub fn with_items<U>(&self, items: Vec<U>) -> Page<U> {
+        Page {
+            items,
+            next: self.next.clone(),
+            unnameable: self.unnameable,
+        }
+    }
+
+    pub(crate) fn try_map<U>(mut self, map: impl FnMut(T) -> Result<U>) -> Result<Page<U>> {
+        let items = std::mem::take(&mut self.items).into_iter().map(map);
+        Ok(self.with_items(items.collect::<Result<_>>()?))
+    }
+}
+
+/// What a listing with outlines makes of each record; whoever lists says what that is. Clones are the same.
+#[derive(Clone)]
+pub struct ShowOutline(Arc<Make>);
+
+type Make = dyn Fn(&str, Result<Outline<'_>>) -> ShownOutline + Send + Sync;
+
+impl ShowOutline {
+    /// That what `show` returns, of the resource server and the record's outline, or of the error that `get` has for it.
+    pub(crate) fn new<T: Send + 'static>(
+        show: impl Fn(&str, Result<Outline<'_>>) -> T + Send + Sync + 'static,
+    ) -> Self {
+        Self(Arc::new(move |resource_server, outline| {
+            ShownOutline(Box::new(show(resource_server, outline)))
+        }))
+    }
+
+    /// For backends: shows the record of a resource server, of which `outline` is what [`Outline::of`] says of what
+    /// [`get`](crate::TokenStorage::get) answers, or the error that it fails with.
+    pub fn record(&self, resource_server: &str, outline: Result<Outline<'_>>) -> ShownOutline {
+        self.0(resource_server, outline)
+    }
+
+    /// For layers: shows by this what `change` makes of an error.
+    #[must_use]
+    pub fn with_errors(&self, change: impl Fn(Error) -> Error + Send + Sync + 'static) -> Self {
+        let show = self.clone();
+        Self(Arc::new(move |resource_server, outline| {
+            show.record(resource_server, outline.map_err(&change))
+        }))
+    }
+}
+
+impl fmt::Debug for ShowOutline {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ShowOutline")
+    }
+}
+
+/// What a [`ShowOutline`] made of one record.
+pub struct ShownOutline(Box<dyn Any + Send>);
+
+impl ShownOutline {
+    pub(crate) fn take<T: 'static>(self) -> Result<T> {
+        match self.0.downcast() {
+            Ok(item) => Ok(*item),
+            Err(_) => {
+                let message = "the storage lists a record that another listing was to show: a fault of its backend";
+                Err(Error::new(ErrorKind::Misconfigured, message).with_operation(Operation::List))
+            }
+        }
+    }
+}
+
+/// Nothing of the record.
+impl fmt::Debug for ShownOutline {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ShownOutline")
+    }
 }
 
 /// Listing keys and namespaces: a capability that a key-value store does not have.
@@ -85,4 +161,23 @@ pub trait Enumerate: Send + Sync {
     /// # Errors
     /// As [`Enumerate::list_keys`].
     async fn list_namespaces(&self, after: Option<&Cursor>) -> Result<Page<String>>;
+
+    /// The records of one namespace in outline, a page at a time, each shown by `show`, in the order of
+    /// [`list_keys`](Enumerate::list_keys): for storages that read many at once in less than a `get` for each. `None`, as it is by
+    /// default: there is no such way, and [`TokenStorageExt::list_outlines`](crate::TokenStorageExt::list_outlines) reads each
+    /// key's record; either way the outline is that of what [`get`](crate::TokenStorage::get) answers.
+    ///
+    /// A layer that changes what is read, or what may be read, must not hand on the outlines below it.
+    ///
+    /// # Errors
+    /// As [`Enumerate::list_keys`]. What is wrong with one record is shown in its place.
+    async fn list_outlines(
+        &self,
+        namespace: &str,
+        after: Option<&Cursor>,
+        show: &ShowOutline,
+    ) -> Result<Option<Page<ShownOutline>>> {
+        let _ = (namespace, after, show);
+        Ok(None)
+    }
 }

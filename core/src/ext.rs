@@ -1,9 +1,10 @@
 use std::future::Future;
 
 use crate::{
-    Error, ErrorContext as _, ErrorKind, Operation, Precondition, Result, Revision, StoredToken, TokenData, TokenKey,
-    TokenStorage, Write,
+    Cursor, Error, ErrorContext as _, ErrorKind, Operation, Page, Precondition, Result, Revision, ShowOutline,
+    ShownOutline, StoredToken, TokenData, TokenKey, TokenStorage, Write,
     backend::{Rounds, counted},
+    record::Outline,
 };
 
 mod sealed {
@@ -83,6 +84,73 @@ pub trait TokenStorageExt: TokenStorage + sealed::Sealed {
             }
         }
     }
+
+    /// Shows the records of one namespace in outline, a page at a time, in the order of
+    /// [`Enumerate::list_keys`](crate::Enumerate::list_keys); `after` is the [`Page::next`] of the page before. `show` gets the
+    /// resource server and the record's outline, or the error that `get` has for it, and makes the item of the page; it may run
+    /// on a thread of the storage's own. `None`: the storage cannot list.
+    ///
+    /// In one go where the storage has a way ([`Enumerate::list_outlines`](crate::Enumerate::list_outlines)), else by a `get`
+    /// for each key.
+    ///
+    /// ```
+    /// use token_storage_core::{MemoryStorage, Precondition, TokenData, TokenKey, TokenStorageExt as _};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> token_storage_core::Result<()> {
+    /// let storage = MemoryStorage::new();
+    /// let data = TokenData::new("rs", "openid", "access");
+    /// storage.store(&TokenKey::in_default("rs"), &data, Precondition::Any).await?;
+    /// let page = storage.list_outlines("DEFAULT", None, |name, outline| {
+    ///     outline.map(|outline| format!("{name}: {}", outline.scope))
+    /// });
+    /// let shown: Vec<_> = page.await?.expect("memory can be listed").items;
+    /// assert_eq!(shown.into_iter().collect::<Result<Vec<_>, _>>()?, ["rs: openid"]);
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// - As [`Enumerate::list_keys`](crate::Enumerate::list_keys). What is wrong with one record is given to `show`.
+    fn list_outlines<T, F>(
+        &self,
+        namespace: &str,
+        after: Option<&Cursor>,
+        show: F,
+    ) -> impl Future<Output = Result<Option<Page<T>>>> + Send
+    where
+        T: Send + 'static,
+        F: Fn(&str, Result<Outline<'_>>) -> T + Send + Sync + 'static,
+    {
+        async move {
+            let Some(listing) = self.enumerate() else {
+                return Ok(None);
+            };
+            let show = ShowOutline::new(show);
+            let page = match listing.list_outlines(namespace, after, &show).await? {
+                Some(page) => page,
+                None => read_each(self, listing.list_keys(namespace, after).await?, &show).await,
+            };
+            Ok(Some(page.try_map(ShownOutline::take)?))
+        }
+    }
+}
+
+async fn read_each<S: TokenStorage + ?Sized>(
+    storage: &S,
+    keys: Page<TokenKey>,
+    show: &ShowOutline,
+) -> Page<ShownOutline> {
+    let mut items = Vec::with_capacity(keys.items.len());
+    for key in &keys.items {
+        let record = storage.get(key).await;
+        let outline = match &record {
+            Ok(Some(record)) => Ok(Outline::of(&record.data)),
+            // Removed since it was listed.
+            Ok(None) => continue,
+            Err(error) => Err(error.clone()),
+        };
+        items.push(show.record(key.resource_server(), outline));
+    }
+    keys.with_items(items)
 }
 
 impl<S: TokenStorage + ?Sized> TokenStorageExt for S {}

@@ -44,7 +44,7 @@ mod storage;
 mod words;
 
 pub use data::{Freshness, Members, TokenData};
-pub use enumerate::{Cursor, Enumerate, Page};
+pub use enumerate::{Cursor, Enumerate, Page, ShowOutline, ShownOutline};
 pub use error::{Conflict, Error, ErrorContext, ErrorKind, Operation, Result};
 pub use ext::TokenStorageExt;
 pub use extra::{Extra, RESERVED_PREFIX};

@@ -4,8 +4,8 @@ use std::{future::Future, time::Duration};
 
 use backon::{ExponentialBuilder, Retryable as _};
 use token_storage_core::{
-    Cursor, Enumerate, Error, Page, Precondition, Result, Revision, StoredToken, TokenKey, TokenStorage, Write,
-    async_trait, backend::forward,
+    Cursor, Enumerate, Error, Page, Precondition, Result, Revision, ShowOutline, ShownOutline, StoredToken, TokenKey,
+    TokenStorage, Write, async_trait, backend::forward,
 };
 use tokio::time::{Instant, sleep};
 
@@ -116,5 +116,14 @@ impl Enumerate for Listing<'_> {
 
     async fn list_namespaces(&self, after: Option<&Cursor>) -> Result<Page<String>> {
         within(self.budget, || self.inner.list_namespaces(after)).await
+    }
+
+    async fn list_outlines(
+        &self,
+        namespace: &str,
+        after: Option<&Cursor>,
+        show: &ShowOutline,
+    ) -> Result<Option<Page<ShownOutline>>> {
+        within(self.budget, || self.inner.list_outlines(namespace, after, show)).await
     }
 }

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use token_storage_core::{
     Acquisition, Begin, Cursor, Enumerate, Error, Intent, LeaseGuard, LeaseView, Page, Precondition, RefreshLease,
-    Result, Revision, StorageInfo, StoredToken, TokenKey, TokenStorage, Write, async_trait, backend::forward,
+    Result, Revision, ShowOutline, ShownOutline, StorageInfo, StoredToken, TokenKey, TokenStorage, Write, async_trait,
+    backend::forward,
 };
 
 /// How many namespaces a page of a tenant's listing has.
@@ -76,19 +77,21 @@ impl Names {
 
     /// An answer whose error names the key as the tenant knows it.
     fn told<T>(&self, answer: Result<T>) -> Result<T> {
-        answer.map_err(|error| {
-            if let Some(conflict) = error.conflict() {
-                let told = Error::precondition_failed(self.own_key(&conflict.key), conflict.current);
-                return match error.operation() {
-                    Some(operation) => told.with_operation(operation),
-                    None => told,
-                };
-            }
-            match error.key().map(|key| self.own_key(key)) {
-                Some(key) => error.with_key(&key),
-                None => error,
-            }
-        })
+        answer.map_err(|error| self.told_error(error))
+    }
+
+    fn told_error(&self, error: Error) -> Error {
+        if let Some(conflict) = error.conflict() {
+            let told = Error::precondition_failed(self.own_key(&conflict.key), conflict.current);
+            return match error.operation() {
+                Some(operation) => told.with_operation(operation),
+                None => told,
+            };
+        }
+        match error.key().map(|key| self.own_key(key)) {
+            Some(key) => error.with_key(&key),
+            None => error,
+        }
     }
 }
 
@@ -171,6 +174,17 @@ impl Enumerate for Listing<'_> {
         }
         own.sort_unstable();
         Ok(Page::after(own.into_iter(), after, PAGE, String::as_str))
+    }
+
+    async fn list_outlines(
+        &self,
+        namespace: &str,
+        after: Option<&Cursor>,
+        show: &ShowOutline,
+    ) -> Result<Option<Page<ShownOutline>>> {
+        let (below, names) = (self.names.namespace_below(namespace), self.names.clone());
+        let show = show.with_errors(move |error| names.told_error(error));
+        self.names.told(self.inner.list_outlines(&below, after, &show).await)
     }
 }
 

@@ -4,7 +4,8 @@ use std::{future::Future, time::Instant};
 
 use token_storage_core::{
     Acquisition, Begin, Cursor, Enumerate, Error, ErrorKind, Intent, LeaseGuard, LeaseView, Page, Precondition,
-    RefreshLease, Result, Revision, StoredToken, TokenKey, TokenStorage, Write, async_trait, backend::forward,
+    RefreshLease, Result, Revision, ShowOutline, ShownOutline, StoredToken, TokenKey, TokenStorage, Write, async_trait,
+    backend::forward,
 };
 use tracing::{Instrument as _, Span, debug, debug_span, field::Empty, warn};
 
@@ -16,7 +17,7 @@ const TARGET: &str = "token_storage::storage";
 ///
 /// | field | of | says |
 /// |---|---|---|
-/// | `operation` | span | `get`, `store_all`, `remove`, `list_keys`, `list_namespaces`, `try_acquire`, `try_begin`, `may_have_intent`, `look`, `renew`, `prove_writable`, `record_intent`, `clear_intent`, `release`, `finish` |
+/// | `operation` | span | `get`, `store_all`, `remove`, `list_keys`, `list_namespaces`, `list_outlines`, `try_acquire`, `try_begin`, `may_have_intent`, `look`, `renew`, `prove_writable`, `record_intent`, `clear_intent`, `release`, `finish` |
 /// | `namespace`, `resource_server` | span | of the key; control characters are escaped. Of a batch, that of its first record |
 /// | `records` | span | how many a batch has |
 /// | `outcome` | event | `ok`, `found`, `absent`, `removed`, `acquired`, `held`, the [`ErrorKind`] of an error, or `dropped` if the caller went away |
@@ -189,6 +190,17 @@ impl Enumerate for Listing<'_> {
 
     async fn list_namespaces(&self, after: Option<&Cursor>) -> Result<Page<String>> {
         Call::of("list_namespaces").run(self.0.list_namespaces(after), ok).await
+    }
+
+    async fn list_outlines(
+        &self,
+        namespace: &str,
+        after: Option<&Cursor>,
+        show: &ShowOutline,
+    ) -> Result<Option<Page<ShownOutline>>> {
+        let outcome = |page: &Option<Page<ShownOutline>>| if page.is_some() { "ok" } else { "absent" };
+        let call = Call::of("list_outlines").in_namespace(namespace);
+        call.run(self.0.list_outlines(namespace, after, show), outcome).await
     }
 }
 

@@ -1,8 +1,8 @@
 //! The wrapper as a storage.
 
 use token_storage_core::{
-    Error, ErrorKind, Operation, Precondition, Result, Revision, StoredToken, TokenData, TokenKey, TokenStorage, Write,
-    async_trait,
+    Enumerate, Error, ErrorKind, Operation, Precondition, Result, Revision, StoredToken, TokenData, TokenKey,
+    TokenStorage, Write, async_trait,
     backend::{Rounds, forward},
 };
 
@@ -15,9 +15,20 @@ use super::{
 /// precondition, does not reckon with other writers.
 const MAX_ROUNDS: usize = 256;
 
+/// Names alone: whether a record may be read is asked of each.
+struct Listing<'a>(Box<dyn Enumerate + 'a>);
+
+impl Enumerate for Listing<'_> {
+    forward!(self.0 => list_keys, list_namespaces);
+}
+
 #[async_trait]
 impl<S: TokenStorage> TokenStorage for Validating<S> {
-    forward!(self.storage => prove_writable, describe, enumerate, lease);
+    forward!(self.storage => prove_writable, describe, lease);
+
+    fn enumerate(&self) -> Option<Box<dyn Enumerate + '_>> {
+        Some(Box::new(Listing(self.storage.enumerate()?)))
+    }
 
     async fn get(&self, key: &TokenKey) -> Result<Option<StoredToken>> {
         let Some(stored) = self.storage.get(key).await? else {

@@ -1,11 +1,9 @@
 //! Listing, by key order, a page at a time, from the index of the primary key.
 
-use std::sync::Arc;
-
 use rusqlite::{Connection, Statement, types::ValueRef};
 use token_storage_core::{
-    Cursor, Enumerate, ErrorContext as _, Operation, Page, Result, TokenKey, TokenStorage as _, async_trait,
-    record::Outline,
+    Cursor, Enumerate, ErrorContext as _, Operation, Page, Result, ShowOutline, ShownOutline, TokenKey,
+    TokenStorage as _, async_trait, record::Outline,
 };
 
 use crate::{
@@ -45,46 +43,36 @@ impl Enumerate for &SqliteStorage {
         self.list(move |connection| namespaces(connection, after.as_ref()))
             .await
     }
-}
 
-impl SqliteStorage {
-    /// Shows each record of one namespace, a page at a time, in the order of [`Enumerate::list_keys`]; `after` is the
-    /// [`Page::next`] of the page before. `show` gets the resource server and the record's outline, or the error that `get`
-    /// has for it, and makes the item of the page; it runs on a thread of the storage's own.
-    ///
     /// A page is one state of the database, read in one transaction, and ends behind some 4 MiB of records: a small fraction of
     /// what a `get` for each key takes.
-    ///
-    /// # Errors
-    /// As [`Enumerate::list_keys`].
-    pub async fn list_outlines<T: Send + 'static>(
+    async fn list_outlines(
         &self,
         namespace: &str,
         after: Option<&Cursor>,
-        show: impl Fn(&str, Result<Outline<'_>>) -> T + Send + Sync + 'static,
-    ) -> Result<Page<T>> {
-        let show = Arc::new(show);
+        show: &ShowOutline,
+    ) -> Result<Option<Page<ShownOutline>>> {
         let (owned, after, shows) = (namespace.to_owned(), after.cloned(), show.clone());
-        let page = self
-            .list(move |connection| outlines(connection, &owned, after.as_ref(), &*shows))
+        let mut page = self
+            .list(move |connection| outlines(connection, &owned, after.as_ref(), &shows))
             .await?;
         let mut items = Vec::with_capacity(page.items.len());
-        for read in page.items {
+        for read in std::mem::take(&mut page.items) {
             items.push(match read {
-                Read::Shown(item) => item,
+                Read::Known(item) => item,
                 Read::Unreadable(key) => match self.get(&key).await {
-                    Ok(Some(record)) => show(key.resource_server(), Ok(Outline::of(&record.data))),
-                    Err(error) => show(key.resource_server(), Err(error)),
+                    Ok(Some(record)) => show.record(key.resource_server(), Ok(Outline::of(&record.data))),
+                    Err(error) => show.record(key.resource_server(), Err(error)),
                     // Removed meanwhile.
                     Ok(None) => continue,
                 },
             });
         }
-        let mut shown = Page::new(items, page.next);
-        shown.unnameable = page.unnameable;
-        Ok(shown)
+        Ok(Some(page.with_items(items)))
     }
+}
 
+impl SqliteStorage {
     async fn list<T: Send + 'static>(
         &self,
         list: impl Fn(&Connection) -> rusqlite::Result<Page<T>> + Send + 'static,
@@ -107,18 +95,18 @@ fn keys(connection: &Connection, namespace: &str, after: Option<&Cursor>) -> rus
 }
 
 /// What a row of a page turned out to be.
-enum Read<T> {
-    Shown(T),
+enum Read {
+    Known(ShownOutline),
     /// Something is wrong with the database there. Whoever reads that key alone finds out what.
     Unreadable(TokenKey),
 }
 
-fn outlines<T>(
+fn outlines(
     connection: &Connection,
     namespace: &str,
     after: Option<&Cursor>,
-    show: &impl Fn(&str, Result<Outline<'_>>) -> T,
-) -> rusqlite::Result<Page<Read<T>>> {
+    show: &ShowOutline,
+) -> rusqlite::Result<Page<Read>> {
     let mut row = connection.prepare_cached(ROW)?;
     walk(
         connection,
@@ -126,7 +114,7 @@ fn outlines<T>(
         after,
         PAGE_OF_RECORDS,
         |name, rowid| match outline(&mut row, (namespace, name), rowid, show) {
-            Ok(Some((item, bytes))) => Ok((Read::Shown(item), bytes)),
+            Ok(Some((item, bytes))) => Ok((Read::Known(item), bytes)),
             Err(error) if !error::is_damage(&error) => Err(error),
             Ok(None) | Err(_) => Ok((Read::Unreadable(TokenKey::new(namespace, name)), 0)),
         },
@@ -134,12 +122,12 @@ fn outlines<T>(
 }
 
 /// What is shown of a row, and how large it is; `None` if it is not the key's.
-fn outline<T>(
+fn outline(
     row: &mut Statement<'_>,
     (namespace, name): (&str, &str),
     rowid: i64,
-    show: &impl Fn(&str, Result<Outline<'_>>) -> T,
-) -> rusqlite::Result<Option<(T, usize)>> {
+    show: &ShowOutline,
+) -> rusqlite::Result<Option<(ShownOutline, usize)>> {
     let mut rows = row.query([rowid])?;
     let Some(row) = rows.next()? else {
         return Ok(None);
@@ -151,10 +139,10 @@ fn outline<T>(
     }
     let value = row.get_ref(0)?;
     let item = codec::outline(value, |outline| match outline {
-        Ok(outline) => show(name, Ok(outline)),
+        Ok(outline) => show.record(name, Ok(outline)),
         Err(damage) => {
             let error = damage.into_error(&TokenKey::new(namespace, name));
-            show(name, Err(error).during(Operation::List))
+            show.record(name, Err(error).during(Operation::List))
         }
     });
     let bytes = value.as_bytes_or_null().ok().flatten().map_or(0, <[u8]>::len);

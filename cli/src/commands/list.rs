@@ -1,11 +1,6 @@
-#[cfg(feature = "sqlite")]
-use std::sync::Arc;
-
 use serde::Serialize;
-#[cfg(feature = "sqlite")]
-use token_storage::sqlite::SqliteStorage;
 use token_storage::{
-    Enumerate, Error, ErrorKind, IssuedBy, TokenStorage,
+    Enumerate, Error, ErrorKind, IssuedBy, TokenStorage, TokenStorageExt as _,
     backend::{counted, record::Outline},
 };
 
@@ -34,8 +29,6 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit> {
     let enumerate = storage.enumerate().ok_or_else(|| cannot_list(storage, context))?;
     let mut list = List {
         storage,
-        #[cfg(feature = "sqlite")]
-        sqlite: opened.downcast().filter(|_| args.long),
         out: match (context.json, args.long) {
             (true, _) => Out::Json(Elements::start("tokens")?),
             (false, true) => Out::Table(Rows::new([
@@ -67,10 +60,6 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit> {
 
 struct List<'a> {
     storage: &'a dyn TokenStorage,
-    /// The same storage, where it can show records by the page. (Asked for by type: it is a matter of speed alone, and layers
-    /// that change what is read do not have it.)
-    #[cfg(feature = "sqlite")]
-    sqlite: Option<Arc<SqliteStorage>>,
     out: Out,
     show: Show,
     long: bool,
@@ -101,31 +90,18 @@ impl List<'_> {
     }
 
     async fn namespace(&mut self, enumerate: &dyn Enumerate, namespace: &str) -> Result<()> {
-        #[cfg(feature = "sqlite")]
-        if let Some(sqlite) = self.sqlite.clone() {
-            return self.records(&sqlite, namespace).await;
+        if self.long {
+            return self.records(namespace).await;
         }
         let mut after = None;
         loop {
             let page = enumerate.list_keys(namespace, after.as_ref()).await?;
             self.unnameable += page.unnameable;
-            let mut entries = Vec::with_capacity(page.items.len());
-            for key in page.items {
-                let name = key.resource_server();
-                if !self.long {
-                    entries.push(self.show.name(namespace, name));
-                    continue;
-                }
-                let record = self.storage.get(&key).await;
-                let outline = match &record {
-                    Ok(Some(record)) => Ok(Outline::of(&record.data)),
-                    // Removed since it was listed.
-                    Ok(None) => continue,
-                    Err(error) => Err(error.clone()),
-                };
-                entries.push(self.show.record(namespace, name, outline)?);
-            }
-            self.print(entries)?;
+            let names = page
+                .items
+                .iter()
+                .map(|key| self.show.name(namespace, key.resource_server()));
+            self.print(names.collect())?;
             after = page.next;
             if after.is_none() {
                 return Ok(());
@@ -133,14 +109,16 @@ impl List<'_> {
         }
     }
 
-    #[cfg(feature = "sqlite")]
-    async fn records(&mut self, sqlite: &SqliteStorage, namespace: &str) -> Result<()> {
+    async fn records(&mut self, namespace: &str) -> Result<()> {
         let mut after = None;
         loop {
             let (show, owned) = (self.show, namespace.to_owned());
             let record =
                 move |name: &str, outline: token_storage::Result<Outline<'_>>| show.record(&owned, name, outline);
-            let page = sqlite.list_outlines(namespace, after.as_ref(), record).await?;
+            // Whether it can list at all was asked before.
+            let Some(page) = self.storage.list_outlines(namespace, after.as_ref(), record).await? else {
+                return Ok(());
+            };
             self.unnameable += page.unnameable;
             self.print(page.items.into_iter().collect::<token_storage::Result<_>>()?)?;
             after = page.next;

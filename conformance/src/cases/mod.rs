@@ -34,6 +34,7 @@ mod lost_leases;
 mod model;
 mod network;
 mod network_leases;
+mod outlines;
 mod paging;
 mod powerless;
 mod preconditions;
@@ -86,6 +87,7 @@ pub fn cases() -> &'static [Case] {
             enumeration::CASES,
             paging::CASES,
             listed::CASES,
+            outlines::CASES,
             leases::CASES,
             intents::CASES,
             beginnings::CASES,

@@ -2,7 +2,7 @@
 
 use token_storage_core::{ErrorKind, Precondition, Revision, TokenStorageExt as _, Write};
 
-use super::{powerless, secrets::clean_error};
+use super::{outlines::outlines_of, powerless, secrets::clean_error};
 use crate::{
     Case, Level, Need,
     canary::ACCESS,
@@ -24,7 +24,7 @@ pub(super) const CASES: &[Case] = &[
     Case::new(
         Level::Durable,
         "damage::a_damaged_record_hides_no_other",
-        &["D3"],
+        &["D3", "C5"],
         |cx| Box::pin(a_damaged_record_hides_no_other(cx)),
     )
     .needs(NEEDS),
@@ -104,6 +104,14 @@ async fn a_damaged_record_hides_no_other(cx: Cx) -> Check {
                     "the keys, that of a damaged record included",
                     &listed,
                     &vec![a.clone(), bad.clone(), z.clone()],
+                )?;
+                let shown = outlines_of(handle, cx.namespace()).await?;
+                let damaged: Vec<bool> = shown.values().map(|told| told == "Corrupt").collect();
+                same(
+                    "D3",
+                    "what is shown of them: that it is damaged, of that one",
+                    &damaged,
+                    &vec![false, true, false],
                 )?;
             }
         }

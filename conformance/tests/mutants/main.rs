@@ -37,6 +37,7 @@ mod long_keys;
 mod lost_leases;
 mod odd_ones;
 mod other_leases;
+mod outlines;
 mod own_views;
 mod powerless;
 mod records;

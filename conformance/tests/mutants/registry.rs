@@ -93,6 +93,7 @@ pub(crate) fn mutants() -> Vec<Mutant> {
         crate::codecs::mutants(),
         crate::indexes::mutants(),
         crate::journals::mutants(),
+        crate::outlines::mutants(),
         crate::other_leases::mutants(),
         crate::atomicity::mutants(),
         crate::dropped::mutants(),

@@ -7,7 +7,8 @@
 /// In front of the arrow stands what is wrapped, as a place or a call that begins with `self`; behind it the methods. A method
 /// that is neither written nor named is an error of the compiler, one that a later version of the trait brings included. That is
 /// why there is no way to say "all others": what a new method does to a wrapper that encrypts or refuses, its author decides.
-/// Only `try_begin` and `finish` of a lease may be left out: they are steps taken together, and then are taken one by one.
+/// Only `try_begin` and `finish` of a lease may be left out: they are steps taken together, and then are taken one by one; and
+/// `list_outlines` of a listing, whose records then are read one by one. Do not forward that one where `get` is not forwarded, too.
 ///
 /// ```
 /// use token_storage_core::{
@@ -178,6 +179,26 @@ macro_rules! __forward {
             #[allow(unused_imports)]
             use $crate::Enumerate as _;
             $($place)+.list_namespaces(after)
+        }
+    };
+
+    (@list_outlines $self:ident [$($place:tt)+]) => {
+        fn list_outlines<'life0, 'life1, 'life2, 'life3, 'async_trait>(
+            &'life0 $self,
+            namespace: &'life1 str,
+            after: ::std::option::Option<&'life2 $crate::Cursor>,
+            show: &'life3 $crate::ShowOutline,
+        ) -> $crate::__Future<'async_trait, $crate::Result<::std::option::Option<$crate::Page<$crate::ShownOutline>>>>
+        where
+            'life0: 'async_trait,
+            'life1: 'async_trait,
+            'life2: 'async_trait,
+            'life3: 'async_trait,
+            Self: 'async_trait,
+        {
+            #[allow(unused_imports)]
+            use $crate::Enumerate as _;
+            $($place)+.list_outlines(namespace, after, show)
         }
     };
 
@@ -354,7 +375,7 @@ mod tests {
     struct WrappedListing<'a>(Box<dyn Enumerate + 'a>);
 
     impl Enumerate for WrappedListing<'_> {
-        forward!(self.0 => list_keys, list_namespaces);
+        forward!(self.0 => list_keys, list_namespaces, list_outlines);
     }
 
     struct WrappedLease<'a>(Box<dyn RefreshLease + 'a>);

@@ -1,8 +1,8 @@
 use std::sync::Arc;
 
 use token_storage_core::{
-    Error, ErrorContext as _, ErrorKind, Operation, Precondition, Result, Revision, StorageInfo, StoredToken,
-    TokenData, TokenKey, TokenStorage, Write, async_trait, backend::forward,
+    Enumerate, Error, ErrorContext as _, ErrorKind, Operation, Precondition, Result, Revision, StorageInfo,
+    StoredToken, TokenData, TokenKey, TokenStorage, Write, async_trait, backend::forward,
 };
 
 use crate::{
@@ -188,9 +188,20 @@ impl<S: TokenStorage> Encrypted<S> {
     }
 }
 
+/// Names alone: the records below are sealed, and whether one opens is asked of each.
+struct Listing<'a>(Box<dyn Enumerate + 'a>);
+
+impl Enumerate for Listing<'_> {
+    forward!(self.0 => list_keys, list_namespaces);
+}
+
 #[async_trait]
 impl<S: TokenStorage> TokenStorage for Encrypted<S> {
-    forward!(self.storage => remove, enumerate, lease);
+    forward!(self.storage => remove, lease);
+
+    fn enumerate(&self) -> Option<Box<dyn Enumerate + '_>> {
+        Some(Box::new(Listing(self.storage.enumerate()?)))
+    }
 
     async fn get(&self, key: &TokenKey) -> Result<Option<StoredToken>> {
         for _ in 0..MAX_ROUNDS {

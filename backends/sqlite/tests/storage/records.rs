@@ -18,7 +18,11 @@ async fn list(storage: &SqliteStorage) -> (Listed, Vec<usize>, u64) {
     let (mut listed, mut pages, mut unnameable, mut after) = (Vec::new(), Vec::new(), 0, None);
     loop {
         let show = |name: &str, outline: Result<Outline<'_>>| (key(name), outline.map(|of| of.scope.into_owned()));
-        let page = storage.list_outlines("DEFAULT", after.as_ref(), show).await.unwrap();
+        let page = storage
+            .list_outlines("DEFAULT", after.as_ref(), show)
+            .await
+            .unwrap()
+            .unwrap();
         pages.push(page.items.len());
         listed.extend(page.items);
         unnameable += page.unnameable;

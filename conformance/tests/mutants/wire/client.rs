@@ -10,8 +10,8 @@ use std::{
 use token_storage_conformance::Requests;
 use token_storage_core::{
     Cursor, Enumerate, Error, ErrorContext as _, ErrorKind, Limits, MemoryStorage, Operation, Page, Precondition,
-    RefreshLease, Result, Revision, StorageInfo, StoredToken, TokenKey, TokenStorage, Write, WriteMark, async_trait,
-    record,
+    RefreshLease, Result, Revision, ShowOutline, ShownOutline, StorageInfo, StoredToken, TokenKey, TokenStorage, Write,
+    WriteMark, async_trait, record,
 };
 use token_storage_network::TimedLeases;
 
@@ -321,5 +321,24 @@ impl<F: Flaws> Enumerate for &Client<F> {
         let mut namespaces: Vec<String> = self.keys()?.iter().map(|key| key.namespace().to_owned()).collect();
         namespaces.dedup();
         Ok(Page::after(namespaces.into_iter(), after, PAGE, String::as_str))
+    }
+
+    async fn list_outlines(
+        &self,
+        namespace: &str,
+        after: Option<&Cursor>,
+        show: &ShowOutline,
+    ) -> Result<Option<Page<ShownOutline>>> {
+        if !F::DAMAGE_IS_NOT_SHOWN {
+            return Ok(None);
+        }
+        let keys = self.list_keys(namespace, after).await?;
+        let mut items = Vec::new();
+        for key in &keys.items {
+            if let Ok(Some(record)) = self.get(key).await {
+                items.push(show.record(key.resource_server(), Ok(record::Outline::of(&record.data))));
+            }
+        }
+        Ok(Some(keys.with_items(items)))
     }
 }

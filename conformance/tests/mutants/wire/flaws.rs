@@ -43,6 +43,7 @@ pub(crate) fn mutants() -> Vec<Mutant> {
         wire::<DamageHidesOthers>("a damaged record hides others", OTHERS),
         wire::<DamageFailsListing>("a damaged record fails the listing", OTHERS),
         wire::<DamageIsNotListed>("a damaged record is not listed", OTHERS),
+        wire::<DamageIsNotShown>("a damaged record is listed and not shown", OTHERS),
         wire::<DamageIsConflict>(
             "a damaged record is a conflict",
             "damage::a_damaged_record_has_no_revision_to_compare",
@@ -128,6 +129,8 @@ pub(crate) trait Flaws: std::fmt::Debug + Send + Sync + 'static {
     const DAMAGE_FAILS_LISTING: bool = false;
     /// Whether a damaged record is not listed.
     const DAMAGE_IS_NOT_LISTED: bool = false;
+    /// Whether what is shown of many records at once leaves damaged ones out.
+    const DAMAGE_IS_NOT_SHOWN: bool = false;
     /// Whether a conditional write over damage is a conflict.
     const DAMAGE_IS_CONFLICT: bool = false;
     /// Whether a damaged record cannot be replaced.
@@ -261,6 +264,8 @@ wire_flaws! {
     FollowsBack: CLOCK: ClockFlaw = ClockFlaw::FollowsBack;
     /// A listing leaves damaged records out.
     DamageIsNotListed: DAMAGE_IS_NOT_LISTED: bool = true;
+    /// Its key is there, but not what is shown of it.
+    DamageIsNotShown: DAMAGE_IS_NOT_SHOWN: bool = true;
     /// Whoever waits goes by its wall clock.
     WaitsByWall: CLOCK: ClockFlaw = ClockFlaw::WaiterByWall;
 }
