@@ -12,11 +12,15 @@ use std::{
     process::{Command, Stdio},
 };
 
-use common::{Cli, Ran, beside, by_shell};
+use common::{
+    Cli, Ran, beside, by_shell,
+    world::{GROUPS, GROUPS_SCOPE, World, arrived},
+};
 use rexpect::{
     process::{Signal, WaitStatus},
     session::{PtySession, spawn_command},
 };
+use token_storage_auth_testing::auth_server::{Endpoint, Fault, Gate};
 
 /// In milliseconds; longer than any step takes.
 const PATIENCE: Option<u64> = Some(60_000);
@@ -24,7 +28,7 @@ const RESPONSE: &str =
     r#"{"access_token":"canary-at","refresh_token":"canary-rt","resource_server":"rs","expires_in":3600}"#;
 
 /// What is tried, as the page calls it, and by which test of which file.
-const TRIED: [(&str, &str, &str); 25] = [
+const TRIED: [(&str, &str, &str); 27] = [
     (
         "`list`, `get`, `access-token` where nothing is stored",
         "first_contact.rs",
@@ -48,9 +52,19 @@ const TRIED: [(&str, &str, &str); 25] = [
     ),
     ("Ctrl-C in `exec`", "first_contact.rs", "ctrl_c_in_exec"),
     (
-        "Ctrl-C while it waits for the storage (`store`, `remove`, `logout --local-only`, `migrate`)",
+        "Ctrl-C while it waits for the storage (`store`, `remove`, `logout --local-only`, `import`, `migrate`)",
         "first_contact.rs",
         "ctrl_c_while_it_waits_for_the_storage",
+    ),
+    (
+        "Ctrl-C while `whoami` or `logout` waits for the server",
+        "first_contact.rs",
+        "ctrl_c_while_the_server_is_silent",
+    ),
+    (
+        "Ctrl-C at the question for a passphrase",
+        "first_contact.rs",
+        "ctrl_c_at_a_passphrase",
     ),
     ("no `HOME`, an empty one", "first_contact.rs", "no_home"),
     (
@@ -257,6 +271,7 @@ fn ctrl_c_while_it_waits_for_the_storage() {
     let cli = with_a_token();
     let other = Cli::new("json");
     other.store(&RESPONSE.replace("\"rs\"", "\"other\""));
+    let cache = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/caches/gcloud.json");
     let before = fs::read(cli.file()).unwrap();
     let lock = fs::File::open(cli.folder().join("tokens.file.lock")).unwrap();
     lock.lock().unwrap();
@@ -264,6 +279,7 @@ fn ctrl_c_while_it_waits_for_the_storage() {
         &["store", "response.json"][..],
         &["remove", "rs"],
         &["logout", "--local-only", "rs"],
+        &["import", "--from", "gcloud", cache],
         &["migrate", &other.url, &cli.url],
     ] {
         let mut command = cli.command(arguments);
@@ -286,6 +302,36 @@ fn ctrl_c_while_it_waits_for_the_storage() {
     drop(lock);
     cli.run(&["get", "rs"]).succeeded();
     other.run(&["get", "other"]).succeeded();
+}
+
+/// The server holds the request, so the command cannot have come to its end.
+#[test]
+fn ctrl_c_while_the_server_is_silent() {
+    for (endpoint, arguments) in [
+        (Endpoint::UserInfo, &["whoami"][..]),
+        (Endpoint::Revoke, &["logout", GROUPS]),
+    ] {
+        let world = World::new("json");
+        world.log_in(&format!("openid {GROUPS_SCOPE}"));
+        let before = fs::read(world.cli.file()).unwrap();
+        let gate = Gate::new();
+        world.server.script(endpoint, Fault::GateBefore(gate.clone()));
+        let terminal = in_terminal(world.command(arguments));
+        arrived(&gate);
+        is_ended_by_ctrl_c(terminal);
+        assert_eq!(fs::read(world.cli.file()).unwrap(), before, "{arguments:?}");
+        world.run(arguments).succeeded();
+    }
+}
+
+#[cfg(feature = "encryption")]
+#[test]
+fn ctrl_c_at_a_passphrase() {
+    let cli = new_user();
+    let mut terminal = in_terminal(cli.command(&["key", "generate", "my.key", "--passphrase"]));
+    terminal.exp_string("New passphrase of").unwrap();
+    is_ended_by_ctrl_c(terminal);
+    assert_eq!(fs::read_dir(cli.folder()).unwrap().count(), 0, "nothing is made");
 }
 
 /// What the folder that the system's user database names has is no matter of this test, nor whether it can be looked into. In a

@@ -63,6 +63,7 @@ pub(crate) fn create_private_directory(path: &Path) -> io::Result<()> {
     if let Some(parent) = path.parent() {
         create_private_directory(parent)?;
     }
+    #[cfg_attr(not(unix), expect(unused_mut))]
     let mut builder = DirBuilder::new();
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
