@@ -276,3 +276,29 @@ fn one_file_by_two_names_loses_nothing() {
         assert_eq!(revealed(&cli, &cli.url, "rs")["access_token"], "canary-at");
     }
 }
+
+/// Of a file with two names each name is told, and the token is under both afterwards.
+#[cfg(unix)]
+#[test]
+fn a_file_and_its_hard_link_lose_nothing() {
+    for scheme in ["json", "sqlite"] {
+        let cli = Cli::new(scheme);
+        cli.store(RESPONSE);
+        let before = revealed(&cli, &cli.url, "rs");
+        let link = cli.folder().join("link");
+        std::fs::hard_link(cli.file(), &link).unwrap();
+        let other = format!("{scheme}:{}", link.display());
+        for options in [
+            &["--remove-source"][..],
+            &["--remove-source", "--overwrite", "--keep-going"],
+        ] {
+            let all = [&["migrate", cli.url.as_str(), other.as_str()], options].concat();
+            let ran = cli.run(&all).quiet();
+            assert_ne!(ran.code, Some(0), "{scheme}");
+            ran.says("one file is a copy of the other");
+            for url in [&cli.url, &other] {
+                assert_eq!(revealed(&cli, url, "rs"), before, "{scheme}");
+            }
+        }
+    }
+}
