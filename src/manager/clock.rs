@@ -75,3 +75,18 @@ impl Clock for SystemClock {
         self.started.elapsed()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A clock that is being set may be off meanwhile, but not by a day.
+    #[test]
+    fn the_clock_is_the_machines_in_seconds_and_in_milliseconds() {
+        let machine = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+        let clock = SystemClock::new();
+        let is_near = |seconds: i64| seconds.abs_diff(machine.as_secs() as i64) < 24 * 3600;
+        assert!(is_near(clock.now()), "{}", clock.now());
+        assert!(is_near(clock.now_millis() / 1000), "{}", clock.now_millis());
+    }
+}

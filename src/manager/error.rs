@@ -431,3 +431,27 @@ impl StdError for ManagerError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_says_what_could_not_be_done_for_which_key() {
+        let error = ManagerError::reauth(ReauthReason::NoToken, &TokenKey::new("ns", "rs"));
+        let told = error.problem();
+        assert!(
+            told.starts_with("cannot get an access token for ") && told.contains("rs"),
+            "{told}"
+        );
+        let told = error.doing(Action::LogOut).problem();
+        assert!(told.starts_with("cannot log out of "), "{told}");
+    }
+
+    #[test]
+    fn the_server_that_is_known_first_stays() {
+        let error = ManagerError::reauth(ReauthReason::NoToken, &TokenKey::in_default("rs"));
+        let error = error.at(None).at(Some("a.example")).at(Some("b.example"));
+        assert_eq!(error.server_name(), Some("a.example"));
+    }
+}

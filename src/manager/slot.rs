@@ -271,3 +271,24 @@ impl Drop for InvalidateOnDrop {
         self.0.invalidate();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refresh_that_broke_off_is_under_way_no_more() {
+        let slot = Slot::new(TokenKey::in_default("rs"), Duration::ZERO);
+        let now = Now {
+            epoch: 0,
+            monotonic: Duration::ZERO,
+        };
+        let Joined::Start(sender, _) = slot.join(Revision::from_bytes(&[1; 8]).unwrap(), now) else {
+            panic!("nothing is in the way");
+        };
+        assert!(slot.flight().is_some() && !slot.is_idle(now));
+        drop(sender);
+        slot.broke_off();
+        assert!(slot.flight().is_none() && slot.is_idle(now));
+    }
+}

@@ -48,3 +48,17 @@ impl Location for JsonFile {
         None
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_names_its_path() {
+        let folder = std::env::temp_dir();
+        let path = folder.join("a b.json").display().to_string();
+        let named = JsonScheme.parse(&path).unwrap().rest();
+        assert_eq!(JsonScheme.parse(&named).unwrap().rest(), named);
+        assert!(named.contains("b.json"), "{named}");
+    }
+}

@@ -488,3 +488,15 @@ fn examining_a_sound_file_finds_nothing_wrong_and_changes_nothing() {
     let absent = Site::new();
     assert_eq!(examine(&absent.path).len(), 1);
 }
+
+#[test]
+fn examining_tells_of_keys_that_nobody_can_name() {
+    let site = Site::with(SOUND.replacen("\"DEFAULT\"", "\"\\ud800\"", 1));
+    let findings = examine(&site.path);
+    assert!(
+        findings.iter().any(|finding| finding.severity == Severity::Warning
+            && finding.place == site.path.display().to_string()
+            && finding.message.starts_with("1 key that is not valid Unicode")),
+        "{findings:?}"
+    );
+}
