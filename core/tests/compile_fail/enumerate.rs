@@ -1,9 +1,10 @@
 use token_storage_core::Enumerate;
-use token_storage_dynamodb::DynamoDbStorage;
+
+struct KeyValue;
 
 fn back_up(_storage: &impl Enumerate) {}
 
-fn on_dynamodb(storage: DynamoDbStorage) {
+fn on_a_key_value_store(storage: KeyValue) {
     back_up(&storage);
 }
 
