@@ -14,14 +14,16 @@ pub fn private_options() -> fs::OpenOptions {
     options
 }
 
-/// Makes a new file for this user alone, to be read and written: for
+/// Makes a new file for this user alone, to be read and written, whatever the umask: for
 /// [`make_in`](https://docs.rs/tempfile/3/tempfile/struct.Builder.html#method.make_in), whose own `tempfile_in` leaves out
 /// the operating system's code of an error.
 ///
 /// # Errors
 /// Those of the operating system, and [`io::ErrorKind::AlreadyExists`].
 pub fn create_private(path: &Path) -> io::Result<fs::File> {
-    private_options().read(true).write(true).create_new(true).open(path)
+    let file = private_options().read(true).write(true).create_new(true).open(path)?;
+    allow_owner(&file)?;
+    Ok(file)
 }
 
 /// Opens or creates a file of ours, a lock or a lease, with [`private_options`].

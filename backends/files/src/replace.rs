@@ -7,7 +7,7 @@ use std::{
 
 use tempfile::NamedTempFile;
 
-use crate::permissions::{adopt_owner, allow_owner, create_private};
+use crate::permissions::{adopt_owner, create_private};
 
 const SUFFIX: &str = ".tmp";
 const RANDOM: usize = 16;
@@ -38,7 +38,6 @@ impl Replacement {
             .suffix(SUFFIX)
             .rand_bytes(RANDOM)
             .make_in(directory_of(target), create_private)?;
-        allow_owner(temporary.as_file())?;
         adopt_owner(temporary.as_file(), target);
         Ok(Self {
             temporary,

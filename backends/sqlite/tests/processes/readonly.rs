@@ -144,22 +144,28 @@ pub(crate) fn d4_a_wide_database_of_another_user() {
 pub(crate) fn d4_owner_only_whatever_the_umask() {
     let place = Place::new();
     let path = place.folder.path().join("a/b/tokens.db");
-    let mut command = Command::new("sh");
-    command
-        .args(["-c", "umask 000; exec \"$@\"", "sh"])
-        .arg(std::env::current_exe().unwrap())
-        .arg(&path)
-        .env("TOKEN_STORAGE_TEST_ROLE", "keep open");
-    let mut process = started(command);
-    process.is_ready();
-    for companion in ["", "-wal", "-shm", ".lock"] {
-        assert_eq!(mode(&beside(&path, companion)), 0o600, "{companion}");
-    }
-    for folder in ["a", "a/b"] {
-        assert_eq!(mode(&place.folder.path().join(folder)), 0o700, "{folder}");
-    }
-    process.go();
-    process.succeeds();
+    let created = |umask: &str| {
+        let mut command = Command::new("sh");
+        command
+            .args(["-c", &format!("umask {umask}; exec \"$@\""), "sh"])
+            .arg(std::env::current_exe().unwrap())
+            .arg(&path)
+            .env("TOKEN_STORAGE_TEST_ROLE", "keep open");
+        let mut process = started(command);
+        process.is_ready();
+        for companion in ["", "-wal", "-shm", ".lock"] {
+            assert_eq!(mode(&beside(&path, companion)), 0o600, "{umask}: {companion}");
+        }
+        for folder in ["a", "a/b"] {
+            assert_eq!(mode(&place.folder.path().join(folder)), 0o700, "{umask}: {folder}");
+        }
+        process.go();
+        process.succeeds();
+    };
+    // One that leaves the owner nothing, too.
+    created("777");
+    std::fs::remove_dir_all(place.folder.path().join("a")).unwrap();
+    created("000");
     // What others may read already is taken from them, the files of the log included.
     for role in ["keep open", "read and store"] {
         let keeper = SqliteStorage::open(&path).unwrap();
