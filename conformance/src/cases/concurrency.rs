@@ -57,6 +57,12 @@ pub(super) const CASES: &[Case] = &[
         &["A6"],
         |cx| Box::pin(handles_writing_different_keys_lose_nothing(cx)),
     ),
+    Case::new(
+        Level::Shared,
+        "concurrency::a_store_beside_the_last_remove_is_kept",
+        &["A6"],
+        |cx| Box::pin(a_store_beside_the_last_remove_is_kept(cx)),
+    ),
 ];
 
 const RACERS: usize = 8;
@@ -197,6 +203,30 @@ async fn writers_of_different_keys_lose_nothing(cx: Cx) -> Check {
 
 async fn handles_writing_different_keys_lose_nothing(cx: Cx) -> Check {
     different_keys(&cx, &[cx.open().await?, cx.open().await?, cx.open().await?]).await
+}
+
+/// Who removes the last record may tidy up what it was kept in: not what somebody else stores there meanwhile.
+async fn a_store_beside_the_last_remove_is_kept(cx: Cx) -> Check {
+    let (one, two, reader) = (cx.open().await?, cx.open().await?, cx.open().await?);
+    let (last, new) = (cx.key("last"), cx.key("new"));
+    for round in 0..if soak() { 400 } else { 20 } {
+        let data = plain(&round.to_string());
+        one.store(&last, &data, Precondition::Any).await?;
+        let removing = tokio::spawn({
+            let (one, last) = (Arc::clone(&one), last.clone());
+            async move { one.remove(&last, Precondition::Any).await }
+        });
+        // In the midst of the remove, by chance: as soon as its record is gone.
+        while round % 2 == 0 && !removing.is_finished() && two.get(&last).await?.is_some() {
+            tokio::task::yield_now().await;
+        }
+        two.store(&new, &data, Precondition::Any).await?;
+        removing.await.expect("a remove does not panic")?;
+        crate::cx::settle(&reader).await;
+        stored("A6", &reader.get(&new).await?, &data)?;
+        two.remove(&new, Precondition::Any).await?;
+    }
+    Ok(())
 }
 
 async fn counting_by_swaps_loses_no_step(cx: Cx) -> Check {

@@ -140,14 +140,39 @@ async fn damaged(cx: Cx, spoil: fn(&[u8]) -> Vec<u8>) -> Check {
     storage.store(&cx.key("new"), &full("new"), Precondition::Any).await?;
     stored("D3", &storage.get(&cx.key("new")).await?, &full("new"))?;
     stored("D3", &cx.open().await?.get(&cx.key("new")).await?, &full("new"))?;
-    let directory = file.parent().unwrap_or(&file);
-    let kept = fs::read_dir(directory)
+    drop(storage);
+    holds(
+        "D3",
+        "the next write keeps the damaged file aside, unchanged",
+        is_kept(&file, &spoiled),
+    )?;
+    check_modes(&cx)?;
+    damaged_again(&cx, &file, &spoiled).await
+}
+
+/// Whether these bytes are in a file beside the storage's.
+fn is_kept(file: &Path, bytes: &[u8]) -> bool {
+    let directory = file.parent().unwrap_or(file);
+    fs::read_dir(directory)
         .into_iter()
         .flatten()
         .flatten()
-        .any(|entry| entry.path() != file && fs::read(entry.path()).is_ok_and(|bytes| bytes == spoiled));
-    holds("D3", "the next write keeps the damaged file aside, unchanged", kept)?;
-    check_modes(&cx)
+        .any(|entry| entry.path() != file && fs::read(entry.path()).is_ok_and(|found| found == bytes))
+}
+
+/// What was kept of an earlier damage may have valid tokens in it, too.
+async fn damaged_again(cx: &Cx, file: &Path, first: &[u8]) -> Check {
+    cx.place().settle();
+    let second = b"\x7fELF damaged once more".to_vec();
+    damage(cx, file, &second);
+    let storage = cx.open().await?;
+    storage.store(&cx.key("newer"), &full("1"), Precondition::Any).await?;
+    drop(storage);
+    holds(
+        "D3",
+        "each damaged file is kept aside, not only the last one",
+        is_kept(file, first) && is_kept(file, &second),
+    )
 }
 
 /// Writes what is missing. The file is never empty meanwhile, as to some storages an empty one is whole.

@@ -161,11 +161,17 @@ async fn an_unknown_namespace_is_empty(cx: Cx) -> Check {
 
 async fn lists_each_key_once(cx: Cx) -> Check {
     let storage = cx.open().await?;
-    let keys = ["b", "a", "c", "ab"].map(|rs| cx.key(rs));
+    let keys = ["b", "a", "c", "ab", "large"].map(|rs| cx.key(rs));
     for key in &keys {
         storage.store(key, &plain("1"), Precondition::Any).await?;
         storage.store(key, &plain("2"), Precondition::Any).await?;
     }
+    // As large as usual rows of databases are not.
+    let room = (storage.describe().limits.record_bytes / 2)
+        .saturating_sub(512)
+        .min(64 * 1024);
+    let large = plain(&"x".repeat(room));
+    storage.store(&keys[4], &large, Precondition::Any).await?;
     let listed = sorted(&keys_of(&storage, cx.namespace()).await?);
     same("C5", "each key is listed once", &listed, &sorted(&keys))
 }

@@ -148,7 +148,26 @@ async fn use_everything(cx: &Cx) -> Check {
 
 async fn are_the_owners_only(cx: Cx) -> Check {
     use_everything(&cx).await?;
+    in_a_new_directory(&cx).await?;
     check_modes(&cx)
+}
+
+/// Whoever makes directories makes them the owner's only.
+async fn in_a_new_directory(cx: &Cx) -> Check {
+    let file = cx.file()?;
+    let (Some(directory), Some(name)) = (file.parent(), file.file_name()) else {
+        return Ok(());
+    };
+    let path = directory.join("new").join("newer").join(name);
+    if let Some(Ok(storage)) = cx.place().open_path(&path)
+        && let Err(error) = storage.store(&cx.key("a"), &full("1"), Precondition::Any).await
+    {
+        cx.note(format!(
+            "in a directory that is not there, a store answers {:?}",
+            error.kind()
+        ));
+    }
+    Ok(())
 }
 
 /// The mask of a worker, as the suite must not change its own: other cases run in this process.
@@ -175,12 +194,15 @@ async fn wider_modes_are_tightened(cx: Cx) -> Check {
     if cfg!(not(unix)) {
         return ignore("this system has no modes");
     }
-    let file = cx.file()?;
     cx.open()
         .await?
         .store(&cx.key("rs"), &full("1"), Precondition::Any)
         .await?;
-    set_mode(&file, 0o644);
+    for path in tree(&cx)? {
+        if path.is_file() {
+            set_mode(&path, 0o644);
+        }
+    }
     let storage = cx.open().await?;
     stored("D4", &storage.get(&cx.key("rs")).await?, &full("1"))?;
     storage.store(&cx.key("rs"), &full("2"), Precondition::Any).await?;
@@ -252,7 +274,7 @@ async fn reading_leaves_the_file_as_it_is(cx: Cx) -> Check {
     let file = cx.file()?;
     let storage = cx.open().await?;
     storage.store(&cx.key("rs"), &full("1"), Precondition::Any).await?;
-    let before = fs::read(&file).unwrap_or_default();
+    let (before, files) = (fs::read(&file).unwrap_or_default(), tree(&cx)?);
     for handle in [&storage, &cx.open().await?] {
         for _ in 0..3 {
             stored("D4", &handle.get(&cx.key("rs")).await?, &full("1"))?;
@@ -263,7 +285,13 @@ async fn reading_leaves_the_file_as_it_is(cx: Cx) -> Check {
         "D4",
         "the file has the same bytes after reading",
         fs::read(&file).unwrap_or_default() == before,
-    )
+    )?;
+    let new = tree(&cx)?.into_iter().find(|path| !files.contains(path));
+    // What a database keeps beside it belongs to it, and a reader may open it.
+    match new.filter(|path| !cx.place().companions().contains(path)) {
+        Some(path) => fail("D4", "reading makes no file", path.display().to_string(), "none"),
+        None => Ok(()),
+    }
 }
 
 /// The directory is made read-only. To a superuser that says nothing: then another process reads, as a user without

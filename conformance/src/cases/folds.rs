@@ -204,6 +204,8 @@ const CODED: &[&str] = &[
     "HTTPS://rs.example",
     "https://RS.example",
     "http://rs.example",
+    "https://xn--bcher-kva.example",
+    "https://b\u{fc}cher.example",
     "https://rs.example:443",
     "https://rs.example.",
     "https://rs.example/?",

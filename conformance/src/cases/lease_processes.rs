@@ -8,7 +8,7 @@ use super::{
 use crate::{
     Case, Level, Need,
     check::{Check, fail, same},
-    cx::{Cx, get_settled},
+    cx::{Cx, get_settled, leases},
     data::{counted, full},
     rng::soak,
     worker::{Reply, Request, Worker},
@@ -82,7 +82,12 @@ async fn holding(cx: &Cx) -> Check<Worker> {
 async fn one_holder_among_processes(cx: Cx) -> Check {
     let (storage, key) = (cx.open().await?, cx.key("rs"));
     let mut worker = holding(&cx).await?;
+    let seen = leases(&storage)?.look(&key).await?;
     held("L1", "a lease that another process holds", &storage, &key).await?;
+    if seen.is_some_and(|seen| !seen.held) {
+        let what = "a look at a lease that another process holds";
+        return fail("L7", what, "nobody holds it", "somebody does, or nobody can tell");
+    }
     worker.done(&cx, "L2", Request::Release).await?;
     let guard = acquire(&storage, &key).await?;
     let reply = worker.done(&cx, "L1", Request::Acquire { key: (&key).into() }).await?;
@@ -202,6 +207,11 @@ async fn the_intent_of_a_killed_holder_is_found(cx: Cx) -> Check {
     };
     worker.done(&cx, "L7", request).await?;
     worker.kill().await?;
+    // Asked by a process that never had this lease.
+    if !leases(&storage)?.may_have_intent(&key).await? {
+        let what = "the intent of a killed holder, asked for by another process";
+        return fail("L7", what, "there is none", "perhaps there is one");
+    }
     let limit = storage.describe().lease.map_or(PATIENCE, |kind| match kind {
         token_storage_core::LeaseKind::Timed { ttl } => ttl + PATIENCE,
         _ => PATIENCE,

@@ -54,6 +54,12 @@ pub(super) const CASES: &[Case] = &[
     }),
     Case::new(
         Level::Enumerate,
+        "paging::the_cursors_namespace_may_go",
+        &["C5"],
+        |cx| Box::pin(the_cursors_namespace_may_go(cx)),
+    ),
+    Case::new(
+        Level::Enumerate,
         "paging::pages_end_with_their_namespace",
         &["C5", "K6"],
         |cx| Box::pin(pages_end_with_their_namespace(cx)),
@@ -362,6 +368,40 @@ async fn namespaces_add_up(cx: Cx) -> Check {
         .collect();
     store_keys(&storage, &second).await?;
     each_once(&namespaces_of(&cx, &storage, true).await?, &keys)
+}
+
+/// Between the pages the last namespace of the one before and the first of the one behind lose their records: a cursor may
+/// name either.
+async fn the_cursors_namespace_may_go(cx: Cx) -> Check {
+    let storage = cx.open().await?;
+    let keys: Vec<TokenKey> = (0..SOME + 60).map(|i| cx.key_in(&format!("m{i:05}"), "rs")).collect();
+    store_keys(&storage, &keys).await?;
+    let (mut listed, mut gone) = (Vec::new(), Vec::new());
+    let mut page = listing(&storage)?.list_namespaces(None).await?;
+    for _ in 0..PAGES {
+        let last = page.items.last().cloned();
+        listed.extend(page.items.into_iter().filter(|name| name.starts_with(cx.namespace())));
+        let Some(cursor) = page.next else {
+            let stayed = without(&keys, &gone);
+            let listed: Vec<TokenKey> = listed.iter().map(|name| TokenKey::new(name.as_str(), "rs")).collect();
+            return complete(&listed, &stayed, |key| gone.contains(key));
+        };
+        let behind = listing(&storage)?.list_namespaces(Some(&cursor)).await?;
+        let go = last.into_iter().chain(behind.items.first().cloned());
+        let go: Vec<TokenKey> = go
+            .map(|name| TokenKey::new(name, "rs"))
+            .filter(|key| keys.contains(key))
+            .collect();
+        remove_all(&storage, &go).await?;
+        gone.extend(go);
+        page = listing(&storage)?.list_namespaces(Some(&cursor)).await?;
+    }
+    fail(
+        "C5",
+        "a listing ends",
+        format!("{PAGES} pages and no end"),
+        "a last page",
+    )
 }
 
 /// A page that is filled up reaches into the next namespace, where keys are read in one order.

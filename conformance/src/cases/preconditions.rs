@@ -261,8 +261,18 @@ async fn a_conflict_changes_nothing(cx: Cx) -> Check {
 async fn a_conflict_is_certain(cx: Cx) -> Check {
     let (storage, key, data) = (cx.open().await?, cx.key("rs"), full("2"));
     storage.store(&key, &full("1"), Precondition::Any).await?;
+    let gone = storage.store(&cx.key("gone"), &data, Precondition::Any).await?;
+    storage.remove(&cx.key("gone"), Precondition::Any).await?;
+    let (new, unchanged) = (cx.key("gone"), Precondition::Unchanged(gone));
     let batch = [Write::new(&key, &data, Precondition::Absent)];
+    let of_nothing = [
+        Write::new(&key, &data, Precondition::Any),
+        Write::new(&new, &data, unchanged),
+    ];
     let refusals = [
+        storage.store(&new, &data, unchanged).await.map(drop),
+        storage.store_all(&of_nothing).await.map(drop),
+        storage.remove(&new, unchanged).await.map(drop),
         storage.store(&key, &data, Precondition::Absent).await.map(drop),
         storage.store_all(&batch).await.map(drop),
         storage.remove(&key, Precondition::Absent).await.map(drop),

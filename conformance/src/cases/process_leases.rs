@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use token_storage_core::{
-    Acquisition, Intent, LeaseGuard, Precondition, Revision, StoredToken, TokenKey, TokenStorageExt as _,
+    Acquisition, Intent, LeaseGuard, Precondition, Revision, StoredToken, TokenKey, TokenStorageExt as _, Write,
 };
 use tokio::time::Instant;
 
@@ -116,6 +116,11 @@ async fn it_stays_while_its_record_comes_and_goes(cx: Cx) -> Check {
             let removed = handle.remove(&key, Precondition::Unchanged(revision)).await?;
             same("K3", "the record of a held lease can be removed", &removed, &true)?;
             held("L1", "a lease whose record was removed", &two, &key).await?;
+            let (data, other) = (full(tag), cx.key("other"));
+            let batch = [&other, &key].map(|key| Write::new(key, &data, Precondition::Any));
+            handle.store_all(&batch).await?;
+            held("L1", "a lease whose record was stored in a batch", &two, &key).await?;
+            handle.remove(&key, Precondition::Any).await?;
             handle.prove_writable(&key).await?;
             settle(&two).await;
             absent(

@@ -3,7 +3,7 @@ use token_storage_core::{Precondition, TokenData, TokenStorageExt as _};
 use crate::{
     Case, Level,
     check::{Check, absent, holds, same, stored},
-    cx::Cx,
+    cx::{Cx, Handle},
     data::{JSON_VALUES, ODD, extra, full, plain},
 };
 
@@ -372,7 +372,16 @@ async fn proving_writable_changes_nothing(cx: Cx) -> Check {
     let stored_now = storage.store(&key, &full("2"), Precondition::Unchanged(revision)).await;
     holds("L6", "what was proven writable is written", stored_now.is_ok())?;
     // A proof for a record that is not there must not create one.
-    let other = cx.key("other");
-    storage.prove_writable(&other).await?;
-    absent("L7", "a proof creates no record", &storage.get(&other).await?)
+    for other in ["other", "", " ", "a/b\0", &"x".repeat(longest(&storage))].map(|name| cx.key(name)) {
+        storage.prove_writable(&other).await?;
+        absent("L7", "a proof creates no record", &storage.get(&other).await?)?;
+        storage.store(&other, &full("1"), Precondition::Absent).await?;
+        storage.prove_writable(&other).await?;
+    }
+    Ok(())
+}
+
+/// A length that every database has a name for.
+fn longest(storage: &Handle) -> usize {
+    storage.describe().limits.resource_server_bytes.min(1000)
 }

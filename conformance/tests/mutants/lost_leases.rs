@@ -8,7 +8,7 @@ use std::{
 
 use token_storage_core::{
     Acquisition, Intent, LeaseGuard, LeaseView, MemoryStorage, Precondition, RefreshLease, Result, Revision, TokenData,
-    TokenKey, TokenStorage as _, TokenStorageExt as _, async_trait,
+    TokenKey, TokenStorage as _, TokenStorageExt as _, Write, async_trait,
 };
 
 use crate::{Mutant, flaw::flaw, registry::memory};
@@ -23,6 +23,7 @@ pub(crate) fn mutants() -> Vec<Mutant> {
             "lease::an_intent_outlives_a_dropped_lease",
         ),
         memory::<StoreFreesIt>("a store frees the lease", beside),
+        memory::<BatchFreesIt>("a batch frees the leases", beside),
         memory::<RemoveFreesIt>("a remove frees the lease", beside),
         memory::<ProofStores>("a proof brings the record back", beside),
         memory::<RemoveForgetsIntent>(
@@ -57,6 +58,7 @@ pub(crate) fn mutants() -> Vec<Mutant> {
 enum Wrong {
     DropForgetsIntent,
     StoreFreesIt,
+    BatchFreesIt,
     RemoveFreesIt,
     ProofStores,
     RemoveForgetsIntent,
@@ -245,6 +247,15 @@ fn stored(state: &State, wrong: Wrong, key: &TokenKey, data: &TokenData) {
     }
 }
 
+fn stored_all(state: &State, wrong: Wrong, writes: &[Write<'_>]) {
+    let mut held = state.lock().unwrap();
+    if wrong == Wrong::BatchFreesIt {
+        for write in writes {
+            held.holders.remove(write.key);
+        }
+    }
+}
+
 /// Writes what it knows of the record, if there is none.
 async fn proven(state: &State, base: &MemoryStorage, wrong: Wrong, key: &TokenKey) -> Result<()> {
     let last = state.lock().unwrap().last.get(key).cloned();
@@ -274,6 +285,12 @@ macro_rules! lost {
                     Ok(done)
                 }
 
+                async fn store_all(&self, writes: &[Write<'_>]) -> Result<Vec<Revision>> {
+                    let done = self.base().store_all(writes).await?;
+                    stored_all(&self.1, Wrong::$name, writes);
+                    Ok(done)
+                }
+
                 async fn remove(&self, key: &TokenKey, precondition: Precondition) -> Result<bool> {
                     let done = self.base().remove(key, precondition).await?;
                     removed(&self.1, Wrong::$name, key);
@@ -298,6 +315,8 @@ lost! {
     DropForgetsIntent;
     /// The lease is a column of the record, which is written anew.
     StoreFreesIt;
+    /// So it is in a batch.
+    BatchFreesIt;
     /// The lease is a column of the record, which goes.
     RemoveFreesIt;
     /// It writes what it knows of the record.

@@ -49,6 +49,7 @@ mod shared;
 mod shared_writes;
 mod spelled;
 mod stopped;
+mod strangers;
 mod swaps;
 mod timed;
 mod ttl;

@@ -112,6 +112,7 @@ pub(crate) fn mutants() -> Vec<Mutant> {
         crate::shared::mutants(),
         crate::shared_writes::mutants(),
         crate::stopped::mutants(),
+        crate::strangers::mutants(),
         crate::file_leases::mutants(),
         crate::lock_files::mutants(),
     ];
