@@ -109,6 +109,7 @@ impl Case {
         let mut arguments: Vec<&str> = self.arguments.iter().map(String::as_str).collect();
         arguments.extend(json.then_some("--json"));
         let mut command: Command = self.world.command(&arguments);
+        command.env(crate::AUTHORITIES, servers::AUTHORITY);
         command.envs(self.variables.iter().map(|(name, value)| (*name, value)));
         let mut child = command.stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut stderr = BufReader::new(child.stderr.take().unwrap());
