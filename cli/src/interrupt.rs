@@ -1,7 +1,7 @@
 //! Ctrl-C and its like wait until new tokens are stored: by then a refresh has spent the old refresh token, and dying in
 //! between would log the user out; a login has made the server issue tokens that nobody would know of. A second one is
 //! obeyed at once. While the command only waits, for a person or for another process, the first ends it, and it says what it
-//! waited for and that nothing was stored.
+//! waited for and that nothing was stored. What hides what is typed shows it again first.
 
 /// What must not be broken off.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -50,7 +50,7 @@ mod signals {
     use crate::voice;
 
     /// What the command is at.
-    #[derive(Clone, Copy, Default)]
+    #[derive(Default)]
     enum Phase {
         /// Signals have their usual effect.
         #[default]
@@ -59,6 +59,23 @@ mod signals {
         Waiting(&'static str),
         /// Something is under way that must not be broken off.
         Held(Sent),
+        /// It asks for a secret at the terminal, which is to be as it was.
+        Asking(Option<Terminal>),
+    }
+
+    /// A terminal, and how it was.
+    struct Terminal(fs::File, rustix::termios::Termios);
+
+    impl Terminal {
+        fn now() -> Option<Self> {
+            let terminal = fs::File::open("/dev/tty").ok()?;
+            let settings = rustix::termios::tcgetattr(&terminal).ok()?;
+            Some(Self(terminal, settings))
+        }
+
+        fn restore(&self) {
+            let _ = rustix::termios::tcsetattr(&self.0, rustix::termios::OptionalActions::Now, &self.1);
+        }
     }
 
     #[derive(Default)]
@@ -103,10 +120,16 @@ mod signals {
                 while reader.read_exact(&mut [0]).is_ok() {
                     // Held meanwhile, so that what is said is so.
                     let phase = phase.lock().unwrap_or_else(PoisonError::into_inner);
-                    match *phase {
+                    match &*phase {
                         Phase::Free => {}
                         Phase::Held(sent) => voice::note(sent.why()),
                         Phase::Waiting(what) => end_waiting(what, &pending),
+                        Phase::Asking(terminal) => {
+                            if let Some(terminal) = terminal {
+                                terminal.restore();
+                            }
+                            obey(&pending);
+                        }
                     }
                 }
             });
@@ -116,7 +139,7 @@ mod signals {
         fn set(&self, phase: Phase) {
             let usual = matches!(phase, Phase::Free);
             let mut now = self.phase.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Phase::Waiting(what) = *now {
+            if let Phase::Waiting(what) = &*now {
                 // It may come here before the thread that explains: a browser of the same terminal is ended, too.
                 end_waiting(what, &self.pending);
             }
@@ -160,6 +183,16 @@ mod signals {
         SIGNALS.get_or_init(Signals::install).set(Phase::Waiting(what));
     }
 
+    /// Asks for a secret. A signal ends the command as ever, but not before the terminal shows again what is typed.
+    pub(crate) fn asking<T>(ask: impl FnOnce() -> T) -> T {
+        let signals = SIGNALS.get_or_init(Signals::install);
+        signals.set(Phase::Asking(Terminal::now()));
+        let answer = ask();
+        signals.set(Phase::Free);
+        obey(&signals.pending);
+        answer
+    }
+
     /// Signals have their usual effect again, those that waited too.
     pub(crate) fn release(stored: bool) {
         let Some(signals) = SIGNALS.get() else {
@@ -177,7 +210,13 @@ mod signals {
 }
 
 #[cfg(unix)]
-pub(crate) use signals::{hold, release, wait_for};
+pub(crate) use signals::{asking, hold, release, wait_for};
+
+/// Not done here.
+#[cfg(not(unix))]
+pub(crate) fn asking<T>(ask: impl FnOnce() -> T) -> T {
+    ask()
+}
 
 /// Not done here.
 #[cfg(not(unix))]

@@ -33,7 +33,15 @@ mod fault;
 #[cfg(any(feature = "bench", feature = "conformance"))]
 mod html_file;
 mod input;
-#[cfg(feature = "oauth")]
+#[cfg(any(feature = "encryption", feature = "export", feature = "oauth"))]
+#[cfg_attr(
+    not(all(feature = "oauth", any(feature = "encryption", feature = "export"))),
+    allow(
+        dead_code,
+        unused_imports,
+        reason = "one part is for logins, the other for passphrases"
+    )
+)]
 mod interrupt;
 #[cfg(feature = "encryption")]
 mod keys;

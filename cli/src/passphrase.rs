@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 use crate::{
     exit::Exit,
     failure::{Failure, Result},
-    text,
+    interrupt, text,
 };
 
 /// The passphrase of what is there already.
@@ -43,7 +43,7 @@ fn given(variable: &str) -> Option<Secret> {
 }
 
 fn at_terminal(variable: &str, prompt: &str) -> Result<Secret> {
-    let typed = rpassword::prompt_password(text::one_line(prompt));
+    let typed = interrupt::asking(|| rpassword::prompt_password(text::one_line(prompt)));
     let typed = typed.map(Zeroizing::new).map_err(|_| {
         let message = format!(
             "a passphrase is needed, and there is no terminal to ask for it; set {variable}, or use a key without one"

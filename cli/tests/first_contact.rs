@@ -202,6 +202,8 @@ fn shown(command: Command, code: i32) -> String {
 
 fn is_ended_by_ctrl_c(mut terminal: PtySession) {
     terminal.send_control('c').unwrap();
+    // Patience has its end there, and not where the process is waited for.
+    terminal.exp_eof().unwrap();
     let ended = terminal.process().wait().unwrap();
     assert!(matches!(ended, WaitStatus::Signaled(_, Signal::SIGINT, _)), "{ended:?}");
 }
@@ -328,9 +330,20 @@ fn ctrl_c_while_the_server_is_silent() {
 #[test]
 fn ctrl_c_at_a_passphrase() {
     let cli = new_user();
-    let mut terminal = in_terminal(cli.command(&["key", "generate", "my.key", "--passphrase"]));
+    let generate = cli.command(&["key", "generate", "my.key", "--passphrase"]);
+    // In a terminal for tests nothing that is typed is shown from the beginning.
+    let mut terminal = in_terminal(by_shell("stty echo", &generate));
     terminal.exp_string("New passphrase of").unwrap();
+    let screen = terminal.process().get_file_handle().unwrap();
+    let shows = || {
+        let now = rustix::termios::tcgetattr(&screen).unwrap();
+        now.local_modes.contains(rustix::termios::LocalModes::ECHO)
+    };
+    while shows() {
+        std::thread::yield_now();
+    }
     is_ended_by_ctrl_c(terminal);
+    assert!(shows(), "what is typed next can be seen");
     assert_eq!(fs::read_dir(cli.folder()).unwrap().count(), 0, "nothing is made");
 }
 
