@@ -75,7 +75,7 @@ transactions=(
     keys::what_a_codec_folds_is_distinct
     keys::what_a_collation_folds_is_distinct
     kills::a_batch_is_whole
-    lease::it_stays_while_its_record_comes_and_goes
+    lease::it_stays_while_its_record_is_in_a_batch
     limits::a_batch_of_half_the_declared_size_fits
     model::random_sequences_do_what_the_model_does
     model::random_sequences_through_several_handles
@@ -83,7 +83,6 @@ transactions=(
     network::a_write_whose_requests_are_lost_is_not_acknowledged
     processes::batches_that_overlap_do_not_block_each_other
     processes::of_racing_batches_one_wins
-    preconditions::a_conflict_is_certain
     processes::waiting_for_a_stopped_writer_is_bounded
     records::each_way_of_writing_replaces_the_whole_record
     records::one_outlasts_its_token

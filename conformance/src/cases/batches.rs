@@ -1,5 +1,6 @@
 use token_storage_core::{ErrorKind, Precondition, TokenStorageExt as _, Write};
 
+use super::preconditions::certain;
 use crate::{
     Case, Level,
     check::{Check, absent, fail, holds, refused, same, stored},
@@ -17,7 +18,7 @@ pub(super) const CASES: &[Case] = &[
     Case::new(Level::Core, "batches::an_empty_batch_succeeds", &["A2"], |cx| {
         Box::pin(an_empty_batch_succeeds(cx))
     }),
-    Case::new(Level::Core, "batches::one_refusal_refuses_all", &["A2"], |cx| {
+    Case::new(Level::Core, "batches::one_refusal_refuses_all", &["A2", "A5"], |cx| {
         Box::pin(one_refusal_refuses_all(cx))
     }),
     Case::new(Level::Core, "batches::the_refused_key_is_named", &["A2"], |cx| {
@@ -114,9 +115,30 @@ async fn an_empty_batch_succeeds(cx: Cx) -> Check {
 async fn one_refusal_refuses_all(cx: Cx) -> Check {
     let storage = cx.open().await?;
     let keys = ["a", "b", "c"].map(|rs| cx.key(rs));
+    let gone = storage.store(&keys[1], &full("gone"), Precondition::Any).await?;
+    storage.remove(&keys[1], Precondition::Any).await?;
     storage.store(&keys[0], &full("old"), Precondition::Any).await?;
     let before = storage.get(&keys[0]).await?;
     let data = full("new");
+    // One that is not there any more is none to be unchanged.
+    let of_nothing = [
+        Write::new(&keys[0], &data, Precondition::Any),
+        Write::new(&keys[1], &data, Precondition::Unchanged(gone)),
+    ];
+    let refusal = storage.store_all(&of_nothing).await;
+    certain(&refused(
+        "A2",
+        "a batch with one refused record",
+        refusal,
+        ErrorKind::Conflict,
+    )?)?;
+    same(
+        "A2",
+        "a record of a refused batch",
+        &storage.get(&keys[0]).await?,
+        &before,
+    )?;
+    absent("A2", "the refused record", &storage.get(&keys[1]).await?)?;
     // The refused record first, in the middle and last: what was checked before it must not be written either.
     for order in [[0, 1, 2], [1, 0, 2], [1, 2, 0]] {
         let writes = order.map(|i| Write::new(&keys[i], &data, Precondition::Absent));

@@ -38,6 +38,12 @@ pub(super) const CASES: &[Case] = &[
     ),
     Case::new(
         Level::Lease,
+        "lease::it_stays_while_its_record_is_in_a_batch",
+        &["L1"],
+        |cx| Box::pin(it_stays_while_its_record_is_in_a_batch(cx)),
+    ),
+    Case::new(
+        Level::Lease,
         "lease::an_intent_stays_while_its_record_comes_and_goes",
         &["L5", "L7"],
         |cx| Box::pin(an_intent_stays_while_its_record_comes_and_goes(cx)),
@@ -116,11 +122,6 @@ async fn it_stays_while_its_record_comes_and_goes(cx: Cx) -> Check {
             let removed = handle.remove(&key, Precondition::Unchanged(revision)).await?;
             same("K3", "the record of a held lease can be removed", &removed, &true)?;
             held("L1", "a lease whose record was removed", &two, &key).await?;
-            let (data, other) = (full(tag), cx.key("other"));
-            let batch = [&other, &key].map(|key| Write::new(key, &data, Precondition::Any));
-            handle.store_all(&batch).await?;
-            held("L1", "a lease whose record was stored in a batch", &two, &key).await?;
-            handle.remove(&key, Precondition::Any).await?;
             handle.prove_writable(&key).await?;
             settle(&two).await;
             absent(
@@ -133,6 +134,18 @@ async fn it_stays_while_its_record_comes_and_goes(cx: Cx) -> Check {
     guard.release().await?;
     absent("L10", "a removed record, after the release", &two.get(&key).await?)?;
     acquire(&two, &key).await?.release().await.map_err(Into::into)
+}
+
+async fn it_stays_while_its_record_is_in_a_batch(cx: Cx) -> Check {
+    let (one, two, key, other) = (cx.open().await?, cx.open().await?, cx.key("rs"), cx.key("other"));
+    let guard = acquire(&one, &key).await?;
+    for (handle, tag) in [(&one, "1"), (&two, "2")] {
+        let data = full(tag);
+        let batch = [&other, &key].map(|key| Write::new(key, &data, Precondition::Any));
+        handle.store_all(&batch).await?;
+        held("L1", "a lease whose record was stored in a batch", &two, &key).await?;
+    }
+    guard.release().await.map_err(Into::into)
 }
 
 async fn an_intent_stays_while_its_record_comes_and_goes(cx: Cx) -> Check {

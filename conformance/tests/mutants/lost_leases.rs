@@ -23,7 +23,10 @@ pub(crate) fn mutants() -> Vec<Mutant> {
             "lease::an_intent_outlives_a_dropped_lease",
         ),
         memory::<StoreFreesIt>("a store frees the lease", beside),
-        memory::<BatchFreesIt>("a batch frees the leases", beside),
+        memory::<BatchFreesIt>(
+            "a batch frees the leases",
+            "lease::it_stays_while_its_record_is_in_a_batch",
+        ),
         memory::<RemoveFreesIt>("a remove frees the lease", beside),
         memory::<ProofStores>("a proof brings the record back", beside),
         memory::<RemoveForgetsIntent>(

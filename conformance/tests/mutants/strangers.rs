@@ -29,6 +29,10 @@ pub(crate) fn mutants() -> Vec<Mutant> {
             "a conflict with nothing may have happened",
             "preconditions::a_conflict_is_certain",
         ),
+        memory::<UncertainBatches>(
+            "a refused batch with nothing in place may have happened",
+            "batches::one_refusal_refuses_all",
+        ),
         memory::<InternationalNames>(
             "takes names of hosts in both spellings for one",
             "keys::what_a_codec_folds_is_distinct",
@@ -86,6 +90,15 @@ flaw!(
             self.0.store(key, data, precondition).await.map_err(uncertain)
         }
 
+        async fn store_all(&self, writes: &[Write<'_>]) -> Result<Vec<Revision>> {
+            self.0.store_all(writes).await.map_err(uncertain)
+        }
+    }
+);
+
+flaw!(
+    /// The transaction was taken back, and nobody asked why.
+    UncertainBatches {
         async fn store_all(&self, writes: &[Write<'_>]) -> Result<Vec<Revision>> {
             self.0.store_all(writes).await.map_err(uncertain)
         }
