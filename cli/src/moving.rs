@@ -10,7 +10,7 @@ use token_storage::{
     migrate::{Migration, Outcome, Reason, Selection, Tally},
 };
 
-use crate::{Context, Exit, Failure, Result, output::print_done, text, voice};
+use crate::{Context, Exit, Failure, Result, output::print_done, voice};
 
 /// What it is called.
 #[derive(Debug)]
@@ -110,14 +110,7 @@ impl Report {
 
     pub(crate) fn tell_left(&self) {
         for (key, reason) in &self.left {
-            voice::prove(key.resource_server());
-            voice::prove(key.namespace());
-            voice::note(&format!(
-                "{} of namespace {}: {}",
-                text::mention(key.resource_server()),
-                text::mention(key.namespace()),
-                self.why(reason)
-            ));
+            voice::note_of(key, &self.why(reason));
         }
     }
 

@@ -8,6 +8,7 @@ use std::{
 };
 
 use serde_json::json;
+use token_storage::TokenKey;
 
 use crate::text;
 
@@ -87,6 +88,17 @@ pub(crate) fn note(message: &str) {
         (true, None) => json!({"note": {"message": message}}).to_string(),
         (false, _) => format!("token-storage: {}", text::one_line(&message)),
     });
+}
+
+/// What became of one record, which is there: its names were no tokens.
+pub(crate) fn note_of(key: &TokenKey, what: &str) {
+    prove(key.resource_server());
+    prove(key.namespace());
+    note(&format!(
+        "{} of namespace {}: {what}",
+        text::mention(key.resource_server()),
+        text::mention(key.namespace()),
+    ));
 }
 
 /// Lines of a conversation, as they are. Addresses to visit and codes to enter are in it, so nothing is taken out.

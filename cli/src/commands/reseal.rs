@@ -6,7 +6,7 @@ use token_storage::{
 };
 
 use super::migrate::select;
-use crate::{Context, Exit, Failure, Result, keys::Encrypted, output::print_done, text, voice};
+use crate::{Context, Exit, Failure, Result, keys::Encrypted, output::print_done, voice};
 
 /// Which tokens.
 #[derive(Debug, clap::Args)]
@@ -157,14 +157,7 @@ impl Done {
 
     fn end(self, what: &str, context: &Context) -> Result<Exit> {
         for (key, error) in &self.left {
-            voice::prove(key.resource_server());
-            voice::prove(key.namespace());
-            voice::note(&format!(
-                "{} of namespace {}: {}",
-                text::mention(key.resource_server()),
-                text::mention(key.namespace()),
-                error.message()
-            ));
+            voice::note_of(key, error.message());
         }
         let mut line = format!("{what}: {}", counted(self.written, "token"));
         let more = [
