@@ -84,6 +84,26 @@ fn shows_a_token(file: &str) -> bool {
     bytes.windows(CANARY.len()).any(|window| window == CANARY.as_bytes())
 }
 
+#[cfg(unix)]
+#[test]
+fn a_file_is_for_its_owner_whatever_the_umask() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let world = World::new(in_files()[0]);
+    for umask in ["000", "777"] {
+        let file = world.cli.folder().join(umask);
+        let file = file.to_str().unwrap();
+        let export = world.cli.command(&["export", file, "--recipient", &world.recipient]);
+        let ran = common::by_shell(&format!("umask {umask}"), &export).output().unwrap();
+        World::quiet(Ran::of(ran)).succeeded();
+        assert_eq!(
+            fs::metadata(file).unwrap().permissions().mode() & 0o777,
+            0o600,
+            "{umask}"
+        );
+    }
+}
+
 #[test]
 fn all_tokens_go_into_a_file_and_come_back_as_they_were() {
     for scheme in in_files() {
@@ -91,11 +111,6 @@ fn all_tokens_go_into_a_file_and_come_back_as_they_were() {
         let ran = world.export(&[]).succeeded();
         assert!(ran.stdout.starts_with("exported 2 tokens, into "), "{ran:#?}");
         assert!(!shows_a_token(&world.file));
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt as _;
-            assert_eq!(fs::metadata(&world.file).unwrap().permissions().mode() & 0o777, 0o600);
-        }
         for new in in_files().into_iter().map(|scheme| world.new_storage(scheme)) {
             let dry = world.import(&new, &["--dry-run", "--json"]).succeeded().json();
             assert_eq!((&dry["dry_run"], &dry["copied"]), (&true.into(), &2.into()));

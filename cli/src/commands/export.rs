@@ -168,6 +168,7 @@ fn replace(file: &Path, bytes: &[u8], overwrite: bool) -> io::Result<()> {
     let mut new = tempfile::Builder::new()
         .prefix(".token-storage-export.")
         .tempfile_in(folder)?;
+    allow_owner(new.as_file())?;
     new.write_all(bytes)?;
     new.as_file().sync_all()?;
     let kept = if overwrite {
@@ -177,6 +178,20 @@ fn replace(file: &Path, bytes: &[u8], overwrite: bool) -> io::Result<()> {
     };
     kept.map_err(|error| error.error)?;
     sync(folder)
+}
+
+/// A strict umask takes from the owner, too, who could not open the file again.
+#[cfg(unix)]
+fn allow_owner(file: &File) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    file.set_permissions(fs::Permissions::from_mode(0o600))
+}
+
+#[cfg(not(unix))]
+#[expect(clippy::unnecessary_wraps, reason = "as on Unix")]
+fn allow_owner(_: &File) -> io::Result<()> {
+    Ok(())
 }
 
 /// The name of a new file survives a loss of power once its folder is synchronised.
