@@ -4,9 +4,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use token_storage_core::{Finding, Severity};
+use token_storage_core::{Finding, Intent, Severity};
 
-use crate::{beside, network_file_system, obstacles, temporaries};
+use crate::{beside, lease::read_intent, network_file_system, obstacles, temporaries};
 
 /// What there is to say of a file and its surroundings, whatever its format, without changing anything: modes, the kind
 /// of file system, [obstacles](crate::Obstacle), who holds the lock, temporary files that a killed writer left. The path must be
@@ -164,7 +164,7 @@ fn examine_leases(directory: &Path) -> Vec<Finding> {
     for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
         let path = entry.path();
         let held = examine_lock(&path, "the refresh lease of one token");
-        if held.is_none() && entry.metadata().is_ok_and(|found| found.len() > 0) {
+        if held.is_none() && is_broken_off(&path) {
             findings.push(Finding::new(
                 Severity::Warning,
                 path.display().to_string(),
@@ -175,6 +175,16 @@ fn examine_leases(directory: &Path) -> Vec<Finding> {
         findings.extend(held);
     }
     findings
+}
+
+/// Whether an intent is kept there that does not say how the request ended. One that does is no matter of the files: what
+/// came of it is told with the token.
+fn is_broken_off(path: &Path) -> bool {
+    let is_file = fs::symlink_metadata(path).is_ok_and(|found| found.is_file());
+    let intent = is_file.then(|| read_intent(&mut File::open(path).ok()?).ok()?);
+    intent
+        .flatten()
+        .is_some_and(|intent: Intent| intent.failure().is_none())
 }
 
 /// Tries a shared lock for an instant: it fails if somebody holds the exclusive one, and excludes no other doctor.
@@ -244,8 +254,17 @@ fn holder(_file: &File) -> Option<u32> {
 
 #[cfg(test)]
 mod tests {
+    use token_storage_core::{RefreshFailure, RefreshFailureKind, Revision, StoredToken, TokenData};
+
     use super::*;
     use crate::SidecarLock;
+
+    fn stored() -> StoredToken {
+        StoredToken {
+            data: TokenData::new("rs", "read", "access"),
+            revision: Revision::from_bytes(&[9; 32]).unwrap(),
+        }
+    }
 
     fn messages(path: &Path) -> Vec<String> {
         examine(path).into_iter().map(|finding| finding.message).collect()
@@ -298,6 +317,12 @@ mod tests {
         assert_eq!(messages(&path), [""; 0]);
         fs::write(lease.path(&key), "an intent").unwrap();
         assert!(messages(&path).pop().unwrap().contains("never recorded"));
+        let intent = Intent::new(&stored(), false, 5);
+        fs::write(lease.path(&key), intent.to_bytes()).unwrap();
+        assert!(messages(&path).pop().unwrap().contains("never recorded"));
+        let ended = intent.with_failure(RefreshFailure::new(RefreshFailureKind::Refused));
+        fs::write(lease.path(&key), ended.to_bytes()).unwrap();
+        assert_eq!(messages(&path), [""; 0], "its outcome is there, and nobody died");
     }
 
     /// A file without the right to execute it stands for a directory that refuses, to the superuser, too.

@@ -15,12 +15,12 @@ use token_storage_core::{
 use tokio::sync::Mutex;
 
 use crate::{
-    beside, io_error,
+    Directory, beside, io_error,
     lock::names_this,
     on_own_thread,
     path::create_private_directory,
     permissions::{adopt_owner, check_own_directory, open_own},
-    private_options, sync_directory, tighten,
+    private_options, tighten,
 };
 
 /// Refuses what no store may touch, whatever it stores: a file of another program, or one that cannot be written. It
@@ -174,17 +174,18 @@ fn open(path: &Path, target: &Path) -> io::Result<File> {
             adopt_owner(&directory, target);
         }
     }
+    // The intent that will be written is only as durable as the entries that lead to it. What makes them durable is at
+    // hand before they are there: else the next one would find the file, and take it for durable.
+    let folders = [Some(path), path.parent()].into_iter().flatten();
+    let folders: Vec<Directory> = folders.map(Directory::of).collect::<io::Result<_>>()?;
     let file = open_own(options.create(true).truncate(false), path)?;
     adopt_owner(&file, target);
-    // The intent that will be written is only as durable as the entry that leads to it.
-    sync_directory(path)?;
-    if let Some(directory) = path.parent() {
-        sync_directory(directory)?;
-    }
+    folders.iter().try_for_each(Directory::sync)?;
     Ok(file)
 }
 
-fn read_intent(file: &mut File) -> io::Result<Option<Intent>> {
+/// What is kept in the file of a lease.
+pub(crate) fn read_intent(file: &mut File) -> io::Result<Option<Intent>> {
     let mut bytes = Vec::new();
     file.take(MOST_BYTES).read_to_end(&mut bytes)?;
     if bytes.is_empty() {

@@ -11,7 +11,7 @@ use std::{
 use rusqlite::OpenFlags;
 use tempfile::TempPath;
 use token_storage_core::{Error, ErrorKind};
-use token_storage_files::{beside, create_private, io_error, sync_directory, temporaries_with};
+use token_storage_files::{Directory, beside, create_private, io_error, temporaries_with};
 
 use crate::{
     config::{Options, open},
@@ -34,12 +34,13 @@ const ASIDE: &str = ".damaged-";
 pub(crate) fn create(place: &Place, options: &Options) -> Result<(), Error> {
     let path = place.path();
     token_storage_files::create_parents(path).map_err(|error| io_error(path, "create the folder of", error))?;
+    let folder = open_folder(path)?;
     put_companions_aside(path)?;
     let unfinished = unfinished(path).map_err(|error| io_error(path, "create", error))?;
     fill(&unfinished).map_err(|error| error::from_sqlite(&error, path))?;
     finish(&unfinished, options.write_ahead_log).map_err(|error| io_error(path, "create", error))?;
     match unfinished.persist_noclobber(path) {
-        Ok(()) => sync_folder(path),
+        Ok(()) => sync(&folder, path),
         Err(failed) if failed.error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         Err(failed) => Err(io_error(path, "create", failed.error)),
     }
@@ -86,6 +87,7 @@ fn finish(path: &Path, write_ahead_log: bool) -> io::Result<()> {
 /// is; nothing is changed or lost.
 pub(crate) fn set_aside(place: &Place) -> Result<(), Error> {
     let path = place.path();
+    let folder = open_folder(path)?;
     // The log first: should the process die in between, a damaged database stays without log, and not a log without
     // database, which a new database would take for its own.
     let aside = put_companions_aside(path)?;
@@ -95,7 +97,7 @@ pub(crate) fn set_aside(place: &Place) -> Result<(), Error> {
         let _ = token_storage_files::tighten(&beside(&aside, companion));
     }
     warnings::set_aside(place, &aside);
-    sync_folder(path)
+    sync(&folder, path)
 }
 
 fn put_companions_aside(path: &Path) -> Result<PathBuf, Error> {
@@ -233,7 +235,15 @@ fn folder(path: &Path) -> &Path {
     path.parent().unwrap_or(Path::new("/"))
 }
 
+/// The folder that is to make a new name durable, opened before there is one: it can be that a folder may be written to
+/// but not opened, and the next write would take the name that it finds for durable.
+fn open_folder(path: &Path) -> Result<Directory, Error> {
+    Directory::of(path).map_err(|error| io_error(path, "open the folder of", error))
+}
+
 /// Makes the new name durable. SQLite has synced the file itself.
-fn sync_folder(path: &Path) -> Result<(), Error> {
-    sync_directory(path).map_err(|error| io_error(path, "make durable the name of", error))
+fn sync(folder: &Directory, path: &Path) -> Result<(), Error> {
+    folder
+        .sync()
+        .map_err(|error| io_error(path, "make durable the name of", error))
 }

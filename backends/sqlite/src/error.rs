@@ -61,7 +61,10 @@ pub(crate) fn from_sqlite(error: &rusqlite::Error, place: &Path) -> Error {
             let message = format!("{place} cannot be written; nothing was changed ({code})");
             Error::new(ErrorKind::StorageFull, message)
         }
-        _ => Error::new(ErrorKind::Unavailable, format!("{place} cannot be used now ({code})")),
+        _ => {
+            let message = format!("{place} cannot be used now; check its disk and its folder, and try again ({code})");
+            Error::new(ErrorKind::Unavailable, message)
+        }
     }
 }
 

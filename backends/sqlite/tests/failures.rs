@@ -39,10 +39,15 @@ mod linux {
         let full = format!("{MOUNT} && exec \"$BINARY\"");
         let read_only =
             format!("{MOUNT} && PREPARE=1 \"$BINARY\" && mount -o remount,ro \"$DIRECTORY\" && exec \"$BINARY\"");
+        // Root's capabilities would open it all the same.
+        let closed = "chmod 300 \"$DIRECTORY\"; setpriv --bounding-set=-all --inh-caps=-all \"$BINARY\"; ended=$?; \
+                      chmod 700 \"$DIRECTORY\"; exit $ended"
+            .to_owned();
         let trials = vec![
             trial("d2_a_full_disk", "full", full),
             trial("d2_a_read_only_file_system", "read-only", read_only),
             trial("d2_a_disk_of_any_size", "sizes", "exec \"$BINARY\"".to_owned()),
+            trial("d2_a_folder_that_cannot_be_opened", "closed", closed),
             trial(
                 "d3_a_file_that_is_a_mount_point",
                 "mount-point",
@@ -86,6 +91,7 @@ mod linux {
             "read-only" => read_only(&runtime, path),
             "sizes" => sizes(&runtime, path),
             "mount-point" => mount_point(&runtime, path),
+            "closed" => closed(&runtime, path),
             other => panic!("no such scenario: {other}"),
         }
     }
@@ -159,6 +165,17 @@ mod linux {
         );
         let new = SqliteStorage::open(path.with_file_name("other.db")).unwrap();
         assert!(!stored(runtime, &new, "old"));
+    }
+
+    /// It can be written to, but no name in it made durable, which is found out before there is one.
+    fn closed(runtime: &Runtime, path: &Path) {
+        let storage = SqliteStorage::open(path).unwrap();
+        for _ in 0..2 {
+            let error = store(runtime, &storage, "new", 10).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::PermissionDenied, "{error}");
+            assert!(!error.may_have_applied(), "{error}");
+            assert!(!path.exists());
+        }
     }
 
     fn mount(arguments: &[&str], on: &Path) {
