@@ -4,6 +4,7 @@ use token_storage::{
     IssuedBy, TokenData,
     globus::scopes,
     manager::{Advice, ManagerError},
+    oauth::{LoginError, LoginErrorKind},
 };
 
 use crate::{Context, Failure, failure, manager::exit};
@@ -49,14 +50,32 @@ fn words(advice: Advice, resource_server: &str, context: &Context, more: &str) -
             "log in again with `{}`, and if that does not help, check --client-id, the client's secret and the scopes",
             again()
         ),
-        Advice::CheckClient => "check --client-id, the client's secret and the scopes".to_owned(),
         Advice::NameServer => format!(
             "leave out the options and variables that name another server or client, or log in again with `{}`",
             again()
         ),
-        Advice::GiveAddresses => "check --issuer, or give the addresses with --token-endpoint and its like".to_owned(),
         Advice::RemoveOnly => "try again, or remove it without revoking with --local-only".to_owned(),
         Advice::ReplaceOrRename => "store it under another name with --resource-server, or say --replace".to_owned(),
-        other => other.to_string(),
+        other => options(other).map_or_else(|| other.to_string(), str::to_owned),
+    }
+}
+
+/// What helps, where that is an option of this command, whatever the command is about.
+fn options(advice: Advice) -> Option<&'static str> {
+    Some(match advice {
+        Advice::CheckClient => "check --client-id, the client's secret and the scopes",
+        Advice::GiveAddresses => "check --issuer, or give the addresses with --token-endpoint and its like",
+        Advice::GiveTokenPath => "say so with --token-path, and try again",
+        _ => return None,
+    })
+}
+
+/// Of a login, or of what is asked of a server outside a refresh: what happened, and what helps.
+pub(crate) fn told_of_login(error: &LoginError) -> String {
+    let server = error.server().filter(|_| error.kind() == LoginErrorKind::Server);
+    let helped = server.and_then(|server| Some((server, options(server.advice()?)?)));
+    match helped {
+        Some((server, option)) => format!("{}; {option}", server.problem()),
+        None => failure::chain(error),
     }
 }

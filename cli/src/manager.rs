@@ -13,7 +13,7 @@ use token_storage::{
 
 use crate::{
     Context, Exit, Failure, Result,
-    advice::told,
+    advice::{told, told_of_login},
     commands::access_token::not_bearer,
     failure::chain,
     input, interrupt,
@@ -366,6 +366,6 @@ impl From<LoginError> for Failure {
             (None, LoginErrorKind::Server | LoginErrorKind::Answer) => Exit::Unreachable,
             (None, _) => Exit::Failure,
         };
-        Self::new(exit, chain(&error))
+        Self::new(exit, told_of_login(&error))
     }
 }

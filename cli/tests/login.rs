@@ -649,3 +649,34 @@ fn a_token_is_found_where_the_path_leads() {
         .ended(2)
         .says("a path to the token");
 }
+
+/// The path is a matter of the command line, so whoever gives it does not wait for a pause to end.
+#[test]
+fn where_the_path_is_missing_the_option_is_named() {
+    let world = new("json");
+    let wrapped = || {
+        world.server.script(
+            Endpoint::Token,
+            Fault::Answer {
+                status: 200,
+                content_type: "application/json",
+                body: r#"{"ok":true,"authed_user":{"access_token":"mine","refresh_token":"rt","expires_in":900}}"#,
+            },
+        );
+    };
+    let login = ["login", "--scope", GROUPS_SCOPE];
+    wrapped();
+    log_in_with_browser(&world, with_browser(elsewhere(&world, &login)), true)
+        .0
+        .ended(2)
+        .says("`authed_user`; say so with --token-path");
+    log_in_with_browser(&world, with_browser(elsewhere(&world, &login)), true)
+        .0
+        .succeeded();
+    let refresh = ["access-token", GROUPS, "--refresh"];
+    wrapped();
+    world.run(&refresh).says("`authed_user`; say so with --token-path");
+    wrapped();
+    let there = world.run(&[&refresh[..], &["--token-path", "authed_user"]].concat());
+    assert_eq!(there.succeeded().stdout, "mine\n");
+}

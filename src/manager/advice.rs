@@ -23,6 +23,8 @@ pub enum Advice {
     CheckAddress,
     /// The server does not tell its addresses.
     GiveAddresses,
+    /// The server wraps its tokens: where in its answers they are.
+    GiveTokenPath,
     /// What the token may do, or where it was sent.
     CheckPermissions,
     /// Something between this machine and the server.
@@ -64,6 +66,7 @@ impl fmt::Display for Advice {
             Self::NameServer => "name the server and the client that the token came from, or log in again",
             Self::CheckAddress => "check its address, or try again later",
             Self::GiveAddresses => "check the issuer, or give the addresses of its endpoints",
+            Self::GiveTokenPath => "say that its tokens are there, by the path to them, and try again",
             Self::CheckPermissions => "check scopes, permissions and the address",
             Self::Connection(problem) => problem.advice(),
             Self::CheckStorage => "check the storage, and try again",

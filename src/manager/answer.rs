@@ -164,17 +164,15 @@ impl EndpointError {
         error
     }
 
-    /// The answer wraps the token in this member, and nobody has said so.
+    /// The answer wraps the token in this member, and nobody has said so: a matter of configuration, so that whoever mends it
+    /// need not wait. The refresh token may be spent all the same.
     #[cfg(feature = "oauth")]
-    pub(crate) fn wrapped(member: &str) -> Self {
-        let message = format!(
-            "its answer has no token at its top level, but one in its member `{member}`; say that its tokens are there (the \
-             path to the token)"
-        );
-        let mut error = Self::transient(message);
-        if let Problem::Said(_, advice) = &mut error.0.problem {
-            *advice = Some(Advice::TryAgain);
-        }
+    pub(crate) fn wrapped(member: &str, status: u16) -> Self {
+        let message = format!("its answer has no token at its top level, but one in its member `{member}`");
+        let problem = Problem::Said(message, Some(Advice::GiveTokenPath));
+        let mut error = Self::new(EndpointErrorKind::ClientRejected, problem);
+        error.0.status = Some(status);
+        error.0.may_have_been_done = true;
         error
     }
 

@@ -251,7 +251,9 @@ impl OAuthClient {
             None => TokenResponse::parse(&*answer.body, now),
         };
         let response = response.map_err(|_| match (&self.token_path, wrapped_in(&answer.body)) {
-            (None, Some(member)) => EndpointError::wrapped(member).with_server(self.provider.server_name()),
+            (None, Some(member)) => {
+                EndpointError::wrapped(member, answer.status).with_server(self.provider.server_name())
+            }
             _ => answer.error(),
         })?;
         Ok(response.with_issued_by(&self.issued_by()))
