@@ -189,7 +189,7 @@ impl Addresses {
         if let Some(environment) = globus_at(issuer) {
             return Ok(Self::globus(&environment));
         }
-        Provider::check_address(issuer).map_err(|error| Failure::from(error).at(named_by))?;
+        Provider::check_issuer(issuer).map_err(|error| Failure::from(error).at(named_by))?;
         Ok(Self::Discovered(issuer.to_owned()))
     }
 

@@ -45,7 +45,8 @@ impl Provider {
     /// ```
     ///
     /// # Errors
-    /// - [`LoginErrorKind::Configuration`] if this is no address, or one without encryption that is not on loopback.
+    /// - [`LoginErrorKind::Configuration`] if this is no address, one without encryption that is not on loopback, or one
+    ///   with a user name or a password in it.
     pub fn new(token_endpoint: &str) -> Result<Self, LoginError> {
         Ok(Self {
             issuer: None,
@@ -64,10 +65,10 @@ impl Provider {
     /// With its name for itself, as in `iss` of an id_token.
     ///
     /// # Errors
-    /// - [`LoginErrorKind::Configuration`] if this is no address, or one without encryption that is not on loopback; the same
-    ///   with every other address.
+    /// - [`LoginErrorKind::Configuration`] as for [`new`](Self::new), the same with every other address; and if it has a query
+    ///   or a fragment, which no issuer has (RFC 8414 section 2).
     pub fn with_issuer(mut self, issuer: &str) -> Result<Self, LoginError> {
-        endpoint(issuer)?;
+        issuer_address(issuer)?;
         self.issuer = Some(issuer.to_owned());
         Ok(self)
     }
@@ -129,6 +130,15 @@ impl Provider {
     /// Those of [`with_issuer`](Self::with_issuer).
     pub fn check_address(url: &str) -> Result<(), LoginError> {
         endpoint(url).map(drop)
+    }
+
+    /// Whether this can be the name of a server for itself: an address that tokens may be sent to, without query and fragment
+    /// (RFC 8414 section 2).
+    ///
+    /// # Errors
+    /// Those of [`with_issuer`](Self::with_issuer).
+    pub fn check_issuer(url: &str) -> Result<(), LoginError> {
+        issuer_address(url).map(drop)
     }
 
     /// Its name for itself.
@@ -221,7 +231,7 @@ impl Provider {
     /// - [`LoginErrorKind::Server`] if none can be had.
     pub async fn discover(http: &HttpClient, issuer: &str) -> Result<Self, LoginError> {
         let issuer = issuer.trim_end_matches('/');
-        let base = endpoint(issuer)?;
+        let base = issuer_address(issuer)?;
         let asked = tokio::time::timeout(http.timeout(), Self::ask(http, issuer, &base)).await;
         asked.unwrap_or_else(|_| {
             let late = EndpointError::connection(ConnectionProblem::TimedOut);
@@ -353,13 +363,35 @@ fn checked(url: Url) -> Result<Url, LoginError> {
         Some(url::Host::Domain(name)) => name == "localhost",
         None => false,
     };
-    if url.scheme() == "https" || (url.scheme() == "http" && loopback) {
+    if url.scheme() != "https" && !(url.scheme() == "http" && loopback) {
+        let message = "has an address that is neither https nor on this machine, and tokens are sent to no other; give its \
+                       https address";
+        return Err(refused(&url, message));
+    }
+    // It is shown, stored and sent on as a name, and nothing would be logged in by it.
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(refused(
+            &url,
+            "has an address with a user name or a password in it; give the address without them",
+        ));
+    }
+    Ok(url)
+}
+
+fn issuer_address(text: &str) -> Result<Url, LoginError> {
+    let url = endpoint(text)?;
+    if url.query().is_none() && url.fragment().is_none() {
         return Ok(url);
     }
-    let message = "has an address that is neither https nor on this machine, and tokens are sent to no other; give its \
-                   https address";
+    let message =
+        "has an issuer with a query or a fragment, which no issuer has; give it without what is behind ? or #";
+    Err(refused(&url, message))
+}
+
+/// Of an address nothing is shown but the host: the rest may hold what is secret.
+fn refused(url: &Url, message: &str) -> LoginError {
     let server = url.host_str().unwrap_or("the server");
-    Err(LoginError::about(server, LoginErrorKind::Configuration, message))
+    LoginError::about(server, LoginErrorKind::Configuration, message)
 }
 
 #[cfg(test)]
@@ -379,6 +411,39 @@ mod tests {
             ("token", false),
         ] {
             assert_eq!(endpoint(url).is_ok(), fine, "{url}");
+        }
+    }
+
+    #[test]
+    fn no_secret_is_part_of_an_address() {
+        for url in [
+            "https://canary@a.example/",
+            "https://me:canary@a.example/",
+            "https://:canary@a.example/",
+        ] {
+            let error = endpoint(url).unwrap_err();
+            assert_eq!(error.kind(), LoginErrorKind::Configuration);
+            let told = format!("{error} {error:?}");
+            assert!(
+                told.contains("a.example has an address") && !told.contains("canary"),
+                "{told}"
+            );
+        }
+        for url in [
+            "https://a.example/?key=canary",
+            "https://a.example/#canary",
+            "https://a.example?",
+        ] {
+            let error = Provider::check_issuer(url).unwrap_err();
+            let told = format!("{error} {error:?}");
+            assert!(
+                told.contains("a.example has an issuer") && !told.contains("canary"),
+                "{told}"
+            );
+            assert!(
+                endpoint(url).is_ok(),
+                "an endpoint may have a query (RFC 6749 section 3.2)"
+            );
         }
     }
 
