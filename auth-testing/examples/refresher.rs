@@ -42,7 +42,8 @@ type Outcome<T> = Result<T, String>;
 impl Program {
     /// Asks the server where its endpoints are (RFC 8414).
     async fn discover(storage: Arc<dyn TokenStorage>, issuer: &str) -> Result<Self, reqwest::Error> {
-        let http = reqwest::Client::new();
+        // No request takes for ever: others wait for it.
+        let http = reqwest::Client::builder().timeout(Duration::from_secs(30)).build()?;
         let document = format!("{issuer}/.well-known/oauth-authorization-server");
         let document: Value = http.get(document).send().await?.error_for_status()?.json().await?;
         let endpoint = |name: &str| document[name].as_str().unwrap_or_default().to_owned();
@@ -169,7 +170,7 @@ impl Program {
         let status = response.status().as_u16();
         match (status, response.json::<Value>().await) {
             (429, _) => Answer::Failed(false),
-            (200..300, Ok(answer)) if answer["access_token"].is_string() => Answer::Tokens(answer),
+            (200..300, Ok(answer)) if text(&answer, "access_token").is_some() => Answer::Tokens(answer),
             (400..500, Ok(answer)) if answer["error"] == "invalid_grant" => Answer::Refused,
             (400..500, Ok(answer)) if answer["error"].is_string() => Answer::Failed(false),
             _ => Answer::Failed(true),
@@ -230,28 +231,49 @@ impl Refresher for Program {
         // In a task of its own: a caller that goes away cancels nothing (L6). The lease is for tasks too, so those of
         // one process wait for each other as processes do.
         let (program, key) = (self.clone(), key.clone());
-        let refreshed = tokio::spawn(async move { program.refresh(&key).await }).await;
-        match refreshed.unwrap_or_else(|_| Err("the refresh was broken off; try again".into())) {
+        let refreshing = tokio::spawn(async move { program.refresh(&key).await });
+        let ended = match stored.expires_at.is_some_and(|at| now() < at) {
+            // It is served after a second at the latest, and the refresh goes on (L9).
+            true => tokio::time::timeout(Duration::from_secs(1), refreshing).await.ok(),
+            false => Some(refreshing.await),
+        };
+        let outcome = match ended {
+            Some(Ok(outcome)) => outcome,
+            _ => Err("the refresh has not ended well; try again".into()),
+        };
+        match outcome {
             Err(_) if stored.expires_at.is_some_and(|at| now() < at) => Ok(stored.access_token),
             outcome => outcome,
         }
     }
 }
 
-/// What the answer leaves out stays (L8), but for the expiry: that is unknown then (K8).
+/// What the answer leaves out stays (L8), but for the expiry: that is unknown then. What makes no sense counts as left out
+/// (K8).
 fn merge(stored: &TokenData, answer: &Value) -> TokenData {
     let mut data = stored.clone();
-    data.access_token = answer["access_token"].as_str().unwrap_or_default().into();
+    data.access_token = text(answer, "access_token").unwrap_or_default().into();
     data.expires_at = answer["expires_in"]
         .as_i64()
+        .filter(|seconds| (0..=A_THOUSAND_YEARS).contains(seconds))
         .map(|seconds| now().saturating_add(seconds));
-    if let Some(token) = answer["refresh_token"].as_str() {
+    if let Some(token) = text(answer, "refresh_token") {
         data.refresh_token = Some(token.into());
     }
-    if let Some(scope) = answer["scope"].as_str() {
+    if let Some(scope) = text(answer, "scope") {
         data.scope = scope.into();
     }
+    if let Some(token_type) = text(answer, "token_type") {
+        data.token_type = Some(token_type.into());
+    }
     data
+}
+
+/// In seconds.
+const A_THOUSAND_YEARS: i64 = 31_556_952_000;
+
+fn text<'a>(answer: &'a Value, name: &str) -> Option<&'a str> {
+    answer[name].as_str().filter(|text| !text.is_empty())
 }
 
 /// For another minute at least (L9).

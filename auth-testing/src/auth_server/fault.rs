@@ -26,6 +26,8 @@ pub enum Fault {
     TruncateAnswer,
     /// Done, then answered with a status of 200 and a page of HTML.
     Garbage,
+    /// Done, then answered with this status and a page of HTML, as by a gateway that has lost patience.
+    StatusAfter(u16),
     /// Answered with this status and a body that is not JSON; nothing is done.
     Status {
         /// The status code.

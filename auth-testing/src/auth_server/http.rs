@@ -1,6 +1,6 @@
 //! Requests and answers in the plain form that the endpoints work on.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use axum::http::{HeaderMap, Method, Uri, header};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -82,6 +82,8 @@ pub(super) struct Request {
     pub(super) post: bool,
     /// Query and form together; a name that comes twice, and must not, is told by `repeated`.
     pub(super) params: BTreeMap<String, String>,
+    /// The names of those of the query.
+    pub(super) in_url: BTreeSet<String>,
     pub(super) repeated: bool,
     /// The values of `resource` and `audience`, which may come several times.
     pub(super) targets: Vec<(String, String)>,
@@ -98,6 +100,7 @@ impl Request {
             path: uri.path().to_owned(),
             post: method == Method::POST,
             params: BTreeMap::new(),
+            in_url: BTreeSet::new(),
             repeated: false,
             targets: Vec::new(),
             basic: None,
@@ -105,6 +108,7 @@ impl Request {
             form: content_type.starts_with("application/x-www-form-urlencoded"),
         };
         request.add_params(uri.query().unwrap_or_default().as_bytes());
+        request.in_url = request.params.keys().cloned().collect();
         request.add_params(body);
         if let Some(authorization) = header_text(headers, &header::AUTHORIZATION) {
             request.basic = authorization.strip_prefix("Basic ").and_then(basic);

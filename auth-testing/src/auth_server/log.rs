@@ -1,4 +1,8 @@
-use std::{collections::BTreeMap, fmt, time::Instant};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    time::Instant,
+};
 
 use serde_json::{Value, json};
 
@@ -32,6 +36,8 @@ pub struct LoggedRequest {
     pub arrived: Instant,
     /// The query and the form, tokens and secrets included.
     pub params: BTreeMap<String, String>,
+    /// The names of those that came in the query of the URL, where RFC 6749 has no place for a token or a secret.
+    pub in_url: BTreeSet<String>,
     /// `resource` and `audience` with their values, in the order in which they came.
     pub targets: Vec<(String, String)>,
     /// Whether the client authenticated with an `Authorization: Basic` header.
@@ -70,6 +76,7 @@ impl Log {
             endpoint: request.endpoint,
             arrived: Instant::now(),
             params: request.params.clone(),
+            in_url: request.in_url.clone(),
             targets: request.targets.clone(),
             basic: request.basic.is_some(),
             outcome: Outcome::Pending,

@@ -18,6 +18,8 @@ use super::{
     metadata, resources, token,
 };
 
+const GATEWAY: &str = "<html>the gateway is unhappy</html>";
+
 pub(super) fn run(listener: std::net::TcpListener, shared: Arc<Shared>, stopped: oneshot::Receiver<()>) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let Ok(runtime) = runtime else {
@@ -95,8 +97,7 @@ async fn instead(fault: &Fault, request: &Request, scissors: &Scissors) -> Optio
             return Some(Answer::refuse(500, "cut").with_outcome(Outcome::Faulted));
         }
         Fault::Status { status, retry_after } => {
-            let body = "<html>the gateway is unhappy</html>".to_owned();
-            let mut answer = Answer::new(*status, "text/html", body, Outcome::Faulted);
+            let mut answer = Answer::new(*status, "text/html", GATEWAY.into(), Outcome::Faulted);
             if let Some(seconds) = retry_after {
                 answer.headers.push(("retry-after", seconds.to_string()));
             }
@@ -135,6 +136,9 @@ async fn afterwards(fault: Fault, mut answer: Answer, scissors: &Scissors) -> Re
         Fault::DropAnswer => scissors.cut(),
         Fault::TruncateAnswer => return truncated(answer),
         Fault::Encoded { body, headers } => return encoded(answer, body, headers),
+        Fault::StatusAfter(status) => {
+            answer = Answer::new(status, "text/html", GATEWAY.into(), answer.outcome);
+        }
         Fault::Garbage => answer.body = "<html>surprise</html>".into(),
         Fault::Omit(names) => edit(&mut answer, |members| {
             for name in names {

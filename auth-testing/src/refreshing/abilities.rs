@@ -23,6 +23,9 @@ pub enum Ability {
     ShortLifetimes,
     /// A refresh token that was refused is not sent again by the same process (L7). Not declared by default.
     RemembersRefusals,
+    /// A refusal, and a pause that the server asks for, are kept by all processes that share the storage, until the
+    /// record changes (L7). Not declared by default.
+    SharesFailures,
 }
 
 impl Default for Abilities {
@@ -34,7 +37,13 @@ impl Default for Abilities {
 impl Abilities {
     /// All there are.
     pub fn all() -> Self {
-        Self([Ability::Revokes, Ability::ShortLifetimes, Ability::RemembersRefusals].into())
+        let all = [
+            Ability::Revokes,
+            Ability::ShortLifetimes,
+            Ability::RemembersRefusals,
+            Ability::SharesFailures,
+        ];
+        Self(all.into())
     }
 
     /// Declares one more.
@@ -61,6 +70,7 @@ impl fmt::Display for Ability {
             Self::Revokes => "the refresher does not declare that it revokes tokens",
             Self::ShortLifetimes => "the refresher does not declare that it can do with lifetimes below the skew",
             Self::RemembersRefusals => "the refresher does not declare that it remembers refusals",
+            Self::SharesFailures => "the refresher does not declare that all processes keep refusals and pauses",
         })
     }
 }

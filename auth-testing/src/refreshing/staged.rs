@@ -1,7 +1,7 @@
 //! A storage that tells what its user does with it, and fails where the case says so.
 
 use std::sync::{
-    Arc,
+    Arc, Mutex, PoisonError,
     atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
 };
 
@@ -19,19 +19,46 @@ pub(super) struct Stage {
     /// Notified once a record has been read, or the lease is gone for.
     pub(super) seen: Notify,
     pub(super) reads_fail: AtomicBool,
+    /// Notified once a read has failed.
+    pub(super) unread: Notify,
     /// So many stores fail; with `stores_happen` only their answers.
     pub(super) failing_stores: AtomicUsize,
     pub(super) stores_happen: AtomicBool,
     pub(super) proofs_fail: AtomicBool,
     pub(super) intents_fail: AtomicBool,
     pub(super) leases_fail: AtomicBool,
+    /// Intents cannot be cleared, and leases not be given back: they are freed as if their holder had died.
+    pub(super) ends_fail: AtomicBool,
+    /// Notified once the lease was another's.
+    pub(super) turned_away: Notify,
     /// How many intents were to be recorded.
     pub(super) intents: AtomicUsize,
+    /// The one that is recorded now.
+    pub(super) intent: Mutex<Option<Intent>>,
     /// Each store of one record waits there, if there is one.
     pub(super) store_gate: Option<Gate>,
     /// The first to go for a lease waits there, and panics.
     pub(super) panic_gate: Option<Gate>,
     pub(super) panicked: AtomicBool,
+}
+
+impl Stage {
+    /// One whose stores wait at this gate.
+    pub(super) fn with_store_gate(gate: &Gate) -> Arc<Self> {
+        Arc::new(Self {
+            store_gate: Some(gate.clone()),
+            ..Self::default()
+        })
+    }
+
+    /// The intent that is recorded now.
+    pub(super) fn intent(&self) -> Option<Intent> {
+        self.intent.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn note(&self, intent: Option<&Intent>) {
+        *self.intent.lock().unwrap_or_else(PoisonError::into_inner) = intent.cloned();
+    }
 }
 
 #[derive(Debug)]
@@ -70,7 +97,10 @@ impl TokenStorage for Staged {
     async fn get(&self, key: &TokenKey) -> Result<Option<StoredToken>> {
         let answer = match fail_if(&self.stage.reads_fail, Operation::Get) {
             Ok(()) => self.inner.get(key).await,
-            Err(error) => Err(error),
+            Err(error) => {
+                self.stage.unread.notify_one();
+                Err(error)
+            }
         };
         self.stage.seen.notify_one();
         answer
@@ -120,6 +150,7 @@ impl RefreshLease for StagedLease<'_> {
         }
         fail_if(&self.stage.leases_fail, Operation::Lease)?;
         let acquired = self.inner.try_acquire(key).await?;
+        self.notice(&acquired);
         Ok(acquired.map(|inner| self.guard(inner)))
     }
 
@@ -131,14 +162,25 @@ impl RefreshLease for StagedLease<'_> {
             return self.try_acquire(key).await.map(Begin::Tried);
         }
         let begun = self.inner.try_begin(key, revision, intent).await?;
-        if let (Begin::Begun(_), Some(_)) = (&begun, intent) {
-            stage.intents.fetch_add(1, SeqCst);
+        match &begun {
+            Begin::Begun(_) if intent.is_some() => {
+                stage.intents.fetch_add(1, SeqCst);
+                stage.note(intent);
+            }
+            Begin::Begun(_) => {}
+            Begin::Tried(acquired) => self.notice(acquired),
         }
         Ok(begun.map(|inner| self.guard(inner)))
     }
 }
 
 impl StagedLease<'_> {
+    fn notice(&self, acquired: &Acquisition) {
+        if let Acquisition::Held { .. } = acquired {
+            self.stage.turned_away.notify_one();
+        }
+    }
+
     fn guard(&self, inner: Box<dyn LeaseGuard>) -> Box<dyn LeaseGuard> {
         let stage = Arc::clone(self.stage);
         Box::new(StagedGuard { inner, stage })
@@ -153,11 +195,33 @@ struct StagedGuard {
 
 #[async_trait]
 impl LeaseGuard for StagedGuard {
-    forward!(self.inner => intent, remaining, renew, clear_intent, release, finish);
+    forward!(self.inner => intent, remaining, renew);
 
     async fn record_intent(&mut self, intent: &Intent) -> Result<()> {
         self.stage.intents.fetch_add(1, SeqCst);
         fail_if(&self.stage.intents_fail, Operation::Lease)?;
-        self.inner.record_intent(intent).await
+        self.inner.record_intent(intent).await?;
+        self.stage.note(Some(intent));
+        Ok(())
+    }
+
+    async fn clear_intent(&mut self) -> Result<()> {
+        fail_if(&self.stage.ends_fail, Operation::Lease)?;
+        self.inner.clear_intent().await?;
+        self.stage.note(None);
+        Ok(())
+    }
+
+    async fn release(self: Box<Self>) -> Result<()> {
+        fail_if(&self.stage.ends_fail, Operation::Lease)?;
+        self.inner.release().await
+    }
+
+    async fn finish(self: Box<Self>) -> Result<()> {
+        fail_if(&self.stage.ends_fail, Operation::Lease)?;
+        let Self { inner, stage } = *self;
+        inner.finish().await?;
+        stage.note(None);
+        Ok(())
     }
 }

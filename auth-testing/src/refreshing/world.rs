@@ -5,7 +5,7 @@ use std::{
 };
 
 use token_storage_core::{
-    Acquisition, ErrorKind, LeaseGuard, Precondition, Secret, StoredToken, TokenData, TokenKey, TokenStorage,
+    Acquisition, ErrorKind, Intent, LeaseGuard, Precondition, Secret, StoredToken, TokenData, TokenKey, TokenStorage,
     TokenStorageExt as _,
 };
 
@@ -14,7 +14,13 @@ use super::{
     spied::{Broken, Spied},
     staged::{Stage, Staged},
 };
-use crate::auth_server::{AuthServer, Config, Endpoint, Fault, LoggedRequest, Outcome};
+use crate::auth_server::{AuthServer, Config, Endpoint, Fault, Gate, LoggedRequest, Outcome};
+
+/// The storage does not tell what stands with a lease.
+pub(super) struct Untold;
+
+/// A call in a task of its own.
+pub(super) type Call = tokio::task::JoinHandle<Result<Secret, String>>;
 
 /// What a case works with.
 pub(super) struct World<'a> {
@@ -95,7 +101,7 @@ impl<'a> World<'a> {
     }
 
     /// A call in a task of its own.
-    pub(super) fn call(&self, refresher: &Arc<dyn Refresher>) -> tokio::task::JoinHandle<Result<Secret, String>> {
+    pub(super) fn call(&self, refresher: &Arc<dyn Refresher>) -> Call {
         let (refresher, key) = (Arc::clone(refresher), self.key.clone());
         tokio::spawn(async move { refresher.access_token(&key).await })
     }
@@ -144,7 +150,13 @@ impl<'a> World<'a> {
             .with_identity_id("somebody")
             .with_token_type("Bearer")
             .with_expires_at(i64::MAX);
-        data.extra.insert("note", "[1, 2]").expect("a legal member");
+        for (name, json) in [
+            ("note", "[1, 2]"),
+            ("id_token", "\"of the login\""),
+            ("session_state", "\"of the login\""),
+        ] {
+            data.extra.insert(name, json).expect("a legal member");
+        }
         data
     }
 
@@ -209,6 +221,42 @@ impl<'a> World<'a> {
         }
     }
 
+    /// The intent that is recorded with the lease, about the record as it is; an error where the storage cannot tell.
+    pub(super) async fn intent(&self) -> Result<Option<Intent>, Untold> {
+        let lease = self.storage.lease().expect("these cases need a storage with leases");
+        let view = lease.look(&self.key).await.expect("the lease can be looked at");
+        let record = self.record().await;
+        let about_it = |intent: &Intent| intent.concerns(&record);
+        Ok(view.ok_or(Untold)?.intent.filter(about_it))
+    }
+
+    /// Whether another could have the lease now.
+    pub(super) async fn is_free(&self) -> bool {
+        let lease = self.storage.lease().expect("these cases need a storage with leases");
+        match lease.try_acquire(&self.key).await.expect("the lease can be asked for") {
+            Acquisition::Held { .. } => false,
+            Acquisition::Acquired(guard) => {
+                guard.release().await.expect("the lease can be released");
+                true
+            }
+        }
+    }
+
+    /// A call whose stores wait at this gate, up to the store of the answer: what is stored by way of proof has passed.
+    pub(super) async fn until_the_answer_is_stored(&self, stage: &Arc<Stage>, store: &Gate) -> Call {
+        let mut calling = self.call(&self.on_stage(stage).await);
+        loop {
+            tokio::select! {
+                () = store.arrived() => {}
+                ended = &mut calling => panic!("L6: nothing was stored: {}", ended.is_ok()),
+            }
+            if self.requests() > 0 {
+                return calling;
+            }
+            store.open();
+        }
+    }
+
     pub(super) fn script(&self, fault: Fault) {
         self.server.script(Endpoint::Token, fault);
     }
@@ -220,7 +268,7 @@ impl<'a> World<'a> {
 }
 
 /// How long success is waited for, where a refresher may pause.
-const PATIENCE: Duration = Duration::from_secs(45);
+pub(super) const PATIENCE: Duration = Duration::from_secs(45);
 
 /// One that no earlier run on the same storage has used.
 fn fresh_namespace() -> String {

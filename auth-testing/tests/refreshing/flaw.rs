@@ -101,6 +101,62 @@ flaws! {
     LeavesItsIntent => "a_dead_holder_is_succeeded",
     /// The server's words are the error.
     QuotesTheAnswer => "errors_show_no_token",
+    ReleasesBeforeSending => "the_lease_lasts_until_the_answer_is_stored",
+    ReleasesBeforeStoring => "the_lease_lasts_until_the_answer_is_stored",
+    ClearsBeforeSending => "the_intent_lasts_until_the_answer_is_stored",
+    ClearsBeforeStoring => "the_intent_lasts_until_the_answer_is_stored",
+    RecordsTheIntentLate => "the_intent_lasts_until_the_answer_is_stored",
+    IntentOfAnother => "the_intent_lasts_until_the_answer_is_stored",
+    /// A lease that cannot be given back is taken for a refresh that failed.
+    ReleaseFailureIsFailure => "a_release_that_fails_costs_nothing",
+    /// Even for a good token.
+    AsksForTheLeaseFirst => "a_good_token_waits_for_nobody",
+    WaitsThoughValid => "a_valid_token_outlives_a_wait",
+    /// The refreshes of a process, whatever their keys, wait for each other.
+    OneAtATime => "one_key_does_not_wait_for_another",
+    /// Those of all processes.
+    OneLeaseForAll => "one_key_does_not_wait_for_another",
+    /// Takes what is stored once the holder is gone, whatever it is.
+    TakesWhatIsThere => "a_holder_that_brings_nothing_is_succeeded",
+    GivesUpAfterWaiting => "a_holder_that_brings_nothing_is_succeeded",
+    StoresUnderItsName => "a_record_may_have_any_name",
+    /// The record is called by its key.
+    RenamesTheRecord => "a_record_may_have_any_name",
+    /// Beside the record, that of before.
+    KeepsACopy => "neighbours_are_left_alone",
+    RefusalRemovesNeighbours => "neighbours_are_left_alone",
+    RefreshesNeighbours => "neighbours_are_left_alone",
+    /// A 503 to the guarded try is its end.
+    GuardedFailureIsFinal => "a_failure_uses_no_guarded_try_up",
+    /// An intent is about a revision, and not about tokens.
+    IntentByRevision => "an_edit_after_a_death_hides_nothing",
+    ForgetsRefusals => "a_refusal_is_kept_by_all",
+    ForgetsPauses => "a_pause_is_kept_by_all",
+    TokenInTheUrl => "no_url_shows_a_token",
+    AsksForLess => "the_scope_of_the_login_is_asked_for",
+    SendsWithoutRefreshToken => "nothing_is_sent_without_a_refresh_token",
+    RevokesTheOld => "a_refresh_revokes_nothing",
+    KeepsTokenType => "a_token_type_is_stored",
+    TakesEmptyMembers => "an_empty_member_is_an_absent_one",
+    OddExpiryIsAnError => "an_odd_expiry_costs_no_token",
+    NegativeExpiryIsBelieved => "an_odd_expiry_costs_no_token",
+    AbsurdExpiryIsBelieved => "an_odd_expiry_costs_no_token",
+    ZeroIsUnknown => "an_expiry_of_zero_is_now",
+    /// Whatever is answered with a status of 500 and more was not done.
+    ServerErrorIsKnown => "a_lost_answer_is_tried_for_once",
+    EmptyTokenIsAToken => "a_lost_answer_is_tried_for_once",
+    /// Of the client and of the server, too.
+    AnyErrorIsRefusal => "what_passes_is_no_refusal",
+    /// Without the condition, once storing has failed.
+    RepeatsBlindly => "a_failed_store_is_repeated_on_its_condition",
+    HandsOutAtUnreadConflict => "an_unread_conflict_hands_nothing_out",
+    RemembersLogouts => "a_login_after_a_logout_counts",
+    /// Hands out what it had, where nothing is stored.
+    CachesTokens => "nobody_gets_a_token_after_a_logout",
+    TouchesTheRecord => "a_good_token_costs_no_request",
+    RefreshesBehind => "a_good_token_costs_no_request",
+    SkewTooLong => "a_good_token_costs_no_request",
+    SkewTooShort => "a_token_is_refreshed_before_it_expires",
 }
 
 /// The cases that catch a refresher as it is usually written, `careless.rs`.

@@ -67,6 +67,20 @@ pub(super) async fn a_narrower_scope_is_stored(world: &World<'_>) {
     assert_kept(&before, &after);
 }
 
+/// One that was not known before; whatever case it is written in.
+pub(super) async fn a_token_type_is_stored(world: &World<'_>) {
+    let mut data = world.record().await.data;
+    data.token_type = None;
+    world.store(&data).await;
+    let got = world.ask().await;
+    world.assert_current("L8", &got.expect("L8: an answer")).await;
+    let stored = world.record().await.data.token_type;
+    assert!(
+        stored.is_some_and(|name| name.eq_ignore_ascii_case("Bearer")),
+        "L8: the token type of the answer"
+    );
+}
+
 pub(super) async fn no_expiry_is_an_unknown_one(world: &World<'_>) {
     world.script(Fault::Omit(&["expires_in"]));
     let first = world.ask().await.expect("K8: an answer without expiry is an answer");

@@ -40,6 +40,10 @@ async fn changes_nothing(world: &World<'_>, fault: Fault) {
     world.close(1).await;
 }
 
+fn refusal(status: u16, error: &'static str) -> Fault {
+    Fault::Refuse { status, error }
+}
+
 /// The same process has given nothing up either. Each failure alone, side by side.
 pub(super) async fn what_passes_is_no_refusal(world: &World<'_>) {
     let faults = [
@@ -55,10 +59,10 @@ pub(super) async fn what_passes_is_no_refusal(world: &World<'_>) {
         status(400),
         status(403),
         status(404),
-        Fault::Refuse {
-            status: 503,
-            error: "temporarily_unavailable",
-        },
+        refusal(503, "temporarily_unavailable"),
+        // The server or the client, and not the token.
+        refusal(400, "temporarily_unavailable"),
+        refusal(401, "invalid_client"),
         Fault::DropConnection,
     ];
     join_all(faults.map(|fault| passes(world, fault))).await;
@@ -81,13 +85,28 @@ async fn passes(world: &World<'_>, fault: Fault) {
 }
 
 pub(super) async fn a_lost_answer_is_tried_for_once(world: &World<'_>) {
-    join_all([Fault::DropAnswer, Fault::TruncateAnswer, Fault::Garbage].map(|fault| is_lost(world, fault))).await;
+    let faults = [
+        Fault::DropAnswer,
+        Fault::TruncateAnswer,
+        Fault::Garbage,
+        Fault::StatusAfter(500),
+        Fault::StatusAfter(504),
+        Fault::Omit(&["access_token"]),
+        Fault::Member("access_token", "\"\""),
+    ];
+    join_all(faults.map(|fault| is_lost(world, fault))).await;
 }
 
 async fn is_lost(world: &World<'_>, fault: Fault) {
     let world = world.another(Config::default()).await;
     let before = world.record().await;
     world.script(fault.clone());
+    assert!(world.ask().await.is_err(), "L5: the token is lost by {fault:?}");
+    assert_eq!(world.requests(), 1, "L7: sent again at once after {fault:?}");
+    if let Ok(intent) = world.intent().await {
+        let doubts = |intent: Intent| intent.failure().is_none_or(|failure| failure.may_have_been_done);
+        assert!(intent.is_some_and(doubts), "L5: the outcome is unknown after {fault:?}");
+    }
     // All of them may pause before the guarded try.
     let got = world.ask_until(|got| got.is_ok() || world.requests() > 1).await;
     assert!(got.is_err(), "L5: the token is lost by {fault:?}");
@@ -102,62 +121,6 @@ async fn is_lost(world: &World<'_>, fault: Fault) {
     );
     assert!(world.record().await == before, "L7: the record after {fault:?}");
     world.close(2).await;
-}
-
-/// Leaves what a holder leaves behind that has died with its request under way.
-async fn die_with_intent(world: &World<'_>) {
-    let mut guard = world.hold().await;
-    let intent = Intent::new(&world.record().await, false, 0);
-    guard.record_intent(&intent).await.expect("an intent can be recorded");
-    guard.release().await.expect("the lease can be released");
-}
-
-pub(super) async fn a_dead_holder_is_succeeded(world: &World<'_>) {
-    die_with_intent(world).await;
-    let got = world.ask().await;
-    world
-        .assert_current("L5", &got.expect("L5: the token was never sent"))
-        .await;
-    assert_eq!(world.requests(), 1, "L5");
-    assert!(world.hold().await.intent().is_none(), "L5: the outcome is known");
-}
-
-async fn die_having_spent(world: &World<'_>) {
-    die_with_intent(world).await;
-    let data = world.record().await.data;
-    let token = data.refresh_token.expect("a refresh token is stored");
-    assert!(world.server.spend(token.expose()));
-}
-
-/// By one process, although many ask at once.
-pub(super) async fn a_dead_holder_costs_one_guarded_try(world: &World<'_>) {
-    die_having_spent(world).await;
-    let before = world.record().await;
-    let mut calls = Vec::new();
-    for _ in 0..4 {
-        let refresher = world.refresher().await;
-        calls.extend((0..3).map(|_| world.call(&refresher)));
-    }
-    for call in calls {
-        let got = call.await.expect("it does not panic");
-        assert!(got.is_err(), "L5: the token is lost");
-    }
-    assert_eq!(world.requests(), 1, "L5: exactly one guarded try, by one process");
-    assert!(world.record().await == before, "L7: the record");
-}
-
-pub(super) async fn a_guarded_try_may_succeed(world: &World<'_>) {
-    die_having_spent(world).await;
-    let refresher = world.refresher().await;
-    let got = refresher.access_token(&world.key).await;
-    world
-        .assert_current("L5", &got.expect("L5: the server takes the token once more"))
-        .await;
-    assert!(world.hold().await.intent().is_none(), "L5: the outcome is known");
-    world.expire().await;
-    let got = refresher.access_token(&world.key).await;
-    world.assert_current("L5", &got.expect("L5: all is as before")).await;
-    assert_eq!(world.requests(), 2, "L5: one request for each expiry");
 }
 
 pub(super) async fn a_new_login_ends_an_unknown_outcome(world: &World<'_>) {
@@ -203,6 +166,40 @@ pub(super) async fn a_refusal_is_not_asked_for_again(world: &World<'_>) {
         assert!(got.is_err(), "L7: the refresh token was refused");
     }
     assert_eq!(world.requests(), 1, "L7: a refused token is not sent again");
+}
+
+/// Whoever asks: it is kept with the lease.
+pub(super) async fn a_refusal_is_kept_by_all(world: &World<'_>) {
+    world.server.revoke_everything();
+    for _ in 0..3 {
+        assert!(world.ask().await.is_err(), "L7: the refresh token was refused");
+    }
+    assert_eq!(world.requests(), 1, "L7: another process sends what was refused");
+    world.log_in().await;
+    let got = world.ask().await;
+    world
+        .assert_current("L7", &got.expect("L7: a new record is a new try"))
+        .await;
+}
+
+pub(super) async fn a_pause_is_kept_by_all(world: &World<'_>) {
+    world.script(Fault::Status {
+        status: 429,
+        retry_after: Some(300),
+    });
+    let refresher = world.refresher().await;
+    assert!(refresher.access_token(&world.key).await.is_err(), "L7: a failure");
+    for _ in 0..2 {
+        assert!(world.ask().await.is_err(), "L7: the server asked for a pause");
+        let got = refresher.access_token(&world.key).await;
+        assert!(got.is_err(), "L7: the server asked for a pause");
+    }
+    assert_eq!(world.requests(), 1, "L7: sent before the pause was over");
+    world.log_in().await;
+    let got = world.ask().await;
+    world
+        .assert_current("L7", &got.expect("L7: the pause was of another record"))
+        .await;
 }
 
 /// Whatever the server quotes.

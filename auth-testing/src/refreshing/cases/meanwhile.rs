@@ -125,3 +125,36 @@ pub(super) async fn a_logout_wins_over_a_failure(world: &World<'_>) {
     assert!(world.ask().await.is_err(), "L10: and so it is for others");
     assert!(world.stored().await.is_none(), "L10: the record stays absent");
 }
+
+/// For the process too that found nothing.
+pub(super) async fn a_login_after_a_logout_counts(world: &World<'_>) {
+    let gate = Gate::new();
+    world.script(Fault::GateAfter(gate.clone()));
+    let refresher = world.refresher().await;
+    let refreshing = world.call(&refresher);
+    gate.arrived().await;
+    world.remove().await;
+    gate.open();
+    let got = refreshing.await.expect("it does not panic");
+    assert!(got.is_err(), "L10: whoever logged out is logged out");
+    assert!(refresher.access_token(&world.key).await.is_err(), "L10: and still is");
+    world.log_in().await;
+    let got = world.insist(&refresher).await;
+    world
+        .assert_current("L10", &got.expect("L10: whoever logs in is logged in"))
+        .await;
+}
+
+/// Not from anybody's memory either.
+pub(super) async fn nobody_gets_a_token_after_a_logout(world: &World<'_>) {
+    let refresher = world.refresher().await;
+    let got = refresher.access_token(&world.key).await;
+    world.assert_current("L10", &got.expect("L5: a refresh")).await;
+    world.remove().await;
+    for process in [&refresher, &world.refresher().await] {
+        let got = process.access_token(&world.key).await;
+        assert!(got.is_err(), "L10: a token of somebody who has logged out");
+    }
+    assert!(world.stored().await.is_none(), "L10: the record stays absent");
+    assert_eq!(world.requests(), 1, "L10: nothing was sent after the logout");
+}

@@ -15,25 +15,11 @@ use crate::{
 
 pub(super) async fn nothing_unstored_is_handed_out(world: &World<'_>) {
     let gate = Gate::new();
-    let stage = Arc::new(Stage {
-        store_gate: Some(gate.clone()),
-        ..Stage::default()
-    });
     let before = world.record().await;
-    let mut calling = world.call(&world.on_stage(&stage).await);
-    tokio::select! {
-        () = gate.arrived() => {}
-        ended = &mut calling => panic!("L6: nothing was stored: {}", ended.is_ok()),
-    }
-    // What is stored by way of proof is written before the request; any further one passes.
     let until = Instant::now() + Duration::from_secs(1);
-    while world.requests() == 0 {
-        gate.open();
-        tokio::select! {
-            () = gate.arrived() => {}
-            ended = &mut calling => panic!("L6: nothing was stored: {}", ended.is_ok()),
-        }
-    }
+    let mut calling = world
+        .until_the_answer_is_stored(&Stage::with_store_gate(&gate), &gate)
+        .await;
     let early = tokio::time::timeout_at(until, &mut calling).await;
     let unstored = world.record().await.data.access_token == before.data.access_token;
     assert!(early.is_err() || !unstored, "L6: handed out before it was stored");
@@ -84,6 +70,77 @@ pub(super) async fn a_store_without_answer_is_ours(world: &World<'_>) {
         "L8: our own tokens are not revoked"
     );
     assert_eq!(world.requests(), 1, "A5: it was not asked for again");
+}
+
+/// What is stored meanwhile is no less another's because storing has failed before.
+pub(super) async fn a_failed_store_is_repeated_on_its_condition(world: &World<'_>) {
+    for logs_in in [true, false] {
+        let world = world.another(Config::default()).await;
+        let gate = Gate::new();
+        let stage = Stage::with_store_gate(&gate);
+        let mut calling = world.until_the_answer_is_stored(&stage, &gate).await;
+        stage.failing_stores.store(1, SeqCst);
+        gate.open();
+        tokio::select! {
+            () = gate.arrived() => {}
+            // Whoever gives up at the first failure is for another case.
+            _ = &mut calling => return,
+        }
+        let newer = world.issued();
+        match logs_in {
+            true => world.store(&newer).await,
+            false => world.remove().await,
+        }
+        for _ in 0..16 {
+            gate.open();
+        }
+        let got = calling.await.expect("it does not panic");
+        let stored = world.stored().await.map(|stored| stored.data);
+        if logs_in {
+            assert!(stored.as_ref() == Some(&newer), "L8: the newer record is kept");
+            assert!(got == Ok(newer.access_token), "L8: the newer one counts");
+        } else {
+            assert!(stored.is_none(), "L10: the record stays absent");
+            assert!(got.is_err(), "L10: whoever logged out is logged out");
+        }
+        world.close(1).await;
+    }
+}
+
+/// As long as nobody knows what is stored, nothing is handed out, and nothing is thrown away.
+pub(super) async fn an_unread_conflict_hands_nothing_out(world: &World<'_>) {
+    let gate = Gate::new();
+    let stage = Stage::with_store_gate(&gate);
+    let mut calling = world.until_the_answer_is_stored(&stage, &gate).await;
+    let mut edited = world.record().await.data;
+    edited.extra.insert("label", "\"mine\"").expect("a legal member");
+    world.store(&edited).await;
+    stage.reads_fail.store(true, SeqCst);
+    for _ in 0..16 {
+        gate.open();
+    }
+    let early = tokio::select! {
+        () = stage.unread.notified() => None,
+        ended = &mut calling => Some(ended),
+    };
+    stage.reads_fail.store(false, SeqCst);
+    let ended = match early {
+        Some(ended) => ended,
+        None => calling.await,
+    };
+    if let Ok(token) = ended.expect("it does not panic") {
+        world.assert_current("L6", &token).await;
+    }
+    let refresher = world.refresher().await;
+    let got = world.insist(&refresher).await;
+    world
+        .assert_current("L6", &got.expect("L6: the answer was not thrown away"))
+        .await;
+    assert!(
+        world.record().await.data.extra.get("label") == Some("\"mine\""),
+        "L8: the edit stays"
+    );
+    assert_eq!(world.requests(), 1, "L6: the answer was not asked for again");
 }
 
 pub(super) async fn what_cannot_be_written_is_not_spent(world: &World<'_>) {
