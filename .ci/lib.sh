@@ -5,7 +5,9 @@
 root=$(git rev-parse --show-toplevel)
 # Everything that CI makes lies here, beside cargo's own output, so that `cargo clean` removes it.
 work=$root/target/ci
-mkdir -p "$work"
+# What a check builds apart from cargo's own folder. `.ci/run` removes it when the check is done: CI's disk is small.
+targets=$work/targets
+mkdir -p "$work" "$targets"
 
 say() { printf '%s\n' "$*"; }
 

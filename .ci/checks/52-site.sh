@@ -11,7 +11,7 @@ reports=${1:-$(conformance_reports)} || die "a suite failed"
 tools=$(python_env site jinja2==3.1.6 markdown-it-py==4.3.0)
 
 # Figures of a build without optimisation would say nothing; this one has only what is measured.
-export CARGO_TARGET_DIR=$work/site-target
+export CARGO_TARGET_DIR=$targets/site
 cargo build --quiet --locked --release -p token-storage-cli --no-default-features --features bench,json,sqlite
 made=$(mktemp -d "$work/site-made.XXXXXX")
 "$CARGO_TARGET_DIR/release/token-storage" bench "sqlite:$made/tokens.db" "json:$made/tokens.json" memory: --budget 5s --json \

@@ -6,7 +6,7 @@ source "$(dirname "$0")/../lib.sh"
 cd "$root"
 
 clients=integrations/clients/Cargo.toml
-target=$root/target/clients
+target=$targets/clients
 cargo fmt --manifest-path "$clients" --all --check
 cargo clippy --quiet --locked --manifest-path "$clients" --target-dir "$target" --workspace --all-targets -- -D warnings
 cargo test --quiet --locked --manifest-path "$clients" --target-dir "$target" --workspace

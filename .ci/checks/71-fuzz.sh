@@ -11,6 +11,7 @@ tool=$work/cargo-fuzz
 # What libFuzzer counts by comes from the compiler behind flags that only a nightly one accepts openly. Without a sanitizer
 # the standard library is not built anew.
 export RUSTC_BOOTSTRAP=1
+export CARGO_TARGET_DIR=$targets/fuzz
 fuzz() { "$tool/bin/cargo-fuzz" fuzz "$@"; }
 options=(--sanitizer none --fuzz-dir fuzz --features dynamodb,oauth)
 
