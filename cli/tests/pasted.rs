@@ -67,56 +67,57 @@ fn without_addresses(stderr: &str) -> String {
     before + &rest.collect::<String>()
 }
 
+/// The token in each position of a command.
+fn lines(cli: &Cli, command: &str) -> Vec<Vec<String>> {
+    let (options, positional) = positions(cli, command);
+    let mut lines: Vec<Vec<String>> = Vec::new();
+    let mut line = |words: &[&str]| lines.push(words.iter().map(|word| (*word).to_owned()).collect());
+    for option in &options {
+        let joined = format!("{option}={TOKEN}");
+        for rest in [&[][..], &["rs"]] {
+            line(&[&[command, option, TOKEN], rest].concat());
+            line(&[&[command, &joined], rest].concat());
+        }
+    }
+    for count in 0..=positional {
+        let before = [&[command][..], &vec!["rs"; count]].concat();
+        for word in ["T", "--T", "-T", "--quoted=T"] {
+            line(&[&before[..], &[&word.replace('T', TOKEN)]].concat());
+        }
+        line(&[&before[..], &["--quoted", &format!("\"{TOKEN}\"")]].concat());
+        line(&[&before[..], &["--", TOKEN]].concat());
+    }
+    lines
+}
+
+/// How many positions of a command were tried.
+fn try_each_position(command: &str) -> usize {
+    let cli = Cli::new("memory");
+    let lines = lines(&cli, command);
+    for (number, line) in lines.iter().enumerate() {
+        let mut line: Vec<&str> = line.iter().map(String::as_str).collect();
+        if command == "bench" && !line.iter().any(|word| word.starts_with("--budget") || *word == "--") {
+            line.extend(["--budget", "1ms"]);
+        }
+        assert_silent(&cli, &line, &[number % 2 == 0]);
+    }
+    lines.len()
+}
+
 #[test]
 fn no_message_repeats_what_may_be_a_token() {
     let cli = Cli::new("memory");
     let commands = commands(&cli);
     assert!(commands.len() > 10, "{commands:?}");
-    let mut tried = 0;
-    for command in &commands {
-        let (options, positional) = positions(&cli, command);
-        let command = command.as_str();
-        let mut lines: Vec<Vec<String>> = Vec::new();
-        for option in &options {
-            for rest in [&[][..], &["rs"]] {
-                let rest = rest.iter().map(|word| (*word).to_owned());
-                lines.push(
-                    [command.to_owned(), option.clone(), TOKEN.to_owned()]
-                        .into_iter()
-                        .chain(rest.clone())
-                        .collect(),
-                );
-                lines.push(
-                    [command.to_owned(), format!("{option}={TOKEN}")]
-                        .into_iter()
-                        .chain(rest)
-                        .collect(),
-                );
-            }
-        }
-        for count in 0..=positional {
-            let mut line = vec![command.to_owned()];
-            line.extend(std::iter::repeat_n("rs".to_owned(), count));
-            for word in [
-                TOKEN.to_owned(),
-                format!("--{TOKEN}"),
-                format!("-{TOKEN}"),
-                format!("--quoted={TOKEN}"),
-            ] {
-                lines.push([&line[..], &[word]].concat());
-            }
-            lines.push([&line[..], &["--quoted".to_owned(), format!("\"{TOKEN}\"")]].concat());
-            lines.push([&line[..], &["--".to_owned(), TOKEN.to_owned()]].concat());
-        }
-        for line in &lines {
-            let mut line: Vec<&str> = line.iter().map(String::as_str).collect();
-            if command == "bench" && !line.iter().any(|word| word.starts_with("--budget") || *word == "--") {
-                line.extend(["--budget", "1ms"]);
-            }
-            assert_silent(&cli, &line, &[tried % 2 == 0]);
-            tried += 1;
-        }
-    }
+    // Side by side: some wait.
+    let tried: usize = std::thread::scope(|scope| {
+        let start = |command| scope.spawn(move || try_each_position(command));
+        let running: Vec<_> = commands.iter().map(String::as_str).map(start).collect();
+        running
+            .into_iter()
+            .map(|tried| tried.join().expect("each position was tried"))
+            .sum()
+    });
     for line in [
         &[TOKEN][..],
         &["--storage", TOKEN, "list"],

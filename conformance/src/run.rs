@@ -39,9 +39,9 @@ pub(crate) fn runtime() -> &'static Runtime {
     })
 }
 
-/// How many cases run side by side: one more than the machine can work on, since there is always one that waits.
+/// How many cases run side by side: more than the machine can work on, since the half of them waits.
 pub(crate) fn threads() -> usize {
-    std::thread::available_parallelism().map_or(2, usize::from) + 1
+    2 * std::thread::available_parallelism().map_or(2, usize::from) + 1
 }
 
 pub(crate) fn run(plan: &Plan, case: &Case) -> Report {

@@ -1,6 +1,6 @@
 use std::{collections::BTreeMap, fmt, panic::AssertUnwindSafe};
 
-use futures_util::{FutureExt as _, future::join_all};
+use futures_util::{FutureExt as _, StreamExt as _, stream};
 
 use super::{Ability, RefreshCase, RefreshSubject, refresh_cases};
 
@@ -17,16 +17,17 @@ use super::{Ability, RefreshCase, RefreshSubject, refresh_cases};
 /// ```
 pub async fn verify(subject: &dyn RefreshSubject) -> Summary {
     let mut summary = Summary::default();
-    for few in refresh_cases().chunks(AT_ONCE) {
-        for (name, ended) in join_all(few.iter().map(|case| ended(case, subject))).await {
-            summary.add(name, ended);
-        }
+    let mut running = stream::iter(refresh_cases())
+        .map(|case| ended(case, subject))
+        .buffered(AT_ONCE);
+    while let Some((name, ended)) = running.next().await {
+        summary.add(name, ended);
     }
     summary
 }
 
 /// Enough to wait together, and not so many that one holds up another.
-const AT_ONCE: usize = 8;
+const AT_ONCE: usize = 12;
 
 type Ended = Option<Vec<Ability>>;
 

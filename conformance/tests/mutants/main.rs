@@ -3,7 +3,7 @@
 //!
 //! And the contract tested against both: each of its sentences has a case, and each case something broken (`coverage`).
 //!
-//! `TOKEN_STORAGE_CONFORMANCE_REPEATS=50` repeats them as often; 5 times is the default.
+//! `TOKEN_STORAGE_CONFORMANCE_REPEATS=50` repeats them as often; 3 times is the default.
 //!
 //! The figure `caught / shipped` is printed at the end, and every mutant that gets through is a failed test.
 
@@ -90,7 +90,7 @@ fn main() -> ExitCode {
     }
     let mut arguments = Arguments::from_args();
     // They wait more than they work.
-    arguments.test_threads.get_or_insert(8);
+    arguments.test_threads.get_or_insert(12);
     let (caught, shipped) = (Arc::new(AtomicUsize::new(0)), mutants.len());
     let meant: Vec<_> = mutants.iter().map(|mutant| (mutant.name, mutant.caught_by)).collect();
     let mut trials: Vec<Trial> = mutants.into_iter().map(|mutant| trial(mutant, &caught)).collect();
@@ -144,7 +144,7 @@ fn distinct(mutants: &[Mutant]) -> Result<(), Failed> {
 /// A storage that keeps the contract is never accused.
 fn passes_repeatedly(plan: &Plan) -> Result<(), Failed> {
     let repeats = std::env::var("TOKEN_STORAGE_CONFORMANCE_REPEATS").ok();
-    let rounds = repeats.map_or(5, |number| number.parse().expect("the repeats are a number"));
+    let rounds = repeats.map_or(3, |number| number.parse().expect("the repeats are a number"));
     for round in 1..=rounds {
         let results = plan.run_all(&Selection::default(), |_| ());
         if let Some(failure) = results.failures().next() {
