@@ -1,6 +1,7 @@
 //! Databases and records of the Globus SDK and of other programs.
 
 use token_storage_core::{Enumerate, ErrorKind, Precondition, TokenStorage, TokenStorageExt as _};
+use token_storage_files::SidecarLock;
 use token_storage_sqlite::{SqliteStorage, give_back};
 
 use crate::common::{copy_fixture, data, foreign, integrity, key, names, store, token};
@@ -165,6 +166,32 @@ async fn a_database_can_be_given_back_in_the_journal_mode_it_had() {
     assert_eq!(token(&SqliteStorage::open(&path).unwrap(), "rs").await.unwrap(), "at");
     assert_eq!(mode(), "delete", "reading changes nothing");
     assert_eq!(integrity(&path), "ok");
+}
+
+/// Whoever waits for the lock has the database open, so that both would wait for each other.
+#[tokio::test]
+async fn who_gives_a_database_back_lets_writers_through() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("tokens.db");
+    let storage = SqliteStorage::open(&path).unwrap();
+    store(&storage, "first", "at").await;
+    let giving = std::thread::spawn({
+        let path = path.clone();
+        move || give_back(&path)
+    });
+    let lock = SidecarLock::new(&path);
+    while lock.try_acquire().unwrap().is_some() {
+        assert!(!giving.is_finished(), "the storage has the database open");
+        std::thread::yield_now();
+    }
+    store(&storage, "second", "at").await;
+    drop(storage);
+    giving.join().unwrap().unwrap();
+    assert_eq!(names(folder.path()), ["tokens.db", "tokens.db.lock"]);
+    assert_eq!(
+        token(&SqliteStorage::open(&path).unwrap(), "second").await.unwrap(),
+        "at"
+    );
 }
 
 #[test]
