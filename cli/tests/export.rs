@@ -196,7 +196,11 @@ fn what_does_not_open_stores_nothing() {
     fs::write(&world.identity, "canary").unwrap();
     refused("AGE-SECRET-KEY-1");
     let ran = world.cli.run(&["export", "-", "--recipient", "canary"]).ended(2);
-    World::quiet(ran).says("age1...");
+    let told = World::quiet(ran).stderr;
+    assert!(
+        told.starts_with("token-storage: a recipient is named by age1..."),
+        "{told}"
+    );
 }
 
 #[test]
@@ -229,11 +233,35 @@ fn a_link_stays_one_and_nothing_is_left_beside_it() {
     assert_eq!(left, Vec::<std::ffi::OsString>::new());
 }
 
+/// A link that leads nowhere is not replaced by the file, and nobody waits for a pipe to be written to.
+#[cfg(unix)]
+#[test]
+fn what_is_no_file_is_left_as_it_is() {
+    let world = World::new("json");
+    std::os::unix::fs::symlink("nowhere", &world.file).unwrap();
+    for more in [&[][..], &["--overwrite"]] {
+        world.export(more).ended(2).says("leads nowhere");
+        assert!(fs::symlink_metadata(&world.file).unwrap().is_symlink());
+    }
+    fs::remove_file(&world.file).unwrap();
+    let made = std::process::Command::new("mkfifo").arg(&world.file).status();
+    assert!(made.unwrap().success());
+    world.export(&["--overwrite"]).ended(2).says("is no file of age");
+}
+
 #[test]
 fn where_a_file_cannot_be_made_that_is_said() {
     let mut world = World::new("json");
     world.file = world.cli.folder().join("missing/tokens.age").display().to_string();
-    world.export(&[]).ended(6).says("missing/tokens.age: cannot be written");
+    let told = world.export(&[]).ended(6).stderr;
+    assert!(
+        told.contains("missing/tokens.age: cannot be written: ") && told.contains("make the folder"),
+        "{told}"
+    );
+    assert!(
+        !told.contains(".token-storage-export"),
+        "no other file is missing: {told}"
+    );
     world.file = world.cli.folder().display().to_string();
     world.export(&["--overwrite"]).ended(2).says("is no file of age");
 }

@@ -246,11 +246,15 @@ impl Operation {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.0.operation.map_or("the storage failed", Operation::attempt))?;
-        if let Some(key) = &self.0.key {
-            write!(f, " of {key}")?;
+        // Without either nobody knows what was being done, and it need not have been a storage that failed.
+        if self.0.operation.is_some() || self.0.key.is_some() {
+            f.write_str(self.0.operation.map_or("the storage failed", Operation::attempt))?;
+            if let Some(key) = &self.0.key {
+                write!(f, " of {key}")?;
+            }
+            f.write_str(": ")?;
         }
-        write!(f, ": {}", self.0.message)?;
+        f.write_str(&self.0.message)?;
         if self.0.may_have_applied {
             f.write_str(" (the write may have happened all the same)")?;
         }

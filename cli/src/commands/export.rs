@@ -120,26 +120,39 @@ fn check_place(args: &Args) -> Result<()> {
         let message = "the file is not text, and standard output is a terminal; name a file";
         return Err(Failure::new(Exit::Usage, message));
     }
-    if args.file == "-" || !Path::new(&args.file).exists() {
+    if args.file == "-" {
         return Ok(());
     }
-    voice::prove(&args.file);
+    let path = Path::new(&args.file);
     let place = text::one_line(&args.file);
+    if !path.exists() {
+        return match path.is_symlink() {
+            true => {
+                voice::prove(&args.file);
+                let message =
+                    format!("{place} is a symbolic link that leads nowhere; name the file that it is to lead to");
+                Err(Failure::new(Exit::Usage, message))
+            }
+            false => Ok(()),
+        };
+    }
+    voice::prove(&args.file);
     if !args.overwrite {
         let message = format!("{place} is there already, and was left as it is; --overwrite replaces it");
         return Err(Failure::new(Exit::Usage, message));
     }
-    if !is_of_age(Path::new(&args.file)) {
+    if !is_of_age(path) {
         let message = format!("{place} is there already and is no file of age; it was left as it is, name another one");
         return Err(Failure::new(Exit::Usage, message));
     }
     Ok(())
 }
 
-/// Nothing else is overwritten: it might be a storage, or a key. What cannot be read counts as something else.
+/// Nothing else is overwritten: it might be a storage, or a key. What cannot be read counts as something else, and a pipe,
+/// whose reading might not end, is not opened.
 fn is_of_age(file: &Path) -> bool {
     let mut first = [0; AGE.len()];
-    File::open(file).is_ok_and(|mut opened| opened.read_exact(&mut first).is_ok()) && first == *AGE
+    file.is_file() && File::open(file).is_ok_and(|mut opened| opened.read_exact(&mut first).is_ok()) && first == *AGE
 }
 
 fn lock(args: &Args) -> Result<Lock> {
@@ -154,9 +167,19 @@ fn lock(args: &Args) -> Result<Lock> {
 fn write(args: &Args, bytes: &[u8]) -> Result<()> {
     replace(Path::new(&args.file), bytes, args.overwrite).map_err(|error| {
         voice::prove(&args.file);
-        let message = format!("{}: cannot be written: {error}", text::one_line(&args.file));
+        let message = format!("{}: cannot be written: {}", text::one_line(&args.file), reason(&error));
         Failure::new(Exit::Unavailable, message)
     })
+}
+
+/// Without the name of the temporary file, which would be taken for the one that is missing.
+fn reason(error: &io::Error) -> String {
+    let told = error.to_string();
+    let told = told.split(" at path ").next().unwrap_or_default();
+    match error.kind() {
+        io::ErrorKind::NotFound => format!("{told}; make the folder first"),
+        _ => told.to_owned(),
+    }
 }
 
 /// A symbolic link stays, and what it leads to is replaced.
