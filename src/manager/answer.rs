@@ -268,7 +268,12 @@ impl EndpointError {
         let mut error = Self::of(status, refusal.is_some(), meaning);
         error.0.status = Some(status);
         if let Some(refusal) = refusal {
-            error = error.with_code(refusal.code.as_deref().unwrap_or_default());
+            // A server may repeat the token in this place, too, where nobody looks for it.
+            let fit_to_show = |code: &&String| {
+                refusal.is_known || quote::explanation(code, sent.unwrap_or_default()).as_ref() == Some(*code)
+            };
+            let code = refusal.code.as_ref().filter(fit_to_show);
+            error = error.with_code(code.map_or("", String::as_str));
             // Whoever refuses a token likes to repeat it.
             let safe = |text: String| match sent {
                 Some(sent) => quote::explanation(&text, sent),
@@ -612,6 +617,44 @@ mod tests {
                 "{status} {body}"
             );
         }
+    }
+
+    #[test]
+    fn s1_a_code_that_repeats_the_token_is_not_told() {
+        let told = |body: &str, sent| {
+            let error = EndpointError::of_answer(400, None, body.as_bytes(), sent);
+            (error.code().map(str::to_owned), format!("{error} {error:?}"))
+        };
+        let sent = Some(&["old-rt", "invalid_grant", "1AbCdEfGh2"][..]);
+        for body in [
+            r#"{"error":"old-rt"}"#,
+            r#"{"error":"unknown token 1AbCdEfGh2"}"#,
+            r#"{"ok":false,"error":"xx AbCdEfGh x"}"#,
+            r#"{"error":"old-rt","error_description":"expired"}"#,
+            r#"{"errors":[{"errorType":"old-rt"}],"success":false}"#,
+        ] {
+            let (code, told) = told(body, sent);
+            assert_eq!(code, None, "{body}");
+            assert!(!told.contains("old-rt") && !told.contains("AbCdEfGh"), "{told}");
+        }
+        // Our own spelling of it, whatever was sent.
+        assert_eq!(
+            told(r#"{"error":"invalid_grant"}"#, sent).0.as_deref(),
+            Some("invalid_grant")
+        );
+        assert_eq!(
+            told(r#"{"error":"computer_says_no"}"#, sent).0.as_deref(),
+            Some("computer_says_no")
+        );
+        assert_eq!(
+            told(r#"{"error":"AADSTS70008"}"#, None).0.as_deref(),
+            Some("AADSTS70008")
+        );
+        assert_eq!(
+            told(r#"{"error":"8xLOxBtZp8mcanary"}"#, None).0,
+            None,
+            "what may be one, of nobody knows what"
+        );
     }
 
     #[test]

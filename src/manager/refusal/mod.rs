@@ -58,6 +58,8 @@ pub(super) struct Refusal {
     pub(super) meaning: Option<Meaning>,
     /// The server's code, if it looks like one.
     pub(super) code: Option<String>,
+    /// Whether the code is one of the table, and so repeats nothing that was sent.
+    pub(super) is_known: bool,
     pub(super) description: Option<String>,
     pub(super) uri: Option<String>,
 }
@@ -84,6 +86,7 @@ pub(super) fn read(body: &[u8]) -> Option<Refusal> {
     Some(Refusal {
         meaning,
         code: known.map(|(_, code)| code).or(codes.first()).cloned(),
+        is_known: known.is_some(),
         description,
         uri,
     })
