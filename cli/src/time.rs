@@ -1,18 +1,13 @@
 //! Clock and times for people.
 
-use std::{
-    fmt::Write as _,
-    time::{SystemTime, UNIX_EPOCH},
-};
+use std::fmt::Write as _;
 
 use jiff::Timestamp;
+use token_storage::backend::{Clock as _, SystemClock};
 
 /// Seconds since the Unix epoch.
 pub(crate) fn now() -> i64 {
-    match SystemTime::now().duration_since(UNIX_EPOCH) {
-        Ok(since) => i64::try_from(since.as_secs()).unwrap_or(i64::MAX),
-        Err(before) => i64::try_from(before.duration().as_secs()).map_or(i64::MIN, |seconds| -seconds),
-    }
+    SystemClock::default().now()
 }
 
 /// When a token expires, for people: the time in UTC, and how far away that is.

@@ -20,6 +20,7 @@
 
 pub mod backend;
 mod canonical;
+mod clock;
 mod data;
 mod enumerate;
 mod error;

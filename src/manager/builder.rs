@@ -35,7 +35,7 @@ impl<S: TokenStorage + 'static> ManagerBuilder<S> {
             settings: Settings::default(),
             lease_wait: None,
             single_process: false,
-            clock: Arc::new(SystemClock::new()),
+            clock: Arc::new(SystemClock::default()),
             events: Events::default(),
             steps: Default::default(),
             polls: Default::default(),

@@ -55,6 +55,8 @@ mod token;
 
 use std::{fmt, sync::Arc, time::Duration};
 
+#[doc(inline)]
+pub use token_storage_core::backend::{Clock, SystemClock};
 use token_storage_core::{Secret, StoredToken, TokenKey, TokenStorage};
 use tokio::sync::watch;
 
@@ -62,7 +64,6 @@ pub use advice::Advice;
 pub use answer::{EndpointError, EndpointErrorKind};
 pub use authorizer::{Authorizer, KeepFresh};
 pub use builder::ManagerBuilder;
-pub use clock::{Clock, SystemClock};
 pub use connection::ConnectionProblem;
 pub use endpoint::{RefreshRequest, RevokeRequest, TokenEndpoint, TokenKind};
 pub use error::{ManagerError, ManagerErrorKind, ReauthReason};

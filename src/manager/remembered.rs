@@ -8,8 +8,8 @@ use token_storage_core::{
 };
 
 use super::{
-    Clock, EndpointError, EndpointErrorKind, ManagerError, ManagerErrorKind, ReauthReason, hold_off, inner::Inner,
-    jitter::jittered,
+    Clock, EndpointError, EndpointErrorKind, ManagerError, ManagerErrorKind, ReauthReason, clock::milliseconds,
+    hold_off, inner::Inner, jitter::jittered,
 };
 use crate::IssuedBy;
 
@@ -72,10 +72,10 @@ fn pause(failure: &RefreshFailure) -> Duration {
 /// As it is written down: the pause counts from the full second.
 pub(super) fn intent(stored: &StoredToken, failure: &RefreshFailure, clock: &dyn Clock) -> Intent {
     let mut failure = failure.clone();
-    let within = clock.now_millis().saturating_sub(clock.now().saturating_mul(1000));
-    failure.pause += Duration::from_millis(within.clamp(0, 999).unsigned_abs());
+    let wall = clock.wall();
+    failure.pause += Duration::from_nanos(wall.subsec_nanos().into());
     let guarded = failure.kind == RefreshFailureKind::UnknownOutcome;
-    Intent::new(stored, guarded, clock.now()).with_failure(failure)
+    Intent::new(stored, guarded, i64::try_from(wall.as_secs()).unwrap_or(i64::MAX)).with_failure(failure)
 }
 
 /// Why no request may be made now for this record; `None` if one may.
@@ -91,7 +91,7 @@ pub(super) fn verdict(
         RefreshFailureKind::Refused | RefreshFailureKind::UnknownOutcome => {
             unchanged.then(|| told(failure, stored, key))
         }
-        _ => left(intent, failure, clock.now_millis())
+        _ => left(intent, failure, milliseconds(clock))
             .map(|left| told(failure, stored, key).with_retry_after(Some(left))),
     }
 }
@@ -164,7 +164,7 @@ pub async fn refresh_status<S: TokenStorage + ?Sized>(
     storage: &S,
     key: &TokenKey,
 ) -> token_storage_core::Result<RefreshStatus> {
-    let clock = super::SystemClock::new();
+    let clock = super::SystemClock::default();
     let Some((view, held)) = look(storage, key, &clock).await? else {
         return Ok(RefreshStatus::Idle);
     };
@@ -213,7 +213,7 @@ fn is_abandoned(view: &LeaseView, kind: Option<LeaseKind>, clock: &dyn Clock) ->
     let most = i64::try_from(ttl.as_millis())
         .unwrap_or(i64::MAX)
         .saturating_add(CLOCKS_DIFFER);
-    intent.recorded_at.saturating_mul(1000).saturating_add(most) < clock.now_millis()
+    intent.recorded_at.saturating_mul(1000).saturating_add(most) < milliseconds(clock)
 }
 
 fn status_of(

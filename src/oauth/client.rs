@@ -1,10 +1,9 @@
-use std::{
-    fmt,
-    sync::Arc,
-    time::{SystemTime, UNIX_EPOCH},
-};
+use std::{fmt, sync::Arc};
 
-use token_storage_core::{Secret, TokenData, async_trait};
+use token_storage_core::{
+    Secret, TokenData, async_trait,
+    backend::{Clock as _, SystemClock},
+};
 use tokio::sync::OnceCell;
 use url::Url;
 
@@ -349,8 +348,7 @@ pub(super) fn pairs(parameters: &[(String, String)]) -> impl Iterator<Item = (&s
 
 /// Counting from before the request makes an expiry too early by its duration, never too late.
 pub(super) fn unix_now() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+    SystemClock::default().now()
 }
 
 impl fmt::Debug for OAuthClient {

@@ -1,10 +1,9 @@
-use std::{
-    fmt,
-    sync::Arc,
-    time::{SystemTime, UNIX_EPOCH},
-};
+use std::{fmt, sync::Arc};
 
-use token_storage_core::{TokenData, TokenKey};
+use token_storage_core::{
+    TokenData, TokenKey,
+    backend::{Clock, SystemClock},
+};
 
 use super::{ValidationError, Validator};
 
@@ -79,7 +78,7 @@ impl Validator for HasRefreshToken {
 #[derive(Clone)]
 pub struct NotExpired {
     skew: i64,
-    now: Arc<dyn Fn() -> i64 + Send + Sync>,
+    clock: Arc<dyn Clock>,
 }
 
 impl NotExpired {
@@ -87,7 +86,7 @@ impl NotExpired {
     pub fn new() -> Self {
         Self {
             skew: 0,
-            now: Arc::new(system_time),
+            clock: Arc::new(SystemClock::default()),
         }
     }
 
@@ -98,10 +97,10 @@ impl NotExpired {
         self
     }
 
-    /// Replaces the system's clock; in seconds since the Unix epoch.
+    /// Replaces the machine's clocks, for tests.
     #[must_use]
-    pub fn clock(mut self, now: impl Fn() -> i64 + Send + Sync + 'static) -> Self {
-        self.now = Arc::new(now);
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
         self
     }
 }
@@ -120,12 +119,6 @@ impl fmt::Debug for NotExpired {
     }
 }
 
-/// Before 1970 a clock is wrong, and everything is good.
-fn system_time() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    since.map_or(i64::MIN, |since| i64::try_from(since.as_secs()).unwrap_or(i64::MAX))
-}
-
 impl Validator for NotExpired {
     fn before_store(&self, _: &TokenKey, _: &TokenData) -> Result<(), ValidationError> {
         Ok(())
@@ -133,7 +126,7 @@ impl Validator for NotExpired {
 
     fn after_get(&self, _: &TokenKey, data: &TokenData) -> Result<(), ValidationError> {
         match data.expires_at {
-            Some(expires_at) if (self.now)() > expires_at.saturating_sub(self.skew) => {
+            Some(expires_at) if self.clock.now() > expires_at.saturating_sub(self.skew) => {
                 Err(ValidationError::Expired { expires_at })
             }
             _ => Ok(()),

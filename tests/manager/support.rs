@@ -40,8 +40,8 @@ impl TestClock {
 }
 
 impl Clock for TestClock {
-    fn now(&self) -> i64 {
-        self.now.load(Ordering::SeqCst)
+    fn wall(&self) -> Duration {
+        Duration::from_secs(self.now.load(Ordering::SeqCst).unsigned_abs())
     }
 
     fn monotonic(&self) -> Duration {

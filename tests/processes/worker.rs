@@ -65,12 +65,12 @@ pub(crate) fn job() -> Option<Job> {
 struct ToldClock(AtomicI64);
 
 impl Clock for ToldClock {
-    fn now(&self) -> i64 {
-        self.0.load(Ordering::SeqCst)
+    fn wall(&self) -> Duration {
+        Duration::from_secs(self.0.load(Ordering::SeqCst).unsigned_abs())
     }
 
     fn monotonic(&self) -> Duration {
-        Duration::from_secs(self.now().unsigned_abs())
+        self.wall()
     }
 }
 

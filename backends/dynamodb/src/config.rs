@@ -9,12 +9,14 @@ use aws_smithy_http_client::{
     Builder as HttpClientBuilder,
     tls::{Provider, rustls_provider::CryptoMode},
 };
-use token_storage_core::{Error, ErrorKind, Operation, Result};
+use token_storage_core::{
+    Error, ErrorKind, Operation, Result,
+    backend::{Clock, SystemClock},
+};
 use url::Url;
 
 use crate::{
     DynamoDbStorage,
-    clock::{Clock, SystemClock},
     error::Place,
     inner::{Inner, Options},
     lease::Observations,
@@ -121,7 +123,7 @@ impl DynamoDbBuilder {
                 region,
             },
             options: self.options,
-            clock: self.clock.unwrap_or_else(|| Arc::new(SystemClock::new())),
+            clock: self.clock.unwrap_or_else(|| Arc::new(SystemClock::default())),
             observations: Observations::default(),
             no_transactions: Default::default(),
         })

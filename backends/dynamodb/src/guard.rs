@@ -5,12 +5,11 @@ use std::{fmt, mem, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use aws_sdk_dynamodb::{primitives::Blob, types::AttributeValue};
 use token_storage_core::{
-    Error, ErrorContext as _, ErrorKind, Intent, LeaseGuard, Operation, Result, TokenKey, WriteMark,
+    Error, ErrorContext as _, ErrorKind, Intent, LeaseGuard, Operation, Result, TokenKey, WriteMark, backend::Clock,
 };
 
 use crate::{
     attempts::Attempts,
-    clock::Clock,
     inner::{Answer, Inner},
     lease_requests::{Change, change, holds_one_of},
 };

@@ -14,11 +14,10 @@ use aws_sdk_dynamodb::{
     operation::{delete_item::DeleteItemError, put_item::PutItemError, update_item::UpdateItemError},
     types::{AttributeValue, ReturnValuesOnConditionCheckFailure::AllOld},
 };
-use token_storage_core::{Error, ErrorKind, Result, TokenKey, WriteMark};
+use token_storage_core::{Error, ErrorKind, Result, TokenKey, WriteMark, backend::Clock};
 
 use crate::{
     attempts::{Attempts, quiet},
-    clock::Clock,
     condition::Condition,
     error::{Place, from_sdk},
     item::{Item, KEY, MARK},

@@ -22,7 +22,6 @@ mod attempts;
 mod backoff;
 mod batch;
 mod begin;
-mod clock;
 mod condition;
 mod config;
 mod error;
@@ -41,11 +40,11 @@ mod table;
 mod transaction;
 mod write;
 
-pub use clock::Clock;
 pub use config::DynamoDbBuilder;
 pub use scheme::DynamoDbScheme;
 pub use storage::DynamoDbStorage;
 pub use table::{Billing, TableDescription, TableOptions};
+pub use token_storage_core::backend::Clock;
 
 /// The SDK's client type, for [`DynamoDbStorage::from_client`].
 pub use aws_sdk_dynamodb::Client;

@@ -138,7 +138,7 @@ impl<'a> Rewrite<'a> {
                 Arc::new(file),
                 stamp,
                 unmistakable,
-                shared.clock.now(),
+                shared.clock.monotonic(),
             )),
         }))
     }

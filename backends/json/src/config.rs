@@ -6,11 +6,11 @@ use std::{
     time::Duration,
 };
 
-use token_storage_core::{Durability, Error, ErrorContext as _, ErrorKind, Operation, Result};
+use token_storage_core::{Durability, Error, ErrorContext as _, ErrorKind, Operation, Result, backend::SystemClock};
 
 use token_storage_files as files;
 
-use crate::{JsonStorage, clock::Monotonic, shared::Shared};
+use crate::{JsonStorage, shared::Shared};
 
 /// Options of a [`JsonStorage`].
 ///
@@ -61,7 +61,7 @@ impl Builder {
     /// - [`ErrorKind::PermissionDenied`]: a directory on the way cannot be searched.
     pub fn open(self) -> Result<JsonStorage> {
         let path = self.checked_path().during(Operation::Open)?;
-        let clock = Arc::new(Monotonic::start());
+        let clock = Arc::new(SystemClock::default());
         let shared = Shared::new(path, self.durability, self.busy_timeout, clock);
         shared.warnings.network(&shared.path);
         shared.warnings.obstacles(&shared.path);

@@ -2,11 +2,14 @@
 
 use std::{path::Path, sync::Arc};
 
-use token_storage_core::{Finding, Severity, StoredToken, TokenKey, backend::counted, record};
+use token_storage_core::{
+    Finding, Severity, StoredToken, TokenKey,
+    backend::{SystemClock, counted},
+    record,
+};
 use token_storage_files as files;
 
 use crate::{
-    clock::Monotonic,
     document::{DamageKind, Document, Format, Namespace, RecordDamage},
     error, kept,
     load::{self, LoadError},
@@ -53,7 +56,7 @@ impl Findings {
     }
 
     fn content(&mut self, path: &Path) {
-        match load::load(path, None, &Monotonic::start(), &|| {}) {
+        match load::load(path, None, &SystemClock::default(), &|| {}) {
             Ok(snapshot) => match &snapshot.content {
                 Content::Absent => self.info(path, "there is no file yet; the first write creates it"),
                 Content::Document(document) => self.document(path, document),

@@ -12,7 +12,6 @@
 //! needs a particular executor.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
-mod clock;
 mod commit;
 mod config;
 mod document;

@@ -8,8 +8,9 @@ use std::{
     time::Duration,
 };
 
+use token_storage_core::backend::Clock;
+
 use crate::{
-    clock::Clock,
     document::{Damage, DamageKind, Document, MOST_BYTES},
     snapshot::{Content, Sighting, Snapshot},
     stamp::{Identity, Stamp},
@@ -45,10 +46,10 @@ pub(crate) fn load(
     clock: &dyn Clock,
     opened: &dyn Fn(),
 ) -> Result<Arc<Snapshot>, LoadError> {
-    let started = clock.now();
+    let started = clock.monotonic();
     loop {
         let attempt = Attempt { path, clock, opened }.read(before.as_deref())?;
-        let out_of_patience = clock.now().saturating_sub(started) >= PATIENCE;
+        let out_of_patience = clock.monotonic().saturating_sub(started) >= PATIENCE;
         match attempt {
             Ok(snapshot) => {
                 let settled = match &snapshot.content {
@@ -116,16 +117,16 @@ impl Attempt<'_> {
         let stamp = Stamp::of(&file)?;
         let first_seen = match known {
             Some(seen) if seen.stamp == stamp => seen.first_seen,
-            _ => self.clock.now(),
+            _ => self.clock.monotonic(),
         };
-        let read_at = self.clock.now();
+        let read_at = self.clock.monotonic();
         let content = content(&file, stamp.size(), before.filter(|_| kept.is_some()))?;
         if kept.is_none() && matches!(content, Content::Document(_)) {
             (self.opened)();
         }
         let stands_still = Stamp::of(&file)? == stamp;
         let still_there = Identity::at(self.path)? == Some(stamp.identity());
-        let sighting = Sighting::read(file, stamp, first_seen, read_at, self.clock.now());
+        let sighting = Sighting::read(file, stamp, first_seen, read_at, self.clock.monotonic());
         let snapshot = Snapshot {
             content,
             sighting: Some(sighting),

@@ -10,10 +10,9 @@ use std::{
     time::Duration,
 };
 
-use token_storage_core::TokenKey;
+use token_storage_core::{TokenKey, backend::Clock};
 
 use crate::{
-    clock::Clock,
     load,
     snapshot::{Content, PATH_CHECK, SETTLING, Sighting, Snapshot},
     stamp::Stamp,
@@ -30,7 +29,7 @@ impl Manual {
 }
 
 impl Clock for Manual {
-    fn now(&self) -> Duration {
+    fn monotonic(&self) -> Duration {
         *self.0.lock().unwrap()
     }
 }
@@ -133,7 +132,7 @@ fn a3_old_bytes_read_under_the_final_stamp_are_found_out() {
     site.write("two");
     let file = fs::File::open(&site.path).unwrap();
     let stamp = Stamp::of(&file).unwrap();
-    let now = site.clock.now();
+    let now = site.clock.monotonic();
     let torn = Arc::new(Snapshot {
         content: old.content.clone(),
         sighting: Some(Sighting::read(Arc::new(file), stamp, now, now, now)),
@@ -244,7 +243,12 @@ fn a_content_that_this_process_wrote_is_trusted_at_once_only_under_an_unmistakab
         let stamp = Stamp::of(&file).unwrap();
         let written = Snapshot {
             content: known.content.clone(),
-            sighting: Some(Sighting::written(Arc::new(file), stamp, unmistakable, site.clock.now())),
+            sighting: Some(Sighting::written(
+                Arc::new(file),
+                stamp,
+                unmistakable,
+                site.clock.monotonic(),
+            )),
         };
         assert_eq!(site.is_current(&written), unmistakable);
     }
@@ -259,11 +263,14 @@ fn d3_damage_is_read_again_for_250_ms_and_then_remembered() {
         fs::write(&site.path, begun).unwrap();
         let damaged = load::load(&site.path, None, &clock, &|| {}).unwrap();
         assert_eq!(matches!(damaged.content, Content::Damaged(_)), is_damaged);
-        assert!(clock.now() >= load::PATIENCE);
+        assert!(clock.monotonic() >= load::PATIENCE);
         clock.0.fetch_add(300, Ordering::SeqCst);
-        let before = clock.now();
+        let before = clock.monotonic();
         let again = load::load(&site.path, Some(Arc::clone(&damaged)), &clock, &|| {}).unwrap();
-        assert!(clock.now() - before < load::PATIENCE, "known damage is not waited for");
+        assert!(
+            clock.monotonic() - before < load::PATIENCE,
+            "known damage is not waited for"
+        );
         assert!(again.is_current(&site.path, &clock, PATH_CHECK).unwrap());
     }
 }
@@ -278,7 +285,7 @@ fn d3_a_file_written_in_place_meanwhile_is_no_damage() {
         let clock = Completing(Stepping(AtomicUsize::new(0)), site.path.clone());
         let loaded = load::load(&site.path, None, &clock, &|| {}).unwrap();
         assert_eq!(token(&loaded), "late", "{begun}");
-        assert!(clock.now() > Duration::from_millis(8), "it was read twice");
+        assert!(clock.monotonic() > Duration::from_millis(8), "it was read twice");
     }
 }
 
@@ -287,8 +294,8 @@ fn d3_a_file_written_in_place_meanwhile_is_no_damage() {
 struct Completing(Stepping, PathBuf);
 
 impl Clock for Completing {
-    fn now(&self) -> Duration {
-        let now = self.0.now();
+    fn monotonic(&self) -> Duration {
+        let now = self.0.monotonic();
         if now == Duration::from_millis(4) {
             fs::write(&self.1, text("late")).unwrap();
         }
@@ -301,7 +308,7 @@ impl Clock for Completing {
 struct Stepping(AtomicUsize);
 
 impl Clock for Stepping {
-    fn now(&self) -> Duration {
+    fn monotonic(&self) -> Duration {
         Duration::from_millis(self.0.fetch_add(1, Ordering::SeqCst) as u64)
     }
 }

@@ -9,10 +9,9 @@ use std::{
     time::Duration,
 };
 
-use token_storage_core::{Durability, Error};
+use token_storage_core::{Durability, Error, backend::Clock};
 
 use crate::{
-    clock::Clock,
     document::Document,
     error, load,
     snapshot::{Content, PATH_CHECK, Snapshot},

@@ -11,8 +11,9 @@ use std::{
     time::Duration,
 };
 
+use token_storage_core::backend::Clock;
+
 use crate::{
-    clock::Clock,
     document::{Damage, Document},
     stamp::{self, Identity, Stamp},
 };
@@ -92,7 +93,7 @@ impl Snapshot {
         if !seen.trusted || Stamp::of(&seen.file)? != seen.stamp {
             return Ok(false);
         }
-        let now = clock.now();
+        let now = clock.monotonic();
         let checked = Duration::from_nanos(seen.path_checked.load(Ordering::Relaxed));
         if now.saturating_sub(checked) >= path_age {
             if Identity::at(path)? != Some(seen.stamp.identity()) {

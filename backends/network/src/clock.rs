@@ -1,38 +1,6 @@
-use std::{
-    fmt,
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
-};
+use std::time::Duration;
 
-/// The two clocks that leases are measured by; replaceable for tests.
-pub trait Clock: fmt::Debug + Send + Sync {
-    /// Time since some fixed moment; never goes back and is never set.
-    fn monotonic(&self) -> Duration;
-
-    /// Time since the Unix epoch, as the wall clock has it; may be set at any time.
-    fn wall(&self) -> Duration;
-}
-
-/// The clocks of this machine.
-#[derive(Clone, Copy, Debug)]
-pub struct SystemClock {
-    start: Instant,
-}
-
-impl Default for SystemClock {
-    fn default() -> Self {
-        Self { start: Instant::now() }
-    }
-}
-
-impl Clock for SystemClock {
-    fn monotonic(&self) -> Duration {
-        self.start.elapsed()
-    }
-
-    fn wall(&self) -> Duration {
-        SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
-    }
-}
+use token_storage_core::backend::Clock;
 
 /// Until when a lease is certainly its holder's: on both clocks, as the monotonic one may stand still while the machine
 /// sleeps, and the wall clock may be set.

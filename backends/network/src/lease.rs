@@ -8,9 +8,10 @@ use std::{
 use async_trait::async_trait;
 use token_storage_core::{
     Acquisition, Error, ErrorContext as _, ErrorKind, LeaseKind, LeaseView, Operation, RefreshLease, Result, TokenKey,
+    backend::{Clock, SystemClock},
 };
 
-use crate::{Clock, SystemClock, clock::Deadline, guard::Guard, value::Value};
+use crate::{clock::Deadline, guard::Guard, value::Value};
 
 /// What [`TimedLeases`] asks of a storage: three requests on one value for each key.
 ///

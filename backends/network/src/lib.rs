@@ -10,5 +10,4 @@ mod guard;
 mod lease;
 mod value;
 
-pub use clock::{Clock, SystemClock};
 pub use lease::{LeaseStore, TimedLeases};

@@ -9,8 +9,9 @@ use std::{
 use token_storage_core::{
     Acquisition, Error, ErrorKind, Intent, LeaseGuard, Operation, RefreshLease as _, Result, Revision, StoredToken,
     TokenData, TokenKey, async_trait,
+    backend::{Clock, SystemClock},
 };
-use token_storage_network::{Clock, LeaseStore, SystemClock, TimedLeases};
+use token_storage_network::{LeaseStore, TimedLeases};
 
 const TTL: Duration = Duration::from_secs(60);
 

@@ -12,6 +12,7 @@
 //! | what people should know although nothing failed | [`Warnings`] |
 //! | what can be done to a storage besides storing tokens | [`Action`], [`ActionInfo`], [`Outcome`] |
 //! | what a wrapper of a storage does not change | [`forward`] |
+//! | what time it is, and how tests say so | [`Clock`], [`SystemClock`] |
 //! | how messages count | [`counted`] |
 //! | the grammars that URLs of several backends share | [`split`], [`parse_path`], [`Named`] |
 
@@ -35,6 +36,10 @@ pub use memory::MemoryScheme;
 pub use named::Named;
 pub use path::{format_path, parse_path};
 
-pub use crate::{rounds::Rounds, words::counted};
+pub use crate::{
+    clock::{Clock, SystemClock},
+    rounds::Rounds,
+    words::counted,
+};
 pub use scheme::{Scheme, SchemeInfo, UrlForm, split, unusable};
 pub use warnings::Warnings;

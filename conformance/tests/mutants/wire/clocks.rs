@@ -9,7 +9,7 @@ use std::{
 };
 
 use token_storage_conformance::Clocks;
-use token_storage_network::{Clock, SystemClock};
+use token_storage_core::backend::{Clock, SystemClock};
 
 use super::flaws::ClockFlaw;
 
