@@ -63,8 +63,9 @@ pub(crate) struct Global {
     )]
     pub(crate) namespace: Option<String>,
 
-    /// Where the keys of an encrypted storage (`encrypted+URL`) are: `file:PATH`, a file that `key generate` made, or `env:NAME`,
-    /// a variable with a key in base64. With it, the storage without --storage is encrypted
+    /// Where the keys of an encrypted storage (`encrypted+URL`) are: `file:PATH`, a file that `key generate` made, `env:NAME`, a
+    /// variable with a key in base64, or `keyring:SERVICE/USER`, in the operating system's keyring (built with its feature).
+    /// With it, the storage without --storage is encrypted
     #[cfg(feature = "encryption")]
     #[arg(
         long,

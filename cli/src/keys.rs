@@ -6,6 +6,8 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
+#[cfg(feature = "keyring")]
+use token_storage::encryption::{KeyringEntry, KeyringKeys};
 use token_storage::{
     ErrorKind, Secret, StorageUrl, TokenStorage,
     encryption::{EncryptedLayer, KeyFrom, Passphrase},
@@ -42,7 +44,11 @@ impl Keys {
     }
 
     pub(crate) fn layer(&self) -> EncryptedLayer {
-        let layer = EncryptedLayer::named(self.from.clone(), self.passphrases.clone());
+        let layer = match &self.from {
+            #[cfg(feature = "keyring")]
+            Some(from) if from.starts_with("keyring:") => in_keyring(from.clone()),
+            from => EncryptedLayer::named(from.clone(), self.passphrases.clone()),
+        };
         if self.allow_plaintext {
             layer.allow_plaintext()
         } else {
@@ -88,6 +94,11 @@ impl Keys {
             !name.is_empty() && !name.contains(['=', '\0']) && KeyFrom::parse(&format!("env:{name}")).is_ok()
         })
     }
+}
+
+#[cfg(feature = "keyring")]
+fn in_keyring(from: String) -> EncryptedLayer {
+    EncryptedLayer::found_by(move || Ok(Arc::new(KeyringKeys::new(KeyringEntry::parse(&from)?))))
 }
 
 /// The passphrases of key files: from the environment, or asked for at the terminal, once each.

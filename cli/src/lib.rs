@@ -44,6 +44,8 @@ mod input;
 )]
 mod interrupt;
 #[cfg(feature = "encryption")]
+mod key_place;
+#[cfg(feature = "encryption")]
 mod keys;
 mod log;
 #[cfg(feature = "oauth")]

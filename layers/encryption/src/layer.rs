@@ -1,4 +1,4 @@
-use std::{env, sync::Arc};
+use std::{env, fmt, sync::Arc};
 
 use token_storage_core::{
     Error, ErrorContext as _, ErrorKind, Finding, Operation, Result, Severity, TokenKey, TokenStorage, async_trait,
@@ -25,9 +25,12 @@ pub struct EncryptedLayer {
     allow_plaintext: bool,
 }
 
-#[derive(Clone, Debug)]
+type Find = dyn Fn() -> Result<Arc<dyn KeySource>> + Send + Sync;
+
+#[derive(Clone)]
 enum Keys {
     Given(Arc<dyn KeySource>),
+    Found(Arc<Find>),
     /// What the user said, if anything, and whom to ask for a passphrase.
     Named(Option<String>, Arc<dyn Passphrase>),
 }
@@ -44,6 +47,14 @@ impl EncryptedLayer {
     pub fn new(keys: impl KeySource + 'static) -> Self {
         Self {
             keys: Keys::Given(Arc::new(keys)),
+            allow_plaintext: false,
+        }
+    }
+
+    /// With the keys that `find` finds when a storage is opened, each time anew. For sources that [`KeyFrom`] has no name for.
+    pub fn found_by(find: impl Fn() -> Result<Arc<dyn KeySource>> + Send + Sync + 'static) -> Self {
+        Self {
+            keys: Keys::Found(Arc::new(find)),
             allow_plaintext: false,
         }
     }
@@ -68,9 +79,11 @@ impl EncryptedLayer {
     ///
     /// # Errors
     /// - [`ErrorKind::Misconfigured`]: nothing says where they are, or not in a way that is understood.
+    /// - Those of what [`found_by`](EncryptedLayer::found_by) was given.
     pub fn keys(&self) -> Result<Arc<dyn KeySource>> {
         match &self.keys {
             Keys::Given(keys) => Ok(keys.clone()),
+            Keys::Found(find) => find(),
             Keys::Named(Some(from), passphrase) => KeyFrom::parse(from)?.source(passphrase.clone()),
             Keys::Named(None, _) => {
                 let message = format!(
@@ -79,6 +92,16 @@ impl EncryptedLayer {
                 );
                 Err(Error::new(ErrorKind::Misconfigured, message))
             }
+        }
+    }
+}
+
+impl fmt::Debug for Keys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Given(keys) => f.debug_tuple("Given").field(keys).finish(),
+            Self::Found(_) => f.write_str("Found"),
+            Self::Named(from, passphrase) => f.debug_tuple("Named").field(from).field(passphrase).finish(),
         }
     }
 }

@@ -27,6 +27,7 @@
 //! | make a key, or take one from bytes or base64 | [`Key`] |
 //! | read with many keys and write with one | [`KeyRing`] |
 //! | keep keys in a file, with a passphrase or without | [`KeyFile`], [`FileKeys`], [`Passphrase`] |
+//! | keep them in the operating system's keyring | `KeyringEntry`, `KeyringKeys`, feature `keyring` |
 //! | take keys from wherever a user names | [`KeyFrom`], [`KeySource`] |
 //! | read what is there unsealed | [`Encrypted::allow_plaintext`] |
 //! | move to another key | [`Encrypted::reseal`] |
@@ -37,6 +38,8 @@ mod code;
 mod envelope;
 mod file;
 mod key;
+#[cfg(feature = "keyring")]
+mod keyring;
 mod layer;
 mod limits;
 mod passphrase;
@@ -47,6 +50,8 @@ mod storage;
 
 pub use file::{FileKeys, KeyFile};
 pub use key::{Key, KeyId};
+#[cfg(feature = "keyring")]
+pub use keyring::{KeyringEntry, KeyringKeys};
 pub use layer::{EncryptedLayer, KEY_FROM_VARIABLE, PASSPHRASE_VARIABLE};
 pub use passphrase::{Passphrase, PassphraseFrom};
 pub use ring::KeyRing;

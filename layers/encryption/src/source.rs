@@ -16,6 +16,16 @@ pub trait KeySource: fmt::Debug + Send + Sync {
     ///   read or written then.
     async fn keys(&self) -> Result<Arc<KeyRing>>;
 
+    /// The keys, looked for anew: a record is sealed with one that was not among them. A source that does not see by itself
+    /// what others change looks again here, and answers [`keys`](KeySource::keys) with what it found from then on. Others are
+    /// asked as always.
+    ///
+    /// # Errors
+    /// - As [`keys`](KeySource::keys).
+    async fn look_again(&self) -> Result<Arc<KeyRing>> {
+        self.keys().await
+    }
+
     /// Where they are, for messages: "the key file /etc/keys". Without any of them.
     fn place(&self) -> String;
 }
@@ -35,6 +45,10 @@ impl KeySource for KeyRing {
 impl<K: KeySource + ?Sized> KeySource for Arc<K> {
     async fn keys(&self) -> Result<Arc<KeyRing>> {
         (**self).keys().await
+    }
+
+    async fn look_again(&self) -> Result<Arc<KeyRing>> {
+        (**self).look_again().await
     }
 
     fn place(&self) -> String {
@@ -108,6 +122,12 @@ impl KeyFrom {
         match text.split_once(':') {
             Some(("file", path)) if !path.is_empty() => Ok(Self::File(path.into())),
             Some(("env", name)) if !name.is_empty() => Ok(Self::Env(name.to_owned())),
+            Some(("keyring", _)) => {
+                let message = "this program does not take keys from the operating system's keyring: the command does with its \
+                               feature `keyring`, and a program that asks `KeyringKeys` for them; use file:PATH or env:NAME, or build \
+                               it with that";
+                Err(Error::new(ErrorKind::Misconfigured, message))
+            }
             _ => {
                 let message = "where the keys are is said by file:PATH, a file that `token-storage key generate` made, or by \
                                env:NAME, a variable with a key in base64; the key itself does not stand there";
@@ -144,7 +164,15 @@ mod tests {
     fn what_a_user_names() {
         assert_eq!(KeyFrom::parse("file:a:b").unwrap(), KeyFrom::File("a:b".into()));
         assert_eq!(KeyFrom::parse("env:KEY").unwrap(), KeyFrom::Env("KEY".into()));
-        for bad in ["", "canary", "file:", "env:", "canary:x", "/etc/canary"] {
+        for bad in [
+            "",
+            "canary",
+            "file:",
+            "env:",
+            "canary:x",
+            "keyring:canary/x",
+            "/etc/canary",
+        ] {
             let error = KeyFrom::parse(bad).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Misconfigured);
             assert!(!format!("{error:?}").contains("canary"));

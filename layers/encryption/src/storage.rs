@@ -134,16 +134,17 @@ impl<S: TokenStorage> Encrypted<S> {
     }
 
     /// Opens what was read. `None`: the record has another revision by now, and may be sealed with a key that came after the
-    /// one that was missing.
+    /// one that was missing; or that key was found by looking again.
     async fn open(&self, ring: &KeyRing, key: &TokenKey, stored: &StoredToken) -> Result<Option<TokenData>> {
         let refusal = match record::open(ring, key, stored.data.clone()) {
             Ok(data) => return Ok(Some(data)),
             Err(Refusal::Plain) if self.allow_plaintext => return Ok(Some(stored.data.clone())),
             Err(refusal) => refusal,
         };
-        if let Refusal::Member(_, Closed::UnknownKey(_)) = refusal {
+        if let Refusal::Member(_, Closed::UnknownKey(id)) = refusal {
             let now = self.storage.get(key).await?.map(|stored| stored.revision);
-            if now != Some(stored.revision) {
+            let again = self.keys.look_again().await.during(Operation::Get).about(key)?;
+            if now != Some(stored.revision) || again.find(id).is_some() {
                 return Ok(None);
             }
         }
