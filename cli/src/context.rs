@@ -121,8 +121,7 @@ impl Context {
             Some(url) => self.schemes.parse(url)?,
             None => self.default_url()?,
         };
-        let url = url.to_string();
-        let below = self.schemes.parse(url.strip_prefix("encrypted+").unwrap_or(&url))?;
+        let below = self.schemes.parse(&unencrypted(&url.to_string()))?;
         let opened = below.open().await?;
         self.told.listen(&opened);
         self.keys.over(opened.into_storage(), plaintext).await
@@ -180,6 +179,17 @@ impl Context {
     pub(crate) async fn tokens(&self) -> Result<Namespaced<Arc<dyn TokenStorage>>> {
         Ok(Namespaced::new(self.open().await?, self.namespace.as_str()))
     }
+}
+
+/// A storage's URL without the layer that encrypts it, which may stand below others.
+#[cfg(feature = "encryption")]
+fn unencrypted(url: &str) -> String {
+    let (layers, rest) = url.split_once(':').unwrap_or((url, ""));
+    let mut layers: Vec<&str> = layers.split('+').collect();
+    if let Some(at) = layers.iter().position(|layer| *layer == "encrypted") {
+        layers.remove(at);
+    }
+    format!("{}:{rest}", layers.join("+"))
 }
 
 /// What has been told of the warnings of storages: each once, in the moment it comes.

@@ -3,14 +3,19 @@
 
 mod common;
 
-use std::collections::BTreeSet;
+use std::{
+    collections::BTreeSet,
+    io::{BufRead as _, BufReader, Read as _, Write as _},
+    net::TcpStream,
+    process::Command,
+};
 
 use common::{
     Cli, Ran, in_files,
     world::{GROUPS, GROUPS_SCOPE, World},
 };
 use serde_json::Value;
-use token_storage_auth_testing::auth_server::{Endpoint, Fault};
+use token_storage_auth_testing::auth_server::{Config, Endpoint, Fault};
 
 /// Every token that was ever in the storage.
 struct Planted<'a> {
@@ -30,7 +35,11 @@ impl<'a> Planted<'a> {
 
     /// What is stored now is looked for from here on.
     fn plant(&mut self) {
-        let record = self.world.record(GROUPS);
+        self.plant_record(GROUPS);
+    }
+
+    fn plant_record(&mut self, resource_server: &str) {
+        let record = self.world.record(resource_server);
         for member in ["access_token", "refresh_token", "id_token"] {
             if let Some(Value::String(token)) = record.get(member) {
                 self.tokens.insert(token.clone());
@@ -38,14 +47,48 @@ impl<'a> Planted<'a> {
         }
     }
 
-    fn say(&self, arguments: &[&str]) -> Ran {
+    fn command(&self, arguments: &[&str]) -> Command {
         let mut command = self.world.command(&[&["--storage", &*self.url], arguments].concat());
         command.env("TOKEN_STORAGE_LOG", "trace");
-        Ran::of(command.output().unwrap())
+        command
     }
 
-    /// Runs it; nothing of it may show a token.
-    fn silent(&mut self, arguments: &[&str], code: i32) {
+    fn say(&self, arguments: &[&str]) -> Ran {
+        Ran::of(self.command(arguments).output().unwrap())
+    }
+
+    /// Logs in with a browser that agrees; the code that it brings is looked for as a token is.
+    #[cfg(unix)]
+    fn log_in(&mut self) {
+        let mut command = self.command(&["login", "--scope", &format!("openid {GROUPS_SCOPE}")]);
+        command.env("BROWSER", "/bin/true");
+        let mut child = command.spawn().unwrap();
+        let mut stderr = BufReader::new(child.stderr.take().unwrap());
+        let mut said = String::new();
+        let address = loop {
+            let before = said.len();
+            assert_ne!(stderr.read_line(&mut said).unwrap(), 0, "no address was printed");
+            if said[before..].starts_with("http") {
+                break said[before..].trim_end().to_owned();
+            }
+        };
+        let back = self.world.server.decide(&address, true);
+        self.tokens.insert(parameter(&back, "code"));
+        said += &visit(&back);
+        stderr.read_to_string(&mut said).unwrap();
+        let ran = Ran::of(child.wait_with_output().unwrap());
+        assert_eq!(ran.code, Some(0));
+        let listed = self.world.run(&["list", "--json"]).succeeded().json();
+        for token in listed["tokens"].as_array().unwrap() {
+            self.plant_record(token["resource_server"].as_str().unwrap());
+        }
+        assert!(self.tokens.len() > 2, "a code, and tokens");
+        self.look(&["login"], &said);
+        self.look(&["login"], &ran.stdout);
+    }
+
+    /// Runs it; nothing of it may show a token. What it printed.
+    fn silent(&mut self, arguments: &[&str], code: i32) -> String {
         let ran = self.say(arguments);
         assert_eq!(ran.code, Some(code), "{arguments:?}: {}", ran.stderr);
         self.look(arguments, &ran.stdout);
@@ -54,6 +97,7 @@ impl<'a> Planted<'a> {
             !ran.stderr.is_empty(),
             "{arguments:?} logged nothing, so nothing was proven"
         );
+        ran.stdout
     }
 
     /// Runs what prints a token on standard output.
@@ -69,6 +113,24 @@ impl<'a> Planted<'a> {
         // Not the text: it goes into a log.
         assert_eq!(found(&self.tokens, text), None, "{arguments:?} shows a token");
     }
+}
+
+fn parameter(address: &str, name: &str) -> String {
+    let query = address.split_once('?').unwrap().1;
+    let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+    pairs.find(|(found, _)| *found == name).expect(name).1.to_owned()
+}
+
+/// What a browser is shown that is sent to this address.
+fn visit(address: &str) -> String {
+    let rest = address.strip_prefix("http://").unwrap();
+    let (authority, target) = rest.split_at(rest.find(['/', '?']).unwrap());
+    let slash = if target.starts_with('/') { "" } else { "/" };
+    let mut stream = TcpStream::connect(authority).unwrap();
+    write!(stream, "GET {slash}{target} HTTP/1.1\r\nhost: {authority}\r\n\r\n").unwrap();
+    let mut page = String::new();
+    stream.read_to_string(&mut page).unwrap();
+    page
 }
 
 /// Under which spelling one of the tokens is in the text.
@@ -166,6 +228,74 @@ fn s1_no_command_shows_a_token() {
         planted.silent(&["get", "rs"], 3);
         planted.silent(&["logout", GROUPS], 0);
         planted.silent(&["access-token", GROUPS], 3);
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn s1_a_login_shows_neither_code_nor_token() {
+    for scheme in in_files() {
+        let world = World::empty(Cli::new(scheme), Config::default());
+        let mut planted = Planted::on(&world);
+        planted.log_in();
+        planted.silent(&["whoami"], 0);
+        planted.silent(&["groups"], 0);
+        planted.silent(&["logout", "--all"], 0);
+    }
+}
+
+/// With the log above the encryption, where tokens are in the clear, and below it.
+#[cfg(feature = "encryption")]
+#[test]
+fn s1_encrypting_and_another_key_show_none() {
+    for scheme in in_files() {
+        let world = World::empty(Cli::encrypted(scheme), Config::default());
+        world.log_in(GROUPS_SCOPE);
+        let keys = world.cli.key_from.strip_prefix("file:").unwrap();
+        let mut planted = Planted::on(&world);
+        planted.plant();
+        let below = world.cli.url.replace("encrypted+", "encrypted+traced+");
+        for url in [planted.url.clone(), below] {
+            planted.url = url;
+            assert_eq!(planted.silent(&["decrypt"], 0), "decrypted: 1 token\n");
+            assert_eq!(planted.silent(&["encrypt"], 0), "encrypted: 1 token\n");
+            planted.silent(&["key", "add", keys], 0);
+            assert_eq!(planted.silent(&["rotate-key"], 0), "sealed with the new key: 1 token\n");
+            planted.silent(&["get", GROUPS], 0);
+            planted.silent(&["doctor"], 0);
+        }
+        assert_eq!(planted.tokens, {
+            let mut now = Planted::on(&world);
+            now.plant();
+            now.tokens
+        });
+    }
+}
+
+#[cfg(feature = "export")]
+#[test]
+fn s1_a_file_of_tokens_shows_none() {
+    use age::secrecy::ExposeSecret as _;
+
+    for scheme in in_files() {
+        let world = World::empty(Cli::new(scheme), Config::default());
+        world.log_in(GROUPS_SCOPE);
+        let mut planted = Planted::on(&world);
+        planted.plant();
+        let path = |name: &str| world.cli.folder().join(name).display().to_string();
+        let key = age::x25519::Identity::generate();
+        std::fs::write(path("identity"), key.to_string().expose_secret()).unwrap();
+        let (file, identity) = (path("tokens.age"), path("identity"));
+        planted.silent(&["export", &file, "--recipient", &key.to_public().to_string()], 0);
+        planted.silent(&["import", &file, "--identity", &identity], 0);
+        planted.url = format!("traced+json:{}", path("imported"));
+        planted.silent(&["import", &file, "--identity", &identity], 0);
+        let whole = std::fs::read(&file).unwrap();
+        std::fs::write(&file, &whole[..whole.len() - 20]).unwrap();
+        planted.silent(&["import", &file, "--identity", &identity], 2);
+        // Not encrypted at all: whoever reads it must not quote it.
+        std::fs::write(&file, world.record(GROUPS).to_string()).unwrap();
+        planted.silent(&["import", &file, "--identity", &identity], 2);
     }
 }
 

@@ -359,6 +359,69 @@ fn tokens_move_into_an_encrypted_storage() {
     assert!(!sealed.shows_a_token());
 }
 
+/// Sealing takes room, so an encrypted storage takes less than the one below it.
+#[test]
+fn what_the_target_does_not_take_stays_whole_and_is_told() {
+    for scheme in in_files() {
+        let sealed = Sealed::new("sqlite");
+        let from = format!("{scheme}:{}", sealed.cli.folder().join("from").display());
+        let store = |response: &str| {
+            sealed
+                .cli
+                .run_with_input(&["store", "--storage", &from], response)
+                .succeeded();
+        };
+        let long = format!("canary-{}", "x".repeat(900_000));
+        store(RESPONSE);
+        store(&RESPONSE.replace("\"rs\"", "\"long\"").replace("canary-rt", &long));
+        let shown = |name: &str, storage: &str| {
+            let ran = sealed.run(&["get", name, "--storage", storage, "--reveal", "--json"]);
+            (ran.code == Some(0)).then(|| ran.json())
+        };
+        let before = ["rs", "long"].map(|name| shown(name, &from).expect("it was stored"));
+        let migrate = |more: &[&str], code: i32| {
+            let all = [&["migrate", &*from, &*sealed.cli.url, "--remove-source"], more].concat();
+            sealed.run(&all).ended(code).quiet().says("long").says("takes at most")
+        };
+        let ran = migrate(&["--dry-run", "--json"], 0);
+        assert_eq!(ran.json()["left"][0]["reason"], "refused");
+        migrate(&[], 2).says("nothing was moved");
+        assert_eq!(["rs", "long"].map(|name| shown(name, &from).unwrap()), before);
+        assert_eq!(shown("rs", &sealed.cli.url), None);
+        let ran = migrate(&["--keep-going"], 1);
+        assert_eq!(ran.stdout, "moved 1 token; 1 left in place\n");
+        let there = |name: &str| (shown(name, &from), shown(name, &sealed.cli.url));
+        assert_eq!(there("rs"), (None, Some(before[0].clone())));
+        assert!(there("long") == (Some(before[1].clone()), None), "{scheme}");
+        // And in place: it stays as it is, and the others are encrypted.
+        store(RESPONSE);
+        let ran = sealed.run(&["encrypt", "--storage", &from]).ended(2).quiet();
+        assert_eq!(ran.stdout, "encrypted: 1 token; 1 left as before\n");
+        assert_eq!(shown("long", &from), Some(before[1].clone()));
+    }
+}
+
+/// The log stands above the encryption here, and is no reason to encrypt twice.
+#[test]
+fn encryption_is_found_below_another_layer() {
+    for scheme in in_files() {
+        let sealed = Sealed::new(scheme);
+        sealed.store(RESPONSE);
+        let before = sealed.revealed(&[]);
+        let traced = format!("traced+{}", sealed.cli.url);
+        let says = |command: &str, says: &str| {
+            let ran = sealed.run(&[command, "--storage", &traced]).succeeded();
+            assert_eq!(ran.stdout, says, "{scheme}");
+        };
+        says("encrypt", "encrypted: 0 tokens; 1 already so\n");
+        assert_eq!(sealed.revealed(&[]), before);
+        says("decrypt", "decrypted: 1 token\n");
+        assert_eq!(sealed.revealed(&["--storage", &sealed.plain_url]), before);
+        says("encrypt", "encrypted: 1 token\n");
+        assert_eq!(sealed.revealed(&[]), before);
+    }
+}
+
 /// The same file with and without encryption is one place: what is there once is not removed.
 #[test]
 fn a_storage_does_not_move_into_itself() {
