@@ -91,9 +91,9 @@ fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
     // They wait more than they work.
     arguments.test_threads.get_or_insert(12);
-    let (caught, shipped) = (Arc::new(AtomicUsize::new(0)), mutants.len());
+    let (tally, shipped) = (Arc::new(Tally::default()), mutants.len());
     let meant: Vec<_> = mutants.iter().map(|mutant| (mutant.name, mutant.caught_by)).collect();
-    let mut trials: Vec<Trial> = mutants.into_iter().map(|mutant| trial(mutant, &caught)).collect();
+    let mut trials: Vec<Trial> = mutants.into_iter().map(|mutant| trial(mutant, &tally)).collect();
     trials.push(Trial::test("every_mutant_has_a_name_of_its_own", || {
         distinct(&registry::mutants())
     }));
@@ -105,31 +105,36 @@ fn main() -> ExitCode {
     }
     let conclusion = libtest_mimic::run(&arguments, trials);
     if !arguments.list && arguments.filter.is_none() {
-        println!("mutants: caught {} / {shipped}", caught.load(Ordering::Relaxed));
+        let [caught, late] = [&tally.caught, &tally.late].map(|count| count.load(Ordering::Relaxed));
+        println!("mutants: caught {caught} / {shipped}, {late} of them not at the first try");
     }
     conclusion.exit_code()
 }
 
-fn trial(mutant: Mutant, caught: &Arc<AtomicUsize>) -> Trial {
-    let caught = Arc::clone(caught);
+#[derive(Default)]
+struct Tally {
+    caught: AtomicUsize,
+    late: AtomicUsize,
+}
+
+/// A race or the moment of a kill may be missed, above all on a machine that has much else to do; not every time, though.
+const TRIES: usize = 3;
+
+fn trial(mutant: Mutant, tally: &Arc<Tally>) -> Trial {
+    let tally = Arc::clone(tally);
     let name = format!("mutant::{} by {}", mutant.name, mutant.caught_by);
     Trial::test(name, move || {
         let case = mutant.plan.cases().iter().find(|case| case.name() == mutant.caught_by);
         let case = case.ok_or_else(|| format!("the suite has no case {}", mutant.caught_by))?;
-        let report = mutant.plan.run(case);
-        match report.verdict {
-            Verdict::Failed(_) => {
-                caught.fetch_add(1, Ordering::Relaxed);
-                Ok(())
-            }
-            _ => {
-                let results = mutant.plan.run_all(&Selection::default(), |_| ());
-                let others: Vec<_> = results.failures().map(|failure| failure.name).collect();
-                Err(Failed::from(format!(
-                    "it got through: {report}; others that catch it: {others:?}"
-                )))
-            }
-        }
+        let is_caught = || matches!(mutant.plan.run(case).verdict, Verdict::Failed(_));
+        let Some(tries) = (0..TRIES).find(|_| is_caught()) else {
+            let results = mutant.plan.run_all(&Selection::default(), |_| ());
+            let others: Vec<_> = results.failures().map(|failure| failure.name).collect();
+            return Err(format!("it got through {TRIES} times; others that catch it: {others:?}").into());
+        };
+        tally.caught.fetch_add(1, Ordering::Relaxed);
+        tally.late.fetch_add(usize::from(tries > 0), Ordering::Relaxed);
+        Ok(())
     })
 }
 
