@@ -117,6 +117,11 @@ fi
 need dbus-run-session dbus
 need gnome-keyring-daemon gnome-keyring
 need secret-tool libsecret-tools
+# The package lets the daemon lock memory; where a container may not, that keeps it from starting at all.
+gnome-keyring-daemon --version >/dev/null 2>&1 || {
+    need setcap libcap2-bin
+    setcap -r "$(command -v gnome-keyring-daemon)"
+}
 cargo build --quiet "${everything[@]}" --bin token-storage
 # Sockets have short names.
 folder=$(mktemp -d /tmp/token-storage-keyring.XXXXXX)
