@@ -67,9 +67,10 @@ example() {
     printf '%s\n' "${CARGO_TARGET_DIR:-$root/target}/debug/examples/$1"
 }
 
-# test_programs PACKAGE: builds the tests and prints the programs of one package's integration tests.
+# test_programs FOLDER OPTION...: builds the tests, or those that cargo's options choose, and prints the programs of the integration
+# tests of the package in a folder of that name.
 test_programs() {
-    cargo test --quiet "${everything[@]}" --no-run --message-format=json | python3 -c '
+    cargo test --quiet "${everything[@]}" "${@:2}" --no-run --message-format=json | python3 -c '
 import json, os, sys
 for line in sys.stdin:
     message = json.loads(line)

@@ -12,6 +12,8 @@ mod failures;
 mod faulty;
 mod intents;
 mod leaseless;
+#[path = "../log/mod.rs"]
+mod log;
 mod logins;
 mod logout;
 mod others;

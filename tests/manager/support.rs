@@ -50,6 +50,7 @@ impl Clock for TestClock {
 }
 
 pub(crate) fn endpoint(server: &AuthServer) -> Arc<OAuthClient> {
+    crate::log::everything();
     let provider = Provider::new(&server.token_url()).unwrap();
     let provider = provider.with_revocation_endpoint(&server.revocation_url()).unwrap();
     Arc::new(OAuthClient::new(

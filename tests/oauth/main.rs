@@ -12,6 +12,8 @@ mod fake;
 mod globus;
 mod hostile;
 mod id_token;
+#[path = "../log/mod.rs"]
+mod log;
 mod loopback;
 mod moved;
 mod parameters;

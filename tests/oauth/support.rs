@@ -12,6 +12,7 @@ pub(crate) const GROUPS: &str = "urn:globus:auth:scope:groups.api.globus.org:vie
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(crate) async fn client(server: &AuthServer) -> OAuthClient {
+    crate::log::everything();
     let http = HttpClient::new().unwrap();
     let provider = Provider::discover(&http, &server.url()).await.unwrap();
     OAuthClient::new(http, provider, AuthServer::NATIVE_CLIENT)

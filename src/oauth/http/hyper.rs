@@ -12,7 +12,7 @@ use std::{
 use http_body_util::{BodyExt as _, Full};
 use hyper::{
     Request, Uri,
-    body::{Bytes, Incoming},
+    body::{Body as _, Bytes, Incoming},
     http::uri::Scheme,
 };
 use hyper_rustls::{HttpsConnector, MaybeHttpsStream};
@@ -41,6 +41,8 @@ use crate::{
 
 /// The most headers that are read of an answer.
 const MAX_HEADERS: usize = 1000;
+/// What answers with several id_tokens come to, in bytes.
+const USUAL_ANSWER: usize = 16 * 1024;
 /// How long an answer that could be whole is waited on for more.
 const PAUSE: Duration = Duration::from_secs(1);
 
@@ -184,7 +186,8 @@ fn made(request: &HttpRequest) -> Result<Request<Full<Bytes>>, EndpointError> {
     for (name, value) in request.headers() {
         builder = builder.header(name, value.expose());
     }
-    let body = Bytes::copy_from_slice(request.body().expose().as_bytes());
+    // Wiped when hyper lets go of it.
+    let body = Bytes::from_owner(Zeroizing::new(request.body().expose().as_bytes().to_vec()));
     let unusable =
         |_| EndpointError::transient("no request could be made of its address, so nothing was sent").not_done();
     builder.body(Full::new(body)).map_err(unusable)
@@ -192,7 +195,9 @@ fn made(request: &HttpRequest) -> Result<Request<Full<Bytes>>, EndpointError> {
 
 /// What came of the body, and why no more did, if it did not end as it should.
 async fn read(mut incoming: Incoming) -> (Zeroizing<Vec<u8>>, Option<ConnectionProblem>) {
-    let mut body = Zeroizing::new(Vec::new());
+    // Room for what is announced, or for any usual answer: growing would leave pieces behind that are not wiped.
+    let announced = usize::try_from(incoming.size_hint().lower()).unwrap_or(MAX_ANSWER);
+    let mut body = Zeroizing::new(Vec::with_capacity(announced.clamp(USUAL_ANSWER, MAX_ANSWER)));
     loop {
         let frame = match tokio::time::timeout(PAUSE, incoming.frame()).await {
             Ok(Some(Ok(frame))) => frame,

@@ -31,7 +31,12 @@ impl HttpRequest {
     }
 
     pub(super) fn post(url: &str, form: &[(&str, &str)]) -> Self {
-        let mut body = url::form_urlencoded::Serializer::new(String::new());
+        // All at once: growing would leave pieces behind that are not wiped. A byte takes three at most.
+        let room = form
+            .iter()
+            .map(|(name, value)| 3 * (name.len() + value.len()) + 2)
+            .sum();
+        let mut body = url::form_urlencoded::Serializer::new(String::with_capacity(room));
         body.extend_pairs(form);
         Self {
             method: "POST",
