@@ -286,6 +286,30 @@ fn a_wrong_or_missing_key_says_what_to_do() {
     assert!(found.stdout.contains("was changed after it was sealed"), "{found:#?}");
 }
 
+/// Where `--key-from` finds a key, `key` finds it, too: no file of the name `file:...` is made.
+#[test]
+fn a_key_file_is_named_as_by_key_from() {
+    let sealed = Sealed::new("json");
+    sealed.store(RESPONSE);
+    sealed.run(&["key", "add", &sealed.cli.key_from]).succeeded();
+    let listed = sealed.run(&["key", "list", &sealed.key]).succeeded();
+    assert_eq!(listed.stdout.lines().count(), 2);
+    assert_eq!(
+        sealed.run(&["rotate-key"]).succeeded().stdout,
+        "sealed with the new key: 1 token\n"
+    );
+    sealed
+        .run(&["key", "generate", &sealed.cli.key_from])
+        .ended(2)
+        .says("is there already");
+    sealed
+        .run(&["key", "generate", "env:OWN_KEY"])
+        .ended(2)
+        .says("key generate -");
+    assert!(!sealed.cli.folder().join("env:OWN_KEY").exists());
+    sealed.run(&["key", "generate", "keyring:canary"]).ended(2);
+}
+
 #[test]
 fn a_key_in_a_variable_is_not_handed_on() {
     let sealed = Sealed::new("sqlite");
