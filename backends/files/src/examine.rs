@@ -50,9 +50,10 @@ fn mode(_metadata: &Metadata) -> u32 {
 
 /// Tells of a mode that lets others in; `what` is the file or folder, for people.
 pub fn examine_mode(path: &Path, what: &str) -> Option<Finding> {
-    let metadata = fs::metadata(path).ok()?;
+    let metadata = fs::symlink_metadata(path).ok()?;
     let mode = mode(&metadata);
-    if mode & 0o077 == 0 {
+    // What is neither, a device, say, is not ours to change.
+    if mode & 0o077 == 0 || !metadata.is_file() && !metadata.is_dir() {
         return None;
     }
     let place = path.display().to_string();

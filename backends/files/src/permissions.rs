@@ -76,7 +76,8 @@ pub(crate) fn check_own_directory(path: &Path) -> io::Result<()> {
 }
 
 /// Takes from group and others what they may do with a file or directory, by path, without opening it. Returns the mode
-/// that was too wide, for a warning; `None` if nothing had to be done (clause D4). Elsewhere than on Unix it does nothing.
+/// that was too wide, for a warning; `None` if nothing had to be done (clause D4). A symbolic link is left, with what it
+/// leads to, and so is whatever else is neither file nor directory. Elsewhere than on Unix it does nothing.
 ///
 /// # Errors
 /// Those of the operating system: only the owner may change a mode. What does not exist is no error.
@@ -85,7 +86,8 @@ pub fn tighten(path: &Path) -> io::Result<Option<u32>> {
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
-        let mode = match fs::metadata(path) {
+        let mode = match fs::symlink_metadata(path) {
+            Ok(found) if !found.is_file() && !found.is_dir() => return Ok(None),
             Ok(found) => found.permissions().mode() & 0o7777,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(error),
@@ -152,5 +154,21 @@ mod tests {
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(tighten(&path).unwrap(), None);
         assert_eq!(tighten(&folder.path().join("absent")).unwrap(), None);
+    }
+
+    #[test]
+    fn what_a_link_leads_to_keeps_its_mode() {
+        let folder = tempfile::tempdir().unwrap();
+        let (file, link) = (folder.path().join("file"), folder.path().join("link"));
+        fs::write(&file, "").unwrap();
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
+        std::os::unix::fs::symlink(&file, &link).unwrap();
+        assert_eq!(tighten(&link).unwrap(), None);
+        assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o644);
+        assert!(crate::examine_mode(&link, "it").is_none());
+        assert!(
+            crate::examine_mode(Path::new("/dev/null"), "it").is_none(),
+            "to close it would harm everybody"
+        );
     }
 }

@@ -30,8 +30,12 @@ impl Replacement {
     /// [`commit`](Self::commit); without, they survive the death of the process only.
     ///
     /// # Errors
-    /// Those of the operating system. What committing needs is acquired now: it does not fail for want of it.
+    /// Those of the operating system, and [`io::ErrorKind::InvalidInput`] for `/`. What committing needs is acquired now: it
+    /// does not fail for want of it.
     pub fn begin(target: &Path, durable: bool) -> io::Result<Self> {
+        if target.file_name().is_none() {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "names no file"));
+        }
         let directory = if durable { Some(Directory::of(target)?) } else { None };
         let temporary = tempfile::Builder::new()
             .prefix(&prefix(target))
@@ -213,6 +217,14 @@ mod tests {
         drop(Replacement::begin(&target, true).unwrap());
         Replacement::begin(&target, false).unwrap().discard().unwrap();
         assert_eq!(names(folder.path()), ["tokens.json"]);
+    }
+
+    #[test]
+    fn what_names_no_file_is_not_replaced() {
+        for target in ["/", "/.."] {
+            let refused = Replacement::begin(Path::new(target), false).unwrap_err();
+            assert_eq!(refused.kind(), io::ErrorKind::InvalidInput, "{target}");
+        }
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::{
 use rusqlite::{Connection, OpenFlags, config::DbConfig};
 use token_storage_core::{Durability, ErrorContext as _, Operation, Result};
 
-use crate::SqliteStorage;
+use crate::{SqliteStorage, error, look};
 
 /// SQLite counts milliseconds in 32 bits.
 const LONGEST_WAIT: Duration = Duration::from_millis(i32::MAX as u64);
@@ -72,6 +72,9 @@ impl Options {
 /// Opens a connection that does not merge the write-ahead log when it is closed. SQLite would do that even into a damaged
 /// database, and so change what is to be kept unchanged. [`close_merging`] is for the orderly end.
 pub(crate) fn connect(path: &Path) -> rusqlite::Result<Connection> {
+    if look::odd_companion(path).is_some() {
+        return Err(error::cannot_open());
+    }
     // Read-write for readers too, or the last one could not tidy the log away. SQLite falls back to read-only by itself.
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = open(path, flags)?;

@@ -7,6 +7,8 @@ use rusqlite::{ErrorCode, ffi};
 use token_storage_core::{Error, ErrorKind};
 use token_storage_files::too_few_descriptors;
 
+use crate::look;
+
 /// The database, its log and the log's index, a journal, the folder.
 const OPENED_TOGETHER: usize = 5;
 
@@ -19,6 +21,16 @@ pub(crate) fn from_sqlite(error: &rusqlite::Error, place: &Path) -> Error {
         && let Some(error) = too_few_descriptors(place, OPENED_TOGETHER)
     {
         return error;
+    }
+    if error.sqlite_error_code() == Some(ErrorCode::CannotOpen)
+        && let Some(odd) = look::odd_companion(place)
+    {
+        let message = format!(
+            "{} is not a file, and stands where the database {} keeps one; remove it",
+            odd.display(),
+            place.display()
+        );
+        return Error::new(ErrorKind::PermissionDenied, message);
     }
     let place = place.display();
     let Some(cause) = error.sqlite_error() else {
@@ -132,6 +144,11 @@ pub(crate) fn index_disagrees() -> rusqlite::Error {
 /// The file ends within a page: SQLite would take the rest of that page for zeros.
 pub(crate) fn cut_off() -> rusqlite::Error {
     rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_IOERR_SHORT_READ), None)
+}
+
+/// What SQLite says where a file that it needs cannot be opened.
+pub(crate) fn cannot_open() -> rusqlite::Error {
+    rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_CANTOPEN), None)
 }
 
 /// To be tried again where it may wait.

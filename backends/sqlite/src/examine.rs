@@ -10,7 +10,7 @@ use crate::{
     audit,
     codec::{self, Damage},
     create, error,
-    look::{Access, access, untouched},
+    look::{self, Access, access, untouched},
     schema,
     shape::{self, Layout},
     writers::{self, Writing},
@@ -72,10 +72,16 @@ impl Findings {
             }
         }
         for companion in create::COMPANIONS {
-            self.0.extend(files::examine_mode(
-                &files::beside(path, companion),
-                "a file of the database",
-            ));
+            let companion = files::beside(path, companion);
+            if look::is_odd(&companion) {
+                let message = "is not a file, and stands where the database keeps one";
+                self.error(
+                    &companion,
+                    message,
+                    "remove it: nothing can be written while it is there",
+                );
+            }
+            self.0.extend(files::examine_mode(&companion, "a file of the database"));
         }
         match fs::metadata(path) {
             Ok(found) if !found.is_file() => self.error(path, "is not a file", "name the path of a database"),

@@ -1,6 +1,11 @@
 //! Looking at a database before anything about it is touched: whether it is ours to use.
 
-use std::{fs, path::Path, sync::atomic::Ordering, time::Duration};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::atomic::Ordering,
+    time::Duration,
+};
 
 use rusqlite::{Connection, OpenFlags};
 use token_storage_core::{Error, ErrorKind};
@@ -9,7 +14,8 @@ use token_storage_files::Obstacle;
 use crate::{
     audit,
     config::{Options, connect, open},
-    error::Trouble,
+    create::COMPANIONS,
+    error::{self, Trouble},
     place::Place,
     readers::uri,
     schema,
@@ -44,9 +50,21 @@ pub(crate) fn access(path: &Path) -> Access {
     }
 }
 
+/// What has the name of a file that SQLite keeps beside the database, and is none: a link, a pipe, a folder. SQLite would
+/// wait at a pipe for ever.
+pub(crate) fn odd_companion(path: &Path) -> Option<PathBuf> {
+    let beside = COMPANIONS.map(|companion| token_storage_files::beside(path, companion));
+    beside.into_iter().find(|companion| is_odd(companion))
+}
+
+pub(crate) fn is_odd(companion: &Path) -> bool {
+    fs::symlink_metadata(companion).is_ok_and(|found| !found.is_file())
+}
+
 /// Opens a database so that no byte, mode or file beside it changes. With [`Access::Log`] what is in the log is not seen.
 pub(crate) fn untouched(path: &Path, access: Access) -> rusqlite::Result<Connection> {
     let parameters = match access {
+        Access::Shared if odd_companion(path).is_some() => return Err(error::cannot_open()),
         Access::Shared => "mode=ro&readonly_shm=1",
         Access::Immutable | Access::Log => "immutable=1",
     };

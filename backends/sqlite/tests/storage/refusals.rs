@@ -273,3 +273,53 @@ async fn a_patience_beyond_what_sqlite_can_count_is_no_panic() {
         assert_eq!(token(&storage, "rs").await.unwrap(), "at");
     }
 }
+
+/// SQLite would wait at a pipe for ever, and a link leads to a file of somebody else.
+#[tokio::test]
+async fn what_stands_in_the_place_of_a_file_of_the_database_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("tokens.db");
+    let others = folder.path().join("others");
+    fs::write(&others, "others").unwrap();
+    fs::set_permissions(&others, fs::Permissions::from_mode(0o644)).unwrap();
+    store(&SqliteStorage::open(&path).unwrap(), "rs", "at").await;
+    let pipe = |place: &Path| {
+        let made = std::process::Command::new("mkfifo").arg(place).status();
+        assert!(made.unwrap().success());
+    };
+    for suffix in ["-wal", "-shm", "-journal"] {
+        let place = folder.path().join(format!("tokens.db{suffix}"));
+        for kind in ["link", "folder", "pipe"] {
+            match kind {
+                "link" => std::os::unix::fs::symlink(&others, &place).unwrap(),
+                "folder" => fs::create_dir(&place).unwrap(),
+                _ => pipe(&place),
+            }
+            let what = format!("{kind} {suffix}");
+            let storage = SqliteStorage::open(&path).unwrap();
+            let written = storage.store(&key("rs"), &data("new"), Precondition::Any).await;
+            for error in [written.unwrap_err(), storage.get(&key("rs")).await.unwrap_err()] {
+                assert_eq!(error.kind(), ErrorKind::PermissionDenied, "{what}: {error}");
+                let told = error.to_string();
+                assert!(
+                    told.contains(place.to_str().unwrap()) && told.contains("remove it"),
+                    "{told}"
+                );
+            }
+            let found = examine(&path);
+            let told = |finding: &&token_storage_core::Finding| finding.place == place.display().to_string();
+            let told = found.iter().find(told).unwrap();
+            assert_eq!((told.severity, &*told.message), (Severity::Error, ODD), "{what}");
+            drop(storage);
+            match kind {
+                "folder" => fs::remove_dir(&place).unwrap(),
+                _ => fs::remove_file(&place).unwrap(),
+            }
+            let found = fs::metadata(&others).unwrap().permissions().mode() & 0o7777;
+            assert_eq!((found, &*fs::read(&others).unwrap()), (0o644, &b"others"[..]), "{what}");
+        }
+    }
+    assert_eq!(token(&SqliteStorage::open(&path).unwrap(), "rs").await.unwrap(), "at");
+}
+
+const ODD: &str = "is not a file, and stands where the database keeps one";
