@@ -5,8 +5,9 @@ mod common;
 
 use std::{
     io::{BufRead as _, BufReader, Read as _, Write as _},
-    net::TcpStream,
+    net::{TcpListener, TcpStream},
     process::{Child, Command, Stdio},
+    thread,
 };
 
 use common::{
@@ -679,4 +680,37 @@ fn where_the_path_is_missing_the_option_is_named() {
     wrapped();
     let there = world.run(&[&refresh[..], &["--token-path", "authed_user"]].concat());
     assert_eq!(there.succeeded().stdout, "mine\n");
+}
+
+#[test]
+fn a_device_login_sends_parameters_too() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let at = |path| format!("http://{}/{path}", listener.local_addr().unwrap());
+    let (token, device) = (at("token"), at("device"));
+    let world = new("json");
+    let mut command = elsewhere(
+        &world,
+        &["login", "--device", "--parameter", "prompt=login", "--client-id", "c"],
+    );
+    command.env_remove("TOKEN_STORAGE_ISSUER").args([
+        "--token-endpoint",
+        &token,
+        "--device-authorization-endpoint",
+        &device,
+    ]);
+    let asked = thread::spawn(move || {
+        let mut connection = listener.accept().unwrap().0;
+        let mut asked = String::new();
+        while !asked.contains("client_id=c") {
+            let mut part = [0; 4096];
+            let length = connection.read(&mut part).unwrap();
+            assert_ne!(length, 0, "{asked}");
+            asked += str::from_utf8(&part[..length]).unwrap();
+        }
+        let answer = b"HTTP/1.1 400 Bad Request\r\nContent-Length: 31\r\n\r\n{\"error\":\"unauthorized_client\"}";
+        connection.write_all(answer).unwrap();
+        asked
+    });
+    run(command).ended(2).says("unauthorized_client");
+    assert!(asked.join().unwrap().contains("prompt=login"));
 }

@@ -3,6 +3,7 @@
 use std::{fmt, time::Duration};
 
 use serde::Deserialize;
+use serde_json::Value;
 use token_storage_core::Secret;
 use tokio::time::{Instant, sleep_until};
 use url::Url;
@@ -46,9 +47,10 @@ struct Authorization {
     // Google's name for it is older than the RFC.
     #[serde(alias = "verification_url")]
     verification_uri: String,
-    verification_uri_complete: Option<String>,
     expires_in: u64,
-    interval: Option<u64>,
+    // What need not be there counts as absent where it makes no sense.
+    verification_uri_complete: Option<Value>,
+    interval: Option<Value>,
 }
 
 impl OAuthClient {
@@ -96,14 +98,19 @@ impl OAuthClient {
             verification_uri: web_address(&found.verification_uri).ok_or_else(unreadable)?,
             verification_uri_complete: found
                 .verification_uri_complete
-                .as_deref()
-                .map(|address| web_address(address).ok_or_else(unreadable))
-                .transpose()?,
+                .as_ref()
+                .and_then(|address| web_address(address.as_str()?)),
             // Nobody needs to be asked more often than once a second, whatever the server says.
-            interval: Duration::from_secs(found.interval.unwrap_or(DEFAULT_INTERVAL).max(1)).min(MAX_INTERVAL),
+            interval: Duration::from_secs(interval(found.interval.as_ref()).max(1)).min(MAX_INTERVAL),
             expires: asked + Duration::from_secs(found.expires_in.min(MAX_LIFETIME)),
         })
     }
+}
+
+/// In seconds. Some servers write numbers as text.
+fn interval(said: Option<&Value>) -> u64 {
+    let number = said.and_then(|said| said.as_u64().or_else(|| said.as_str()?.parse().ok()));
+    number.unwrap_or(DEFAULT_INTERVAL)
 }
 
 impl DeviceLogin {

@@ -113,7 +113,6 @@ async fn what_a_server_wants_shown_is_checked_first() {
         ("user_code", r#""""#),
         ("verification_uri", r#""javascript:alert(1)""#),
         ("verification_uri", r#""no address""#),
-        ("verification_uri_complete", r#""file:///etc/passwd""#),
         ("expires_in", "-1"),
         ("device_code", "null"),
     ] {
@@ -129,6 +128,20 @@ async fn what_a_server_wants_shown_is_checked_first() {
     );
     server.script(Endpoint::DeviceAuthorization, Fault::Member("interval", "0"));
     assert_eq!(begin(&client).await.interval(), Duration::from_secs(1), "politely");
+}
+
+#[tokio::test]
+async fn what_a_server_need_not_say_cannot_break_the_login() {
+    let (server, client) = world().await;
+    for (said, seconds) in [("-1", 5), ("null", 5), (r#""soon""#, 5), ("1.5", 5), (r#""7""#, 7)] {
+        server.script(Endpoint::DeviceAuthorization, Fault::Member("interval", said));
+        assert_eq!(begin(&client).await.interval(), Duration::from_secs(seconds), "{said}");
+    }
+    for said in [r#""file:///etc/passwd""#, "7", "null", r#""""#] {
+        let fault = Fault::Member("verification_uri_complete", said);
+        server.script(Endpoint::DeviceAuthorization, fault);
+        assert_eq!(begin(&client).await.verification_uri_complete(), None, "{said}");
+    }
 }
 
 #[tokio::test]

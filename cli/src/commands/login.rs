@@ -11,8 +11,9 @@ use crate::{
 /// Log in, and store the tokens
 ///
 /// Opens your browser, and waits until it comes back. With --no-browser, or where none can be opened, it prints an address
-/// to visit anywhere, and takes the code that is shown there. Tokens that are there already are replaced. Without
-/// --scope it asks Globus for who you are and for your groups, and any other server for what that gives by itself.
+/// to visit anywhere, and takes the code that is shown there. Tokens of the same server and client that are there
+/// already are replaced. Without --scope it asks Globus for who you are and for your groups, and any other server for
+/// what that gives by itself.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// What to ask for; several may be given, or be in one word with spaces between them

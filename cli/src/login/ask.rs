@@ -27,11 +27,12 @@ pub(crate) struct AskArgs {
     #[arg(long, value_name = "URL", conflicts_with = "device")]
     redirect_uri: Option<String>,
 
-    /// One more parameter of the request to log in, such as `prompt=login`
-    #[arg(long = "parameter", value_name = "NAME=VALUE", conflicts_with = "device")]
+    /// One more parameter of the request to log in, such as `prompt=login`; with --device, of the request for a code
+    #[arg(long = "parameter", value_name = "NAME=VALUE")]
     parameters: Vec<String>,
 
-    /// The resource server of a token whose response names none [default: the server's host name]
+    /// The resource server of a token whose response names none [default: the issuer's host, with its port
+    /// and its path]
     #[arg(long, value_name = "RS")]
     resource_server: Option<String>,
 
