@@ -173,9 +173,7 @@ impl Root {
                 "its format_version is neither \"1.0\" nor \"2.0\"; a later version may have written it",
             )),
             None if self.has("format_version") => Err(Damage::not_ours("its format_version is not a string")),
-            None => Err(Damage::not_ours(
-                "it has no format_version, so it is no token file; name another path",
-            )),
+            None => Err(Damage::not_ours("it has no format_version, so it is no token file")),
         }
     }
 
