@@ -516,3 +516,41 @@ fn a_passphrase_is_asked_for_at_the_terminal() {
         ran.ended(2).says("set TOKEN_STORAGE_KEY_PASSPHRASE");
     }
 }
+
+/// What stands there for a token is neither handed out nor sent, and what a login would replace says nowhere whose it is.
+#[test]
+fn without_the_key_nothing_sealed_is_used() {
+    for scheme in in_files() {
+        let sealed = Sealed::new(scheme);
+        sealed.store(RESPONSE);
+        for arguments in [
+            &["access-token", "rs"][..],
+            &["access-token", "rs", "--no-refresh"],
+            &[
+                "access-token",
+                "rs",
+                "--refresh",
+                "--token-endpoint",
+                "http://127.0.0.1:1/",
+                "--client-id",
+                "c",
+            ],
+            &["exec", "--rs", "rs", "--", "true"],
+            &[
+                "logout",
+                "rs",
+                "--token-endpoint",
+                "http://127.0.0.1:1/",
+                "--client-id",
+                "c",
+            ],
+        ] {
+            let plain = [&["--storage", &*sealed.plain_url], arguments].concat();
+            let mut command = sealed.cli.command(&plain);
+            command.env_remove("TOKEN_STORAGE_KEY_FROM");
+            let ran = Ran::of(command.output().unwrap()).ended(2);
+            assert_eq!(ran.says("put `encrypted+` in front").stdout, "", "{arguments:?}");
+        }
+        assert_eq!(sealed.revealed(&[])["access_token"], "canary-at");
+    }
+}

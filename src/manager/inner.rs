@@ -14,7 +14,7 @@ use super::{
     slots::Slots,
     step::{Polls, Step, Steps},
 };
-use crate::IssuedBy;
+use crate::{IssuedBy, sealed::refuse_sealed};
 
 /// What the clones of a manager share.
 #[derive(Debug)]
@@ -45,6 +45,7 @@ impl<S: TokenStorage> Inner<S> {
 
     pub(super) async fn read(&self, key: &TokenKey) -> Result<Option<StoredToken>, ManagerError> {
         let read = self.storage.get(key).await;
+        let read = read.and_then(|stored| refuse_sealed(key, stored));
         read.map_err(|error| ManagerError::storage_failed(key, error))
     }
 

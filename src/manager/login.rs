@@ -6,7 +6,7 @@ use token_storage_core::{
 };
 
 use super::{EndpointError, ManagerError, error::Action, inner::Inner, revoke};
-use crate::{IssuedBy, StoredResponse, TokenResponse, apply, lifetime};
+use crate::{IssuedBy, StoredResponse, TokenResponse, apply, lifetime, sealed::refuse_sealed};
 
 /// The member of a record's [`extra`](TokenData::extra) that names the resource servers of all records that one login
 /// brought, where there are several.
@@ -142,11 +142,13 @@ pub(super) async fn revoke_replaced<S: TokenStorage>(
 }
 
 /// What is stored there. A record that cannot be read is replaced: logging in works without a person deleting files (D3).
+/// One that is encrypted is none of these: it says nowhere whose it is.
 async fn there<S: TokenStorage>(
     inner: &Inner<S>,
     key: &TokenKey,
 ) -> Result<(Option<StoredToken>, Precondition), ManagerError> {
-    match inner.storage.get(key).await {
+    let read = inner.storage.get(key).await;
+    match read.and_then(|stored| refuse_sealed(key, stored)) {
         Ok(None) => Ok((None, Precondition::Absent)),
         Ok(Some(stored)) => {
             let precondition = Precondition::Unchanged(stored.revision);

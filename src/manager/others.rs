@@ -5,7 +5,7 @@ use token_storage_core::{
 };
 
 use super::{Event, ManagerError, inner::Inner, step::Step};
-use crate::{IssuedBy, ResponseToken, lifetime, merge, renewal};
+use crate::{IssuedBy, ResponseToken, is_sealed, lifetime, merge, renewal};
 
 /// The refresh that they came with.
 pub(super) struct CameWith<'a> {
@@ -64,7 +64,8 @@ async fn renew<S: TokenStorage>(
         let Some(stored) = stored else {
             return Ok(false);
         };
-        if !may_be_of(&stored.data, identity) || !has_same_source(inner, base, &stored.data) {
+        if is_sealed(&stored.data) || !may_be_of(&stored.data, identity) || !has_same_source(inner, base, &stored.data)
+        {
             return Ok(false);
         }
         let data = merge(&stored.data, answer);

@@ -123,6 +123,11 @@ pub(super) async fn obtain(resource_server: &str, wanted: &Wanted, context: &Con
 
 async fn stored(resource_server: &str, context: &Context) -> Result<Token> {
     let data = get::required(resource_server, context).await?.data;
+    if token_storage::is_sealed(&data) {
+        let message = "the token is encrypted, and the storage was opened without the key; put `encrypted+` in front of its \
+                       URL, and say where the key is with --key-from";
+        return Err(Failure::new(Exit::Usage, message));
+    }
     Ok(Token {
         is_bearer: token_storage::is_bearer(&data),
         token_type: data.token_type,
