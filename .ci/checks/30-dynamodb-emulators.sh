@@ -54,9 +54,11 @@ transactions=(
     batches::other_records_stay
     batches::preconditions_hold_each_for_its_own_record
     batches::readers_see_nothing_of_a_refused_one
+    batches::refusals_use_nothing_up
     batches::revisions_come_in_order
     batches::the_refused_key_is_named
     batches::those_that_overlap_do_not_block_each_other
+    cancellation::a_batch_waits_for_dropped_writes
     cancellation::a_dropped_batch_is_all_or_nothing
     cancellation::batches_dropped_under_contention_stay_whole
     cancellation::many_dropped_calls_use_nothing_up

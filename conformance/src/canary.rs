@@ -35,14 +35,31 @@ pub(crate) fn canaries() -> TokenData {
 
 /// What of which token the text shows, and how; `None` if it shows nothing of any.
 pub(crate) fn found(text: &str) -> Option<String> {
+    let backwards = || text.chars().rev().collect::<String>();
+    forwards(text)
+        .or_else(|| Some(forwards(&backwards())? + ", backwards"))
+        .map(|found| format!("a piece of {found}"))
+}
+
+fn forwards(text: &str) -> Option<String> {
     let lower = text.to_lowercase();
     let (whose, spelling) = SPELLINGS.found(text, &lower).or_else(|| listed(&lower))?;
-    Some(format!("a piece of {whose}, {spelling}"))
+    Some(format!("{whose}, {spelling}"))
 }
 
 /// The lengths of pieces, in characters. Of spellings that other texts have by accident, only longer ones count.
 const PIECE: usize = 4;
 const CODED: usize = 6;
+/// Of base32, in its own characters: 50 bits.
+const CODED32: usize = 10;
+
+/// RFC 4648 sections 6 and 7, Crockford's, and that of z-base-32.
+const BASE32: [&[u8; 32]; 4] = [
+    b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567",
+    b"0123456789ABCDEFGHIJKLMNOPQRSTUV",
+    b"0123456789ABCDEFGHJKMNPQRSTVWXYZ",
+    b"YBNDRFG8EJKMCPQXOT1UWISZA345H769",
+];
 
 type Pieces = HashMap<Vec<u8>, &'static str>;
 
@@ -50,8 +67,8 @@ type Pieces = HashMap<Vec<u8>, &'static str>;
 struct Spellings {
     plain: Pieces,
     lettered: Pieces,
-    backwards: Pieces,
     hexadecimal: Pieces,
+    base32: Pieces,
     base64: Pieces,
 }
 
@@ -59,20 +76,26 @@ static SPELLINGS: LazyLock<Spellings> = LazyLock::new(|| {
     let mut all = Spellings {
         plain: Pieces::new(),
         lettered: Pieces::new(),
-        backwards: Pieces::new(),
         hexadecimal: Pieces::new(),
+        base32: Pieces::new(),
         base64: Pieces::new(),
     };
     for (whose, token) in TOKENS {
         let lower = token.to_lowercase();
-        let reversed: String = lower.chars().rev().collect();
         add(&mut all.plain, &lower, PIECE, whose);
         add(&mut all.lettered, &lower, CODED, whose);
-        add(&mut all.backwards, &reversed, CODED, whose);
         for piece in pieces(token, CODED) {
             all.hexadecimal.insert(hex(piece.as_bytes()).into_bytes(), whose);
         }
-        // At each of the three alignments, of both alphabets; what depends on neighbours is left out.
+        // At each alignment, of each alphabet; what depends on neighbours is left out.
+        for shift in 0..5 {
+            let shifted = [&vec![0; shift][..], token.as_bytes()].concat();
+            for alphabet in BASE32 {
+                let coded = coded(&shifted, 5, alphabet);
+                let own = &coded[8..coded.len() - 1];
+                add(&mut all.base32, &own.to_lowercase(), CODED32, whose);
+            }
+        }
         for shift in 0..3 {
             let coded = base64(&[&vec![0; shift][..], token.as_bytes()].concat());
             let own = &coded[4..coded.len() - 4];
@@ -108,13 +131,13 @@ impl Spellings {
         let how = |whose: Option<&'static str>, how: &'static str| whose.map(|whose| (whose, how));
         if lower.contains('~') {
             let plain = how(any(&self.plain, PIECE, lower), "as it is")
-                .or_else(|| how(any(&self.lettered, CODED, &bare), "character by character"))
-                .or_else(|| how(any(&self.backwards, CODED, &bare), "backwards"));
+                .or_else(|| how(any(&self.lettered, CODED, &bare), "character by character"));
             if plain.is_some() {
                 return plain;
             }
         }
         how(any(&self.hexadecimal, 2 * CODED, &bare), "in hexadecimal digits")
+            .or_else(|| how(any(&self.base32, CODED32, &bare), "in base32"))
             .or_else(|| how(any(&self.base64, CODED + 2, text), "in base64"))
     }
 }
@@ -158,13 +181,27 @@ fn numbers(lower: &str, radix: u32) -> Vec<u32> {
 
 /// The standard alphabet, without padding.
 fn base64(bytes: &[u8]) -> String {
-    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = String::new();
-    for three in bytes.chunks(3) {
-        let bits = three.iter().fold(0_u32, |bits, byte| bits << 8 | u32::from(*byte)) << (8 * (3 - three.len()));
-        for index in 0..=three.len() {
-            text.push(char::from(ALPHABET[(bits >> (18 - 6 * index)) as usize & 63]));
+    coded(
+        bytes,
+        6,
+        b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/",
+    )
+}
+
+/// So many bits to a character, without padding.
+fn coded(bytes: &[u8], bits: u32, alphabet: &[u8]) -> String {
+    let (mut text, mut waiting, mut left) = (String::new(), 0_u32, 0);
+    let mut push = |value: u32| text.push(char::from(alphabet[(value & ((1 << bits) - 1)) as usize]));
+    for byte in bytes {
+        waiting = (waiting << 8 | u32::from(*byte)) & 0xffff;
+        left += 8;
+        while left >= bits {
+            left -= bits;
+            push(waiting >> left);
         }
+    }
+    if left > 0 {
+        push(waiting << (bits - left));
     }
     text
 }
@@ -177,7 +214,7 @@ mod tests {
     fn every_spelling_is_found() {
         let token = ACCESS;
         let reversed: String = REFRESH.chars().rev().collect();
-        let coded = base64(format!("{{\"t\":\"{token}\"}}").as_bytes());
+        let wrapped = base64(format!("{{\"t\":\"{token}\"}}").as_bytes());
         for text in [
             token.to_owned(),
             format!("token {}...", &token[..4]),
@@ -197,8 +234,14 @@ mod tests {
             token.bytes().map(|byte| format!("\\{byte:o}")).collect(),
             token.bytes().map(|byte| format!("0x{byte:02x}, ")).collect(),
             base64(&token.as_bytes()[1..]),
-            coded.replace('+', "-").replace('/', "_"),
-            coded,
+            base64(&token.as_bytes()[2..]).chars().rev().collect(),
+            hex(token.as_bytes()).chars().rev().collect(),
+            coded(token.as_bytes(), 5, BASE32[0]),
+            coded(&NESTED.as_bytes()[3..], 5, BASE32[1]).to_lowercase(),
+            coded(&token.as_bytes()[7..20], 5, BASE32[2]),
+            coded(token.as_bytes(), 5, BASE32[3]).to_lowercase(),
+            wrapped.replace('+', "-").replace('/', "_"),
+            wrapped,
         ] {
             assert!(found(&text).is_some(), "{text}");
         }
@@ -212,10 +255,13 @@ mod tests {
             alphabet,
             base64(&bytes),
             hex(&bytes),
+            coded(&bytes, 5, BASE32[0]),
             format!("{bytes:?} ~/x ~ ~~~~ {bytes:x?}"),
         ] {
             assert_eq!(found(&text), None, "{text}");
         }
         assert_eq!(base64(b"any carnal pleas"), "YW55IGNhcm5hbCBwbGVhcw");
+        assert_eq!(coded(b"fooba", 5, BASE32[0]), "MZXW6YTB");
+        assert_eq!(coded(b"foob", 5, BASE32[0]), "MZXW6YQ");
     }
 }

@@ -47,6 +47,12 @@ pub(super) const CASES: &[Case] = &[
     ),
     Case::new(
         Level::Hostile,
+        "cancellation::a_batch_waits_for_dropped_writes",
+        &["A7"],
+        |cx| Box::pin(a_batch_waits_for_dropped_writes(cx)),
+    ),
+    Case::new(
+        Level::Hostile,
         "cancellation::a_dropped_batch_is_all_or_nothing",
         &["A7", "A2"],
         |cx| Box::pin(a_dropped_batch_is_all_or_nothing(cx)),
@@ -251,27 +257,88 @@ async fn a_dropped_batch_does_not_come_late(cx: Cx) -> Check {
     expected.stay(&cx).await
 }
 
-/// A `get` is a later call as any other: what it has answered stays true until somebody writes again.
+/// A `get` is a later call as any other: what it has answered stays true until somebody writes again. On condition, too: the
+/// record that it has read still meets it.
 async fn a_get_is_not_overtaken_by_a_dropped_write(cx: Cx) -> Check {
     let mut expected = Expected::new(&cx).await?;
     let storage = Handle::clone(&expected.storage);
     for point in 1..=POINTS {
         let mut all_done = true;
         for time in 0..times() {
-            let keys = ["stored", "removed", "in-a-batch"].map(|name| cx.key(&format!("{name}-{point}-{time}")));
-            let [one, two, three] = &keys;
-            storage.store(two, &full("old"), Precondition::Any).await?;
-            let new = full("new");
-            let batch = [Write::new(three, &new, Precondition::Any)];
-            let done = dropped_after(point, storage.store(one, &new, Precondition::Any)).await;
-            let first = storage.get(one).await?.map(|stored| stored.data);
-            drop(dropped_after(point, storage.remove(two, Precondition::Any)).await);
-            let second = storage.get(two).await?.map(|stored| stored.data);
-            drop(dropped_after(point, storage.store_all(&batch)).await);
-            let third = storage.get(three).await?.map(|stored| stored.data);
-            all_done &= done.is_some();
-            for (key, seen) in keys.into_iter().zip([first, second, third]) {
+            for dropped in Dropped::ALL {
+                let key = cx.key(&format!("{dropped:?}-{point}-{time}"));
+                all_done &= dropped.at(point, &storage, &key).await?;
+                let seen = storage.get(&key).await?.map(|stored| stored.data);
                 expected.settled(key, seen).await?;
+            }
+        }
+        if all_done {
+            break;
+        }
+    }
+    expected.stay(&cx).await
+}
+
+/// A write of one record that is dropped.
+#[derive(Clone, Copy, Debug)]
+enum Dropped {
+    Store,
+    StoreIfAbsent,
+    StoreIfUnchanged,
+    Remove,
+    RemoveIfUnchanged,
+}
+
+impl Dropped {
+    const ALL: [Self; 5] = [
+        Self::Store,
+        Self::StoreIfAbsent,
+        Self::StoreIfUnchanged,
+        Self::Remove,
+        Self::RemoveIfUnchanged,
+    ];
+
+    /// Whether it was done before that point.
+    async fn at(self, point: usize, storage: &Handle, key: &TokenKey) -> Check<bool> {
+        let new = full("new");
+        let revision = match self {
+            Self::Store | Self::StoreIfAbsent => None,
+            _ => Some(storage.store(key, &full("old"), Precondition::Any).await?),
+        };
+        let unchanged = revision.map_or(Precondition::Any, Precondition::Unchanged);
+        let store = async |condition| {
+            dropped_after(point, storage.store(key, &new, condition))
+                .await
+                .is_some()
+        };
+        let remove = async |condition| dropped_after(point, storage.remove(key, condition)).await.is_some();
+        Ok(match self {
+            Self::Store => store(Precondition::Any).await,
+            Self::StoreIfAbsent => store(Precondition::Absent).await,
+            Self::StoreIfUnchanged => store(unchanged).await,
+            Self::Remove => remove(Precondition::Any).await,
+            Self::RemoveIfUnchanged => remove(unchanged).await,
+        })
+    }
+}
+
+/// A batch is a later call on each of its keys.
+async fn a_batch_waits_for_dropped_writes(cx: Cx) -> Check {
+    let mut expected = Expected::new(&cx).await?;
+    let storage = Handle::clone(&expected.storage);
+    for point in 1..=POINTS {
+        let mut all_done = true;
+        for time in 0..times() {
+            for dropped in [Dropped::Store, Dropped::Remove] {
+                let keys = ["a", "b"].map(|name| cx.key(&format!("{dropped:?}-{name}-{point}-{time}")));
+                let later = full("later");
+                // The dropped one is of each of them in turn.
+                all_done &= dropped.at(point, &storage, &keys[time % 2]).await?;
+                let batch = keys.each_ref().map(|key| Write::new(key, &later, Precondition::Any));
+                storage.store_all(&batch).await?;
+                for key in keys {
+                    expected.settled(key, Some(later.clone())).await?;
+                }
             }
         }
         if all_done {

@@ -6,6 +6,7 @@ use token_storage_core::{Acquisition, LeaseKind, Precondition, Revision, TokenKe
 
 use super::{
     cancellation::{answered, times},
+    dropped_often::MANY,
     intents::{intent, same_intent},
     leases::{Guard, PATIENCE, acquire, wait_for},
 };
@@ -53,10 +54,17 @@ pub(super) const CASES: &[Case] = &[
         |cx| Box::pin(a_dropped_release_frees_it_in_the_end(cx)),
     )
     .needs(&[Need::Lease]),
+    Case::new(
+        Level::Hostile,
+        "cancellation::dropped_looks_use_nothing_up",
+        &["A7"],
+        |cx| Box::pin(dropped_looks_use_nothing_up(cx)),
+    )
+    .needs(&[Need::Lease]),
 ];
 
 /// How long a lease may stay taken after its guard, or the call that acquired it, was dropped.
-fn limit(storage: &Handle) -> Check<Duration> {
+pub(super) fn limit(storage: &Handle) -> Check<Duration> {
     Ok(match storage.describe().lease {
         Some(LeaseKind::Timed { .. }) => super::timed_leases::ttl(storage)? + PATIENCE,
         _ => PATIENCE,
@@ -219,4 +227,42 @@ async fn a_dropped_release_frees_it_in_the_end(cx: Cx) -> Check {
         }
     }
     become_free(&storage, &keys, limit).await
+}
+
+/// Neither of those who only ask how a lease stands, nor of those who ask for one that is held.
+async fn dropped_looks_use_nothing_up(cx: Cx) -> Check {
+    let (storage, key) = (cx.open().await?, cx.key("rs"));
+    let guard = acquire(&cx.open().await?, &key).await?;
+    let what = "a call of a lease after dropped ones is answered";
+    for call in 0..3 {
+        for point in 1..=POINTS {
+            let mut all_done = true;
+            for _ in 0..MANY {
+                let lease = leases(&storage)?;
+                let dropping = async {
+                    Check::Ok(match call {
+                        0 => dropped_after(point, lease.look(&key)).await.transpose()?.is_some(),
+                        1 => dropped_after(point, lease.may_have_intent(&key))
+                            .await
+                            .transpose()?
+                            .is_some(),
+                        _ => dropped_after(point, lease.try_acquire(&key))
+                            .await
+                            .transpose()?
+                            .is_some(),
+                    })
+                };
+                all_done &= answered(what, dropping).await??;
+            }
+            let lease = leases(&storage)?;
+            answered(what, lease.look(&key)).await??;
+            answered(what, lease.may_have_intent(&key)).await??;
+            if all_done {
+                break;
+            }
+        }
+    }
+    guard.release().await?;
+    answered(what, acquire(&storage, &key)).await??.release().await?;
+    Ok(())
 }

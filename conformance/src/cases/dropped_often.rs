@@ -33,7 +33,7 @@ pub(super) const CASES: &[Case] = &[
 ];
 
 /// More than a pool of connections has by default, or the threads that a runtime keeps for what blocks.
-const MANY: usize = 40;
+pub(super) const MANY: usize = 40;
 
 /// Neither a lock nor a place in a queue stays behind.
 async fn a_dropped_call_does_not_block_others(cx: Cx) -> Check {
@@ -54,7 +54,7 @@ async fn a_dropped_call_does_not_block_others(cx: Cx) -> Check {
 
 const ANSWERED: &str = "a call after dropped ones is answered";
 
-async fn write_and_read(storage: &Handle, key: &TokenKey, data: &TokenData) -> Check {
+pub(super) async fn write_and_read(storage: &Handle, key: &TokenKey, data: &TokenData) -> Check {
     answered(ANSWERED, storage.store(key, data, Precondition::Any)).await??;
     stored("A7", &answered(ANSWERED, storage.get(key)).await??, data)
 }

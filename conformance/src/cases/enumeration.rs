@@ -142,6 +142,10 @@ async fn store_each(storage: &Handle, keys: &[TokenKey]) -> Check {
 
 async fn an_unknown_namespace_is_empty(cx: Cx) -> Check {
     let storage = cx.open().await?;
+    // In a new place there may never have been anything to look into.
+    let own = cx.namespace().to_owned();
+    let listed = namespaces_of(&cx, &storage).await?.contains(&own);
+    same("C5", "whether a namespace without records is listed", &listed, &false)?;
     same(
         "C5",
         "a namespace without records",

@@ -225,7 +225,7 @@ async fn a_namespace_is_not_matched_by_its_prefix(cx: Cx) -> Check {
 }
 
 /// Longer limits are not probed: the suite would test memory, not the storage.
-const MOST: usize = 4 * 1024 * 1024;
+pub(super) const MOST: usize = 4 * 1024 * 1024;
 
 async fn parts_up_to_the_declared_length_are_legal(cx: Cx) -> Check {
     let storage = cx.open().await?;

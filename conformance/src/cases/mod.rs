@@ -1,5 +1,6 @@
 //! The cases, one file for each area. A case's name is `area::what_is_expected`.
 
+mod anywhere;
 mod atomicity;
 mod batches;
 mod beginnings;
@@ -52,6 +53,7 @@ mod secrets;
 mod stopped_writers;
 mod talk;
 mod timed_leases;
+mod used_up;
 mod ways_of_writing;
 
 use std::sync::OnceLock;
@@ -111,6 +113,8 @@ pub fn cases() -> &'static [Case] {
             cancellation::CASES,
             dropped_often::CASES,
             cancelled_leases::CASES,
+            used_up::CASES,
+            anywhere::CASES,
             faults::CASES,
             network::CASES,
             network_leases::CASES,

@@ -126,7 +126,8 @@ async fn removed_records_do_not_come_back(cx: Cx) -> Check {
 
 async fn a_removed_record_can_be_stored_again(cx: Cx) -> Check {
     let storage = cx.open().await?;
-    for tag in ["1", "2"] {
+    // An equal one, too: it is no request that came twice.
+    for tag in ["1", "2", "2", "1"] {
         storage.store(&cx.key("rs"), &full(tag), Precondition::Absent).await?;
         stored("K3", &storage.get(&cx.key("rs")).await?, &full(tag))?;
         storage.remove(&cx.key("rs"), Precondition::Any).await?;

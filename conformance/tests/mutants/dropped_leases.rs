@@ -3,12 +3,12 @@
 use std::{sync::Arc, time::Duration};
 
 use token_storage_core::{
-    Acquisition, Intent, LeaseGuard, LeaseView, MemoryStorage, Precondition, RefreshLease, Result, TokenData, TokenKey,
-    TokenStorage, TokenStorageExt as _, async_trait,
+    Acquisition, Intent, LeaseGuard, LeaseView, MemoryStorage, Operation, Precondition, RefreshLease, Result,
+    TokenData, TokenKey, TokenStorage, TokenStorageExt as _, async_trait, backend::forward,
 };
 use tokio::{sync::Mutex, task::yield_now};
 
-use crate::{Mutant, flaw::flaw, pause, registry::memory};
+use crate::{Mutant, flaw::flaw, in_flight::Pool, pause, registry::memory};
 
 pub(crate) fn mutants() -> Vec<Mutant> {
     vec![
@@ -35,6 +35,10 @@ pub(crate) fn mutants() -> Vec<Mutant> {
         memory::<DroppedReleaseKeepsLease>(
             "a dropped release keeps the lease",
             "cancellation::a_dropped_release_frees_it_in_the_end",
+        ),
+        memory::<DroppedLookLeaks>(
+            "a dropped look keeps its connection",
+            "cancellation::dropped_looks_use_nothing_up",
         ),
     ]
 }
@@ -217,3 +221,28 @@ flaw!(
         }
     }
 );
+
+flaw!(
+    /// A look at a lease that is dropped keeps its connection.
+    DroppedLookLeaks with Pool {
+        fn lease(&self) -> Option<Box<dyn RefreshLease + '_>> {
+            let inner = self.0.lease()?;
+            Some(Box::new(Looks { inner, pool: &self.1 }))
+        }
+    }
+);
+
+struct Looks<'a> {
+    inner: Box<dyn RefreshLease + 'a>,
+    pool: &'a std::sync::Mutex<Pool>,
+}
+
+#[async_trait]
+impl RefreshLease for Looks<'_> {
+    forward!(self.inner => try_acquire, try_begin, may_have_intent);
+
+    async fn look(&self, key: &TokenKey) -> Result<Option<LeaseView>> {
+        Pool::leaky(self.pool, Operation::Lease).await?;
+        self.inner.look(key).await
+    }
+}

@@ -27,6 +27,18 @@ pub(crate) fn mutants() -> Vec<Mutant> {
             "reads do not wait for dropped writes",
             "cancellation::a_get_is_not_overtaken_by_a_dropped_write",
         ),
+        memory::<ConditionalStoreGoesOnInATask>(
+            "a conditional store goes on in a task",
+            "cancellation::a_get_is_not_overtaken_by_a_dropped_write",
+        ),
+        memory::<ConditionalRemoveGoesOnInATask>(
+            "a conditional remove goes on in a task",
+            "cancellation::a_get_is_not_overtaken_by_a_dropped_write",
+        ),
+        memory::<BatchesDoNotWait>(
+            "batches do not wait for dropped writes",
+            "cancellation::a_batch_waits_for_dropped_writes",
+        ),
         memory::<DroppedStoreLeavesHalf>(
             "a dropped store leaves half a record",
             "cancellation::a_dropped_store_leaves_the_old_or_the_new_record",
@@ -143,6 +155,54 @@ flaw!(
 );
 
 flaw!(
+    /// A store that depends on what was read goes on in a task, as a compare-and-swap that a server is asked for.
+    ConditionalStoreGoesOnInATask {
+        async fn store_one(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
+            if !matches!(precondition, Precondition::Unchanged(_)) {
+                return self.0.store(key, data, precondition).await;
+            }
+            let (storage, writes) = (self.0.clone(), owned(&[Write::new(key, data, precondition)]));
+            Ok(in_a_task(async move { write(&storage, &writes).await }).await?[0])
+        }
+    }
+);
+
+flaw!(
+    /// The same of removes.
+    ConditionalRemoveGoesOnInATask {
+        async fn remove(&self, key: &TokenKey, precondition: Precondition) -> Result<bool> {
+            if precondition == Precondition::Any {
+                return self.0.remove(key, precondition).await;
+            }
+            let (storage, key) = (self.0.clone(), key.clone());
+            in_a_task(async move { storage.remove(&key, precondition).await }).await
+        }
+    }
+);
+
+flaw!(
+    /// Calls of one record wait for those whose caller has gone; a batch does not.
+    BatchesDoNotWait with Ordered {
+        async fn get(&self, key: &TokenKey) -> Result<Option<StoredToken>> {
+            let order = self.1.lock().unwrap().clone();
+            let _turn = order.0.lock().await;
+            self.0.get(key).await
+        }
+
+        async fn store_one(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
+            let (storage, writes) = (self.0.clone(), owned(&[Write::new(key, data, precondition)]));
+            let order = self.1.lock().unwrap().clone();
+            Ok(order.after_the_others(async move { write(&storage, &writes).await }).await?[0])
+        }
+
+        async fn remove(&self, key: &TokenKey, precondition: Precondition) -> Result<bool> {
+            let (storage, key, order) = (self.0.clone(), key.clone(), self.1.lock().unwrap().clone());
+            order.after_the_others(async move { storage.remove(&key, precondition).await }).await
+        }
+    }
+);
+
+flaw!(
     /// A store that is dropped leaves a record without its refresh token.
     DroppedStoreLeavesHalf {
         async fn store_one(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
@@ -181,7 +241,7 @@ pub(crate) struct Pool(usize);
 
 impl Pool {
     /// Uses one, and gives it back only if the caller stays until then.
-    async fn leaky(pool: &Mutex<Self>, operation: Operation) -> Result<()> {
+    pub(crate) async fn leaky(pool: &Mutex<Self>, operation: Operation) -> Result<()> {
         {
             let mut pool = pool.lock().unwrap();
             if pool.0 == 16 {

@@ -38,6 +38,7 @@ mod lost_leases;
 mod odd_ones;
 mod other_leases;
 mod outlines;
+mod outsiders;
 mod own_views;
 mod powerless;
 mod records;
@@ -54,6 +55,7 @@ mod swaps;
 mod timed;
 mod ttl;
 mod unfair;
+mod used_up;
 mod wire;
 
 use std::{

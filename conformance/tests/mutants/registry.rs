@@ -99,6 +99,8 @@ pub(crate) fn mutants() -> Vec<Mutant> {
         crate::dropped::mutants(),
         crate::in_flight::mutants(),
         crate::dropped_leases::mutants(),
+        crate::used_up::mutants(),
+        crate::outsiders::mutants(),
         crate::secrets::mutants(),
         crate::capabilities::mutants(),
         crate::held::mutants(),
