@@ -1,4 +1,6 @@
-use token_storage_core::{Error, ErrorKind, Operation, Result, StoredToken, TokenData, TokenKey};
+use token_storage_core::TokenData;
+#[cfg(feature = "manager")]
+use token_storage_core::{Error, ErrorKind, Operation, Result, StoredToken, TokenKey};
 
 /// What `docs/formats.md` says of an encrypted record.
 const PREFIX: &str = "token-storage-sealed:";
@@ -14,6 +16,7 @@ pub fn is_sealed(data: &TokenData) -> bool {
 ///
 /// # Errors
 /// - [`ErrorKind::Misconfigured`] if it [is sealed](is_sealed).
+#[cfg(feature = "manager")]
 pub(crate) fn refuse_sealed(key: &TokenKey, stored: Option<StoredToken>) -> Result<Option<StoredToken>> {
     match stored {
         Some(stored) if is_sealed(&stored.data) => Err(error(key)),
@@ -21,6 +24,7 @@ pub(crate) fn refuse_sealed(key: &TokenKey, stored: Option<StoredToken>) -> Resu
     }
 }
 
+#[cfg(feature = "manager")]
 fn error(key: &TokenKey) -> Error {
     let message = "it is encrypted, and the storage was opened without the key; put `encrypted+` in front of its URL";
     Error::new(ErrorKind::Misconfigured, message)
