@@ -5,14 +5,13 @@ mod common;
 
 use std::{
     collections::BTreeSet,
-    io::{BufRead as _, BufReader, Read as _, Write as _},
-    net::TcpStream,
+    io::{BufRead as _, BufReader, Read as _},
     process::Command,
 };
 
 use common::{
     Cli, Ran, in_files,
-    world::{GROUPS, GROUPS_SCOPE, World},
+    world::{GROUPS, GROUPS_SCOPE, World, visit},
 };
 use serde_json::Value;
 use token_storage_auth_testing::auth_server::{Config, Endpoint, Fault};
@@ -119,18 +118,6 @@ fn parameter(address: &str, name: &str) -> String {
     let query = address.split_once('?').unwrap().1;
     let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
     pairs.find(|(found, _)| *found == name).expect(name).1.to_owned()
-}
-
-/// What a browser is shown that is sent to this address.
-fn visit(address: &str) -> String {
-    let rest = address.strip_prefix("http://").unwrap();
-    let (authority, target) = rest.split_at(rest.find(['/', '?']).unwrap());
-    let slash = if target.starts_with('/') { "" } else { "/" };
-    let mut stream = TcpStream::connect(authority).unwrap();
-    write!(stream, "GET {slash}{target} HTTP/1.1\r\nhost: {authority}\r\n\r\n").unwrap();
-    let mut page = String::new();
-    stream.read_to_string(&mut page).unwrap();
-    page
 }
 
 /// Under which spelling one of the tokens is in the text.

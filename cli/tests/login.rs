@@ -5,14 +5,14 @@ mod common;
 
 use std::{
     io::{BufRead as _, BufReader, Read as _, Write as _},
-    net::{TcpListener, TcpStream},
+    net::TcpListener,
     process::{Child, Command, Stdio},
     thread,
 };
 
 use common::{
     Cli, Ran,
-    world::{GROUPS, GROUPS_CSV, GROUPS_SCOPE, World, arrived, on_each_storage},
+    world::{GROUPS, GROUPS_CSV, GROUPS_SCOPE, World, arrived, on_each_storage, visit},
 };
 use rexpect::{
     process::{Signal, WaitStatus},
@@ -84,18 +84,6 @@ fn waiting(mut command: Command) -> (Child, BufReader<std::process::ChildStderr>
     let address = &line[line.find("http").unwrap()..];
     let address = address.trim_end().trim_end_matches("\"}}").to_owned();
     (child, stderr, address)
-}
-
-/// What a browser is shown that is sent to this address.
-fn visit(address: &str) -> String {
-    let rest = address.strip_prefix("http://").unwrap();
-    let (authority, target) = rest.split_at(rest.find(['/', '?']).unwrap());
-    let slash = if target.starts_with('/') { "" } else { "/" };
-    let mut stream = TcpStream::connect(authority).unwrap();
-    write!(stream, "GET {slash}{target} HTTP/1.1\r\nhost: {authority}\r\n\r\n").unwrap();
-    let mut page = String::new();
-    stream.read_to_string(&mut page).unwrap();
-    page
 }
 
 fn ended(child: Child, mut stderr: BufReader<std::process::ChildStderr>) -> Ran {

@@ -1,6 +1,10 @@
 //! A server that issued tokens, and a command line that keeps them.
 
-use std::process::{Child, Command, Stdio};
+use std::{
+    io::{Read as _, Write as _},
+    net::TcpStream,
+    process::{Child, Command, Stdio},
+};
 
 use serde_json::Value;
 use token_storage::Schemes;
@@ -150,4 +154,16 @@ pub(crate) fn arrived(gate: &Gate) {
     let most = std::time::Duration::from_secs(120);
     let arrived = async { tokio::time::timeout(most, gate.arrived()).await };
     runtime.unwrap().block_on(arrived).expect("a request comes to the gate");
+}
+
+/// What a browser is shown that is sent to this address.
+pub(crate) fn visit(address: &str) -> String {
+    let rest = address.strip_prefix("http://").unwrap();
+    let (authority, target) = rest.split_at(rest.find(['/', '?']).unwrap());
+    let slash = if target.starts_with('/') { "" } else { "/" };
+    let mut stream = TcpStream::connect(authority).unwrap();
+    write!(stream, "GET {slash}{target} HTTP/1.1\r\nhost: {authority}\r\n\r\n").unwrap();
+    let mut page = String::new();
+    stream.read_to_string(&mut page).unwrap();
+    page
 }
