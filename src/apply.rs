@@ -5,7 +5,7 @@ use token_storage_core::{
     TokenStorage, Write, backend::Rounds,
 };
 
-use crate::{IssuedBy, ResponseToken, TokenResponse, issued_by, lifetime};
+use crate::{IssuedBy, ResponseToken, TokenResponse, issued_by, lifetime, refuse_sealed};
 
 /// One record that a token response led to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -97,7 +97,7 @@ pub(crate) async fn merge_response<S: TokenStorage + ?Sized>(
     loop {
         let mut planned = Vec::new();
         for (key, answer) in &answers {
-            planned.push(match storage.get(key).await? {
+            planned.push(match refuse_sealed(key, storage.get(key).await?)? {
                 None => (key.clone(), answer.to_data()?, Precondition::Absent),
                 Some(StoredToken { data, revision }) => {
                     may_be_merged(key, &data, answer)?;

@@ -33,6 +33,7 @@ pub trait ResponsesExt: TokenStorage + sealed::Sealed {
     /// # Errors
     /// - [`InvalidInput`](crate::ErrorKind::InvalidInput): a token names no resource server.
     /// - [`Busy`](crate::ErrorKind::Busy): others kept changing the records.
+    /// - [`Misconfigured`](crate::ErrorKind::Misconfigured): a record is [encrypted](crate::is_sealed), and was read without its key.
     /// - Those of [`TokenStorage::get`] and [`TokenStorage::store_all`].
     fn merge_response(
         &self,

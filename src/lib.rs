@@ -89,7 +89,7 @@ pub use open::{examine, open};
 pub use renewal::{Grant, Renewal};
 pub use response::{MAX_EXPIRES_IN, ResponseToken, ResponseWarning, TokenPath, TokenResponse};
 pub use schemes::Schemes;
-pub use sealed::is_sealed;
+pub use sealed::{is_sealed, refuse_sealed};
 pub use token_storage_core::{
     Acquisition, Begin, Conflict, Cursor, DEFAULT_NAMESPACE, Durability, Enumerate, Error, ErrorKind, Extra, Finding,
     Freshness, LeaseGuard, LeaseKind, LeaseView, Limits, Members, MemoryStorage, Operation, Page, Precondition,

@@ -67,6 +67,23 @@ async fn a_refresh_of_what_is_not_stored_adds_it() {
     assert_eq!(stored(&tokens, "rs").await, TokenData::new("rs", "", "b"));
 }
 
+/// Half of it would stay encrypted, and bound to what is gone.
+#[tokio::test]
+async fn nothing_is_merged_into_what_was_read_without_its_key() {
+    let tokens = Namespaced::in_default(MemoryStorage::new());
+    let sealed = "token-storage-sealed:1:0123456789abcdef:AAAA";
+    let mut record = TokenData::new("rs", "s", sealed).with_refresh_token(sealed);
+    record
+        .extra
+        .insert("token_storage_sealed", &format!("\"{sealed}\""))
+        .unwrap();
+    tokens.store("rs", &record, Precondition::Any).await.unwrap();
+    let refresh = response(r#"{"access_token":"b","resource_server":"rs"}"#);
+    let refused = tokens.merge_response(&refresh).await.unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Misconfigured);
+    assert_eq!(stored(&tokens, "rs").await, record);
+}
+
 #[tokio::test]
 async fn a_response_without_a_resource_server_stores_nothing() {
     let tokens = Namespaced::in_default(MemoryStorage::new());

@@ -22,6 +22,12 @@ pub const MARK_MEMBER: &str = "token-storage.mark";
 /// The reserved member that says, with the value `"unknown"`, that an expiry of 0 stands for an unknown one.
 pub const EXPIRY_MEMBER: &str = "token-storage.expiry";
 
+/// What each encrypted member begins with, in a record that is encrypted; `docs/formats.md` has the rest.
+pub const SEALED_PREFIX: &str = "token-storage-sealed:";
+
+/// The extra member that an encrypted record has, and that binds it together.
+pub const SEAL_MEMBER: &str = "token_storage_sealed";
+
 /// The members that have a field in [`TokenData`], in the order in which they are written.
 pub const KNOWN_MEMBERS: &[&str] = &[
     "resource_server",

@@ -4,13 +4,13 @@ use chacha20poly1305::{
     XChaCha20Poly1305, XNonce,
     aead::{AeadInOut as _, KeyInit as _},
 };
+/// What every sealed text begins with. A text that begins so is never taken for a token.
+pub(crate) use token_storage_core::record::SEALED_PREFIX as PREFIX;
 use token_storage_core::{Error, ErrorKind, Result, Secret};
 use zeroize::Zeroizing;
 
 use crate::{Key, KeyId, code, key::random, ring::KeyRing};
 
-/// What every sealed text begins with. A text that begins so is never taken for a token.
-pub(crate) const PREFIX: &str = "token-storage-sealed:";
 const VERSION: &str = "1";
 const NONCE: usize = 24;
 const TAG: usize = 16;

@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// The extra member that holds all others, sealed, and binds the record together.
-pub(crate) const SEAL: &str = "token_storage_sealed";
+pub(crate) use record::SEAL_MEMBER as SEAL;
 
 /// Why a record does not open. Quotes nothing of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

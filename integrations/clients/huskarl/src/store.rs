@@ -5,7 +5,7 @@ use huskarl::{
     core::{Error, RetryAdvice, platform::MaybeSendBoxFuture, secrets::SecretString},
     token::RefreshToken,
 };
-use token_storage::{ErrorKind, Namespaced, Precondition, TokenData, TokenStorage};
+use token_storage::{ErrorKind, Namespaced, Precondition, StoredToken, TokenData, TokenStorage, refuse_sealed};
 
 /// The member of a record with the thumbprint of the key that its refresh token is bound to.
 const THUMBPRINT: &str = "huskarl_dpop_jkt";
@@ -26,8 +26,13 @@ impl<S: TokenStorage> RefreshTokens<S> {
         Self { tokens, name }
     }
 
+    async fn stored(&self) -> Result<Option<StoredToken>, token_storage::Error> {
+        let stored = self.tokens.get(&self.name).await?;
+        refuse_sealed(&self.tokens.key(&self.name), stored)
+    }
+
     async fn read(&self) -> Result<Option<RefreshToken>, token_storage::Error> {
-        let Some(stored) = self.tokens.get(&self.name).await? else {
+        let Some(stored) = self.stored().await? else {
             return Ok(None);
         };
         let thumbprint = stored.data.extra.get(THUMBPRINT);
@@ -43,7 +48,7 @@ impl<S: TokenStorage> RefreshTokens<S> {
     ) -> Result<(), token_storage::Error> {
         let mut attempts = 1;
         loop {
-            let stored = self.tokens.get(&self.name).await?;
+            let stored = self.stored().await?;
             let precondition = stored
                 .as_ref()
                 .map_or(Precondition::Absent, |stored| Precondition::Unchanged(stored.revision));

@@ -125,3 +125,20 @@ async fn l5_sources_of_many_processes_refresh_once() {
     sources[0].invalidate();
     assert!(sources[0].token().await.is_err());
 }
+
+#[tokio::test]
+async fn what_is_encrypted_and_was_read_without_its_key_is_not_used() {
+    let tokens = Namespaced::in_default(MemoryStorage::new());
+    let sealed = "token-storage-sealed:1:0123456789abcdef:AAAA";
+    let mut record = TokenData::new("api", "read", sealed).with_refresh_token(sealed);
+    record
+        .extra
+        .insert("token_storage_sealed", &format!("\"{sealed}\""))
+        .unwrap();
+    tokens.store("api", &record, Precondition::Any).await.unwrap();
+    let store = RefreshTokens::new(tokens.clone(), "api");
+    assert!(store.get().await.is_err());
+    assert!(store.set(&refresh_token("new", None)).await.is_err());
+    assert!(store.clear().await.is_err());
+    assert_eq!(tokens.get("api").await.unwrap().unwrap().data, record);
+}

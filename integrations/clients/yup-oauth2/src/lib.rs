@@ -29,6 +29,7 @@ use token_storage::{
     Error, ErrorKind, Namespaced, Result, TokenData, TokenResponse, TokenStorage, async_trait,
     backend::record::push_json_string,
     manager::{ManagerError, ManagerErrorKind, ReauthReason, TokenManager},
+    refuse_sealed,
 };
 use yup_oauth2::storage::{TokenInfo, TokenStorage as YupStorage, TokenStorageError};
 use zeroize::Zeroizing;
@@ -108,7 +109,8 @@ impl<S: TokenStorage + Clone + 'static> YupTokens<S> {
     }
 
     async fn stored(&self, name: &str) -> Option<TokenData> {
-        match self.tokens.get(name).await {
+        let read = self.tokens.get(name).await;
+        match read.and_then(|stored| refuse_sealed(&self.tokens.key(name), stored)) {
             Ok(stored) => stored.map(|stored| stored.data),
             Err(error) => {
                 self.tell(&error);

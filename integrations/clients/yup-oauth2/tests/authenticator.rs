@@ -11,7 +11,7 @@ use hyper_util::{
 };
 use time::OffsetDateTime;
 use token_storage::{
-    MemoryStorage, Precondition, TokenKey, TokenStorage as _, TokenStorageExt as _,
+    MemoryStorage, Precondition, TokenData, TokenKey, TokenStorage as _, TokenStorageExt as _,
     manager::TokenManager,
     oauth::{ClientAuth, HttpClient, OAuthClient, Provider},
 };
@@ -156,4 +156,21 @@ async fn why_a_token_could_not_be_had_is_told() {
         1,
         "the manager's, and none by yup-oauth2"
     );
+}
+
+#[tokio::test]
+async fn what_is_encrypted_and_was_read_without_its_key_is_not_used() {
+    let storage = MemoryStorage::new();
+    let sealed = "token-storage-sealed:1:0123456789abcdef:AAAA";
+    let mut record = TokenData::new(NAME, NAME, sealed).with_refresh_token(sealed);
+    record
+        .extra
+        .insert("token_storage_sealed", &format!("\"{sealed}\""))
+        .unwrap();
+    storage.store(&key(), &record, Precondition::Any).await.unwrap();
+    let told = Arc::<Mutex<Vec<String>>>::default();
+    let noted = told.clone();
+    let tokens = YupTokens::new(storage, "alice").on_error(move |error| noted.lock().unwrap().push(error.to_string()));
+    assert!(tokens.get(&SCOPES).await.is_none());
+    assert!(told.lock().unwrap()[0].contains("encrypted+"), "{told:?}");
 }
