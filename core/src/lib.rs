@@ -22,6 +22,7 @@ pub mod backend;
 mod canonical;
 mod clock;
 mod data;
+mod deadline;
 mod enumerate;
 mod error;
 mod ext;

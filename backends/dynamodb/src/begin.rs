@@ -10,13 +10,13 @@ use aws_sdk_dynamodb::{
     primitives::Blob,
     types::{AttributeValue, Put, ReturnValuesOnConditionCheckFailure::AllOld, TransactWriteItem, Update},
 };
-use token_storage_core::{Begin, Intent, Result, Revision, TokenKey, WriteMark};
+use token_storage_core::{Begin, Intent, Result, Revision, TokenKey, WriteMark, backend::Deadline};
 
 use crate::{
     attempts::Attempts,
     backoff::Backoff,
     condition::Expected,
-    guard::{Deadline, TimedLease},
+    guard::TimedLease,
     inner::{Inner, string},
     item::KEY,
     key::{item_key, lease_key},

@@ -5,7 +5,7 @@ use std::{fmt, mem, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use aws_sdk_dynamodb::{primitives::Blob, types::AttributeValue};
 use token_storage_core::{
-    Error, ErrorContext as _, ErrorKind, Intent, LeaseGuard, Operation, Result, TokenKey, WriteMark, backend::Clock,
+    Error, ErrorContext as _, ErrorKind, Intent, LeaseGuard, Operation, Result, TokenKey, WriteMark, backend::Deadline,
 };
 
 use crate::{
@@ -14,36 +14,9 @@ use crate::{
     lease_requests::{Change, change, holds_one_of},
 };
 
-/// The part of its time to live that a holder does without, for clocks that run at slightly different rates.
-const MARGIN: u32 = 50;
-
 /// After this many writes without an answer in a row, the time to live is long over. DynamoDB compares with at most a
 /// hundred values.
 const MOST_MARKS: usize = 50;
-
-/// Until when the lease is certainly its holder's: on both clocks, as the monotonic one may stand still while the machine
-/// sleeps, and the wall clock may be set.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Deadline {
-    monotonic: Duration,
-    wall: Duration,
-}
-
-impl Deadline {
-    /// Counted from before the request is sent: a waiter can only see the mark later.
-    pub(crate) fn start(clock: &dyn Clock, ttl: Duration) -> Self {
-        let certain = ttl - ttl / MARGIN;
-        Self {
-            monotonic: clock.monotonic() + certain,
-            wall: clock.wall() + certain,
-        }
-    }
-
-    fn remaining(&self, clock: &dyn Clock) -> Duration {
-        let monotonic = self.monotonic.saturating_sub(clock.monotonic());
-        monotonic.min(self.wall.saturating_sub(clock.wall()))
-    }
-}
 
 pub(crate) struct TimedLease {
     held: Option<Held>,

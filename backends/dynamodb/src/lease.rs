@@ -14,13 +14,13 @@ use async_trait::async_trait;
 use aws_sdk_dynamodb::types::AttributeValue;
 use token_storage_core::{
     Acquisition, Begin, Error, ErrorContext as _, ErrorKind, Intent, LeaseView, Operation, RefreshLease, Result,
-    Revision, TokenKey, WriteMark,
+    Revision, TokenKey, WriteMark, backend::Deadline,
 };
 
 use crate::{
     attempts::Attempts,
     condition::Expected,
-    guard::{Deadline, TimedLease},
+    guard::TimedLease,
     inner::{Answer, Inner, string},
     item::{CLEAN_UP, Item, KEY},
     key::lease_key,

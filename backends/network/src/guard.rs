@@ -1,9 +1,11 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use token_storage_core::{Error, ErrorContext as _, ErrorKind, Intent, LeaseGuard, Operation, Result, TokenKey};
+use token_storage_core::{
+    Error, ErrorContext as _, ErrorKind, Intent, LeaseGuard, Operation, Result, TokenKey, backend::Deadline,
+};
 
-use crate::{clock::Deadline, lease::Inner, value::Value};
+use crate::{lease::Inner, value::Value};
 
 /// A timed lease that is held. Dropping it lets it run out.
 pub(crate) struct Guard {

@@ -8,10 +8,10 @@ use std::{
 use async_trait::async_trait;
 use token_storage_core::{
     Acquisition, Error, ErrorContext as _, ErrorKind, LeaseKind, LeaseView, Operation, RefreshLease, Result, TokenKey,
-    backend::{Clock, SystemClock},
+    backend::{Clock, Deadline, SystemClock},
 };
 
-use crate::{clock::Deadline, guard::Guard, value::Value};
+use crate::{guard::Guard, value::Value};
 
 /// What [`TimedLeases`] asks of a storage: three requests on one value for each key.
 ///

@@ -5,7 +5,6 @@
 //! Where a server ends leases itself, say so with a time to live on the value, longer than [`TimedLeases`]'s own: then it
 //! only cleans up.
 
-mod clock;
 mod guard;
 mod lease;
 mod value;

@@ -13,6 +13,7 @@
 //! | what can be done to a storage besides storing tokens | [`Action`], [`ActionInfo`], [`Outcome`] |
 //! | what a wrapper of a storage does not change | [`forward`] |
 //! | what time it is, and how tests say so | [`Clock`], [`SystemClock`] |
+//! | until when a timed lease is its holder's | [`Deadline`] |
 //! | how messages count | [`counted`] |
 //! | the grammars that URLs of several backends share | [`split`], [`parse_path`], [`Named`] |
 
@@ -38,6 +39,7 @@ pub use path::{format_path, parse_path};
 
 pub use crate::{
     clock::{Clock, SystemClock},
+    deadline::Deadline,
     rounds::Rounds,
     words::counted,
 };
