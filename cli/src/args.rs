@@ -40,8 +40,9 @@ pub(crate) struct Parsed {
     pub(crate) command: Command,
 }
 
-/// What every command takes.
+/// What every command takes. Under a heading of its own, else its options stand between those of the command.
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Options of every command")]
 pub(crate) struct Global {
     // What it says is made of the schemes, see `storage_help`.
     #[arg(
@@ -148,10 +149,10 @@ fn storage_help(schemes: &Schemes) -> (String, String) {
     let usual = format!("Where the tokens are: {}", short.join(", "));
     let mut all = "Where the tokens are\n\n".to_owned();
     for form in &forms {
-        let _ = writeln!(all, "- {}: {}", form.form, form.meaning);
+        let _ = writeln!(all, "- `{}`: {}", form.form, form.meaning);
     }
     for layer in schemes.layers() {
-        let _ = writeln!(all, "- {}+URL: any of these, {}", layer.name, layer.meaning);
+        let _ = writeln!(all, "- `{}+URL`: any of these, {}", layer.name, layer.meaning);
     }
     all += "\nWithout it: a SQLite file in the platform's folder for application data. PATH is taken literally; see the URLs in \
             the documentation for more.";

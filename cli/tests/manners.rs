@@ -140,5 +140,9 @@ fn the_manual_pages_of_all_commands_are_written_as_files() {
         let text = std::fs::read_to_string(folder.join(page)).unwrap();
         assert!(text.contains(".TH") && !text.contains(CANARY), "{page}");
     }
+    let pages = std::fs::read_dir(&folder).unwrap();
+    let names = pages.map(|page| page.unwrap().file_name().into_string().unwrap());
+    let of_help: Vec<String> = names.filter(|name| name.contains("help")).collect();
+    assert!(of_help.is_empty(), "nobody looks for a page of `help`: {of_help:?}");
     cli.run(&["man", "get", "--all", CANARY]).ended(2);
 }

@@ -72,7 +72,11 @@ fn what_the_groups_service_answers_has_an_exit_code() {
 #[test]
 fn whoami_asks_the_server_or_the_record() {
     on_each_storage(|world| {
-        world.run(&["whoami"]).ended(3).says("no token");
+        for nobody_named_it in [&["whoami"][..], &["--quoted", "whoami"]] {
+            let ran = world.run(nobody_named_it).ended(3);
+            ran.says("auth.globus.org: there is no token")
+                .says("token-storage login");
+        }
         world.log_in_expired(&format!("openid {GROUPS_SCOPE}"));
         let line = format!("ada@example.org\tAda Example\t{}\n", AuthServer::IDENTITY);
         assert_eq!(world.run(&["whoami"]).succeeded().stdout, line);

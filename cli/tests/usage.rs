@@ -18,6 +18,43 @@ fn help_and_version_are_results() {
     }
 }
 
+/// The lines of the part of a help that begins with this heading, up to the next.
+fn part<'a>(help: &'a str, heading: &str) -> Vec<&'a str> {
+    let lines = help.lines().skip_while(|line| *line != heading).skip(1);
+    lines
+        .take_while(|line| line.is_empty() || line.starts_with(' '))
+        .collect()
+}
+
+#[test]
+fn a_command_has_its_own_options_apart_from_those_of_every_command() {
+    let cli = Cli::new("memory");
+    let help = |command: &str| cli.run(&[command, "--help"]).succeeded().stdout;
+    for command in ["store", "get", "exec", "list", "migrate"] {
+        let help = help(command);
+        let own = part(&help, "Options:");
+        assert!(own.iter().any(|line| line.contains("--help")), "{help}");
+        assert!(!own.iter().any(|line| line.contains("--storage")), "{help}");
+        let shared = part(&help, "Options of every command:");
+        for option in ["--storage", "--namespace", "--timeout", "--json", "--quoted"] {
+            assert!(
+                shared.iter().any(|line| line.trim_start().starts_with(option)),
+                "{help}"
+            );
+        }
+    }
+}
+
+#[cfg(feature = "oauth")]
+#[test]
+fn what_exec_runs_is_an_argument() {
+    let help = Cli::new("memory").run(&["exec", "--help"]).succeeded().stdout;
+    assert!(
+        part(&help, "Arguments:").iter().any(|line| line.contains("<COMMAND>")),
+        "{help}"
+    );
+}
+
 #[test]
 fn a_wrong_command_line_ends_with_2_and_repeats_no_value() {
     let cli = Cli::new("memory");

@@ -23,12 +23,13 @@ pub(crate) struct Args {
     #[arg(long, value_name = "NAME", default_value = "TOKEN_STORAGE_ACCESS_TOKEN", value_parser = variable)]
     env: String,
 
-    #[command(flatten)]
-    wanted: Wanted,
-
+    // In front of `wanted`, whose last heading would be its own, too.
     /// The command and its arguments
     #[arg(last = true, required = true, value_name = "COMMAND")]
     command: Vec<OsString>,
+
+    #[command(flatten)]
+    wanted: Wanted,
 }
 
 pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit> {

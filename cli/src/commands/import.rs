@@ -41,7 +41,8 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit> {
     let Some(from) = &args.from else {
         return of_export(args, context).await;
     };
-    let program: Program = from.parse()?;
+    // The library's error speaks of a response, and none has been read.
+    let program: Program = from.parse().map_err(|_| unknown_program())?;
     let name = args
         .resource_server
         .clone()
@@ -59,6 +60,14 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit> {
     }
     report(&found, &args, context)?;
     Ok(Exit::Success)
+}
+
+fn unknown_program() -> Failure {
+    let known = Program::ALL.map(|(name, _)| name).join(", ");
+    Failure::new(
+        Exit::Usage,
+        format!("--from names no program that is known; known are {known}"),
+    )
 }
 
 #[cfg(feature = "export")]

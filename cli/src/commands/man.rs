@@ -19,11 +19,12 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args, context: &Context) -> Result<Exit> {
     let mut command = args::command(&context.schemes);
-    // Spreads the global options and full names to the subcommands.
-    command.build();
     if let Some(folder) = &args.all {
+        // It builds the command itself, without pages of `help`, which are there once it is built.
         return write_all(command, folder);
     }
+    // Spreads the global options and full names to the subcommands.
+    command.build();
     if let Some(name) = &args.command {
         let found = command.find_subcommand(name).cloned();
         command = found.ok_or_else(|| Failure::new(Exit::Usage, "there is no such command; see --help"))?;

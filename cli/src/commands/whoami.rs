@@ -16,9 +16,9 @@ use crate::{
 /// that was stored at login, or the client, if the token is its own.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The resource server of the token to ask with
-    #[arg(default_value = scopes::AUTH_RESOURCE_SERVER)]
-    resource_server: String,
+    /// The resource server of the token to ask with [default: auth.globus.org]
+    // No default value: with --quoted that would have to be a JSON string.
+    resource_server: Option<String>,
 
     /// Ask nobody: the identity that was stored at login
     #[arg(long, conflicts_with_all = ["refresh", "rejected"])]
@@ -32,8 +32,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit> {
-    let resource_server = context.resource_server(args.resource_server.clone())?;
-    let data = get::required(&resource_server, context).await?.data;
+    let (resource_server, data) = record(&args, context).await?;
     let asks = data.scope.split_ascii_whitespace().any(|scope| scope == "openid");
     let claims = if asks && !args.offline {
         ask(&resource_server, &args, context).await?
@@ -46,6 +45,25 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit> {
         print(&line(&claims))?;
     }
     Ok(Exit::Success)
+}
+
+/// The record to ask with. What nobody has named is named where it is missing.
+async fn record(args: &Args, context: &Context) -> Result<(String, TokenData)> {
+    let Some(given) = &args.resource_server else {
+        let usual = scopes::AUTH_RESOURCE_SERVER;
+        let found = get::required(usual, context).await.map_err(|failure| {
+            if !failure.needs_login() {
+                return failure;
+            }
+            failure
+                .at(usual)
+                .with_advice("name one of those, or log in at Globus with `token-storage login`")
+        });
+        return Ok((usual.to_owned(), found?.data));
+    };
+    let named = context.resource_server(given.clone())?;
+    let data = get::required(&named, context).await?.data;
+    Ok((named, data))
 }
 
 async fn ask(resource_server: &str, args: &Args, context: &Context) -> Result<Map<String, Value>> {

@@ -35,6 +35,7 @@ pub(super) struct CredentialArgs {
     #[arg(
         long,
         env = "TOKEN_STORAGE_CLIENT_SECRET_EMPTY",
+        hide_env_values = true,
         value_parser = BoolishValueParser::new(),
         conflicts_with = "client_secret_file"
     )]

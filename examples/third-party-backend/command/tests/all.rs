@@ -161,7 +161,7 @@ fn what_it_is_stands_in_the_help_and_in_the_messages() {
     assert_eq!(world.json(&["info"])["backend"], "folder");
     assert!(world.run(&["doctor"]).contains("the first login makes it"));
     let help = world.run(&["get", "--help"]);
-    assert!(help.contains("folder:PATH: a folder, one file a token"), "{help}");
+    assert!(help.contains("`folder:PATH`: a folder, one file a token"), "{help}");
     assert!(world.run(&["--help"]).contains("clear-damaged"));
     assert!(world.run(&["completions", "bash"]).contains("clear-damaged"));
     assert!(world.run(&["man"]).contains("folder:PATH"));
