@@ -42,7 +42,7 @@ impl<'a> Rewrite<'a> {
         let (document, damage) = match &snapshot.content {
             Content::Absent => (Document::empty(), None),
             Content::Document(document) => (Document::clone(document), None),
-            Content::Damaged(damage) => (Document::empty(), Some(damage.clone())),
+            Content::Damaged(damage) => (damage.rest(), Some(damage.clone())),
         };
         Self {
             shared,
@@ -52,10 +52,10 @@ impl<'a> Rewrite<'a> {
         }
     }
 
-    /// Applies a job, or says why not. Over a damaged file only what asks nothing of the old content can happen.
+    /// Applies a job, or says why not. Over a damaged file only what asks nothing of the content that is lost can happen.
     pub(crate) fn apply(&mut self, job: &Job) -> Result<Applied> {
         if let Some(damage) = &self.damage {
-            let may_start_anew = damage.kind == DamageKind::Corrupt && job.is_unconditional_store();
+            let may_start_anew = damage.kind == DamageKind::Corrupt && job.asks_only_what_is_known(&self.document);
             if !may_start_anew {
                 return Err(error::damage(&self.shared.path, damage));
             }

@@ -29,7 +29,7 @@ pub(crate) fn damage(path: &Path, damage: &Damage) -> Error {
         DamageKind::Corrupt => {
             let message = format!(
                 "{path} is damaged: {}. Put back a sound copy, or log in again: that keeps the damaged file under \
-                 another name beside it and starts a new one",
+                 another name beside it and goes on with what can be read of it",
                 damage.message
             );
             Error::new(ErrorKind::Corrupt, message)

@@ -63,7 +63,7 @@ impl Findings {
                 Content::Damaged(damage) if damage.kind == DamageKind::Corrupt => self.error(
                     path,
                     format!("is damaged: {}", damage.message),
-                    "put back a sound copy; or log in again, which keeps this file aside and starts a new one",
+                    "put back a sound copy; or log in again, which keeps this file aside and goes on with what can be read of it",
                 ),
                 Content::Damaged(damage) => self.error(
                     path,

@@ -64,10 +64,13 @@ impl Job {
         self.changes.iter().all(|change| change.text.is_none())
     }
 
-    /// Whether it would be the same whatever the file holds now.
-    pub(crate) fn is_unconditional_store(&self) -> bool {
-        let unconditional = |change: &Change| change.text.is_some() && change.precondition == Precondition::Any;
-        !self.is_barrier() && self.changes.iter().all(unconditional)
+    /// Whether it only stores, and would be the same whatever else the damaged file held than the rest that could be read.
+    pub(crate) fn asks_only_what_is_known(&self, rest: &Document) -> bool {
+        let known = |change: &Change| {
+            change.precondition == Precondition::Any || matches!(rest.revision(&change.key), Ok(Some(_)))
+        };
+        let is_known = |change: &Change| change.text.is_some() && known(change);
+        !self.is_barrier() && self.changes.iter().all(is_known)
     }
 
     /// Whether it stores something in a namespace for which `found` holds.

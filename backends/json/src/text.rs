@@ -55,14 +55,15 @@ impl Buffer {
         *self = bigger;
     }
 
-    /// The text; `Err` gives the length of the part that is valid UTF-8.
-    pub(crate) fn into_text(mut self) -> Result<Arc<Text>, usize> {
+    /// The text; `Err` gives what comes before the first byte that is not UTF-8.
+    pub(crate) fn into_text(mut self) -> Result<Arc<Text>, Arc<Text>> {
         match String::from_utf8(std::mem::take(&mut self.0)) {
             Ok(text) => Ok(Arc::new(Text(text))),
             Err(error) => {
                 let valid = error.utf8_error().valid_up_to();
-                drop(Self(error.into_bytes()));
-                Err(valid)
+                let mut rest = Self(error.into_bytes());
+                rest.truncate(valid);
+                Err(rest.into_text().unwrap_or_else(|shorter| shorter))
             }
         }
     }
@@ -152,10 +153,10 @@ mod tests {
     }
 
     #[test]
-    fn invalid_utf8_says_where() {
+    fn what_is_before_invalid_utf8_is_there() {
         let mut buffer = Buffer::with_capacity(8);
         buffer.append(b"ab\xffcd");
-        assert_eq!(buffer.into_text().unwrap_err(), 2);
+        assert_eq!(buffer.into_text().unwrap_err().as_str(), "ab");
     }
 
     #[test]

@@ -165,7 +165,8 @@ impl<'a> Rounds<'a> {
         match look(self.shared) {
             Ok(None) => false,
             Ok(Some(damage)) => {
-                let refused = self.queue.take_while(|job| !job.is_unconditional_store());
+                let rest = damage.rest();
+                let refused = self.queue.take_while(|job| !job.asks_only_what_is_known(&rest));
                 let any = !refused.is_empty();
                 for job in refused {
                     let error = error::damage(&self.shared.path, &damage);

@@ -87,6 +87,50 @@ async fn d3_a_damaged_file_is_an_error_that_names_the_place_and_is_kept_by_the_n
     }
 }
 
+/// A program that was killed while it wrote in place does not log everybody out with the next write.
+#[tokio::test]
+async fn d3_what_can_be_read_of_a_damaged_file_goes_on_in_the_new_one() {
+    let (first, second) = (key("auth.globus.org"), key("groups.api.globus.org"));
+    let undamaged = Site::with(SOUND);
+    let sound = undamaged.open();
+    let records = [sound.get(&first).await.unwrap(), sound.get(&second).await.unwrap()];
+    for (what, content, _) in damaged() {
+        let site = Site::with(&content);
+        let storage = site.open();
+        store(&storage, "rs", "new").await.unwrap();
+        let kept = [storage.get(&first).await.unwrap(), storage.get(&second).await.unwrap()];
+        let want = match what {
+            "cut off" => [records[0].clone(), None],
+            "cut off at the end" | "BOM" | "trailing garbage" | "two writes, interleaved" => records.clone(),
+            _ => [None, None],
+        };
+        assert_eq!(kept, want, "{what}");
+    }
+}
+
+/// A refresh that has spent its token while the file was damaged can still store the new one.
+#[tokio::test]
+async fn d3_what_can_be_read_of_a_damaged_file_can_be_compared() {
+    let site = Site::with(SOUND);
+    let storage = site.open();
+    let (first, second) = (key("auth.globus.org"), key("groups.api.globus.org"));
+    let mut read = Vec::new();
+    for key in [&first, &second] {
+        read.push(Precondition::Unchanged(
+            storage.get(key).await.unwrap().unwrap().revision,
+        ));
+    }
+    fs::write(&site.path, &SOUND[..300]).unwrap();
+    let refused = storage.store(&second, &data("new"), read[1]).await.unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Corrupt, "it is behind the cut");
+    let refused = storage.store(&first, &data("new"), read[1]).await.unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Conflict);
+    assert_eq!(site.text(), SOUND[..300]);
+    storage.store(&first, &data("new"), read[0]).await.unwrap();
+    assert_eq!(token(&site.open(), "auth.globus.org").await.unwrap(), "new");
+    assert_eq!(storage.kept_files().unwrap().len(), 1);
+}
+
 #[tokio::test]
 async fn d3_only_what_asks_nothing_of_the_lost_content_starts_anew() {
     let site = Site::with("{");

@@ -1,4 +1,4 @@
-//! Making a database, and putting a damaged one aside. Everything here is done with the lock file held.
+//! Making a database, and replacing a damaged one. Everything here is done with the lock file held.
 
 use std::{
     ffi::OsString,
@@ -8,7 +8,7 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use rusqlite::OpenFlags;
+use rusqlite::{Connection, OpenFlags};
 use tempfile::TempPath;
 use token_storage_core::{Error, ErrorKind};
 use token_storage_files::{Directory, beside, create_private, io_error, temporaries_with};
@@ -17,7 +17,7 @@ use crate::{
     config::{Options, open},
     error,
     place::Place,
-    schema, warnings,
+    salvage, schema, warnings,
 };
 
 /// The files that SQLite keeps beside a database; they belong to it.
@@ -36,13 +36,30 @@ pub(crate) fn create(place: &Place, options: &Options) -> Result<(), Error> {
     token_storage_files::create_parents(path).map_err(|error| io_error(path, "create the folder of", error))?;
     let folder = open_folder(path)?;
     put_companions_aside(path)?;
+    let (unfinished, _) = make(path, options, |_| Ok(0))?;
+    name(unfinished, path)?;
+    sync(&folder, path)
+}
+
+/// A whole database that has not its name yet, with what `fill` writes into it, which says how many records that are.
+fn make(
+    path: &Path,
+    options: &Options,
+    fill: impl FnOnce(&Connection) -> rusqlite::Result<u64>,
+) -> Result<(TempPath, u64), Error> {
     let unfinished = unfinished(path).map_err(|error| io_error(path, "create", error))?;
-    fill(&unfinished).map_err(|error| error::from_sqlite(&error, path))?;
+    let records = write(&unfinished, fill).map_err(|error| error::from_sqlite(&error, path))?;
     finish(&unfinished, options.write_ahead_log).map_err(|error| io_error(path, "create", error))?;
+    Ok((unfinished, records))
+}
+
+/// Whoever was faster wins.
+fn name(unfinished: TempPath, path: &Path) -> Result<(), Error> {
     match unfinished.persist_noclobber(path) {
-        Ok(()) => sync(&folder, path),
-        Err(failed) if failed.error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        Err(failed) => Err(io_error(path, "create", failed.error)),
+        Err(failed) if failed.error.kind() != io::ErrorKind::AlreadyExists => {
+            Err(io_error(path, "create", failed.error))
+        }
+        _ => Ok(()),
     }
 }
 
@@ -61,13 +78,15 @@ fn unfinished(path: &Path) -> io::Result<TempPath> {
 }
 
 /// Nothing but this one file is made: what fails half-way is thrown away whole, so that no journal is needed.
-fn fill(path: &Path) -> rusqlite::Result<()> {
+fn write(path: &Path, fill: impl FnOnce(&Connection) -> rusqlite::Result<u64>) -> rusqlite::Result<u64> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = open(path, flags)?;
     connection.execute_batch("PRAGMA synchronous = OFF; PRAGMA temp_store = MEMORY")?;
     connection.query_row("PRAGMA journal_mode = MEMORY", [], |_| Ok(()))?;
     schema::create(&connection)?;
-    connection.close().map_err(|(_, error)| error)
+    let records = fill(&connection)?;
+    connection.close().map_err(|(_, error)| error)?;
+    Ok(records)
 }
 
 /// Turns the write-ahead log on and syncs. SQLite itself would make the log's files for that; it comes to two bytes of the
@@ -83,20 +102,29 @@ fn finish(path: &Path, write_ahead_log: bool) -> io::Result<()> {
     file.sync_all()
 }
 
-/// Renames a damaged database, with what belongs to it, so that a new one can be made in its place. The name says what it
-/// is; nothing is changed or lost.
-pub(crate) fn set_aside(place: &Place) -> Result<(), Error> {
+/// Puts a new database in the place of a damaged one, with what can be read of that. The damaged one, with what belongs to
+/// it, gets another name, which says what it is; nothing of it is changed or lost.
+pub(crate) fn replace(place: &Place, options: &Options) -> Result<(), Error> {
     let path = place.path();
     let folder = open_folder(path)?;
+    let (unfinished, records) = make(path, options, |new| salvage::copy(path, new, options.busy_timeout))?;
     // The log first: should the process die in between, a damaged database stays without log, and not a log without
     // database, which a new database would take for its own.
     let aside = put_companions_aside(path)?;
-    rename(path, &aside)?;
+    // With a second name for the old one there is a database at every moment.
+    if fs::hard_link(path, &aside).is_ok() {
+        unfinished
+            .persist(path)
+            .map_err(|failed| io_error(path, "replace", failed.error))?;
+    } else {
+        rename(path, &aside)?;
+        name(unfinished, path)?;
+    }
     for companion in COMPANIONS.iter().chain([&""]) {
         // It may hold tokens. Its content is what must not change, and what cannot be tightened is kept all the same.
         let _ = token_storage_files::tighten(&beside(&aside, companion));
     }
-    warnings::set_aside(place, &aside);
+    warnings::replaced(place, &aside, records);
     sync(&folder, path)
 }
 

@@ -32,7 +32,7 @@ pub(crate) fn from_sqlite(error: &rusqlite::Error, place: &Path) -> Error {
         );
         return Error::new(ErrorKind::PermissionDenied, message);
     }
-    let place = place.display();
+    let (path, place) = (place, place.display());
     let Some(cause) = error.sqlite_error() else {
         let message =
             format!("the table token_storage of {place} has another shape than the Globus SDK's; name another path");
@@ -49,6 +49,13 @@ pub(crate) fn from_sqlite(error: &rusqlite::Error, place: &Path) -> Error {
     match cause.code {
         ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => locked(&place),
         ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => Error::new(ErrorKind::Corrupt, damaged(&place, &code)),
+        ErrorCode::ReadOnly if cause.extended_code == ffi::SQLITE_READONLY && files_are_writable(path) => {
+            let message = format!(
+                "{place} can be read, but its header says that only a newer SQLite may write it, which is damage unless one \
+                 does; put back a sound copy, or move its tokens to another storage ({code})"
+            );
+            Error::new(ErrorKind::PermissionDenied, message)
+        }
         ErrorCode::ReadOnly | ErrorCode::PermissionDenied => denied(&place, &code),
         ErrorCode::DiskFull => {
             let message =
@@ -80,6 +87,11 @@ pub(crate) fn from_sqlite(error: &rusqlite::Error, place: &Path) -> Error {
     }
 }
 
+/// Then it is not the permissions that SQLite means. The folder counts, too: it is where the log is made.
+fn files_are_writable(path: &Path) -> bool {
+    token_storage_files::may_write(path) && path.parent().is_some_and(token_storage_files::may_write)
+}
+
 pub(crate) fn locked(place: &impl std::fmt::Display) -> Error {
     let message = format!("another program keeps {place} locked for longer than this call may wait; try again");
     Error::new(ErrorKind::Busy, message)
@@ -108,8 +120,8 @@ fn is_json(path: &Path) -> bool {
 
 fn damaged(place: &impl std::fmt::Display, code: &str) -> String {
     format!(
-        "the database {place} is damaged ({code}); the next write keeps it aside, with a name that says so, and starts a \
-         new one"
+        "the database {place} is damaged ({code}); the next write keeps it aside, with a name that says so, and \
+         goes on with what can be read of it"
     )
 }
 

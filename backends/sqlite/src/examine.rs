@@ -156,7 +156,7 @@ impl Findings {
         let advice = if fault.kind() == ErrorKind::Misconfigured {
             "name another path"
         } else if error::is_damage(error) {
-            "put back a sound copy; or log in again, which keeps this database aside and starts a new one"
+            "put back a sound copy; or log in again, which keeps this database aside and goes on with what can be read of it"
         } else if error.sqlite_error_code() == Some(ErrorCode::OperationInterrupted) {
             self.error(
                 path,
@@ -281,7 +281,7 @@ impl Findings {
 }
 
 /// Ends statements that take far more steps than any database of that size needs: somebody else may have made it.
-fn bound(connection: &mut Connection) -> rusqlite::Result<()> {
+pub(crate) fn bound(connection: &mut Connection) -> rusqlite::Result<()> {
     const STEPS_OF_ANY: i64 = 100_000_000;
     /// A page holds some 500 of the smallest rows.
     const STEPS_OF_A_PAGE: i64 = 100_000;

@@ -40,6 +40,7 @@ mod place;
 mod queue;
 mod reader;
 mod readers;
+mod salvage;
 mod schema;
 mod scheme;
 mod shape;

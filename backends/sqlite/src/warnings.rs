@@ -2,7 +2,10 @@
 
 use std::path::Path;
 
-use token_storage_core::{Error, Finding, Severity, backend};
+use token_storage_core::{
+    Error, Finding, Severity,
+    backend::{self, counted},
+};
 
 use crate::place::Place;
 
@@ -54,10 +57,13 @@ pub(crate) fn log_stays(place: &Place, fault: &Error) {
     place.warnings.add(place.path(), message, "nothing is lost");
 }
 
-pub(crate) fn set_aside(place: &Place, aside: &Path) {
+pub(crate) fn replaced(place: &Place, aside: &Path, records: u64) {
     let message = format!(
-        "the database was damaged and is kept as {}; a new one is in its place",
-        aside.display()
+        "the database was damaged and is kept as {}; a new one is in its place, with {} that could be read",
+        aside.display(),
+        counted(records, "record")
     );
-    place.warnings.add(place.path(), message, "log in again");
+    place
+        .warnings
+        .add(place.path(), message, "log in again where a token is missing");
 }

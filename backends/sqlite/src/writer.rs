@@ -145,7 +145,7 @@ impl Writer {
             } else if self.fault(&error).kind() != ErrorKind::Corrupt {
                 return Err(self.fault(&error).into());
             } else {
-                create::set_aside(&self.place)?;
+                create::replace(&self.place, &self.options)?;
                 replaced = true;
             }
         }
@@ -225,11 +225,14 @@ impl Writer {
             schema::create(&connection)?;
         }
         audit::check_free_pages(&connection)?;
+        // A store that goes into a damaged index would hide other keys, and would not mend it.
+        let mut audit = Audit::default();
+        audit.check(&*connection.unchecked_transaction()?)?;
         tightened.keep();
         Ok(Open {
             connection,
             epoch,
-            audit: Audit::default(),
+            audit,
             may_switch: self.options.write_ahead_log,
             pages,
         })

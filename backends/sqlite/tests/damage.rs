@@ -63,7 +63,8 @@ async fn d3_a_damaged_database_is_corrupt_and_kept_aside_by_the_next_write() {
 
         store(&storage, "rs-007", "new").await;
         assert_eq!(token(&storage, "rs-007").await.unwrap(), "new", "{what}");
-        assert_eq!(token(&storage, "rs-008").await, None, "{what}");
+        let neighbour = token(&storage, "rs-008").await;
+        assert!(neighbour.is_none_or(|kept| kept.starts_with('x')), "{what}");
         let is_database =
             |name: &String| name.contains(".damaged-") && !name.ends_with("-wal") && !name.ends_with("-shm");
         let aside: Vec<String> = names(folder.path()).into_iter().filter(is_database).collect();
@@ -155,6 +156,155 @@ async fn d3_a_damaged_page_hides_nothing_else() {
     }
     assert!(read > 0 && corrupt > 0, "{read} {corrupt}");
     assert_eq!(worst(&path), Severity::Error);
+}
+
+/// The page of this kind that has this text. Kinds as in SQLite's "Database File Format".
+fn page_of(bytes: &[u8], kind: u8, text: &str) -> usize {
+    let has = |page: &[u8]| page[0] == kind && page.windows(text.len()).any(|window| window == text.as_bytes());
+    bytes.chunks(4096).position(has).unwrap()
+}
+
+const LEAF_OF_INDEX: u8 = 10;
+const LEAF_OF_TABLE: u8 = 13;
+
+fn spoil(bytes: &mut [u8], page: usize) {
+    bytes[page * 4096..(page + 1) * 4096].fill(0xff);
+}
+
+/// One damaged page does not log everybody out with the next write.
+#[tokio::test]
+async fn d3_what_can_be_read_of_a_damaged_database_goes_on_in_the_new_one() {
+    type Damage = fn(&mut [u8]);
+    let damages: [(&str, Damage, usize); 4] = [
+        (
+            "a page in use is on the list of free ones",
+            |bytes| {
+                let page = page_of(bytes, LEAF_OF_TABLE, "rs-150") as u32 + 1;
+                bytes[32..36].copy_from_slice(&page.to_be_bytes());
+                bytes[36..40].copy_from_slice(&1u32.to_be_bytes());
+            },
+            0,
+        ),
+        (
+            "a page of the index",
+            |bytes| spoil(bytes, page_of(bytes, LEAF_OF_INDEX, "rs-150")),
+            0,
+        ),
+        (
+            "a page of the table",
+            |bytes| spoil(bytes, page_of(bytes, LEAF_OF_TABLE, "rs-150")),
+            5,
+        ),
+        (
+            "one of each",
+            |bytes| {
+                spoil(bytes, page_of(bytes, LEAF_OF_TABLE, "rs-020"));
+                spoil(bytes, page_of(bytes, LEAF_OF_INDEX, "rs-150"));
+            },
+            // A key that is in neither lies behind the damage from both ends of the table.
+            5,
+        ),
+    ];
+    for (what, damage, most) in damages {
+        let folder = tempfile::tempdir().unwrap();
+        let path = filled(folder.path()).await;
+        let storage = SqliteStorage::open(&path).unwrap();
+        storage.store_config("DEFAULT", "answer", r#"{"is":42}"#).await.unwrap();
+        let mut sound = Vec::new();
+        for i in 0..200 {
+            let key = key(&format!("rs-{i:03}"));
+            sound.push((storage.get(&key).await.unwrap().unwrap(), key));
+        }
+        drop(storage);
+        let mut bytes = fs::read(&path).unwrap();
+        damage(&mut bytes);
+        fs::write(&path, &bytes).unwrap();
+
+        let storage = SqliteStorage::open(&path).unwrap();
+        // What a refresh does: only if nobody else has changed it.
+        let (before, renewed) = sound.remove(150);
+        let written = match storage.get(&renewed).await {
+            Ok(_) => Precondition::Unchanged(before.revision),
+            Err(_) => Precondition::Any,
+        };
+        storage
+            .store(&renewed, &data("new"), written)
+            .await
+            .unwrap_or_else(|error| panic!("{what}: {error}"));
+        let replaced = names(folder.path()).iter().any(|name| name.contains(".damaged-"));
+        assert!(replaced, "{what}: nothing was replaced");
+        assert_eq!(token(&storage, "rs-150").await.unwrap(), "new", "{what}");
+        let mut lost = 0;
+        for (record, key) in &sound {
+            match storage.get(key).await.unwrap() {
+                Some(found) => assert_eq!(found, *record, "{what}: {key}"),
+                None => lost += 1,
+            }
+        }
+        println!("{what}: {lost} lost");
+        assert!(lost <= most, "{what}: {lost} lost");
+        let config = storage.read_config("DEFAULT", "answer").await.unwrap();
+        assert_eq!(config.unwrap().expose(), r#"{"is":42}"#, "{what}");
+        let told = storage.warnings();
+        let kept = format!("with {} records that could be read", 200 - lost);
+        assert!(
+            lost > 0 || told.iter().any(|finding| finding.message.contains(&kept)),
+            "{what}: {told:?}"
+        );
+        drop(storage);
+        assert_eq!(common::integrity(&path), "ok", "{what}");
+    }
+}
+
+/// Bytes of the header and of pages, changed as a fuzzer found them: the list of free pages has pages that are in use.
+#[tokio::test]
+async fn d3_free_pages_that_are_in_use_cost_no_record() {
+    const OLD: &str = "globus-sdk-tokenstorage-0.4.1_SQLiteAdapter.db";
+    const NEWER: &str = "globus-sdk-3.65.0_schema1_written_by_SQLiteTokenStorage.db";
+    let found: [(&str, &[(usize, u8)]); 4] = [
+        (OLD, &[(0x23, 4), (0x25, 25)]),
+        (OLD, &[(0x23, 1), (0x24, 16)]),
+        (NEWER, &[(0x23, 3), (0x24, 232)]),
+        (NEWER, &[(0x27, 115), (0x5fe3, 110), (0x5fe5, 105)]),
+    ];
+    for (name, changes) in found {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("tokens.db");
+        copy_fixture(name, &path);
+        let mut bytes = fs::read(&path).unwrap();
+        changes.iter().for_each(|(at, byte)| bytes[*at] = *byte);
+        fs::write(&path, &bytes).unwrap();
+        let storage = SqliteStorage::open(&path).unwrap();
+        let mut before = Vec::new();
+        for namespace in (&storage).list_namespaces(None).await.unwrap().items {
+            for key in (&storage).list_keys(&namespace, None).await.unwrap().items {
+                before.push((storage.get(&key).await.unwrap(), key));
+            }
+        }
+        assert!(!before.is_empty());
+        store(&storage, "rs", &"x".repeat(5000)).await;
+        for (record, key) in before {
+            assert_eq!(storage.get(&key).await.unwrap(), record, "{name} {changes:x?}: {key}");
+        }
+    }
+}
+
+/// One byte of the header, by which a later SQLite may say that this one must not write.
+#[tokio::test]
+async fn a_database_for_a_newer_sqlite_is_read_and_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = filled(folder.path()).await;
+    let mut bytes = fs::read(&path).unwrap();
+    bytes[18] = 17;
+    fs::write(&path, &bytes).unwrap();
+    let storage = SqliteStorage::open(&path).unwrap();
+    assert!(token(&storage, "rs-000").await.is_some());
+    let written = storage.store(&key("rs-000"), &data("new"), Precondition::Any).await;
+    let error = written.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::PermissionDenied);
+    assert!(error.message().contains("a newer SQLite"), "{error}");
+    assert!(!error.message().contains("check owner"), "{error}");
+    assert_eq!(fs::read(&path).unwrap(), bytes);
 }
 
 #[tokio::test]

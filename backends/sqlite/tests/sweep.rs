@@ -110,6 +110,10 @@ struct Tally {
     right: usize,
     told: usize,
     stored: usize,
+    /// Databases that were replaced by a new one.
+    replaced: usize,
+    /// Right answers after that, or another store.
+    kept: usize,
     wrong: Vec<String>,
     /// The records that could be read.
     readable: BTreeSet<String>,
@@ -120,6 +124,8 @@ impl Tally {
         self.right += other.right;
         self.told += other.told;
         self.stored += other.stored;
+        self.replaced += other.replaced;
+        self.kept += other.kept;
         self.wrong.extend(other.wrong);
     }
 
@@ -175,8 +181,8 @@ async fn list(storage: &SqliteStorage) -> Result<Vec<TokenKey>, Error> {
     Ok(keys)
 }
 
-/// Stores on top of the damage, and reads back with the same handle and a new one. What was readable stays so, unless the
-/// whole database is kept aside.
+/// Stores on top of the damage, and reads back with the same handle and a new one. What was readable stays so; the rest may
+/// be gone if the database was replaced.
 async fn store(sound: &Sound, storage: &SqliteStorage, path: &Path, name: &str, readable: &BTreeSet<String>) -> Tally {
     let mut tally = Tally::default();
     // It takes pages of its own.
@@ -187,6 +193,7 @@ async fn store(sound: &Sound, storage: &SqliteStorage, path: &Path, name: &str, 
     }
     tally.stored += 1;
     let replaced = names(path).iter().any(|name| name.contains(".damaged-"));
+    tally.replaced += usize::from(replaced);
     for storage in [storage.clone(), SqliteStorage::open(path).unwrap()] {
         match storage.get(&key(name)).await {
             Ok(Some(got)) if got.data == new => {}
@@ -194,19 +201,17 @@ async fn store(sound: &Sound, storage: &SqliteStorage, path: &Path, name: &str, 
         }
         for (other, want) in sound.records.iter().filter(|(other, _)| *other != name) {
             match storage.get(&key(other)).await {
-                Ok(None) if replaced => tally.told += 1,
-                Err(error) if !replaced && readable.contains(other) => {
+                Ok(None) if replaced && !readable.contains(other) => tally.told += 1,
+                Err(error) if readable.contains(other) => {
                     tally
                         .wrong
                         .push(format!("{other} was readable before the store: {error}"));
                 }
                 got => tally.got(&format!("{other} after a store"), got, Some(want)),
             }
-            if replaced {
-                break;
-            }
         }
     }
+    tally.kept = mem::take(&mut tally.right);
     tally
 }
 
@@ -255,15 +260,18 @@ async fn run(what: &str, made: Made, damages: impl FnOnce(&Sound) -> Vec<(String
         right,
         told,
         stored,
+        replaced,
+        kept,
         wrong,
         ..
     } = &total;
     println!(
-        "{what}: {count} databases, {right} right answers, {told} told as damage, {stored} stores read back, {} wrong",
+        "{what}: {count} databases, {right} right answers, {told} told as damage, {stored} stores read back, {replaced} \
+         databases replaced, {kept} right answers after, {} wrong",
         wrong.len()
     );
     assert!(wrong.is_empty(), "{:#?}", &wrong[..wrong.len().min(20)]);
-    assert!(*told > 0 && *stored > 0, "the sweep reached what it is for");
+    assert!(told + replaced > 0 && *stored > 0, "the sweep reached what it is for");
     total
 }
 

@@ -42,6 +42,13 @@ pub(super) const CASES: &[Case] = &[
     .needs(NEEDS),
     Case::new(
         Level::Durable,
+        "damage::bytes_behind_the_end_cost_no_record",
+        &["D3"],
+        |cx| Box::pin(bytes_behind_the_end_cost_no_record(cx)),
+    )
+    .needs(NEEDS),
+    Case::new(
+        Level::Durable,
         "damage::a_damaged_file_can_be_repaired",
         &["D3"],
         |cx| Box::pin(a_damaged_file_can_be_repaired(cx)),
@@ -148,6 +155,21 @@ async fn damaged(cx: Cx, spoil: fn(&[u8]) -> Vec<u8>) -> Check {
     )?;
     check_modes(&cx)?;
     damaged_again(&cx, &file, &spoiled).await
+}
+
+/// All records are whole, though the file is not: the end of an older, longer one is left behind it. Whether that counts as
+/// damage or not, the next write loses nothing that is there to be read.
+async fn bytes_behind_the_end_cost_no_record(cx: Cx) -> Check {
+    let (file, whole) = written(&cx).await?;
+    damage(&cx, &file, &[&whole[..], b"\": \"the end of another\"}}\xff"].concat());
+    let storage = cx.place().reopen().await?;
+    storage.store(&cx.key("new"), &full("new"), Precondition::Any).await?;
+    for storage in [storage, cx.open().await?] {
+        for rs in ["a", "b", "c", "new"] {
+            stored("D3", &storage.get(&cx.key(rs)).await?, &full(rs))?;
+        }
+    }
+    Ok(())
 }
 
 /// Whether these bytes are in a file beside the storage's.

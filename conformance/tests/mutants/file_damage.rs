@@ -25,6 +25,10 @@ pub(crate) fn mutants() -> Vec<Mutant> {
         ),
         file::<MovesDamageOnGet>("moves damage on get", "damage::a_truncated_file_is_corrupt_and_kept"),
         file::<WritesOverDamage>("writes over damage", "damage::a_file_of_nulls_is_corrupt_and_kept"),
+        file::<StartsFromNothing>(
+            "starts from nothing where something can be read",
+            "damage::bytes_behind_the_end_cost_no_record",
+        ),
         file::<RemembersDamage>("remembers damage", "damage::a_damaged_file_can_be_repaired"),
         file::<QuotesDamage>("quotes damage", "damage::errors_show_no_token"),
     ]
@@ -90,6 +94,20 @@ around!(
             let bytes = fs::read(&broken.path).unwrap_or_default();
             if serde_json::from_slice::<serde::de::IgnoredAny>(&bytes).is_err() {
                 let _ = fs::remove_file(&broken.path);
+            }
+            change.apply(&broken.inner).await
+        }
+    }
+);
+
+around!(
+    /// Keeps a damaged file, and goes on without what can be read of it.
+    StartsFromNothing {
+        async fn write(broken: &Broken<Self>, change: Change<'_>) -> Result<Done> {
+            let bytes = fs::read(&broken.path).unwrap_or_default();
+            if serde_json::from_slice::<serde::de::IgnoredAny>(&bytes).is_err() {
+                let kept = format!(".damaged-{}", bytes.len());
+                let _ = fs::rename(&broken.path, beside(&broken.path, &kept));
             }
             change.apply(&broken.inner).await
         }

@@ -162,6 +162,16 @@ impl Document {
         matches!(self.namespaces.get(namespace), Some(Namespace::Damaged(_)))
     }
 
+    /// Takes over the records of a namespace that can be decoded, in texts of their own.
+    fn keep_sound(&mut self, namespace: &str, records: &Members<Record>) {
+        for member in records.iter() {
+            if let (Some(name), Ok(_)) = (&member.name, member.value.decoded()) {
+                let text = member.value.text.detached();
+                self.records_mut(namespace).set(name, Record::new(text));
+            }
+        }
+    }
+
     /// Replaces the record of a key.
     pub(crate) fn set(&mut self, key: &TokenKey, text: RawText) {
         let old = self

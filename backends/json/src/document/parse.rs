@@ -12,10 +12,13 @@ use super::{
 use crate::text::{Buffer, RawText, Text};
 
 /// Why a file's content is no token file. The message names the place and quotes nothing.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(crate) struct Damage {
     pub(crate) kind: DamageKind,
     pub(crate) message: String,
+    /// What can be read of it all the same: a program that was killed while it wrote in place leaves the records before
+    /// the cut whole. `None`: nothing.
+    rest: Option<Box<Document>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +42,7 @@ impl Damage {
         Self {
             kind: DamageKind::Corrupt,
             message: message.into(),
+            rest: None,
         }
     }
 
@@ -46,7 +50,18 @@ impl Damage {
         Self {
             kind: DamageKind::NotOurs,
             message: message.into(),
+            rest: None,
         }
+    }
+
+    fn with_rest(mut self, rest: Option<Box<Document>>) -> Self {
+        self.rest = rest;
+        self
+    }
+
+    /// What a file that takes the place of the damaged one goes on with.
+    pub(crate) fn rest(&self) -> Document {
+        self.rest.as_deref().map_or_else(Document::empty, Document::clone)
     }
 
     fn syntax(text: &str, error: SyntaxError) -> Self {
@@ -70,13 +85,19 @@ impl Document {
             ));
         }
         if content.bytes().starts_with(b"\xef\xbb\xbf") {
-            return Err(Damage::corrupt(
+            let mut behind = Buffer::with_capacity(content.bytes().len());
+            behind.append(&content.bytes()[3..]);
+            let damage = Damage::corrupt(
                 "it starts with a byte order mark, which JSON does not allow; remove its first three bytes",
-            ));
+            );
+            return Err(damage.with_rest(rest_of(Self::read(behind))));
         }
         match content.into_text() {
             Ok(text) => Self::parse(text),
-            Err(at) => Err(Damage::corrupt(format!("it is not valid UTF-8 from byte {at} on"))),
+            Err(before) => {
+                let damage = Damage::corrupt(format!("it is not valid UTF-8 from byte {} on", before.as_str().len()));
+                Err(damage.with_rest(rest_of(Self::parse(before))))
+            }
         }
     }
 
@@ -94,13 +115,21 @@ impl Document {
         let mut cursor = Cursor::new(text.as_str());
         let range = match root.scan(&text, &mut cursor) {
             Ok(range) => range,
-            Err(error) => return Err(Damage::syntax(text.as_str(), error)),
+            Err(error) => return Err(Damage::syntax(text.as_str(), error).with_rest(root.rest())),
         };
         let mut document = root.into_document(&text, range)?;
         document.is_torn = cursor.is_torn();
         document.source = Some(Arc::clone(&text));
         document.base = Some(text);
         Ok(document)
+    }
+}
+
+/// What the part of a damaged content that was read by itself has.
+fn rest_of(read: Result<Document, Damage>) -> Option<Box<Document>> {
+    match read {
+        Ok(document) => Some(Box::new(document)),
+        Err(damage) => damage.rest,
     }
 }
 
@@ -132,8 +161,8 @@ impl Root {
         let start = cursor.position();
         match decode_name(cursor.raw(&name)).as_deref() {
             // Of duplicates the last one counts, hence the assignments.
-            Some("data") if is_object => self.data = Some(namespaces(text, cursor)?),
-            Some("by_rs") if is_object => self.by_rs = Some(records(text, cursor)?),
+            Some("data") if is_object => namespaces(text, cursor, self.data.insert(Members::default()))?,
+            Some("by_rs") if is_object => records(text, cursor, self.by_rs.insert(Members::default()))?,
             known => {
                 match known {
                     Some("data") => self.data = None,
@@ -146,6 +175,21 @@ impl Root {
         let value = RawText::piece(text, start..cursor.position());
         self.members.read(text, name, RootValue::Other(value));
         Ok(())
+    }
+
+    /// After an error: the sound records that were read before it.
+    fn rest(self) -> Option<Box<Document>> {
+        let mut document = Document::empty();
+        let data = self.data.unwrap_or_default();
+        for namespace in data.iter() {
+            if let (Some(name), Namespace::Records(records)) = (&namespace.name, &namespace.value) {
+                document.keep_sound(name, records);
+            }
+        }
+        if let Some(records) = self.by_rs {
+            document.keep_sound(DEFAULT_NAMESPACE, &records);
+        }
+        (!document.is_empty()).then(|| Box::new(document))
     }
 
     fn into_document(mut self, text: &Arc<Text>, range: Range<usize>) -> Result<Document, Damage> {
@@ -231,26 +275,26 @@ impl Root {
     }
 }
 
-fn namespaces(text: &Arc<Text>, cursor: &mut Cursor<'_>) -> Scanned<Members<Namespace>> {
-    let mut namespaces = Members::default();
+/// After an error `into` has what was read before it.
+fn namespaces(text: &Arc<Text>, cursor: &mut Cursor<'_>, into: &mut Members<Namespace>) -> Scanned<()> {
     cursor.object(|cursor, name| {
-        let value = if cursor.peek() == Some(b'{') {
-            Namespace::Records(Arc::new(records(text, cursor)?))
-        } else {
-            Namespace::Damaged(RawText::piece(text, cursor.value()?))
-        };
-        namespaces.read(text, name, value);
-        Ok(())
-    })?;
-    Ok(namespaces)
+        if cursor.peek() != Some(b'{') {
+            let value = cursor.value()?;
+            into.read(text, name, Namespace::Damaged(RawText::piece(text, value)));
+            return Ok(());
+        }
+        let mut found = Members::default();
+        let scanned = records(text, cursor, &mut found);
+        into.read(text, name, Namespace::Records(Arc::new(found)));
+        scanned
+    })
 }
 
-fn records(text: &Arc<Text>, cursor: &mut Cursor<'_>) -> Scanned<Members<Record>> {
-    let mut records = Members::default();
+/// After an error `into` has what was read before it.
+fn records(text: &Arc<Text>, cursor: &mut Cursor<'_>, into: &mut Members<Record>) -> Scanned<()> {
     cursor.object(|cursor, name| {
         let value = cursor.value()?;
-        records.read(text, name, Record::new(RawText::piece(text, value)));
+        into.read(text, name, Record::new(RawText::piece(text, value)));
         Ok(())
-    })?;
-    Ok(records)
+    })
 }
