@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
 # Runs each fuzz target on its seeds and for a moment more. TOKEN_STORAGE_FUZZ_RUNS says how many executions (0: until
-# something is found). What crashes lies in fuzz/artifacts; make a test of it.
+# something is found). By default it is the same moment each time: a change fails for what it changed, not by chance.
+# TOKEN_STORAGE_FUZZ_SEED=0 takes another one. What crashes lies in fuzz/artifacts and is printed; make a test of it.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 source .ci/lib.sh
 
 runs=${TOKEN_STORAGE_FUZZ_RUNS:-20000}
+seed=${TOKEN_STORAGE_FUZZ_SEED:-20261128}
 tool=$work/cargo-fuzz
 [ -x "$tool/bin/cargo-fuzz" ] || cargo install --quiet --locked cargo-fuzz@0.13.2 --root "$tool"
 # What libFuzzer counts by comes from the compiler behind flags that only a nightly one accepts openly. Without a sanitizer
@@ -19,6 +21,8 @@ fuzz build "${options[@]}"
 for file in fuzz/targets/*.rs; do
     target=$(basename "$file" .rs)
     corpus=$work/corpus/$target
+    # What an earlier run has found would make it another moment.
+    [ "$seed" = 0 ] || rm -rf "$corpus"
     mkdir -p "$corpus"
     seeds=()
     for folder in "fuzz/seeds/$target" ; do [ ! -d "$folder" ] || seeds+=("$folder"); done
@@ -34,7 +38,14 @@ for file in fuzz/targets/*.rs; do
     esac
     say "$target: $count executions"
     fuzz run "${options[@]}" "$target" "$corpus" "${seeds[@]}" -- \
-        -runs="$count" -max_len=32768 -timeout=20 -rss_limit_mb=4096 -print_final_stats=1 2>"$work/fuzz-$target.log" ||
-        { tail -n 40 "$work/fuzz-$target.log" >&2; die "$target: see above"; }
+        -seed="$seed" -runs="$count" -max_len=32768 -timeout=20 -rss_limit_mb=4096 -print_final_stats=1 2>"$work/fuzz-$target.log" ||
+        {
+            tail -n 40 "$work/fuzz-$target.log" >&2
+            for input in "fuzz/artifacts/$target"/*; do
+                say "$input, for base64 -d | gunzip:"
+                gzip -9 <"$input" | base64 >&2
+            done
+            die "$target: see above"
+        }
     grep -E 'number_of_executed_units|average_exec_per_sec' "$work/fuzz-$target.log"
 done
