@@ -23,3 +23,9 @@ grep -q '^resource server  *groups.api.globus.org$' "$work/readme.out" || die "t
 [ "$(head -c 15 "$home/token-storage/tokens.db")" = "SQLite format 3" ] || die "there is no SQLite file"
 [ "$(stat -c %a "$home/token-storage/tokens.db")" = 600 ] || die "the SQLite file is not its owner's only"
 [ "$(stat -c %a "$home/token-storage")" = 700 ] || die "the folder is not its owner's only"
+
+# The README's picture shows what the command says now; times are those of the day when it was recorded.
+without_times() { sed -E 's/[0-9-]{10}T[0-9:]{8}Z \(in [^)]*\)/TIME/'; }
+python3 docs/record.py "${CARGO_TARGET_DIR:-target}/debug/token-storage" | without_times >"$work/session.svg"
+without_times <docs/session.svg | diff - "$work/session.svg" ||
+    die "docs/session.svg is older than the command: docs/record.py PROGRAM > docs/session.svg"

@@ -5,7 +5,7 @@ use token_storage_core::{Secret, TokenKey, TokenStorage};
 use super::{AccessToken, ManagerError, TokenManager, jitter::jittered, slot::Slot};
 
 /// Hands out the token of one key; see [`TokenManager::authorizer`]. Cheap to clone.
-pub struct Authorizer<S> {
+pub struct Authorizer<S = Arc<dyn TokenStorage>> {
     manager: TokenManager<S>,
     slot: Arc<Slot>,
 }
