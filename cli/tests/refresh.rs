@@ -66,6 +66,23 @@ fn valid_for_refreshes_a_token_that_is_good_for_less() {
 }
 
 #[test]
+fn valid_for_ends_as_the_refresh_that_it_needs() {
+    let refuse = Fault::Refuse {
+        status: 400,
+        error: "invalid_grant",
+    };
+    for (fault, code, part) in [(Fault::DropConnection, 7, "connection"), (refuse, 4, "log in again")] {
+        let mut config = Config::default();
+        config.access_token_lifetime = Some(600);
+        let world = World::empty(Cli::new(in_files()[0]), config);
+        world.log_in(GROUPS_SCOPE);
+        world.server.script(Endpoint::Token, fault);
+        let ran = world.run(&["access-token", GROUPS, "--valid-for", "3000"]).ended(code);
+        assert_eq!(ran.says(part).stdout, "");
+    }
+}
+
+#[test]
 fn what_cannot_be_refreshed_has_an_exit_code_each() {
     let unhappy = |status| Fault::Status {
         status,

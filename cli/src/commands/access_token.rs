@@ -54,6 +54,13 @@ pub(crate) struct Wanted {
     server: crate::server::ServerArgs,
 }
 
+impl Wanted {
+    /// Whether a token that expires then is good for long enough.
+    fn accepts(&self, expires_at: Option<i64>, now: i64) -> bool {
+        expires_at.is_none_or(|expires_at| now <= expires_at.saturating_sub(self.valid_for.into()))
+    }
+}
+
 /// A token to hand out.
 pub(super) struct Token {
     pub(super) secret: Secret,
@@ -158,6 +165,8 @@ async fn refreshed(resource_server: &str, wanted: &Wanted, context: &Context) ->
     match session.access_token(&key, &wanted.fresh, rejected.as_ref()).await {
         Ok(token) => match token.failure() {
             Some(why) if wanted.refuse_doubtful && token.is_doubtful() => Err(session.failed(why)),
+            // It is not the expiry that is in the way: with a server that answers there may be one for that long.
+            Some(why) if !wanted.accepts(token.expires_at(), time::now()) => Err(session.failed(why)),
             _ => Ok(Token {
                 secret: token.secret().clone(),
                 token_type: token.token_type().map(str::to_owned),
@@ -192,8 +201,7 @@ pub(super) async fn replace(resource_server: &str, refused: &Secret, wanted: &Wa
 
 fn refuse_expired(resource_server: &str, token: &Token, wanted: &Wanted, context: &Context) -> Result<()> {
     let now = time::now();
-    let is_good = |expires_at: i64| now <= expires_at.saturating_sub(wanted.valid_for.into());
-    if token.expires_at.is_none_or(is_good) {
+    if wanted.accepts(token.expires_at, now) {
         return Ok(());
     }
     #[cfg(feature = "oauth")]
