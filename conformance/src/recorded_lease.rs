@@ -55,22 +55,6 @@ impl RefreshLease for RecordedLease<'_> {
         }
     }
 
-    async fn may_have_intent(&self, key: &TokenKey) -> Result<bool> {
-        let call = format!(
-            "h{} may_have_intent {} ({})",
-            self.handle,
-            key.show(),
-            self.history.time()
-        );
-        let noted = Noted::new(&self.history, call);
-        let answer = self.inner.may_have_intent(key).await;
-        match &answer {
-            Ok(may) => noted.answered(&may.to_string()),
-            Err(error) => noted.answered(&failure(&self.history, error)),
-        }
-        answer
-    }
-
     async fn look(&self, key: &TokenKey) -> Result<Option<LeaseView>> {
         let call = format!("h{} look {} ({})", self.handle, key.show(), self.history.time());
         let noted = Noted::new(&self.history, call);

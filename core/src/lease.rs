@@ -33,16 +33,11 @@ pub trait RefreshLease: Send + Sync {
         self.try_acquire(key).await.map(Begin::Tried)
     }
 
-    /// Whether an intent may be recorded for the key, without taking the lease and without writing anything: for programs
-    /// that only show what is known. `false` is certain: nobody has recorded one that was not cleared. `true` where that
-    /// cannot be told without more; a storage that can tell does so always.
-    ///
-    /// # Errors
-    /// - Those of every method of [`TokenStorage`](crate::TokenStorage).
-    async fn may_have_intent(&self, key: &TokenKey) -> Result<bool>;
-
     /// What stands with the lease of a key: an intent that was recorded and not cleared, and whether somebody holds it. Takes
-    /// nothing and writes nothing, at the cost of one read. `None` where it cannot be told; a wrapper passes it on.
+    /// nothing and writes nothing, at the cost of one read.
+    ///
+    /// That no intent is shown is certain: nobody has recorded one that was not cleared. `None` where it cannot be told, and
+    /// then there may be one; a storage that can tell does so always. A wrapper passes it on.
     ///
     /// # Errors
     /// - Those of every read.

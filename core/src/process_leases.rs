@@ -42,10 +42,6 @@ impl RefreshLease for ProcessLeases {
         })))
     }
 
-    async fn may_have_intent(&self, key: &TokenKey) -> Result<bool> {
-        Ok(self.held().intents.contains_key(key))
-    }
-
     async fn look(&self, key: &TokenKey) -> Result<Option<LeaseView>> {
         let held = self.held();
         let intent = held.intents.get(key).cloned();

@@ -237,7 +237,7 @@ struct Lease<'a> {
 
 #[async_trait]
 impl RefreshLease for Lease<'_> {
-    forward!(self.inner => may_have_intent, look);
+    forward!(self.inner => look);
 
     async fn try_acquire(&self, key: &TokenKey) -> Result<Acquisition> {
         let past = Past::new(self.memory, vec![key.clone()]);

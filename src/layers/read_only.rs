@@ -58,7 +58,7 @@ struct ReadOnlyLease<'a>(Box<dyn RefreshLease + 'a>);
 
 #[async_trait]
 impl RefreshLease for ReadOnlyLease<'_> {
-    forward!(self.0 => may_have_intent, look);
+    forward!(self.0 => look);
 
     async fn try_acquire(&self, key: &TokenKey) -> Result<Acquisition> {
         Err(refused(Operation::Lease, key))

@@ -207,11 +207,6 @@ impl RefreshLease for Lease<'_> {
         Ok(begun.map(|inner| self.guard(inner)))
     }
 
-    async fn may_have_intent(&self, key: &TokenKey) -> Result<bool> {
-        let key = self.names.below(key);
-        self.names.told(self.inner.may_have_intent(&key).await)
-    }
-
     async fn look(&self, key: &TokenKey) -> Result<Option<LeaseView>> {
         let key = self.names.below(key);
         self.names.told(self.inner.look(&key).await)

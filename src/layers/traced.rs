@@ -17,7 +17,7 @@ const TARGET: &str = "token_storage::storage";
 ///
 /// | field | of | says |
 /// |---|---|---|
-/// | `operation` | span | `get`, `store_all`, `remove`, `list_keys`, `list_namespaces`, `list_outlines`, `try_acquire`, `try_begin`, `may_have_intent`, `look`, `renew`, `prove_writable`, `record_intent`, `clear_intent`, `release`, `finish` |
+/// | `operation` | span | `get`, `store_all`, `remove`, `list_keys`, `list_namespaces`, `list_outlines`, `try_acquire`, `try_begin`, `look`, `renew`, `prove_writable`, `record_intent`, `clear_intent`, `release`, `finish` |
 /// | `namespace`, `resource_server` | span | of the key; control characters are escaped. Of a batch, that of its first record |
 /// | `records` | span | how many a batch has |
 /// | `outcome` | event | `ok`, `found`, `absent`, `removed`, `acquired`, `held`, the [`ErrorKind`] of an error, or `dropped` if the caller went away |
@@ -222,12 +222,6 @@ impl RefreshLease for Lease<'_> {
         let call = Call::on("try_begin", key);
         let begun = call.run(self.0.try_begin(key, revision, intent), outcome).await?;
         Ok(begun.map(|inner| Guard::boxed(key, inner)))
-    }
-
-    async fn may_have_intent(&self, key: &TokenKey) -> Result<bool> {
-        Call::on("may_have_intent", key)
-            .run(self.0.may_have_intent(key), ok)
-            .await
     }
 
     async fn look(&self, key: &TokenKey) -> Result<Option<LeaseView>> {

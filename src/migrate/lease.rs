@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use token_storage_core::{
-    Acquisition, Error, ErrorKind, Intent, LeaseGuard, Operation, RefreshLease, Result, StoredToken, TokenData,
-    TokenKey,
+    Acquisition, Error, ErrorKind, Intent, LeaseGuard, LeaseView, Operation, RefreshLease, Result, StoredToken,
+    TokenData, TokenKey,
 };
 use tokio::time::{Instant, sleep};
 
@@ -29,7 +29,8 @@ impl Migration<'_> {
             return Ok(Refreshes::AtRest(None));
         };
         let may_begin = self.remove_source && may_be_refreshed(&found.data);
-        if !may_begin && !lease.may_have_intent(key).await? {
+        let is_settled = |view: LeaseView| view.intent.is_none();
+        if !may_begin && lease.look(key).await?.is_some_and(is_settled) {
             return Ok(Refreshes::AtRest(None));
         }
         let guard = self.acquire(&*lease, key).await?;

@@ -1,6 +1,6 @@
 use token_storage::{
-    Acquisition, ErrorKind, MemoryStorage, Precondition, Result, Schemes, TokenStorage, TokenStorageExt as _, Write,
-    layers::ReadOnly,
+    Acquisition, ErrorKind, LeaseView, MemoryStorage, Precondition, Result, Schemes, TokenStorage,
+    TokenStorageExt as _, Write, layers::ReadOnly,
 };
 
 use crate::{SECRET, data, key};
@@ -29,7 +29,7 @@ async fn what_writes_is_refused_and_what_reads_is_not() {
     refused(lease.try_acquire(&key).await);
     assert!(storage.store_all(&[]).await.unwrap().is_empty());
 
-    assert!(!lease.may_have_intent(&key).await.unwrap());
+    assert_eq!(lease.look(&key).await.unwrap(), Some(LeaseView::default()));
     assert_eq!(storage.get(&key).await.unwrap(), before);
     let listing = storage.enumerate().expect("memory lists");
     assert_eq!(

@@ -125,7 +125,6 @@ async fn leases_are_seen_to_their_end() {
     lease.try_acquire(&key("ns")).await.unwrap();
     storage.prove_writable(&key("ns")).await.unwrap();
     guard.record_intent(&Intent::new(&stored, false, 1)).await.unwrap();
-    lease.may_have_intent(&key("ns")).await.unwrap();
     lease.look(&key("ns")).await.unwrap();
     guard.renew().await.unwrap();
     guard.clear_intent().await.unwrap();
@@ -135,7 +134,6 @@ async fn leases_are_seen_to_their_end() {
     for operation in [
         "prove_writable",
         "record_intent",
-        "may_have_intent",
         "look",
         "renew",
         "clear_intent",

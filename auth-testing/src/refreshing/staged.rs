@@ -139,7 +139,7 @@ struct StagedLease<'a> {
 
 #[async_trait]
 impl RefreshLease for StagedLease<'_> {
-    forward!(self.inner => may_have_intent, look);
+    forward!(self.inner => look);
 
     async fn try_acquire(&self, key: &TokenKey) -> Result<Acquisition> {
         if let Some(gate) = &self.stage.panic_gate

@@ -132,11 +132,6 @@ impl RefreshLease for Leases {
         begun.await.during(Operation::Lease).about(of)
     }
 
-    async fn may_have_intent(&self, of: &TokenKey) -> Result<bool> {
-        let item = self.item(of).await?;
-        Ok(item.is_some_and(|item| item.has(INTENT)))
-    }
-
     async fn look(&self, of: &TokenKey) -> Result<Option<LeaseView>> {
         let Some(item) = self.item(of).await? else {
             return Ok(Some(LeaseView::default()));

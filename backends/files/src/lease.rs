@@ -106,17 +106,6 @@ impl RefreshLease for FileLease {
         })))
     }
 
-    async fn may_have_intent(&self, key: &TokenKey) -> Result<bool> {
-        let path = self.path(key);
-        on_own_thread(move || match std::fs::metadata(&path) {
-            Ok(found) => Ok(found.len() > 0),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-            Err(error) => Err(io_error(&path, "look at", error)),
-        })
-        .await
-        .during(Operation::Lease)
-    }
-
     async fn look(&self, key: &TokenKey) -> Result<Option<LeaseView>> {
         let path = self.path(key);
         on_own_thread(move || look(&path).map_err(|error| io_error(&path, "look at", error)))
@@ -355,9 +344,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let lease = lease(folder.path());
         let key = TokenKey::in_default("rs");
-        assert!(!lease.may_have_intent(&key).await.unwrap());
+        assert_eq!(lease.look(&key).await.unwrap(), Some(LeaseView::default()));
         std::fs::write(&lease.directory, "").unwrap();
-        assert!(lease.may_have_intent(&key).await.is_err());
+        assert!(lease.look(&key).await.is_err());
     }
 
     /// As a program that is being started has it, between fork and exec.

@@ -138,11 +138,6 @@ impl RefreshLease for TimedLeases {
         try_acquire(&self.0, key).await.during(Operation::Lease).about(key)
     }
 
-    async fn may_have_intent(&self, key: &TokenKey) -> Result<bool> {
-        let read = self.0.read(key).await.during(Operation::Lease).about(key)?;
-        Ok(read.is_some_and(|value| !value.intent_bytes().is_empty()))
-    }
-
     async fn look(&self, key: &TokenKey) -> Result<Option<LeaseView>> {
         let read = self.0.read(key).await.during(Operation::Lease).about(key)?;
         let view = read.map(|value| LeaseView::new(value.is_held(), value.intent()));

@@ -227,10 +227,12 @@ async fn a_lease_out_of_reach_is_not_held(cx: Cx) -> Check {
     let lease = leases(&faulty)?;
     let tried = struck(&*faults, "a lease out of reach", lease.try_acquire(&key)).await?;
     unreachable("L4", "a lease out of reach", tried)?;
-    // That there may be one can always be said.
-    if let Ok(false) = lease.may_have_intent(&key).await {
-        let what = "whether an intent is recorded, out of reach";
-        return fail("L4", what, "certainly none", "an error, or that there may be one");
+    // That nobody can tell can always be said.
+    if let Ok(Some(view)) = lease.look(&key).await
+        && view.intent.is_none()
+    {
+        let what = "a look at a lease out of reach";
+        return fail("L4", what, "certainly no intent", "an error, or that nobody can tell");
     }
     faults.reconnect();
     super::leases::acquire(&faulty, &key).await?.release().await?;

@@ -20,12 +20,6 @@ pub(super) const CASES: &[Case] = &[
     Case::new(Level::Lease, "lease::a_cleared_intent_is_gone", &["L5"], |cx| {
         Box::pin(a_cleared_intent_is_gone(cx))
     }),
-    Case::new(
-        Level::Lease,
-        "lease::whether_there_is_an_intent_can_be_asked",
-        &["L5", "L7"],
-        |cx| Box::pin(whether_there_is_an_intent_can_be_asked(cx)),
-    ),
     Case::new(Level::Lease, "lease::a_look_shows_what_stands", &["L5", "L7"], |cx| {
         Box::pin(a_look_shows_what_stands(cx))
     }),
@@ -106,92 +100,37 @@ async fn an_intent_belongs_to_its_key(cx: Cx) -> Check {
     Ok(())
 }
 
-/// The answer may be "perhaps" at any time, but not "no" while there is one; whoever can tell that there is none, can always
-/// tell. Asking takes and changes nothing.
-async fn whether_there_is_an_intent_can_be_asked(cx: Cx) -> Check {
-    let (one, two, key) = (cx.open().await?, cx.open().await?, cx.key("rs"));
-    let tells = !leases(&two)?.may_have_intent(&key).await?;
-    let revision = one.store(&key, &full("1"), Precondition::Any).await?;
-    let there = one.get(&key).await?;
-    for renewed in [false, true] {
-        let mut guard = acquire(&one, &key).await?;
-        if tells {
-            shows("while nothing was recorded", &[&one, &two], &key, false).await?;
-        }
-        guard.record_intent(&intent(revision)).await?;
-        shows("while its holder lives", &[&one, &two], &key, true).await?;
-        held("L1", "a lease whose intent was asked for", &two, &key).await?;
-        if renewed {
-            guard.renew().await?;
-        }
-        guard.release().await?;
-        shows("after a release", &[&one, &two, &cx.open().await?], &key, true).await?;
-        let mut guard = acquire(&two, &key).await?;
-        same_intent("an intent that was asked for", guard.intent(), Some(&intent(revision)))?;
-        if tells {
-            shows("of another key", &[&one, &two], &cx.key("other"), false).await?;
-        }
-        guard.clear_intent().await?;
-        guard.release().await?;
-        if tells {
-            shows("after it was cleared", &[&one, &two], &key, false).await?;
-        }
-    }
-    same(
-        "L7",
-        "the record whose intent was asked for",
-        &one.get(&key).await?,
-        &there,
-    )
-}
-
-async fn shows(when: &str, handles: &[&Handle], key: &TokenKey, want: bool) -> Check {
-    for handle in handles {
-        let may = leases(handle)?.may_have_intent(key).await?;
-        same("L5", &format!("there may be an intent, {when}"), &may, &want)?;
-    }
-    Ok(())
-}
-
 /// Whoever looks, through any handle, sees what the holder sees, takes nothing and changes nothing. A storage may say that it
-/// cannot tell.
+/// cannot tell, but then always.
 async fn a_look_shows_what_stands(cx: Cx) -> Check {
     let (one, two, key) = (cx.open().await?, cx.open().await?, cx.key("rs"));
-    if leases(&one)?.look(&key).await?.is_none() {
+    if leases(&two)?.look(&key).await?.is_none() {
         return Ok(());
     }
     let revision = one.store(&key, &full("1"), Precondition::Any).await?;
-    let handles = [&one, &two];
+    let there = one.get(&key).await?;
+    let (handles, recorded) = ([&one, &two], intent(revision));
     for round in 0..2 {
         stands("nobody has", &handles, &key, false, None).await?;
         let mut guard = acquire(&one, &key).await?;
         stands("somebody holds", &handles, &key, true, None).await?;
-        guard.record_intent(&intent(revision)).await?;
-        stands(
-            "somebody has recorded an intent with",
-            &handles,
-            &key,
-            true,
-            Some(&intent(revision)),
-        )
-        .await?;
+        guard.record_intent(&recorded).await?;
+        let when = "somebody has recorded an intent with";
+        stands(when, &handles, &key, true, Some(&recorded)).await?;
         held("L1", "a lease that was looked at", &two, &key).await?;
         let other = cx.key("another");
         stands("nobody has, beside one that is held,", &handles, &other, false, None).await?;
+        if round == 1 {
+            guard.renew().await?;
+        }
         guard.release().await?;
-        stands(
-            "somebody left an intent with",
-            &handles,
-            &key,
-            false,
-            Some(&intent(revision)),
-        )
-        .await?;
+        let (when, handles) = ("somebody left an intent with", [&one, &two, &cx.open().await?]);
+        stands(when, &handles, &key, false, Some(&recorded)).await?;
         let mut guard = acquire(&two, &key).await?;
-        same_intent("an intent that was looked at", guard.intent(), Some(&intent(revision)))?;
+        same_intent("an intent that was looked at", guard.intent(), Some(&recorded))?;
         if round == 0 {
             // The next holder's is what stands then.
-            let mut next = intent(revision);
+            let mut next = recorded.clone();
             next.guarded = true;
             guard.record_intent(&next).await?;
             stands("somebody has recorded anew with", &handles, &key, true, Some(&next)).await?;
@@ -199,8 +138,13 @@ async fn a_look_shows_what_stands(cx: Cx) -> Check {
         guard.clear_intent().await?;
         guard.release().await?;
     }
-    let there = one.get(&key).await?.map(|stored| stored.revision);
-    same("L7", "the record whose lease was looked at", &there, &Some(revision))
+    stands("nobody has any more", &handles, &key, false, None).await?;
+    same(
+        "L7",
+        "the record whose lease was looked at",
+        &one.get(&key).await?,
+        &there,
+    )
 }
 
 async fn stands(when: &str, handles: &[&Handle], key: &TokenKey, is_held: bool, want: Option<&Intent>) -> Check {

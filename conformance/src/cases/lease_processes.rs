@@ -208,9 +208,10 @@ async fn the_intent_of_a_killed_holder_is_found(cx: Cx) -> Check {
     worker.done(&cx, "L7", request).await?;
     worker.kill().await?;
     // Asked by a process that never had this lease.
-    if !leases(&storage)?.may_have_intent(&key).await? {
+    let seen = leases(&storage)?.look(&key).await?;
+    if seen.is_some_and(|seen| seen.intent.is_none()) {
         let what = "the intent of a killed holder, asked for by another process";
-        return fail("L7", what, "there is none", "perhaps there is one");
+        return fail("L7", what, "there is none", "there is one, or nobody can tell");
     }
     let limit = storage.describe().lease.map_or(PATIENCE, |kind| match kind {
         token_storage_core::LeaseKind::Timed { ttl } => ttl + PATIENCE,

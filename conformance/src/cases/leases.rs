@@ -300,7 +300,6 @@ async fn it_changes_no_record(cx: Cx) -> Check {
 async fn it_works_without_a_record(cx: Cx) -> Check {
     let (storage, key) = (cx.open().await?, cx.key("rs"));
     // Nor was there ever anything in this place.
-    leases(&storage)?.may_have_intent(&key).await?;
     if let Some(view) = leases(&storage)?.look(&key).await? {
         let nothing = !view.held && view.intent.is_none();
         holds("L2", "a lease that nobody ever had is free, without an intent", nothing)?;

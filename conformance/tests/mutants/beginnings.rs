@@ -49,7 +49,7 @@ impl Beginning<'_> {
 
 #[async_trait]
 impl RefreshLease for Beginning<'_> {
-    forward!(self.inner => may_have_intent, look);
+    forward!(self.inner => look);
 
     async fn try_acquire(&self, key: &TokenKey) -> Result<Acquisition> {
         let wrong = self.wrong;

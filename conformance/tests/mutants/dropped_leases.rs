@@ -82,11 +82,6 @@ impl RefreshLease for Leases {
         Ok(Acquisition::Acquired(Box::new(guard)))
     }
 
-    async fn may_have_intent(&self, key: &TokenKey) -> Result<bool> {
-        let lease = self.0.lease().expect("a memory storage has leases");
-        lease.may_have_intent(key).await
-    }
-
     async fn look(&self, key: &TokenKey) -> Result<Option<LeaseView>> {
         let lease = self.0.lease().expect("a memory storage has leases");
         lease.look(key).await
@@ -239,7 +234,7 @@ struct Looks<'a> {
 
 #[async_trait]
 impl RefreshLease for Looks<'_> {
-    forward!(self.inner => try_acquire, try_begin, may_have_intent);
+    forward!(self.inner => try_acquire, try_begin);
 
     async fn look(&self, key: &TokenKey) -> Result<Option<LeaseView>> {
         Pool::leaky(self.pool, Operation::Lease).await?;

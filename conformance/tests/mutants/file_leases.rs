@@ -157,11 +157,6 @@ impl RefreshLease for Leases<'_> {
         })))
     }
 
-    async fn may_have_intent(&self, key: &TokenKey) -> Result<bool> {
-        let file = beside(&self.path, &format!(".{}", key.resource_server().len()));
-        Ok(INTENTS.lock().unwrap().contains_key(&file))
-    }
-
     async fn look(&self, _key: &TokenKey) -> Result<Option<LeaseView>> {
         Ok(None)
     }

@@ -18,7 +18,6 @@ use crate::{
 };
 
 pub(crate) fn mutants() -> Vec<Mutant> {
-    let asked = "lease::whether_there_is_an_intent_can_be_asked";
     let looked_at = "lease::a_look_shows_what_stands";
     vec![
         memory::<LooksThenTakes>("looks, then takes the lease", "lease::of_racing_tasks_one_gets_it"),
@@ -41,15 +40,13 @@ pub(crate) fn mutants() -> Vec<Mutant> {
             "records::proving_writable_changes_nothing",
         ),
         memory::<NoLongNames>("no lease for a long key", "lease::odd_keys_have_leases_of_their_own"),
-        memory::<DeniesIntent>("denies the intent", asked),
-        memory::<AskingTakes>("asking for an intent takes the lease", asked),
-        memory::<AskingWrites>("asking for an intent writes the record again", asked),
         memory::<LookTakes>("a look takes the lease", looked_at),
         memory::<LookWrites>("a look writes the record again", looked_at),
         memory::<LookForgets>("a look forgets the intent", looked_at),
         memory::<LookShowsNobody>("a look shows nobody", looked_at),
         memory::<LookShowsSomebody>("a look shows somebody who is gone", looked_at),
         memory::<LookShowsNoIntent>("a look shows no intent", looked_at),
+        memory::<LookShrugs>("a look cannot tell while somebody is there", looked_at),
     ]
 }
 
@@ -65,15 +62,13 @@ enum Wrong {
     NeedsRecord,
     LocksRecord,
     NoLongNames,
-    DeniesIntent,
-    AskingTakes,
-    AskingWrites,
     LookTakes,
     LookWrites,
     LookForgets,
     LookShowsNobody,
     LookShowsSomebody,
     LookShowsNoIntent,
+    LookShrugs,
 }
 
 type Taken = Arc<Mutex<HashSet<TokenKey>>>;
@@ -155,16 +150,6 @@ impl RefreshLease for Leases {
         })))
     }
 
-    async fn may_have_intent(&self, key: &TokenKey) -> Result<bool> {
-        match self.wrong {
-            Wrong::DeniesIntent => return Ok(false),
-            Wrong::AskingTakes => drop(self.take(key).await),
-            Wrong::AskingWrites => touch(&self.base, key).await?,
-            _ => (),
-        }
-        Ok(true)
-    }
-
     async fn look(&self, key: &TokenKey) -> Result<Option<LeaseView>> {
         let inner = self.base.lease().ok_or_else(|| failed("no leases"))?;
         let mut view = inner.look(key).await?.unwrap_or_default();
@@ -179,6 +164,7 @@ impl RefreshLease for Leases {
             Wrong::LookShowsNobody => view.held = false,
             Wrong::LookShowsSomebody => view.held |= view.intent.is_some(),
             Wrong::LookShowsNoIntent => view.intent = None,
+            Wrong::LookShrugs if view.held => return Ok(None),
             _ => (),
         }
         Ok(Some(view))
@@ -274,13 +260,7 @@ leases! {
     NeedsRecord;
     /// It is the name of a file.
     NoLongNames;
-    /// It has none in this process's memory.
-    DeniesIntent;
     /// It looks by acquiring, and forgets to give back.
-    AskingTakes;
-    /// It looks by writing.
-    AskingWrites;
-    /// It looks by taking.
     LookTakes;
     /// It looks by writing.
     LookWrites;
@@ -292,6 +272,8 @@ leases! {
     LookShowsSomebody;
     /// It knows holders only.
     LookShowsNoIntent;
+    /// It reads what it has to lock.
+    LookShrugs;
 }
 
 flaw!(

@@ -3,21 +3,17 @@
 use std::sync::{Arc, Mutex};
 
 use token_storage_core::{
-    Acquisition, Error, ErrorKind, LeaseGuard, LeaseView, Operation, RefreshLease, Result, TokenKey, TokenStorage,
-    async_trait,
+    Acquisition, Error, ErrorKind, Intent, LeaseGuard, LeaseView, Operation, RefreshLease, Result, TokenKey,
+    TokenStorage, async_trait,
 };
 
 use crate::{Mutant, flaw::flaw, registry::memory};
 
 pub(crate) fn mutants() -> Vec<Mutant> {
-    const INTENT_SHOWS: &str = "lease::whether_there_is_an_intent_can_be_asked";
     vec![
         memory::<HeldIsUnavailable>("held is unavailable", "lease::held_is_an_answer_and_no_error"),
         memory::<DropKeepsLease>("dropping keeps the lease", "lease::a_dropped_lease_is_free_at_once"),
-        memory::<LooksAwayFromIntents>("intents are not looked for", INTENT_SHOWS),
-        memory::<LookingTakesIt>("looking takes the lease", INTENT_SHOWS),
-        memory::<LookingClears>("looking clears the intent", INTENT_SHOWS),
-        memory::<IntentsShowForEver>("an intent shows for ever", INTENT_SHOWS),
+        memory::<IntentsShowForEver>("an intent shows for ever", "lease::a_look_shows_what_stands"),
         memory::<LeaseIsNeverFree>("the lease is never free", "lease::one_holder_at_a_time"),
     ]
 }
@@ -25,17 +21,14 @@ pub(crate) fn mutants() -> Vec<Mutant> {
 /// Changes what the correct lease answers.
 struct Changed<'a>(Box<dyn RefreshLease + 'a>, Change, Seen);
 
-/// The keys whose lease was ever had.
-type Seen = Arc<Mutex<Vec<TokenKey>>>;
+/// The intents that were ever seen.
+type Seen = Arc<Mutex<Vec<(TokenKey, Intent)>>>;
 
 #[derive(Clone, Copy, PartialEq)]
 enum Change {
     HeldIsAnError,
     DropKeepsIt,
     AlwaysHeld,
-    LooksAwayFromIntents,
-    LookingTakesIt,
-    LookingClears,
     IntentsShowForEver,
 }
 
@@ -43,7 +36,6 @@ enum Change {
 impl RefreshLease for Changed<'_> {
     async fn try_acquire(&self, key: &TokenKey) -> Result<Acquisition> {
         let acquired = self.0.try_acquire(key).await?;
-        self.2.lock().unwrap().push(key.clone());
         match (self.1, acquired) {
             (Change::HeldIsAnError, Acquisition::Held { .. }) => {
                 Err(Error::new(ErrorKind::Unavailable, "the lease cannot be had").with_operation(Operation::Lease))
@@ -58,25 +50,17 @@ impl RefreshLease for Changed<'_> {
         }
     }
 
-    async fn may_have_intent(&self, key: &TokenKey) -> Result<bool> {
-        if self.1 == Change::LooksAwayFromIntents {
-            return Ok(false);
-        }
-        if self.1 == Change::LookingTakesIt {
-            std::mem::forget(self.0.try_acquire(key).await?);
-        }
-        if self.1 == Change::LookingClears
-            && let Acquisition::Acquired(mut guard) = self.0.try_acquire(key).await?
-        {
-            guard.clear_intent().await?;
-            return Ok(true);
-        }
-        let may = self.0.may_have_intent(key).await?;
-        Ok(may || self.1 == Change::IntentsShowForEver && self.2.lock().unwrap().contains(key))
-    }
-
     async fn look(&self, key: &TokenKey) -> Result<Option<LeaseView>> {
-        self.0.look(key).await
+        let view = self.0.look(key).await?;
+        if self.1 != Change::IntentsShowForEver {
+            return Ok(view);
+        }
+        let (mut view, mut seen) = (view.unwrap_or_default(), self.2.lock().unwrap());
+        match &view.intent {
+            Some(intent) => seen.push((key.clone(), intent.clone())),
+            None => view.intent = seen.iter().find(|(of, _)| of == key).map(|(_, intent)| intent.clone()),
+        }
+        Ok(Some(view))
     }
 }
 
@@ -98,7 +82,7 @@ impl Kept {
 
 #[async_trait]
 impl LeaseGuard for Kept {
-    fn intent(&self) -> Option<&token_storage_core::Intent> {
+    fn intent(&self) -> Option<&Intent> {
         self.0.as_ref().and_then(|guard| guard.intent())
     }
 
@@ -110,7 +94,7 @@ impl LeaseGuard for Kept {
         self.inner().renew().await
     }
 
-    async fn record_intent(&mut self, intent: &token_storage_core::Intent) -> Result<()> {
+    async fn record_intent(&mut self, intent: &Intent) -> Result<()> {
         self.inner().record_intent(intent).await
     }
 
@@ -130,7 +114,7 @@ macro_rules! held {
     ($(#[$meta:meta])* $name:ident, $change:expr) => {
         flaw!(
             $(#[$meta])*
-            $name with Vec<TokenKey> {
+            $name with Vec<(TokenKey, Intent)> {
                 fn lease(&self) -> Option<Box<dyn RefreshLease + '_>> {
                     Some(Box::new(Changed(self.0.lease()?, $change, Arc::clone(&self.1))))
                 }
@@ -155,22 +139,7 @@ held!(
     Change::AlwaysHeld
 );
 held!(
-    /// There is never an intent, says whoever looks.
-    LooksAwayFromIntents,
-    Change::LooksAwayFromIntents
-);
-held!(
-    /// Whoever looks takes the lease, and does not give it back.
-    LookingTakesIt,
-    Change::LookingTakesIt
-);
-held!(
-    /// Whoever looks clears the intent.
-    LookingClears,
-    Change::LookingClears
-);
-held!(
-    /// A key that once was leased may have an intent for ever.
+    /// What it once has seen of a key it shows for ever.
     IntentsShowForEver,
     Change::IntentsShowForEver
 );

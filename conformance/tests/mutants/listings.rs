@@ -244,10 +244,6 @@ impl RefreshLease for Noted<'_> {
         self.0.try_acquire(key).await
     }
 
-    async fn may_have_intent(&self, key: &TokenKey) -> Result<bool> {
-        self.0.may_have_intent(key).await
-    }
-
     async fn look(&self, key: &TokenKey) -> Result<Option<LeaseView>> {
         self.0.look(key).await
     }

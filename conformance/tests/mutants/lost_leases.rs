@@ -152,11 +152,6 @@ impl RefreshLease for Leases {
         })))
     }
 
-    async fn may_have_intent(&self, key: &TokenKey) -> Result<bool> {
-        let held = self.state.lock().unwrap();
-        Ok(held.intents.contains_key(&intent_key(self.wrong, key)))
-    }
-
     async fn look(&self, _key: &TokenKey) -> Result<Option<LeaseView>> {
         Ok(None)
     }

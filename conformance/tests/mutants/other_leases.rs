@@ -24,10 +24,7 @@ pub(crate) fn mutants() -> Vec<Mutant> {
         memory::<OfNamespace>("a lease is of a namespace", OWN),
         memory::<Crc32>("leases are CRC-32", ALIKE),
         memory::<Connections>("each lease takes one of five connections", "lease::many_can_be_held"),
-        memory::<RenewingForgets>(
-            "renewing forgets the intent",
-            "lease::whether_there_is_an_intent_can_be_asked",
-        ),
+        memory::<RenewingForgets>("renewing forgets the intent", "lease::a_look_shows_what_stands"),
         memory::<FirstStays>("the first intent stays", FOUND),
         memory::<EarlierStay>(
             "a cleared intent uncovers the one before",
@@ -95,10 +92,6 @@ impl RefreshLease for Leases<'_> {
             shared: Arc::clone(&self.shared),
             wrong: self.wrong,
         })))
-    }
-
-    async fn may_have_intent(&self, key: &TokenKey) -> Result<bool> {
-        self.inner.may_have_intent(&self.wrong.name(key)).await
     }
 
     async fn look(&self, key: &TokenKey) -> Result<Option<LeaseView>> {

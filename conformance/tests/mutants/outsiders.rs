@@ -86,7 +86,7 @@ struct Leases<'a>(Box<dyn RefreshLease + 'a>, Ending);
 
 #[async_trait]
 impl RefreshLease for Leases<'_> {
-    forward!(self.0 => may_have_intent, look);
+    forward!(self.0 => look);
 
     async fn try_acquire(&self, key: &TokenKey) -> Result<Acquisition> {
         let ending = self.1;
@@ -248,14 +248,6 @@ impl RefreshLease for New<'_> {
     async fn try_acquire(&self, key: &TokenKey) -> Result<Acquisition> {
         *self.1.lock().unwrap() = true;
         self.0.try_acquire(key).await
-    }
-
-    async fn may_have_intent(&self, key: &TokenKey) -> Result<bool> {
-        match *self.1.lock().unwrap() {
-            true => {}
-            false => return Err(no_table(Operation::Lease)),
-        }
-        self.0.may_have_intent(key).await
     }
 
     async fn look(&self, key: &TokenKey) -> Result<Option<LeaseView>> {

@@ -189,10 +189,6 @@ impl RefreshLease for Leases<'_> {
         Ok(Acquisition::Acquired(Box::new(Guard { inner, path })))
     }
 
-    async fn may_have_intent(&self, key: &TokenKey) -> Result<bool> {
-        self.inner.may_have_intent(key).await
-    }
-
     async fn look(&self, key: &TokenKey) -> Result<Option<LeaseView>> {
         self.inner.look(key).await
     }

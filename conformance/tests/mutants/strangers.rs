@@ -296,7 +296,7 @@ static ASKED: Mutex<BTreeSet<TokenKey>> = Mutex::new(BTreeSet::new());
 
 struct Own<'a> {
     inner: Box<dyn RefreshLease + 'a>,
-    looks: bool,
+    sees_holders: bool,
 }
 
 impl Own<'_> {
@@ -312,15 +312,13 @@ impl RefreshLease for Own<'_> {
         self.inner.try_acquire(key).await
     }
 
-    async fn may_have_intent(&self, key: &TokenKey) -> Result<bool> {
-        Ok((self.looks || self.knows(key)) && self.inner.may_have_intent(key).await?)
-    }
-
     async fn look(&self, key: &TokenKey) -> Result<Option<LeaseView>> {
-        match self.looks && !self.knows(key) {
-            true => Ok(Some(LeaseView::default())),
-            false => self.inner.look(key).await,
+        let view = self.inner.look(key).await?;
+        if self.knows(key) {
+            return Ok(view);
         }
+        let held = self.sees_holders && view.is_some_and(|view| view.held);
+        Ok(Some(LeaseView::new(held, None)))
     }
 }
 
@@ -329,7 +327,10 @@ around!(
     LooksAtItself {
         fn lease(broken: &Broken<Self>) -> Option<Box<dyn RefreshLease + '_>> {
             let inner = broken.inner.lease()?;
-            Some(Box::new(Own { inner, looks: true }))
+            Some(Box::new(Own {
+                inner,
+                sees_holders: false,
+            }))
         }
     }
 );
@@ -339,7 +340,10 @@ around!(
     AsksItself {
         fn lease(broken: &Broken<Self>) -> Option<Box<dyn RefreshLease + '_>> {
             let inner = broken.inner.lease()?;
-            Some(Box::new(Own { inner, looks: false }))
+            Some(Box::new(Own {
+                inner,
+                sees_holders: true,
+            }))
         }
     }
 );

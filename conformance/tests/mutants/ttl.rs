@@ -124,11 +124,6 @@ impl RefreshLease for Expiring<'_> {
         Ok(acquired)
     }
 
-    async fn may_have_intent(&self, key: &TokenKey) -> Result<bool> {
-        let lease = self.0.lease().expect("memory has leases");
-        lease.may_have_intent(key).await
-    }
-
     async fn look(&self, key: &TokenKey) -> Result<Option<LeaseView>> {
         let lease = self.0.lease().expect("memory has leases");
         lease.look(key).await

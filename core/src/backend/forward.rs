@@ -236,21 +236,6 @@ macro_rules! __forward {
             $($place)+.try_begin(key, revision, intent)
         }
     };
-    (@may_have_intent $self:ident [$($place:tt)+]) => {
-        fn may_have_intent<'life0, 'life1, 'async_trait>(
-            &'life0 $self,
-            key: &'life1 $crate::TokenKey,
-        ) -> $crate::__Future<'async_trait, $crate::Result<bool>>
-        where
-            'life0: 'async_trait,
-            'life1: 'async_trait,
-            Self: 'async_trait,
-        {
-            #[allow(unused_imports)]
-            use $crate::RefreshLease as _;
-            $($place)+.may_have_intent(key)
-        }
-    };
     (@look $self:ident [$($place:tt)+]) => {
         fn look<'life0, 'life1, 'async_trait>(
             &'life0 $self,
@@ -382,7 +367,7 @@ mod tests {
 
     #[async_trait]
     impl RefreshLease for WrappedLease<'_> {
-        forward!(self.0 => try_begin, may_have_intent, look);
+        forward!(self.0 => try_begin, look);
 
         async fn try_acquire(&self, key: &TokenKey) -> crate::Result<Acquisition> {
             let acquired = self.0.try_acquire(key).await?;
@@ -424,8 +409,6 @@ mod tests {
         guard.renew().await.unwrap();
         let intent = Intent::new(&storage.get(&key).await.unwrap().unwrap(), false, 1);
         guard.record_intent(&intent).await.unwrap();
-        assert!(memory.lease().unwrap().may_have_intent(&key).await.unwrap());
-        assert!(lease.may_have_intent(&key).await.unwrap());
         let look = lease.look(&key).await.unwrap();
         assert!(look.is_some_and(|view| view.held && view.intent == Some(intent)));
         guard.clear_intent().await.unwrap();
@@ -435,7 +418,8 @@ mod tests {
         let begun = lease.try_begin(&key, revision, None).await.unwrap();
         assert!(matches!(begun, Begin::Tried(Acquisition::Acquired(_))));
         drop(begun);
-        assert!(!memory.lease().unwrap().may_have_intent(&key).await.unwrap());
+        let look = memory.lease().unwrap().look(&key).await.unwrap();
+        assert!(look.is_some_and(|view| view.intent.is_none()));
 
         assert!(storage.remove(&key, Precondition::Unchanged(revision)).await.unwrap());
         assert_eq!(memory.get(&key).await.unwrap(), None);

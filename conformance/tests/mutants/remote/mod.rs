@@ -200,17 +200,11 @@ impl<C: Client> RefreshLease for &Remote<C> {
         }
     }
 
-    async fn may_have_intent(&self, key: &TokenKey) -> Result<bool> {
+    async fn look(&self, key: &TokenKey) -> Result<Option<LeaseView>> {
         match self.reach(Operation::Lease) {
-            Err(_) if C::UNREACHABLE_HAS_NO_INTENT => return Ok(false),
+            Err(_) if C::UNREACHABLE_HAS_NO_INTENT => return Ok(Some(LeaseView::default())),
             reached => reached?,
         }
-        let lease = self.server.lease().expect("a memory storage has leases");
-        lease.may_have_intent(key).await
-    }
-
-    async fn look(&self, key: &TokenKey) -> Result<Option<LeaseView>> {
-        self.reach(Operation::Lease)?;
         let lease = self.server.lease().expect("a memory storage has leases");
         lease.look(key).await
     }

@@ -114,10 +114,6 @@ impl<R: Rules> RefreshLease for Forgetful<R> {
         (&self.0).try_acquire(key).await
     }
 
-    async fn may_have_intent(&self, key: &TokenKey) -> Result<bool> {
-        (&self.0).may_have_intent(key).await
-    }
-
     async fn look(&self, key: &TokenKey) -> Result<Option<LeaseView>> {
         (&self.0).look(key).await
     }
@@ -152,15 +148,10 @@ impl<R: Rules> RefreshLease for &Timed<R> {
         acquired
     }
 
-    async fn may_have_intent(&self, key: &TokenKey) -> Result<bool> {
-        Ok(locked(&self.leases)
-            .1
-            .get(key)
-            .is_some_and(|entry| entry.intent.is_some()))
-    }
-
-    async fn look(&self, _key: &TokenKey) -> Result<Option<LeaseView>> {
-        Ok(None)
+    async fn look(&self, key: &TokenKey) -> Result<Option<LeaseView>> {
+        let leases = locked(&self.leases);
+        let view = |entry: &Entry| LeaseView::new(entry.holder.is_some(), entry.intent.clone());
+        Ok(Some(leases.1.get(key).map(view).unwrap_or_default()))
     }
 }
 
