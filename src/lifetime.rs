@@ -1,5 +1,8 @@
 //! For how long an access token was good when it was issued: what says whether a minute more or less matters to it.
 
+#[cfg(feature = "manager")]
+use std::time::Duration;
+
 use token_storage_core::Extra;
 #[cfg(feature = "manager")]
 use token_storage_core::TokenData;
@@ -9,9 +12,9 @@ const LIFETIME: &str = "token_storage_lifetime";
 
 /// What a record says, if it makes sense: more than nothing.
 #[cfg(feature = "manager")]
-pub(crate) fn of(data: &TokenData) -> Option<i64> {
-    let seconds: i64 = data.extra.get(LIFETIME)?.parse().ok()?;
-    (seconds > 0).then_some(seconds)
+pub(crate) fn of(data: &TokenData) -> Option<Duration> {
+    let seconds = data.extra.get(LIFETIME)?.parse().ok().filter(|seconds| *seconds > 0);
+    seconds.map(Duration::from_secs)
 }
 
 /// For a token that was issued at `now`.
@@ -44,7 +47,7 @@ mod tests {
         ] {
             let mut data = TokenData::new("rs", "", "at");
             data.extra.insert(LIFETIME, json).unwrap();
-            assert_eq!(of(&data), seconds, "{json}");
+            assert_eq!(of(&data), seconds.map(Duration::from_secs), "{json}");
         }
         let mut data = TokenData::new("rs", "", "at");
         for (expires_at, now, seconds) in [
@@ -54,7 +57,7 @@ mod tests {
             (Some(i64::MAX), -1, None),
         ] {
             write(&mut data.extra, expires_at, now);
-            assert_eq!(of(&data), seconds, "{expires_at:?} {now}");
+            assert_eq!(of(&data), seconds.map(Duration::from_secs), "{expires_at:?} {now}");
         }
     }
 }

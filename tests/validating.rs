@@ -102,12 +102,16 @@ async fn expiry_is_compared_without_overflow() {
         (40, 60, Some(100), true),
         (41, 60, Some(100), false),
         (0, 0, None, true),
-        (u64::MAX, i64::MAX, Some(i64::MIN), false),
-        (0, i64::MIN, Some(i64::MAX), true),
+        (u64::MAX, u64::MAX, Some(i64::MIN), false),
+        (0, u64::MAX, Some(i64::MAX), false),
+        (0, 0, Some(i64::MAX), true),
     ] {
         let mut data = data("a");
         data.expires_at = expires_at;
-        let storage = Validating::new(below.clone()).with(NotExpired::new().skew(skew).clock(Arc::new(At(now))));
+        let rule = NotExpired::new()
+            .skew(Duration::from_secs(skew))
+            .clock(Arc::new(At(now)));
+        let storage = Validating::new(below.clone()).with(rule);
         put(&storage, "rs", &data).await.unwrap();
         let got = storage.get(&key("rs")).await;
         assert_eq!(got.is_ok(), good, "{now} {skew} {expires_at:?}");

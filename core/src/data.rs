@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use crate::{Extra, Secret};
 
 /// One stored token with its fields, as in RFC 6749 section 5.1 and the Globus SDK's `TokenStorageData`.
@@ -137,19 +139,21 @@ impl TokenData {
     }
 
     /// Whether the access token may be handed out at `now` (seconds since the Unix epoch) when it is to be good for at
-    /// least `skew` more seconds (clause L9). The arithmetic saturates, so absurd expiries are harmless.
+    /// least `skew` more, in whole seconds (clause L9). The arithmetic saturates, so absurd expiries are harmless.
     ///
     /// ```
+    /// use std::time::Duration;
     /// use token_storage_core::{Freshness, TokenData};
     ///
     /// let data = TokenData::new("rs", "", "at").with_expires_at(1_000);
-    /// assert_eq!(data.freshness(940, 60), Freshness::Fresh);
-    /// assert_eq!(data.freshness(941, 60), Freshness::Stale);
+    /// let skew = Duration::from_secs(60);
+    /// assert_eq!(data.freshness(940, skew), Freshness::Fresh);
+    /// assert_eq!(data.freshness(941, skew), Freshness::Stale);
     /// ```
-    pub fn freshness(&self, now: i64, skew: i64) -> Freshness {
+    pub fn freshness(&self, now: i64, skew: Duration) -> Freshness {
         match self.expires_at {
             None => Freshness::Unknown,
-            Some(expires_at) if now <= expires_at.saturating_sub(skew) => Freshness::Fresh,
+            Some(expires_at) if now <= expires_at.saturating_sub_unsigned(skew.as_secs()) => Freshness::Fresh,
             Some(_) => Freshness::Stale,
         }
     }
@@ -162,10 +166,12 @@ mod tests {
     #[test]
     fn l9_freshness_saturates() {
         let at = |expires_at| TokenData::new("rs", "", "at").with_expires_at(expires_at);
-        assert_eq!(at(i64::MIN).freshness(0, 60), Freshness::Stale);
-        assert_eq!(at(i64::MAX).freshness(i64::MAX, 60), Freshness::Stale);
-        assert_eq!(at(i64::MAX).freshness(i64::MAX, -60), Freshness::Fresh);
-        assert_eq!(TokenData::new("rs", "", "at").freshness(0, 60), Freshness::Unknown);
+        let skew = Duration::from_secs(60);
+        assert_eq!(at(i64::MIN).freshness(0, skew), Freshness::Stale);
+        assert_eq!(at(i64::MAX).freshness(i64::MAX, skew), Freshness::Stale);
+        assert_eq!(at(i64::MAX).freshness(i64::MAX, Duration::ZERO), Freshness::Fresh);
+        assert_eq!(at(i64::MAX).freshness(0, Duration::MAX), Freshness::Stale);
+        assert_eq!(TokenData::new("rs", "", "at").freshness(0, skew), Freshness::Unknown);
     }
 
     #[test]

@@ -46,14 +46,14 @@ impl<S: TokenStorage + 'static> ManagerBuilder<S> {
     /// How much longer a token must be good to be handed out; 60 s by default, as in the Globus SDK, and never more than a
     /// quarter of the lifetime that the token had when it was issued, as far as that is known. Whole seconds.
     pub fn skew(mut self, skew: Duration) -> Self {
-        self.settings.skew = i64::try_from(skew.as_secs()).unwrap_or(i64::MAX);
+        self.settings.skew = skew;
         self
     }
 
     /// How much longer a token must be good whatever its lifetime, for work that takes so long; 0 by default. A token that
     /// a refresh has just brought, here or in another process, is handed out although it is not. Whole seconds.
     pub fn valid_for(mut self, time: Duration) -> Self {
-        self.settings.valid_for = i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
+        self.settings.valid_for = time;
         self
     }
 

@@ -5,11 +5,11 @@ use token_storage_core::{Freshness, TokenData};
 use super::AccessToken;
 use crate::lifetime;
 
-/// What the builder sets; seconds where they are compared with expiries.
+/// What the builder sets.
 #[derive(Clone, Debug)]
 pub(super) struct Settings {
-    pub(super) skew: i64,
-    pub(super) valid_for: i64,
+    pub(super) skew: Duration,
+    pub(super) valid_for: Duration,
     pub(super) serve_after: Duration,
     pub(super) timeout: Duration,
     pub(super) trust: Duration,
@@ -27,8 +27,8 @@ pub(super) struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            skew: 60,
-            valid_for: 0,
+            skew: Duration::from_secs(60),
+            valid_for: Duration::ZERO,
             serve_after: Duration::from_secs(1),
             timeout: Duration::MAX,
             trust: Duration::from_secs(5),
@@ -45,11 +45,14 @@ impl Default for Settings {
 
 /// The skew is at most this part of a token's lifetime, or a second: otherwise no short-lived token would ever be good
 /// enough, and without that second one would be handed out that expires now.
-const SKEW_PART: i64 = 4;
+const SKEW_PART: u32 = 4;
+
+const SECOND: Duration = Duration::from_secs(1);
 
 impl Settings {
-    fn margin(&self, lifetime: Option<i64>) -> i64 {
-        let skew = lifetime.map_or(self.skew, |lifetime| self.skew.min((lifetime / SKEW_PART).max(1)));
+    fn margin(&self, lifetime: Option<Duration>) -> Duration {
+        let most = lifetime.map_or(Duration::MAX, |lifetime| (lifetime / SKEW_PART).max(SECOND));
+        let skew = self.skew.min(most);
         skew.max(self.valid_for)
     }
 
@@ -66,5 +69,5 @@ impl Settings {
 
 /// Whether a token has not expired yet, for at least a second.
 pub(super) fn is_valid(data: &TokenData, now: i64) -> bool {
-    data.freshness(now, 1) != Freshness::Stale
+    data.freshness(now, SECOND) != Freshness::Stale
 }

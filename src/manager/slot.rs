@@ -160,7 +160,7 @@ impl Slot {
     /// Whether forgetting everything would cost no more than a look at the storage.
     pub(super) fn is_idle(&self, now: Now) -> bool {
         let state = self.state();
-        let expired = |cached: &Cached| cached.token.is_stale(now.epoch, 0);
+        let expired = |cached: &Cached| cached.token.is_stale(now.epoch, Duration::ZERO);
         let over = |(_, until): &(Secret, Duration)| *until <= now.monotonic;
         state.refreshing.is_idle(now.monotonic)
             && state.seen.cached.as_ref().is_none_or(expired)

@@ -1,4 +1,4 @@
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
 use token_storage_core::{Secret, TokenData};
 
@@ -26,7 +26,7 @@ struct Parts {
     scope: String,
     expires_at: Option<i64>,
     identity_id: Option<String>,
-    lifetime: Option<i64>,
+    lifetime: Option<Duration>,
 }
 
 impl AccessToken {
@@ -47,15 +47,15 @@ impl AccessToken {
         Self(self.0, Some(failure))
     }
 
-    /// For how many seconds it was good when it was issued, if that is known.
-    pub(super) fn lifetime(&self) -> Option<i64> {
+    /// For how long it was good when it was issued, if that is known.
+    pub(super) fn lifetime(&self) -> Option<Duration> {
         self.0.lifetime
     }
 
     /// What [`TokenData::freshness`] calls stale.
-    pub(super) fn is_stale(&self, now: i64, skew: i64) -> bool {
+    pub(super) fn is_stale(&self, now: i64, skew: Duration) -> bool {
         self.expires_at()
-            .is_some_and(|expires_at| now > expires_at.saturating_sub(skew))
+            .is_some_and(|expires_at| now > expires_at.saturating_sub_unsigned(skew.as_secs()))
     }
 
     /// Why a better one could not be had in time, if this one was handed out because it has not expired yet.

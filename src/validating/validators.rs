@@ -1,7 +1,7 @@
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
 use token_storage_core::{
-    TokenData, TokenKey,
+    Freshness, TokenData, TokenKey,
     backend::{Clock, SystemClock},
 };
 
@@ -77,7 +77,7 @@ impl Validator for HasRefreshToken {
 /// Every record that is read is still good; one of unknown expiry is. What is stored is not looked at.
 #[derive(Clone)]
 pub struct NotExpired {
-    skew: i64,
+    skew: Duration,
     clock: Arc<dyn Clock>,
 }
 
@@ -85,15 +85,15 @@ impl NotExpired {
     /// By the system's clock, to the second.
     pub fn new() -> Self {
         Self {
-            skew: 0,
+            skew: Duration::ZERO,
             clock: Arc::new(SystemClock::default()),
         }
     }
 
-    /// How many seconds longer a token must be good to be handed out.
+    /// How much longer a token must be good to be handed out; nothing by default. Whole seconds.
     #[must_use]
-    pub fn skew(mut self, seconds: i64) -> Self {
-        self.skew = seconds;
+    pub fn skew(mut self, skew: Duration) -> Self {
+        self.skew = skew;
         self
     }
 
@@ -126,7 +126,7 @@ impl Validator for NotExpired {
 
     fn after_get(&self, _: &TokenKey, data: &TokenData) -> Result<(), ValidationError> {
         match data.expires_at {
-            Some(expires_at) if self.clock.now() > expires_at.saturating_sub(self.skew) => {
+            Some(expires_at) if data.freshness(self.clock.now(), self.skew) == Freshness::Stale => {
                 Err(ValidationError::Expired { expires_at })
             }
             _ => Ok(()),
