@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# The crates use each other as docs/architecture.md says, in that direction only, and the files it names are there.
+# The crates use each other as docs/architecture.md says, in that direction only, and the files it names are there; and every
+# file of Rust belongs to a crate.
 # CONTRIBUTING.md tells of every check.
 set -euo pipefail
 source "$(dirname "$0")/../lib.sh"
@@ -7,7 +8,7 @@ cd "$root"
 
 cargo metadata --no-deps --locked --format-version 1 >"$work/metadata.json"
 python3 - "$work/metadata.json" <<'PYTHON'
-import json, pathlib, re, sys
+import json, pathlib, re, subprocess, sys
 
 page = pathlib.Path("docs/architecture.md").read_text()
 root = pathlib.Path.cwd()
@@ -58,6 +59,26 @@ contributing = pathlib.Path("CONTRIBUTING.md").read_text()
 told = set(re.findall(r"checks/([\w-]+\.sh)", contributing))
 checks = {path.name for path in pathlib.Path(".ci/checks").iterdir()}
 wrong += [f"CONTRIBUTING.md and .ci/checks differ in {name}" for name in sorted(told ^ checks)]
+
+# A file that no `mod` names is compiled by nobody, and its tests, cases or broken storages are run by nobody. (A case, or a
+# list of cases or broken storages, that is in no list itself is dead code, and clippy's affair.)
+listing = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "*.rs", "*Cargo.toml"]
+files = map(pathlib.Path, subprocess.run(listing, check=True, capture_output=True, text=True).stdout.splitlines())
+texts = {path: path.read_text() for path in files if path.exists()}
+# What cargo finds by itself, or is told of, or another file takes in by its path; and what must not compile.
+by_itself = re.compile(
+    r"(^|/)(build\.rs|src/(lib|main)\.rs|(src/bin|tests|benches|examples)/[^/]+(/main)?\.rs|tests/compile_fail/[^/]+)$"
+)
+by_path = re.compile(r'(?:\bpath = |\binclude!\()"([^"]+\.rs)"')
+reached = {(path.parent / there).resolve() for path, text in texts.items() for there in by_path.findall(text)}
+modules = [path for path in texts if path.suffix == ".rs" and not by_itself.search(str(path)) and path.resolve() not in reached]
+for path in modules:
+    name, folder = (path.parent.name, path.parent.parent) if path.name == "mod.rs" else (path.stem, path.parent)
+    beside = [text for other, text in texts.items() if folder in (other.parent, other.with_suffix(""))]
+    if not any(re.search(rf"^ *(pub(\([^)]*\))? )?mod {name};", text, re.M) for text in beside):
+        wrong.append(f"{path} belongs to no crate: nothing beside it says `mod {name};`")
+if len(modules) < 500:
+    wrong.append(f"only {len(modules)} modules were found")
 
 for line in wrong:
     print(f"CI: the map: {line}", file=sys.stderr)
