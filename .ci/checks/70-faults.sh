@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Fails the system calls of the command one by one, and kills it at each: support/faults/faults.py says what must hold. CI
-# runs every 12th fault of the whole, another twelfth each time; TOKEN_STORAGE_FAULTS=1 runs all (some ten minutes).
+# runs every 12th fault of the whole, the same ones each time; TOKEN_STORAGE_FAULTS=1 runs all (half an hour).
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 source .ci/lib.sh

@@ -113,9 +113,13 @@ pub(crate) fn replace(place: &Place, options: &Options) -> Result<(), Error> {
     let aside = put_companions_aside(path)?;
     // With a second name for the old one there is a database at every moment.
     if fs::hard_link(path, &aside).is_ok() {
-        unfinished
-            .persist(path)
-            .map_err(|failed| io_error(path, "replace", failed.error))?;
+        if let Err(failed) = unfinished.persist(path) {
+            let _ = fs::remove_file(&aside);
+            COMPANIONS
+                .iter()
+                .for_each(|end| drop(fs::rename(beside(&aside, end), beside(path, end))));
+            return Err(io_error(path, "replace", failed.error));
+        }
     } else {
         rename(path, &aside)?;
         name(unfinished, path)?;
