@@ -256,6 +256,33 @@ async fn d3_what_can_be_read_of_a_damaged_database_goes_on_in_the_new_one() {
     }
 }
 
+/// Into an index that is out of order a store would put its key where others are then no longer found.
+#[tokio::test]
+async fn d3_a_store_does_not_go_into_a_damaged_index() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("tokens.db");
+    let storage = SqliteStorage::open(&path).unwrap();
+    let names: Vec<String> = (0..12).map(|i| format!("rs{i:02}")).collect();
+    for name in &names {
+        store(&storage, name, "at").await;
+    }
+    drop(storage);
+    let mut bytes = fs::read(&path).unwrap();
+    let page = page_of(&bytes, LEAF_OF_INDEX, "DEFAULTrs05") * 4096;
+    let entry = bytes[page..]
+        .windows(11)
+        .position(|window| window == b"DEFAULTrs05")
+        .unwrap();
+    bytes[page + entry + 5] = b'H';
+    fs::write(&path, &bytes).unwrap();
+    let storage = SqliteStorage::open(&path).unwrap();
+    store(&storage, "zz", "at").await;
+    for name in &names {
+        assert!(token(&storage, name).await.is_some(), "{name}");
+    }
+    assert_eq!(common::integrity(&path), "ok");
+}
+
 /// Bytes of the header and of pages, changed as a fuzzer found them: the list of free pages has pages that are in use.
 #[tokio::test]
 async fn d3_free_pages_that_are_in_use_cost_no_record() {
