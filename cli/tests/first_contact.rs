@@ -112,7 +112,7 @@ const TRIED: [(&str, &str, &str); 27] = [
     ),
     (
         "`groups` where nobody has logged in",
-        "login.rs",
+        "login/afterwards.rs",
         "groups_ask_nobody_where_nobody_is",
     ),
     (
@@ -127,7 +127,7 @@ const TRIED: [(&str, &str, &str); 27] = [
     ),
     (
         "Ctrl-C while a login waits for the person",
-        "login.rs",
+        "login/interrupted.rs",
         "interrupted_it_ends_at_once",
     ),
     (
