@@ -96,7 +96,13 @@ fn access_tokens_for_scripts() {
         assert_eq!(cli.run(&["access-token", "rs"]).succeeded().stdout, "canary-at\n");
         let json = cli.run(&["access-token", "rs", "--json"]).succeeded().json();
         assert_eq!(json["access_token"], "canary-at");
+        // It could be refreshed, if only the server were known.
         cli.run(&["access-token", "rs", "--valid-for", "7200"])
+            .ended(2)
+            .quiet()
+            .says("--issuer");
+        cli.store(&named("short", r#","expires_in":3600"#));
+        cli.run(&["access-token", "short", "--valid-for", "7200"])
             .ended(4)
             .quiet()
             .says("(in ");

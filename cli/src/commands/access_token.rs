@@ -166,7 +166,9 @@ async fn refreshed(resource_server: &str, wanted: &Wanted, context: &Context) ->
         Ok(token) => match token.failure() {
             Some(why) if wanted.refuse_doubtful && token.is_doubtful() => Err(session.failed(why)),
             // It is not the expiry that is in the way: with a server that answers there may be one for that long.
-            Some(why) if !wanted.accepts(token.expires_at(), time::now()) => Err(session.failed(why)),
+            Some(why) if !why.needs_login() && !wanted.accepts(token.expires_at(), time::now()) => {
+                Err(session.failed(why))
+            }
             _ => Ok(Token {
                 secret: token.secret().clone(),
                 token_type: token.token_type().map(str::to_owned),
