@@ -108,6 +108,43 @@ async fn d3_what_can_be_read_of_a_damaged_file_goes_on_in_the_new_one() {
     }
 }
 
+/// What follows a whole document takes nothing of it away, whatever its format; nor is what was damaged alone now absent.
+#[tokio::test]
+async fn d3_bytes_behind_the_end_cost_nothing() {
+    for text in [
+        include_str!("fixtures/globus-sdk-tokenstorage-0.4.1_SimpleJSONFileAdapter.json"),
+        include_str!("fixtures/globus-sdk-4.9.1_SimpleJSONFileAdapter_format1.0.json"),
+    ] {
+        let undamaged = Site::with(text);
+        let sound = undamaged.open();
+        let keys = (&sound).list_keys("DEFAULT", None).await.unwrap().items;
+        assert!(!keys.is_empty());
+        let site = Site::with(format!("{text}]"));
+        store(&site.open(), "rs", "new").await.unwrap();
+        for key in keys {
+            let kept = site.open().get(&key).await.unwrap();
+            assert_eq!(kept, sound.get(&key).await.unwrap(), "{key}");
+        }
+    }
+    let odd = SOUND.replacen("\"data\"", "\"theirs\": 1, \"data\"", 1).replacen(
+        "\"DEFAULT\": {",
+        "\"DEFAULT\": {\"odd\": {}, ",
+        1,
+    );
+    for (what, content, theirs) in [
+        ("behind", format!("{odd}]"), true),
+        ("cut", odd[..330].to_owned(), false),
+    ] {
+        let site = Site::with(&content);
+        let storage = site.open();
+        store(&storage, "rs", "new").await.unwrap();
+        let error = storage.get(&key("odd")).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Corrupt, "{what}");
+        assert!(token(&storage, "auth.globus.org").await.is_some(), "{what}");
+        assert_eq!(site.text().contains("\"theirs\": 1"), theirs, "{what}");
+    }
+}
+
 /// A refresh that has spent its token while the file was damaged can still store the new one.
 #[tokio::test]
 async fn d3_what_can_be_read_of_a_damaged_file_can_be_compared() {

@@ -162,14 +162,11 @@ impl Document {
         matches!(self.namespaces.get(namespace), Some(Namespace::Damaged(_)))
     }
 
-    /// Takes over the records of a namespace that can be decoded, in texts of their own.
-    fn keep_sound(&mut self, namespace: &str, records: &Members<Record>) {
-        for member in records.iter() {
-            if let (Some(name), Ok(_)) = (&member.name, member.value.decoded()) {
-                let text = member.value.text.detached();
-                self.records_mut(namespace).set(name, Record::new(text));
-            }
-        }
+    fn has_sound_record(&self) -> bool {
+        self.namespaces.iter().any(|namespace| match &namespace.value {
+            Namespace::Records(records) => records.iter().any(|record| record.value.decoded().is_ok()),
+            Namespace::Damaged(_) => false,
+        })
     }
 
     /// Replaces the record of a key.

@@ -115,12 +115,19 @@ impl Document {
         let mut cursor = Cursor::new(text.as_str());
         let range = match root.scan(&text, &mut cursor) {
             Ok(range) => range,
-            Err(error) => return Err(Damage::syntax(text.as_str(), error).with_rest(root.rest())),
+            Err(error) => return Err(Damage::syntax(text.as_str(), error).with_rest(root.rest(text))),
         };
-        let mut document = root.into_document(&text, range)?;
+        let document = root.into_document(&text, range).map(|document| Self {
+            base: Some(Arc::clone(&text)),
+            ..document
+        });
+        if let Err(error) = cursor.end() {
+            // All of it was read, and there is something behind it.
+            return Err(Damage::syntax(text.as_str(), error).with_rest(rest_of(document)));
+        }
+        let mut document = document?;
         document.is_torn = cursor.is_torn();
-        document.source = Some(Arc::clone(&text));
-        document.base = Some(text);
+        document.source = Some(text);
         Ok(document)
     }
 }
@@ -151,9 +158,7 @@ impl Root {
         } else {
             cursor.sound_value()?;
         }
-        let range = start..cursor.position();
-        cursor.end()?;
-        Ok(range)
+        Ok(start..cursor.position())
     }
 
     fn member(&mut self, text: &Arc<Text>, cursor: &mut Cursor<'_>, name: Range<usize>) -> Scanned<()> {
@@ -177,19 +182,17 @@ impl Root {
         Ok(())
     }
 
-    /// After an error: the sound records that were read before it.
-    fn rest(self) -> Option<Box<Document>> {
+    /// After an error: the records that were read before it, if any of them is one. Which format it was stands behind them.
+    fn rest(self, text: Arc<Text>) -> Option<Box<Document>> {
         let mut document = Document::empty();
-        let data = self.data.unwrap_or_default();
-        for namespace in data.iter() {
-            if let (Some(name), Namespace::Records(records)) = (&namespace.name, &namespace.value) {
-                document.keep_sound(name, records);
-            }
-        }
+        document.namespaces = self.data.unwrap_or_default();
         if let Some(records) = self.by_rs {
-            document.keep_sound(DEFAULT_NAMESPACE, &records);
+            document
+                .namespaces
+                .set(DEFAULT_NAMESPACE, Namespace::Records(Arc::new(records)));
         }
-        (!document.is_empty()).then(|| Box::new(document))
+        document.base = Some(text);
+        document.has_sound_record().then(|| Box::new(document))
     }
 
     fn into_document(mut self, text: &Arc<Text>, range: Range<usize>) -> Result<Document, Damage> {
