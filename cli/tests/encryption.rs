@@ -466,14 +466,11 @@ fn a_storage_does_not_move_into_itself() {
     }
 }
 
-/// In milliseconds; longer than any step takes.
-#[cfg(unix)]
-const PATIENCE: Option<u64> = Some(60_000);
-
 /// Asked for at the terminal itself, so that output may go into a pipe; not shown; and never on standard output.
 #[cfg(unix)]
 #[test]
 fn a_passphrase_is_asked_for_at_the_terminal() {
+    use common::terminal::PATIENCE;
     use rexpect::{process::WaitStatus, session::spawn_command};
 
     let sealed = Sealed::new("json");

@@ -13,17 +13,15 @@ use std::{
 };
 
 use common::{
-    Cli, Ran, beside, by_shell,
+    Cli, Ran, beside, by_shell, terminal,
     world::{GROUPS, GROUPS_SCOPE, World, arrived},
 };
 use rexpect::{
     process::{Signal, WaitStatus},
-    session::{PtySession, spawn_command},
+    session::PtySession,
 };
 use token_storage_auth_testing::auth_server::{Endpoint, Fault, Gate};
 
-/// In milliseconds; longer than any step takes.
-const PATIENCE: Option<u64> = Some(60_000);
 const RESPONSE: &str =
     r#"{"access_token":"canary-at","refresh_token":"canary-rt","resource_server":"rs","expires_in":3600}"#;
 
@@ -165,6 +163,11 @@ fn every_row_of_the_page_is_tried() {
     }
 }
 
+fn in_terminal(mut command: Command) -> PtySession {
+    command.env("TERM", "xterm-256color");
+    terminal::in_terminal(command)
+}
+
 /// A new user's: the storage is where it is by default, in the folder, which is the home.
 fn new_user() -> Cli {
     let mut cli = Cli::new("memory");
@@ -177,15 +180,6 @@ fn with_a_token() -> Cli {
     cli.store(RESPONSE);
     fs::write(cli.folder().join("response.json"), RESPONSE).unwrap();
     cli
-}
-
-fn in_terminal(mut command: Command) -> PtySession {
-    command
-        .env("TERM", "xterm-256color")
-        .stdin(Stdio::inherit())
-        .stdout(Stdio::inherit())
-        .stderr(Stdio::inherit());
-    spawn_command(command, PATIENCE).unwrap()
 }
 
 /// What is shown in the terminal, once the command has ended with this code.

@@ -3,28 +3,10 @@
 
 mod common;
 
-use std::{
-    ffi::OsStr,
-    os::unix::ffi::OsStrExt as _,
-    process::{Command, Stdio},
-};
+use std::{ffi::OsStr, os::unix::ffi::OsStrExt as _};
 
-use common::{CANARY, Cli};
-use rexpect::{
-    process::{Signal, WaitStatus},
-    session::{PtySession, spawn_command},
-};
-
-/// In milliseconds; longer than any step takes.
-const PATIENCE: Option<u64> = Some(60_000);
-
-fn in_terminal(mut command: Command) -> PtySession {
-    command
-        .stdin(Stdio::inherit())
-        .stdout(Stdio::inherit())
-        .stderr(Stdio::inherit());
-    spawn_command(command, PATIENCE).unwrap()
-}
+use common::{CANARY, Cli, terminal::in_terminal};
+use rexpect::process::{Signal, WaitStatus};
 
 #[test]
 fn alone_it_says_what_to_do_first() {

@@ -2,6 +2,8 @@
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
 pub(crate) mod killer;
+#[cfg(unix)]
+pub(crate) mod terminal;
 #[cfg(feature = "oauth")]
 pub(crate) mod world;
 

@@ -12,21 +12,16 @@ mod ways;
 
 use std::{
     io::{BufRead as _, BufReader, Read as _},
-    process::{Child, Command, Stdio},
+    process::{Child, Command},
 };
 
 use common::{
     Cli, Ran,
+    terminal::in_terminal,
     world::{GROUPS, World, visit},
 };
-use rexpect::{
-    process::WaitStatus,
-    session::{PtySession, spawn_command},
-};
+use rexpect::{process::WaitStatus, session::PtySession};
 use token_storage_auth_testing::auth_server::Config;
-
-/// In milliseconds; longer than any step takes.
-const PATIENCE: Option<u64> = Some(60_000);
 
 /// Nobody has logged in yet.
 fn new(scheme: &str) -> World {
@@ -103,14 +98,6 @@ fn log_in_with_browser(world: &World, command: Command, approve: bool) -> (Ran, 
     let (child, stderr, address) = waiting(command);
     let page = visit(&world.server.decide(&address, approve));
     (ended(child, stderr).quiet(), page)
-}
-
-fn in_terminal(mut command: Command) -> PtySession {
-    command
-        .stdin(Stdio::inherit())
-        .stdout(Stdio::inherit())
-        .stderr(Stdio::inherit());
-    spawn_command(command, PATIENCE).unwrap()
 }
 
 /// The address between the two lines.
