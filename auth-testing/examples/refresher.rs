@@ -14,12 +14,15 @@ use std::{
 use serde_json::Value;
 use token_storage_auth_testing::{
     auth_server::AuthServer,
-    refreshing::{RefreshSubject, Refresher, verify},
+    refreshing::{Abilities, RefreshSubject, Refresher, verify},
 };
 use token_storage_core::{
     Acquisition, ErrorKind, Intent, LeaseGuard, MemoryStorage, Precondition, Secret, StoredToken, TokenData, TokenKey,
     TokenStorage, TokenStorageExt as _, async_trait,
 };
+
+/// For one request, its answer included. Longer is usual; this is not to keep those who try the example waiting.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// One process of the program. Clones share everything.
 #[derive(Clone)]
@@ -43,7 +46,7 @@ impl Program {
     /// Asks the server where its endpoints are (RFC 8414).
     async fn discover(storage: Arc<dyn TokenStorage>, issuer: &str) -> Result<Self, reqwest::Error> {
         // No request takes for ever: others wait for it.
-        let http = reqwest::Client::builder().timeout(Duration::from_secs(30)).build()?;
+        let http = reqwest::Client::builder().timeout(PATIENCE).build()?;
         let document = format!("{issuer}/.well-known/oauth-authorization-server");
         let document: Value = http.get(document).send().await?.error_for_status()?.json().await?;
         let endpoint = |name: &str| document[name].as_str().unwrap_or_default().to_owned();
@@ -298,6 +301,10 @@ impl RefreshSubject for Subject {
     async fn refresher(&self, storage: Arc<dyn TokenStorage>, server: &AuthServer) -> Outcome<Arc<dyn Refresher>> {
         let program = Program::discover(storage, &server.url()).await;
         Ok(Arc::new(program.map_err(|error| error.to_string())?))
+    }
+
+    fn abilities(&self) -> Abilities {
+        Abilities::default().giving_up_within(PATIENCE)
     }
 }
 

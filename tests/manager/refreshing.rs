@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use futures_util::future::join_all;
 use token_storage::{
     MemoryStorage, Secret, TokenKey, TokenStorage, async_trait,
     encryption::{Encrypted, FileKeys, Key, KeyFile, KeyRing},
@@ -11,10 +12,15 @@ use token_storage::{
 };
 use token_storage_auth_testing::{
     auth_server::AuthServer,
-    refreshing::{Abilities, RefreshSubject, Refresher, verify},
+    refreshing::{Abilities, RefreshSubject, Refresher, slowest_answer, verify},
 };
 
 use crate::{storages, support::endpoint};
+
+/// Shorter than what is usual.
+fn patience() -> Duration {
+    slowest_answer() + Duration::from_secs(8)
+}
 
 struct Subject<'a>(&'a (dyn Fn() -> Arc<dyn TokenStorage> + Send + Sync));
 
@@ -29,12 +35,13 @@ impl RefreshSubject for Subject<'_> {
         storage: Arc<dyn TokenStorage>,
         server: &AuthServer,
     ) -> Result<Arc<dyn Refresher>, String> {
-        let manager = TokenManager::builder(storage, endpoint(server)).trust(Duration::ZERO);
+        let builder = TokenManager::builder(storage, endpoint(server));
+        let manager = builder.trust(Duration::ZERO).request_timeout(patience());
         Ok(Arc::new(Managed(manager.build().map_err(|error| error.to_string())?)))
     }
 
     fn abilities(&self) -> Abilities {
-        Abilities::all()
+        Abilities::all().giving_up_within(patience())
     }
 }
 
@@ -59,9 +66,14 @@ async fn check(name: &str, open: &(dyn Fn() -> Arc<dyn TokenStorage> + Send + Sy
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_manager_keeps_the_refresh_cases_on_every_storage() {
-    for place in storages::all().await {
-        check(place.name, &|| place.open()).await;
-    }
+    // Side by side, as most of it is waiting.
+    let places = storages::all().await;
+    join_all(
+        places
+            .iter()
+            .map(async |place| check(place.name, &|| place.open()).await),
+    )
+    .await;
 }
 
 /// S3, C4: sealed in a database, too; each opening has its own view of the key.

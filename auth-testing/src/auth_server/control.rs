@@ -40,10 +40,13 @@ fn endpoint(name: &str) -> Option<Endpoint> {
     })
 }
 
-/// `hang`, `drop-connection`, `drop-answer`, `truncate`, `garbage`, `delay-SECONDS`, `status-CODE`, `invalid_grant`.
+/// `hang`, `hang-after`, `hang-within`, `drop-connection`, `drop-answer`, `truncate`, `garbage`, `delay-SECONDS`,
+/// `status-CODE`, `invalid_grant`.
 fn fault(name: &str) -> Option<Fault> {
     Some(match name {
         "hang" => Fault::Hang,
+        "hang-after" => Fault::HangAfter,
+        "hang-within" => Fault::HangWithin,
         "drop-connection" => Fault::DropConnection,
         "drop-answer" => Fault::DropAnswer,
         "truncate" => Fault::TruncateAnswer,

@@ -24,6 +24,8 @@ pub enum Fault {
     DropAnswer,
     /// Done, then the connection breaks in the middle of the answer's body.
     TruncateAnswer,
+    /// Done, and answered up to the middle of the body; the rest never comes, and the connection stays open.
+    HangWithin,
     /// Done, then answered with a status of 200 and a page of HTML.
     Garbage,
     /// Done, then answered with this status and a page of HTML, as by a gateway that has lost patience.

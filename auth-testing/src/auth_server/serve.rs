@@ -8,7 +8,7 @@ use axum::{
     extract::{ConnectInfo, State as Extract},
     http::{HeaderMap, HeaderValue, Method, Response, Uri},
 };
-use futures_util::stream;
+use futures_util::{Stream, StreamExt as _, stream};
 use tokio::sync::oneshot;
 
 use super::{
@@ -134,7 +134,8 @@ async fn afterwards(fault: Fault, mut answer: Answer, scissors: &Scissors) -> Re
         Fault::HangAfter => std::future::pending().await,
         Fault::GateAfter(gate) => gate.pass().await,
         Fault::DropAnswer => scissors.cut(),
-        Fault::TruncateAnswer => return truncated(answer),
+        Fault::TruncateAnswer => return half_of(answer, broken_off()),
+        Fault::HangWithin => return half_of(answer, stream::pending()),
         Fault::Encoded { body, headers } => return encoded(answer, body, headers),
         Fault::StatusAfter(status) => {
             answer = Answer::new(status, "text/html", GATEWAY.into(), answer.outcome);
@@ -166,13 +167,19 @@ fn edit(answer: &mut Answer, change: impl FnOnce(&mut serde_json::Map<String, se
     }
 }
 
-fn truncated(mut answer: Answer) -> Response<Body> {
+type Part = std::io::Result<String>;
+
+/// Half of the body, then this.
+fn half_of(mut answer: Answer, rest: impl Stream<Item = Part> + Send + 'static) -> Response<Body> {
     let body = std::mem::take(&mut answer.body);
     let half = body[..body.len() / 2].to_owned();
-    let parts = [Ok(half), Err(std::io::Error::from(std::io::ErrorKind::BrokenPipe))];
     let mut response = respond(answer);
-    *response.body_mut() = Body::from_stream(stream::iter(parts));
+    *response.body_mut() = Body::from_stream(stream::iter([Ok(half)]).chain(rest));
     response
+}
+
+fn broken_off() -> impl Stream<Item = Part> {
+    stream::iter([Err(std::io::ErrorKind::BrokenPipe.into())])
 }
 
 fn encoded(mut answer: Answer, body: fn(&str) -> Vec<u8>, headers: &'static [(&str, &str)]) -> Response<Body> {

@@ -1,4 +1,4 @@
-use std::{collections::BTreeSet, fmt};
+use std::{collections::BTreeSet, fmt, time::Duration};
 
 /// What a refresher declares that it can do. What it does not declare is not asked of it, and counts as unproven.
 ///
@@ -9,7 +9,10 @@ use std::{collections::BTreeSet, fmt};
 /// assert!(!of_a_server_that_cannot_revoke.has(Ability::Revokes));
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Abilities(BTreeSet<Ability>);
+pub struct Abilities {
+    can: BTreeSet<Ability>,
+    patience: Duration,
+}
 
 /// Something that not every refresher can do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -26,41 +29,64 @@ pub enum Ability {
     /// A refusal, and a pause that the server asks for, are kept by all processes that share the storage, until the
     /// record changes (L7). Not declared by default.
     SharesFailures,
+    /// A server that falls silent is given up after a time, a minute unless [`Abilities::giving_up_within`] says another:
+    /// the call ends, and the lease is free (L7). Not declared by default.
+    GivesUp,
 }
 
 impl Default for Abilities {
     fn default() -> Self {
-        Self([Ability::Revokes].into())
+        Self::of([Ability::Revokes])
     }
 }
 
 impl Abilities {
     /// All there are.
     pub fn all() -> Self {
-        let all = [
+        Self::of([
             Ability::Revokes,
             Ability::ShortLifetimes,
             Ability::RemembersRefusals,
             Ability::SharesFailures,
-        ];
-        Self(all.into())
+            Ability::GivesUp,
+        ])
+    }
+
+    fn of<const N: usize>(can: [Ability; N]) -> Self {
+        Self {
+            can: can.into(),
+            patience: Duration::from_secs(60),
+        }
     }
 
     /// Declares one more.
     pub fn with(mut self, ability: Ability) -> Self {
-        self.0.insert(ability);
+        self.can.insert(ability);
         self
+    }
+
+    /// Declares [`Ability::GivesUp`], and how long a call lasts at most if the server is silent. As long again is allowed
+    /// for, as the machine may be busy; the shorter, the sooner the case is over. It has to be longer than
+    /// [`slowest_answer`](super::slowest_answer).
+    pub fn giving_up_within(mut self, patience: Duration) -> Self {
+        self.patience = patience;
+        self.with(Ability::GivesUp)
+    }
+
+    /// What [`giving_up_within`](Self::giving_up_within) has said.
+    pub fn patience(&self) -> Duration {
+        self.patience
     }
 
     /// Declares one less.
     pub fn without(mut self, ability: Ability) -> Self {
-        self.0.remove(&ability);
+        self.can.remove(&ability);
         self
     }
 
     /// Whether it is declared.
     pub fn has(&self, ability: Ability) -> bool {
-        self.0.contains(&ability)
+        self.can.contains(&ability)
     }
 }
 
@@ -71,6 +97,7 @@ impl fmt::Display for Ability {
             Self::ShortLifetimes => "the refresher does not declare that it can do with lifetimes below the skew",
             Self::RemembersRefusals => "the refresher does not declare that it remembers refusals",
             Self::SharesFailures => "the refresher does not declare that all processes keep refusals and pauses",
+            Self::GivesUp => "the refresher does not declare that it gives a silent server up",
         })
     }
 }

@@ -30,6 +30,7 @@ use crate::auth_server::{AuthServer, Config};
 pub use abilities::{Abilities, Ability};
 pub use cases::refresh_cases;
 pub use summary::{Summary, verify};
+pub use world::slowest_answer;
 
 use world::World;
 

@@ -242,6 +242,18 @@ impl<'a> World<'a> {
         }
     }
 
+    /// Returns once another could have the lease.
+    pub(super) async fn until_free(&self) {
+        while !self.is_free().await {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    /// How long a call lasts at most, as it is declared, if the server is silent.
+    pub(super) fn patience(&self) -> Duration {
+        self.subject.abilities().patience()
+    }
+
     /// A call whose stores wait at this gate, up to the store of the answer: what is stored by way of proof has passed.
     pub(super) async fn until_the_answer_is_stored(&self, stage: &Arc<Stage>, store: &Gate) -> Call {
         let mut calling = self.call(&self.on_stage(stage).await);
@@ -274,6 +286,12 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(45);
 fn fresh_namespace() -> String {
     let random = getrandom::u64().expect("the operating system's random source failed");
     format!("refreshing-{random:016x}")
+}
+
+/// How long the slowest answer of the cases takes: 4 s, and 40 s in the long profile (`TOKEN_STORAGE_SOAK`). A refresher that
+/// [gives up](super::Abilities::giving_up_within) sooner fails them.
+pub fn slowest_answer() -> Duration {
+    watch()
 }
 
 /// How long is looked for what must not happen.

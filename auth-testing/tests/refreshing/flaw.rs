@@ -22,6 +22,12 @@ flaws! {
     Hedges => "a_slow_answer_is_waited_for",
     /// Sends again, at once, what failed.
     RetriesAtOnce => "a_lost_answer_is_tried_for_once",
+    /// Waits for an answer for as long as it takes.
+    WaitsForEver => "a_silent_server_is_given_up",
+    /// The same, once the answer has begun.
+    WaitsForTheRest => "a_silent_server_is_given_up",
+    /// Keeps the lease of what it has given up.
+    KeepsTheLease => "a_silent_server_is_given_up",
     /// Waits for the lease for two seconds, then does without.
     GoesAround => "a_lease_is_never_gone_around",
     /// A lease that cannot be asked for is taken for free.

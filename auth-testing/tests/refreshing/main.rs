@@ -32,9 +32,13 @@ impl Subject {
         Self {
             open: Box::new(move || Arc::new(storage.clone())),
             flaw,
-            abilities: Abilities::all(),
+            abilities: abilities(),
         }
     }
+}
+
+fn abilities() -> Abilities {
+    Abilities::all().giving_up_within(program::sending::patience())
 }
 
 #[async_trait]
@@ -89,7 +93,7 @@ fn in_a_file() -> Result<(), Failed> {
     passes(Subject {
         open: Box::new(move || Arc::new(JsonStorage::open(&file).unwrap())),
         flaw: None,
-        abilities: Abilities::all(),
+        abilities: abilities(),
     })
 }
 
@@ -115,6 +119,7 @@ fn undeclared() -> Result<(), Failed> {
             "refresh::a_pause_is_kept_by_all",
             "refresh::a_refusal_is_kept_by_all",
             "refresh::a_refusal_is_not_asked_for_again",
+            "refresh::a_silent_server_is_given_up",
             "refresh::another_login_meanwhile_is_kept",
             "refresh::another_login_without_refresh_token_is_kept",
             "refresh::short_lifetimes_cost_one_request_each",

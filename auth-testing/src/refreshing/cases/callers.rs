@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use super::World;
 use crate::{
     auth_server::{Fault, Gate},
-    refreshing::staged::Stage,
+    refreshing::{staged::Stage, world::PATIENCE},
 };
 
 /// Followers cannot be seen to wait; who has looked at the storage is likely to.
@@ -73,10 +73,10 @@ pub(super) async fn a_panic_strands_nobody(world: &World<'_>) {
     gate.open();
     let _ = leader.await;
     for follower in followers {
-        let ended = tokio::time::timeout(Duration::from_secs(60), follower).await;
+        let ended = tokio::time::timeout(PATIENCE, follower).await;
         assert!(ended.is_ok(), "L5: a follower waits for one that is no more");
     }
-    let again = tokio::time::timeout(Duration::from_secs(60), world.insist(&refresher)).await;
+    let again = tokio::time::timeout(PATIENCE, world.insist(&refresher)).await;
     let token = again.expect("L5: it waits for one that is no more");
     world
         .assert_current("L5", &token.expect("L5: the next call finds all as it was"))

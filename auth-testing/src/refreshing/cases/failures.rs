@@ -84,6 +84,41 @@ async fn passes(world: &World<'_>, fault: Fault) {
     world.close(1).await;
 }
 
+/// Others wait for whoever waits for the server.
+pub(super) async fn a_silent_server_is_given_up(world: &World<'_>) {
+    let faults = [
+        (Fault::Hang, false),
+        (Fault::HangAfter, true),
+        // Whoever bounds the wait for the first byte alone waits here.
+        (Fault::HangWithin, true),
+    ];
+    join_all(faults.map(|(fault, spent)| is_given_up(world, fault, spent))).await;
+}
+
+async fn is_given_up(world: &World<'_>, fault: Fault, spent: bool) {
+    let world = world.another(Config::default()).await;
+    let before = world.record().await;
+    world.script(fault.clone());
+    let patience = world.patience();
+    let call = world.call(&world.refresher().await);
+    let ended = tokio::time::timeout(patience * 2, call).await;
+    let got = ended.unwrap_or_else(|_| panic!("L7: the call waits for {fault:?} after {:?}", patience * 2));
+    assert!(
+        got.expect("it does not panic").is_err(),
+        "L7: {fault:?} brings no token"
+    );
+    assert!(world.record().await == before, "L7: the record after {fault:?}");
+    assert_eq!(world.requests(), 1, "L7: sent again at once after {fault:?}");
+    let freed = tokio::time::timeout(patience, world.until_free()).await;
+    assert!(
+        freed.is_ok(),
+        "L7: nobody waits any more, and the lease is held, after {fault:?}"
+    );
+    let next = world.ask_until(|got| got.is_ok() || world.requests() > 1).await;
+    assert_eq!(next.is_ok(), !spent, "L5: one guarded try after {fault:?}");
+    world.close(1 + usize::from(spent)).await;
+}
+
 pub(super) async fn a_lost_answer_is_tried_for_once(world: &World<'_>) {
     let faults = [
         Fault::DropAnswer,

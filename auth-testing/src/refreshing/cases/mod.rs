@@ -54,6 +54,8 @@ pub fn refresh_cases() -> &'static [RefreshCase] {
         case!("what_passes_changes_nothing" ["L7"] failures::what_passes_changes_nothing),
         case!("what_passes_is_no_refusal" ["L7"] failures::what_passes_is_no_refusal),
         case!("a_lost_answer_is_tried_for_once" ["L5" "L7"] failures::a_lost_answer_is_tried_for_once, tries: 2),
+        case!("a_silent_server_is_given_up" ["L7"] failures::a_silent_server_is_given_up,
+            needs: Some(Ability::GivesUp), tries: 2),
         case!("a_dead_holder_is_succeeded" ["L5"] deaths::a_dead_holder_is_succeeded),
         case!("a_dead_holder_costs_one_guarded_try" ["L5"] deaths::a_dead_holder_costs_one_guarded_try),
         case!("a_guarded_try_may_succeed" ["L5"] deaths::a_guarded_try_may_succeed,

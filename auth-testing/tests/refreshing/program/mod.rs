@@ -2,7 +2,7 @@
 
 mod leased;
 mod merging;
-mod sending;
+pub(crate) mod sending;
 mod settling;
 
 use std::{
@@ -142,6 +142,9 @@ impl Program {
                 Err(token) => return Ok(token),
             };
             let done = self.with_lease(key, &mut lease).await;
+            if done.is_err() && self.has(Flaw::KeepsTheLease) {
+                std::mem::forget(lease.take());
+            }
             if let Some(lease) = lease
                 && let Err(error) = lease.release().await
                 && self.has(Flaw::ReleaseFailureIsFailure)

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use serde_json::Value;
-use token_storage_auth_testing::auth_server::AuthServer;
+use token_storage_auth_testing::{auth_server::AuthServer, refreshing::slowest_answer};
 use token_storage_core::{Secret, TokenData};
+use tokio::time::Instant;
 
 use super::Program;
 use crate::flaw::Flaw;
@@ -57,12 +58,14 @@ impl Program {
             perhaps_done,
             pause: None,
         };
-        let Ok(response) = request.send().await else {
+        let deadline = Instant::now() + patience();
+        let sent = self.in_time(deadline, Flaw::WaitsForEver, request.send()).await;
+        let Some(Ok(response)) = sent else {
             return failed("the server cannot be reached", true);
         };
         let status = response.status().as_u16();
         let pause = pause(&response);
-        let Ok(text) = response.text().await else {
+        let Some(Ok(text)) = self.in_time(deadline, Flaw::WaitsForTheRest, response.text()).await else {
             return failed("the answer broke off", true);
         };
         let quoted = match self.has(Flaw::QuotesTheAnswer) {
@@ -83,6 +86,14 @@ impl Program {
             (400..500, Ok(answer)) if answer["error"].is_string() => failed(&quoted, false),
             (500.., _) if self.has(Flaw::ServerErrorIsKnown) => failed(&quoted, false),
             _ => failed(&quoted, true),
+        }
+    }
+
+    /// What comes before the deadline, or at any time with this flaw.
+    async fn in_time<T>(&self, deadline: Instant, flaw: Flaw, work: impl Future<Output = T>) -> Option<T> {
+        match self.has(flaw) {
+            true => Some(work.await),
+            false => tokio::time::timeout_at(deadline, work).await.ok(),
         }
     }
 
@@ -111,6 +122,11 @@ impl Program {
             let _ = http().post(&self.revocation_url).form(&form).send().await;
         }
     }
+}
+
+/// How long an answer is waited for.
+pub(crate) fn patience() -> Duration {
+    slowest_answer() + Duration::from_secs(8)
 }
 
 fn pause(response: &reqwest::Response) -> Option<Duration> {
