@@ -1,4 +1,7 @@
-use std::fmt;
+use std::{
+    fmt,
+    hash::{Hash, Hasher},
+};
 
 /// The namespace that is used when an application names none, as in the Globus SDK.
 pub const DEFAULT_NAMESPACE: &str = "DEFAULT";
@@ -16,7 +19,7 @@ pub const DEFAULT_NAMESPACE: &str = "DEFAULT";
 /// assert_eq!(key.namespace(), "tenant-7");
 /// assert_eq!(TokenKey::in_default("rs").namespace(), "DEFAULT");
 /// ```
-#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct TokenKey {
     namespace: Box<str>,
     resource_server: Box<str>,
@@ -44,6 +47,15 @@ impl TokenKey {
     /// The resource server, byte for byte as given.
     pub fn resource_server(&self) -> &str {
         &self.resource_server
+    }
+}
+
+/// As derived, but the second part, which ends where the key does, gets no mark at its end: a third of the instructions of
+/// handing out a token are those of finding its key.
+impl Hash for TokenKey {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.namespace.hash(state);
+        state.write(self.resource_server.as_bytes());
     }
 }
 

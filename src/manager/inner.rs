@@ -1,4 +1,4 @@
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use token_storage_core::{Error, ProcessLeases, StoredToken, TokenData, TokenKey, TokenStorage};
 
@@ -15,6 +15,9 @@ use super::{
     step::{Polls, Step, Steps},
 };
 use crate::{IssuedBy, sealed::refuse_sealed};
+
+/// What a storage answers.
+pub(super) type Read = Result<Option<StoredToken>, Error>;
 
 /// What the clones of a manager share.
 #[derive(Debug)]
@@ -43,15 +46,28 @@ impl<S: TokenStorage> Inner<S> {
         Now::of(&*self.clock)
     }
 
+    /// Until when what is read now may be handed out without another look.
+    pub(super) fn trusted_until(&self) -> Duration {
+        match self.settings.trust {
+            Duration::ZERO => Duration::ZERO,
+            trust => self.clock.monotonic().saturating_add(trust),
+        }
+    }
+
     pub(super) async fn read(&self, key: &TokenKey) -> Result<Option<StoredToken>, ManagerError> {
         let read = self.storage.get(key).await;
-        let read = read.and_then(|stored| refuse_sealed(key, stored));
-        read.map_err(|error| ManagerError::storage_failed(key, error))
+        readable(key, read)
     }
 
     /// What is refreshed: the record, or what stands for one that is fetched without a login.
     pub(super) async fn current(&self, key: &TokenKey) -> Result<Option<StoredToken>, ManagerError> {
-        let stored = self.read(key).await?;
+        let read = self.storage.get(key).await;
+        self.understand(key, read)
+    }
+
+    /// As [`current`](Self::current), of what was read already.
+    pub(super) fn understand(&self, key: &TokenKey, read: Read) -> Result<Option<StoredToken>, ManagerError> {
+        let stored = readable(key, read)?;
         Ok(stored.or_else(|| self.absent.blank(key, self.endpoint.issued_by())))
     }
 
@@ -89,6 +105,11 @@ impl<S: TokenStorage> Inner<S> {
     pub(super) async fn at(&self, step: Step) {
         self.steps.at(step).await;
     }
+}
+
+fn readable(key: &TokenKey, read: Read) -> Result<Option<StoredToken>, ManagerError> {
+    let read = read.and_then(|stored| refuse_sealed(key, stored));
+    read.map_err(|error| ManagerError::storage_failed(key, error))
 }
 
 /// For failures that change nothing for the caller.

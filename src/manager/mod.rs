@@ -53,7 +53,7 @@ mod slots;
 mod step;
 mod token;
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, future::poll_fn, pin::pin, sync::Arc, task::Poll, time::Duration};
 
 #[doc(inline)]
 pub use token_storage_core::backend::{Clock, SystemClock};
@@ -78,9 +78,9 @@ pub use remembered::{RefreshStatus, refresh_status};
 pub use step::Step;
 pub use token::{AccessToken, NotBearer};
 
-use crate::{StoredResponse, TokenResponse};
+use crate::{StoredResponse, TokenResponse, is_sealed};
 use error::Action;
-use inner::Inner;
+use inner::{Inner, Read};
 use mode::Mode;
 use refreshing::{Joined, Outcome, Told};
 use settings::is_valid;
@@ -116,7 +116,15 @@ impl<S: TokenStorage + 'static> TokenManager<S> {
     /// - [`ManagerErrorKind`] names all of them; the common ones are `ReauthRequired`: a person must log in, and
     ///   `Transient`: try again later.
     pub async fn access_token(&self, key: &TokenKey) -> Result<AccessToken, ManagerError> {
-        self.token_of(&self.0.slot(key)).await
+        // A slot that is there is not taken out of the map for a token that is trusted: that would cost a tenth of it all.
+        let known = self
+            .0
+            .slots
+            .with(key, |slot| self.trusted(slot).ok_or_else(|| slot.clone()));
+        match known.unwrap_or_else(|| Err(self.0.slot(key))) {
+            Ok(token) => Ok(token),
+            Err(slot) => self.look(&slot).await,
+        }
     }
 
     /// Takes a 401 that the resource server answered to `token`, and gives the token to try again with: the one that is
@@ -309,11 +317,25 @@ impl<S: TokenStorage + 'static> TokenManager<S> {
     }
 
     async fn token_of(&self, slot: &Arc<Slot>) -> Result<AccessToken, ManagerError> {
-        let inner = &self.0;
-        match slot.trusted(inner.now(), &inner.settings) {
-            Some(ready) => Ok(self.hand_out(slot, ready)),
-            None => self.within(Action::GetToken, &slot.key, self.look(slot)).await,
+        match self.trusted(slot) {
+            Some(token) => Ok(token),
+            None => self.look(slot).await,
         }
+    }
+
+    /// The token that may be handed out without looking into the storage.
+    fn trusted(&self, slot: &Arc<Slot>) -> Option<AccessToken> {
+        let inner = &self.0;
+        // Then nothing ever is, and the clocks need not be read for it.
+        if inner.settings.trust.is_zero() {
+            return None;
+        }
+        let ready = slot.trusted(inner.now(), &inner.settings)?;
+        Some(self.hand_out(slot, ready))
+    }
+
+    async fn look(&self, slot: &Arc<Slot>) -> Result<AccessToken, ManagerError> {
+        self.within(Action::GetToken, &slot.key, self.read_token(slot)).await
     }
 
     /// Within the time that a call may take. Whatever comes out of it says what could not be done, and at which server.
@@ -323,6 +345,7 @@ impl<S: TokenStorage + 'static> TokenManager<S> {
         key: &TokenKey,
         work: impl Future<Output = Result<T, ManagerError>>,
     ) -> Result<T, ManagerError> {
+        let work = pin!(work);
         let done = match self.0.settings.timeout {
             Duration::MAX => work.await,
             most => tokio::time::timeout(most, work)
@@ -344,57 +367,82 @@ impl<S: TokenStorage + 'static> TokenManager<S> {
         ready.token
     }
 
-    async fn look(&self, slot: &Arc<Slot>) -> Result<AccessToken, ManagerError> {
+    async fn read_token(&self, slot: &Arc<Slot>) -> Result<AccessToken, ManagerError> {
         let inner = &self.0;
         let generation = slot.generation();
-        let last_seen = || slot.last_seen(inner.now(), &inner.settings);
-        let stored = match self
-            .soon(&slot.key, last_seen().is_some(), inner.current(&slot.key))
-            .await
+        let is_good = || slot.last_seen(inner.clock.now(), &inner.settings).is_some();
+        let read = self.soon(is_good, inner.storage.get(&slot.key)).await;
+        if let Some(Ok(Some(stored))) = &read
+            && let Some(token) = self.accept(slot, stored, generation)
         {
+            return Ok(token);
+        }
+        // Apart, as it is large: what holds it is copied with every call, and few of them come here.
+        Box::pin(self.renew(slot, read)).await
+    }
+
+    /// The token of a record that was read at `generation`, if it is good.
+    fn accept(&self, slot: &Arc<Slot>, stored: &StoredToken, generation: u64) -> Option<AccessToken> {
+        let inner = &self.0;
+        let now = inner.clock.now();
+        if is_sealed(&stored.data) || !inner.settings.is_fresh_record(&stored.data, now) {
+            return None;
+        }
+        let ready = slot.remember(stored, generation, now, inner.trusted_until())?;
+        Some(self.hand_out(slot, ready))
+    }
+
+    /// In place of what was read and is not good enough, another token; or that one after all, if another cannot be had.
+    /// `None`: the storage takes long.
+    async fn renew(&self, slot: &Arc<Slot>, read: Option<Read>) -> Result<AccessToken, ManagerError> {
+        let inner = &self.0;
+        let too_slow = || ManagerError::timed_out(&slot.key, inner.settings.serve_after);
+        let read = read.ok_or_else(too_slow);
+        let stored = match read.and_then(|read| inner.understand(&slot.key, read)) {
             Ok(stored) => stored,
-            Err(error) => return self.serve_anyway(slot, error, last_seen()),
+            Err(error) => {
+                let last_seen = slot.last_seen(inner.clock.now(), &inner.settings);
+                return self.serve_anyway(slot, error, last_seen);
+            }
         };
         let Some(stored) = stored else {
             slot.invalidate();
             return Err(ManagerError::reauth(ReauthReason::NoToken, &slot.key));
         };
-        let now = inner.now();
         let rejected = slot.is_rejected(&stored.data.access_token);
-        if inner.settings.is_fresh_record(&stored.data, now.epoch) && !rejected {
-            let trust = inner.settings.trust;
-            let ready = slot.remember(&stored, generation, now, trust);
-            return Ok(self.hand_out(slot, ready));
-        }
         let mode = match rejected {
             true => Mode::Forced(stored.data.access_token.clone()),
             false => Mode::Stale(stored.data.access_token.clone()),
         };
-        let is_good = |now| !rejected && is_valid(&stored.data, now);
+        let is_good = || !rejected && is_valid(&stored.data, inner.clock.now());
         let flight = async { self.fly(slot, mode, &stored).await.0 };
-        match self.soon(&slot.key, is_good(now.epoch), flight).await {
+        match self.soon(is_good, flight).await.unwrap_or_else(|| Err(too_slow())) {
             Err(error) if may_serve(&error) => {
-                let still_valid = is_good(inner.clock.now());
-                self.serve_anyway(slot, error, still_valid.then(|| AccessToken::of(&stored.data)))
+                let still_valid = is_good().then(|| AccessToken::of(&stored.data));
+                self.serve_anyway(slot, error, still_valid)
             }
             outcome => outcome,
         }
     }
 
-    /// Does not wait for long where there is a good token anyway. What was begun goes on.
-    async fn soon<T>(
-        &self,
-        key: &TokenKey,
-        has_good_token: bool,
-        work: impl Future<Output = Result<T, ManagerError>>,
-    ) -> Result<T, ManagerError> {
-        if !has_good_token {
-            return work.await;
-        }
+    /// Does not wait for long where there is a good token anyway, which is looked for only if there is anything to wait for.
+    /// What was begun goes on.
+    async fn soon<T>(&self, has_good_token: impl FnOnce() -> bool, work: impl Future<Output = T>) -> Option<T> {
         let most = self.0.settings.serve_after;
-        tokio::time::timeout(most, work)
-            .await
-            .unwrap_or_else(|_| Err(ManagerError::timed_out(key, most)))
+        let (mut work, mut has_good_token, mut limit) = (pin!(work), Some(has_good_token), None);
+        poll_fn(|context| {
+            if let Poll::Ready(done) = work.as_mut().poll(context) {
+                return Poll::Ready(Some(done));
+            }
+            if has_good_token.take().is_some_and(|has_good_token| has_good_token()) {
+                limit = Some(Box::pin(tokio::time::sleep(most)));
+            }
+            let limit = limit
+                .as_mut()
+                .map_or(Poll::Pending, |limit| limit.as_mut().poll(context));
+            limit.map(|()| None)
+        })
+        .await
     }
 
     fn serve_anyway(

@@ -43,9 +43,7 @@ pub(super) async fn store<S: TokenStorage>(
                 inner.emit(&Event::OtherNotStored(other.clone(), error));
             }
         }
-        if let Some(slot) = inner.slots.get(&other) {
-            slot.forget();
-        }
+        inner.slots.with(&other, |slot| slot.forget());
     }
 }
 

@@ -92,33 +92,40 @@ impl Slot {
         let cached = cached.filter(|cached| now.monotonic < cached.trusted_until)?;
         settings
             .is_fresh(&cached.token, now.epoch)
-            .then(|| cached.ready(&mut seen.early, now, self.window))
+            .then(|| cached.ready(&mut seen.early, now.epoch, self.window))
     }
 
     /// The last token that was seen, if it is still good and the storage cannot be asked.
-    pub(super) fn last_seen(&self, now: Now, settings: &Settings) -> Option<AccessToken> {
+    pub(super) fn last_seen(&self, now: i64, settings: &Settings) -> Option<AccessToken> {
         let state = self.state();
         let token = &state.seen.cached.as_ref()?.token;
-        settings.is_fresh(token, now.epoch).then(|| token.clone())
+        settings.is_fresh(token, now).then(|| token.clone())
     }
 
-    /// Remembers what was read at `generation`, unless that is outdated.
-    pub(super) fn remember(&self, stored: &StoredToken, generation: u64, now: Now, trust: Duration) -> Ready {
-        let trusted_until = now.monotonic.saturating_add(trust);
-        let seen = &mut self.state().seen;
-        // Of the same revision nothing has to be copied anew.
-        let cached = match seen.cached.take_if(|cached| cached.revision == stored.revision) {
-            Some(cached) => Cached {
-                trusted_until,
-                ..cached
-            },
-            None => Cached::new(stored, trusted_until),
-        };
-        let ready = cached.ready(&mut seen.early, now, self.window);
-        if seen.generation == generation {
-            seen.cached = Some(cached);
+    /// Remembers what was read at `generation`, unless that is outdated. Not if a resource server has rejected it.
+    pub(super) fn remember(
+        &self,
+        stored: &StoredToken,
+        generation: u64,
+        now: i64,
+        trusted_until: Duration,
+    ) -> Option<Ready> {
+        let state = &mut *self.state();
+        if state.unauthorized.has_rejected(&stored.data.access_token) {
+            return None;
         }
-        ready
+        let is_outdated = state.seen.generation != generation;
+        let Seen { cached, early, .. } = &mut state.seen;
+        if is_outdated {
+            return Some(Cached::new(stored, trusted_until).ready(early, now, self.window));
+        }
+        let cached = match cached {
+            // Of the same revision nothing has to be copied anew.
+            Some(cached) if cached.revision == stored.revision => cached,
+            _ => cached.insert(Cached::new(stored, trusted_until)),
+        };
+        cached.trusted_until = trusted_until;
+        Some(cached.ready(early, now, self.window))
     }
 
     /// Forgets the cached token; looks at the storage that began before this are worthless.
@@ -142,7 +149,7 @@ impl Slot {
     }
 
     pub(super) fn is_rejected(&self, token: &Secret) -> bool {
-        self.state().unauthorized.rejected.as_ref() == Some(token)
+        self.state().unauthorized.has_rejected(token)
     }
 
     /// Whether this token comes from a forced refresh not long ago.
@@ -222,6 +229,12 @@ impl Slot {
     }
 }
 
+impl Unauthorized {
+    fn has_rejected(&self, token: &Secret) -> bool {
+        self.rejected.as_ref() == Some(token)
+    }
+}
+
 impl Seen {
     fn forget(&mut self) {
         self.generation += 1;
@@ -241,10 +254,10 @@ impl Cached {
 
     /// Says once for each revision that it is time to refresh it ahead, if it was seen before its window began (`early`): a
     /// token that comes with less time than the window is short-lived, and refreshing it ahead would never end.
-    fn ready(&self, early: &mut Option<Revision>, now: Now, window: Duration) -> Ready {
+    fn ready(&self, early: &mut Option<Revision>, now: i64, window: Duration) -> Ready {
         let mut ahead = None;
         if let Some(expires_at) = self.token.expires_at().filter(|_| self.renewable) {
-            let left = expires_at.saturating_sub(now.epoch);
+            let left = expires_at.saturating_sub(now);
             if left > i64::try_from(window.as_secs()).unwrap_or(i64::MAX) {
                 *early = Some(self.revision);
             } else {

@@ -27,9 +27,9 @@ impl Slots {
         self.0.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The slot of a key, if there is one.
-    pub(super) fn get(&self, key: &TokenKey) -> Option<Arc<Slot>> {
-        self.read().slots.get(key).cloned()
+    /// What can be done at once with the slot of a key, if there is one: nobody gets a new slot meanwhile.
+    pub(super) fn with<T>(&self, key: &TokenKey, work: impl FnOnce(&Arc<Slot>) -> T) -> Option<T> {
+        self.read().slots.get(key).map(work)
     }
 
     pub(super) fn get_or_insert(
@@ -38,7 +38,7 @@ impl Slots {
         new: impl FnOnce() -> Arc<Slot>,
         is_idle: impl Fn(&Slot) -> bool,
     ) -> Arc<Slot> {
-        if let Some(slot) = self.get(key) {
+        if let Some(slot) = self.with(key, Arc::clone) {
             return slot;
         }
         let mut map = self.0.write().unwrap_or_else(PoisonError::into_inner);
