@@ -13,7 +13,7 @@ use token_storage::{
 use token_storage_benches::Nobody;
 use tokio::runtime::Runtime;
 
-const PATHS: [&str; 10] = [
+const PATHS: [&str; 11] = [
     "encode",
     "decode",
     "parse-response",
@@ -22,6 +22,7 @@ const PATHS: [&str; 10] = [
     "json-get",
     "sqlite-get",
     "sqlite-get-again",
+    "sqlite-open",
     "trusted-token",
     "looked-up-token",
 ];
@@ -72,6 +73,7 @@ fn run(path: &str, calls: usize, folder: &Path) {
         "json-get" => gets(&runtime, &filled(&runtime, json(folder)), calls, 1),
         "sqlite-get" => gets(&runtime, &filled(&runtime, sqlite(folder)), calls, 1),
         "sqlite-get-again" => gets(&runtime, &filled(&runtime, sqlite(folder)), calls, 0),
+        "sqlite-open" => opens(&runtime, &folder.join("tokens.db"), calls),
         "trusted-token" => tokens(&runtime, calls, Duration::from_secs(3600)),
         "looked-up-token" => tokens(&runtime, calls, Duration::ZERO),
         _ => panic!("no such path; there are {PATHS:?}"),
@@ -120,6 +122,16 @@ fn gets(runtime: &Runtime, storage: &Arc<dyn TokenStorage>, calls: usize, step: 
             black_box(got.expect("to read").expect("a record"));
         }
     });
+}
+
+/// Opening, a first get, and closing: all that a short-lived command does.
+fn opens(runtime: &Runtime, path: &Path, calls: usize) {
+    drop(filled(runtime, Arc::new(SqliteStorage::open(path).expect("to open"))));
+    for _ in 0..calls {
+        let storage = SqliteStorage::open(path).expect("to open");
+        let got = runtime.block_on(storage.get(&key(0))).expect("to read");
+        black_box(got.expect("a record"));
+    }
 }
 
 fn stores(runtime: &Runtime, storage: &dyn TokenStorage, calls: usize) {

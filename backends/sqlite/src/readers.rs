@@ -185,14 +185,19 @@ impl Readers {
         let connection = connect(self.place.path())?;
         wait_until(&connection, deadline)?;
         // Some pragmas read the file already.
-        let set_up = self.options.set_up_reader(&connection);
-        let reader = match set_up.and_then(|()| probe(&connection)) {
-            Ok(()) => Reader::new(connection, self.path.clone(), epoch),
-            Err(error) if !cannot_share(&error) => return Err(error.into()),
-            Err(_) => self.open_immutable(epoch)?,
-        };
+        let set_up = self.options.set_up_reader(&connection).map_err(Trouble::from);
         // Again: the first look may not have seen what is in the log.
-        if look::has_tokens(reader.connection(), &self.place, &self.options, epoch)? {
+        let has_tokens = |connection: &_| look::has_tokens(connection, &self.place, &self.options, epoch);
+        let (reader, has_tokens) = match set_up.and_then(|()| has_tokens(&connection)) {
+            Ok(found) => (Reader::new(connection, self.path.clone(), epoch), found),
+            Err(Trouble::Sql(error)) if cannot_share(&error) => {
+                let reader = self.open_immutable(epoch)?;
+                let found = has_tokens(reader.connection())?;
+                (reader, found)
+            }
+            Err(trouble) => return Err(trouble),
+        };
+        if has_tokens {
             tightened.keep();
         }
         Ok(reader)
@@ -213,7 +218,6 @@ impl Readers {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
         let connection = open(uri(self.place.path(), "immutable=1"), flags)?;
         self.options.set_up_reader(&connection)?;
-        probe(&connection)?;
         let mut reader = Reader::new(connection, self.path.clone(), epoch);
         // Such a connection never notices a change, so it serves one read.
         reader.keep = false;
@@ -266,11 +270,6 @@ fn lock(slot: &Mutex<Option<Reader>>) -> MutexGuard<'_, Option<Reader>> {
 
 fn wait_until(connection: &Connection, deadline: Instant) -> rusqlite::Result<()> {
     connection.busy_timeout(deadline.saturating_duration_since(Instant::now()))
-}
-
-/// Reads the header and the schema, so that what is wrong with the file shows up here.
-fn probe(connection: &Connection) -> rusqlite::Result<()> {
-    connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))
 }
 
 /// Whether the database could not be read for want of the right, or of room, to make or change the files beside it.
