@@ -46,7 +46,8 @@ impl Cache {
     const BYTES: usize = 512 * 1024;
 
     pub(crate) fn get(&mut self, key: &TokenKey) -> Option<&StoredToken> {
-        if !self.young.records.contains_key(key) {
+        // Where there is but one generation a key is hashed once.
+        if !self.old.records.is_empty() && !self.young.records.contains_key(key) {
             let (key, record) = self.old.records.remove_entry(key)?;
             let size = size(&key, &record);
             self.old.bytes = self.old.bytes.saturating_sub(size);

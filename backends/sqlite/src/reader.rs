@@ -82,17 +82,20 @@ impl Reader {
     /// The order matters: version first, then the record. Read the other way round, a commit between the two is missed
     /// for good, since the old record is then kept under the new version.
     fn look_up(&mut self, key: &TokenKey) -> rusqlite::Result<Row> {
-        if self.cache.get(key).is_none() && !self.cache.read_before(key) {
+        let mut asked = None;
+        if let Some(record) = self.cache.get(key) {
+            asked = Some(data_version(&self.connection)?);
+            if self.version == asked {
+                return Ok(Some(Ok(record.clone())));
+            }
+        } else if !self.cache.read_before(key) {
             return codec::select(&self.connection, key);
         }
-        let version = data_version(&self.connection)?;
+        let version = asked.map_or_else(|| data_version(&self.connection), Ok)?;
         if self.version != Some(version) {
             self.cache.clear();
             audit::check_length(&self.connection, &self.path)?;
             self.version = Some(version);
-        }
-        if let Some(record) = self.cache.get(key) {
-            return Ok(Some(Ok(record.clone())));
         }
         let row = codec::select(&self.connection, key)?;
         if let Some(Ok(record)) = &row {
