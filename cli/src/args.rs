@@ -9,8 +9,7 @@ use std::{
 };
 
 use clap::{
-    Arg, Args, CommandFactory as _, FromArgMatches as _, Parser,
-    builder::Resettable,
+    Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand as _,
     error::{ContextKind, ContextValue, ErrorKind},
 };
 use token_storage::{Schemes, backend::ActionInfo};
@@ -49,7 +48,7 @@ pub(crate) struct Global {
         long,
         global = true,
         value_name = "URL",
-        env = "TOKEN_STORAGE_URL",
+        env = unless_empty("TOKEN_STORAGE_URL"),
         hide_env_values = true
     )]
     pub(crate) storage: Option<String>,
@@ -59,7 +58,7 @@ pub(crate) struct Global {
         long,
         global = true,
         value_name = "NS",
-        env = "TOKEN_STORAGE_NAMESPACE",
+        env = unless_empty("TOKEN_STORAGE_NAMESPACE"),
         hide_env_values = true
     )]
     pub(crate) namespace: Option<String>,
@@ -72,7 +71,7 @@ pub(crate) struct Global {
         long,
         global = true,
         value_name = "WHERE",
-        env = "TOKEN_STORAGE_KEY_FROM",
+        env = unless_empty("TOKEN_STORAGE_KEY_FROM"),
         hide_env_values = true
     )]
     pub(crate) key_from: Option<String>,
@@ -93,7 +92,7 @@ pub(crate) struct Global {
         long,
         global = true,
         value_name = "SECONDS",
-        env = "TOKEN_STORAGE_TIMEOUT",
+        env = unless_empty("TOKEN_STORAGE_TIMEOUT"),
         hide_env_values = true
     )]
     pub(crate) timeout: Option<u32>,
@@ -118,10 +117,9 @@ pub(crate) fn command(schemes: &Schemes) -> clap::Command {
 /// What can be done to the storages of any scheme; if several have one of that name, with the options of all. Ours come
 /// first.
 fn actions(schemes: &Schemes) -> Vec<ActionInfo> {
-    let own = Cli::command();
     let mut actions: Vec<ActionInfo> = Vec::new();
     for info in schemes.describe().into_iter().flat_map(|scheme| scheme.actions) {
-        if own.find_subcommand(info.name).is_some() {
+        if Command::has_subcommand(info.name) {
             continue;
         }
         match actions.iter_mut().find(|known| known.name == info.name) {
@@ -160,7 +158,7 @@ fn storage_help(schemes: &Schemes) -> (String, String) {
 }
 
 pub(crate) fn parse(schemes: &Schemes) -> Result<Parsed, clap::Error> {
-    let matches = without_empty_variables(command(schemes)).try_get_matches_from(arguments())?;
+    let matches = command(schemes).try_get_matches_from(arguments())?;
     let action = matches.subcommand().and_then(|(name, given)| {
         let info = actions(schemes).into_iter().find(|info| info.name == name)?;
         Some(action::Args::new(info, given))
@@ -195,48 +193,53 @@ fn arguments() -> Vec<OsString> {
     arguments
 }
 
-/// An empty variable counts as unset, as usual; on the command line an empty value is meant.
-fn without_empty_variables(command: clap::Command) -> clap::Command {
-    let is_empty = |arg: &Arg| {
-        arg.get_env()
-            .and_then(env::var_os)
-            .is_some_and(|value| value.is_empty())
-    };
-    command
-        .mut_args(|arg| {
-            if is_empty(&arg) {
-                arg.env(Resettable::Reset)
-            } else {
-                arg
-            }
-        })
-        .mut_subcommands(without_empty_variables)
+/// The variable that an option may be in. An empty one counts as unset, as usual; on the command line an empty value is meant.
+pub(crate) fn unless_empty(name: &'static str) -> Option<&'static str> {
+    let is_empty = env::var_os(name).is_some_and(|value| value.is_empty());
+    (!is_empty).then_some(name)
 }
 
-/// From here on no value of the command line is repeated in a message, unless it is known what it names.
+/// From here on no value of the command line is repeated in a message, unless it is known what it names. What that can be is
+/// found out once there is something to say: the whole of the command line is many times what one command needs of it.
 pub(crate) fn listen(schemes: &Schemes) {
-    let mut command = command(schemes);
-    command.build();
-    let names = names(&command);
     let arguments = arguments()
         .into_iter()
         .skip(1)
         .map(|argument| argument.to_string_lossy().into_owned());
-    let layers: Vec<String> = schemes
-        .layers()
-        .iter()
-        .map(|layer| format!("{}+", layer.name))
-        .collect();
-    let schemes: Vec<String> = schemes
-        .describe()
-        .iter()
-        .map(|scheme| format!("{}:", scheme.name))
-        .collect();
-    let is_storage = |value: &str| {
-        let below = below_layers(value, &layers);
-        schemes.iter().any(|scheme| below.starts_with(scheme))
-    };
-    voice::listen(arguments, |word| names.iter().any(|name| name == word), is_storage);
+    let schemes = schemes.clone();
+    voice::listen(arguments, move || Words::new(&schemes));
+}
+
+/// What words of a command line can mean.
+pub(crate) struct Words {
+    names: Vec<String>,
+    layers: Vec<String>,
+    schemes: Vec<String>,
+}
+
+impl Words {
+    fn new(schemes: &Schemes) -> Self {
+        let mut command = command(schemes);
+        command.build();
+        let layers = schemes.layers();
+        let kinds = schemes.describe();
+        Self {
+            names: names(&command),
+            layers: layers.iter().map(|layer| format!("{}+", layer.name)).collect(),
+            schemes: kinds.iter().map(|scheme| format!("{}:", scheme.name)).collect(),
+        }
+    }
+
+    /// Whether it means something to the command line itself.
+    pub(crate) fn is_name(&self, word: &str) -> bool {
+        self.names.iter().any(|name| name == word)
+    }
+
+    /// Whether it names a storage.
+    pub(crate) fn is_storage(&self, word: &str) -> bool {
+        let below = below_layers(word, &self.layers);
+        self.schemes.iter().any(|scheme| below.starts_with(scheme))
+    }
 }
 
 /// A storage URL without the layers in front of it.

@@ -13,6 +13,7 @@ use tokio::sync::OnceCell;
 use self::credentials::{CredentialArgs, Credentials};
 use crate::{
     Exit, Failure, Result,
+    args::unless_empty,
     interrupt::{self, Sent},
 };
 
@@ -31,11 +32,11 @@ const TUTORIAL_CLIENT: &str = "61338d24-54d5-408f-a10d-66c06b59f6d2";
 #[command(next_help_heading = "Authorization server")]
 pub(crate) struct ServerArgs {
     /// The server that issued the tokens; it is asked for its addresses [default: the record's own, or Globus]
-    #[arg(long, value_name = "URL", env = "TOKEN_STORAGE_ISSUER", hide_env_values = true)]
+    #[arg(long, value_name = "URL", env = unless_empty("TOKEN_STORAGE_ISSUER"), hide_env_values = true)]
     issuer: Option<String>,
 
     /// The id that the server knows this client by [default: the record's own; with Globus that of its tutorials]
-    #[arg(long, value_name = "ID", env = "TOKEN_STORAGE_CLIENT_ID", hide_env_values = true)]
+    #[arg(long, value_name = "ID", env = unless_empty("TOKEN_STORAGE_CLIENT_ID"), hide_env_values = true)]
     client_id: Option<String>,
 
     #[command(flatten)]

@@ -4,55 +4,76 @@
 use std::{
     borrow::Cow,
     io::{self, Write as _},
-    sync::{PoisonError, RwLock},
+    sync::{LazyLock, OnceLock, PoisonError, RwLock},
 };
 
 use serde_json::json;
 use token_storage::TokenKey;
 
-use crate::text;
+use crate::{args::Words, text};
 
 struct Voice {
     json: bool,
-    /// What was given on the command line and is not known to be harmless.
-    unproven: Vec<String>,
+    /// The command line.
+    given: Vec<String>,
+    /// What of it is known to be harmless.
+    proven: Vec<String>,
 }
 
 /// There is one standard error.
 static VOICE: RwLock<Voice> = RwLock::new(Voice {
     json: false,
-    unproven: Vec::new(),
+    given: Vec::new(),
+    proven: Vec::new(),
 });
+
+/// What words can mean, found out when it is first asked for.
+static WORDS: OnceLock<LazyLock<Words, Box<dyn FnOnce() -> Words + Send>>> = OnceLock::new();
 
 /// A value that is shorter, and a plain word up to twice that, is only hidden where it stands in quotes.
 const SHORTEST_WORD: usize = 8;
 
 /// Takes note of the command line. Where storages and files are, and servers, has to be told in messages; a token is
 /// neither.
-pub(crate) fn listen(
-    arguments: impl Iterator<Item = String>,
-    is_name: impl Fn(&str) -> bool,
-    is_storage: impl Fn(&str) -> bool,
-) {
+pub(crate) fn listen(arguments: impl Iterator<Item = String>, words: impl FnOnce() -> Words + Send + 'static) {
     let mut voice = VOICE.write().unwrap_or_else(PoisonError::into_inner);
     // Behind it the words are those of another command.
     let mut ours = true;
     for argument in arguments {
         ours &= argument != "--";
         voice.json |= ours && argument == "--json";
-        let value = match argument.split_once('=') {
-            Some((option, value)) if option.starts_with("--") && is_name(option) => value,
-            _ if is_name(&argument) => continue,
-            _ => argument.trim_start_matches('-'),
-        };
-        let plain: Option<String> = serde_json::from_str(value).ok();
-        voice.unproven.extend(plain);
-        voice.unproven.push(value.to_owned());
+        // Now, since the command may make what it names, or take it away.
+        let values = values(&argument, |_| true);
+        voice.proven.extend(values.into_iter().filter(|value| is_place(value)));
+        voice.given.push(argument);
     }
-    voice
-        .unproven
-        .retain(|value| !value.is_empty() && !is_storage(value) && !is_place(value));
-    voice.unproven.sort_by_key(|value| std::cmp::Reverse(value.len()));
+    // There is one command line.
+    let _ = WORDS.set(LazyLock::new(Box::new(words)));
+}
+
+/// What a word of the command line gives, as it stands there and as --quoted understands it.
+fn values(argument: &str, is_option: impl Fn(&str) -> bool) -> Vec<String> {
+    let value = match argument.split_once('=') {
+        Some((option, value)) if option.starts_with("--") && is_option(option) => value,
+        _ => argument.trim_start_matches('-'),
+    };
+    let plain = serde_json::from_str(value).ok();
+    plain.into_iter().chain([value.to_owned()]).collect()
+}
+
+/// What was given on the command line and is not known to be harmless, the longest first.
+fn unproven() -> Vec<String> {
+    let voice = VOICE.read().unwrap_or_else(PoisonError::into_inner);
+    let Some(words) = WORDS.get().filter(|_| !voice.given.is_empty()) else {
+        return Vec::new();
+    };
+    let given = voice.given.iter().filter(|argument| !words.is_name(argument));
+    let mut unproven: Vec<String> = given
+        .flat_map(|argument| values(argument, |option| words.is_name(option)))
+        .collect();
+    unproven.retain(|value| !value.is_empty() && !words.is_storage(value) && !voice.proven.contains(value));
+    unproven.sort_by_key(|value| std::cmp::Reverse(value.len()));
+    unproven
 }
 
 fn is_place(value: &str) -> bool {
@@ -63,7 +84,13 @@ fn is_place(value: &str) -> bool {
 /// A value of the command line turned out to be the name of something that is there.
 pub(crate) fn prove(name: &str) {
     let mut voice = VOICE.write().unwrap_or_else(PoisonError::into_inner);
-    voice.unproven.retain(|value| value != name);
+    let gives = |argument: &String| {
+        let of = |is_option| values(argument, |_| is_option).iter().any(|value| value == name);
+        of(true) || of(false)
+    };
+    if voice.given.iter().any(gives) {
+        voice.proven.push(name.to_owned());
+    }
 }
 
 pub(crate) fn is_json() -> bool {
@@ -129,12 +156,11 @@ fn write(line: &str) {
 
 /// The message without what was given on the command line and is not known.
 pub(crate) fn guarded(message: &str) -> Cow<'_, str> {
-    let voice = VOICE.read().unwrap_or_else(PoisonError::into_inner);
     let mut message = Cow::Borrowed(message);
-    for value in &voice.unproven {
+    for value in unproven() {
         for quoted in [
             format!("{value:?}"),
-            text::quoted(value),
+            text::quoted(&value),
             format!("`{value}`"),
             format!("'{value}'"),
         ] {
@@ -142,8 +168,8 @@ pub(crate) fn guarded(message: &str) -> Cow<'_, str> {
                 message = Cow::Owned(message.replace(&quoted, "..."));
             }
         }
-        if !is_plain_word(value) && message.contains(value.as_str()) {
-            message = Cow::Owned(without_word(&message, value));
+        if !is_plain_word(&value) && message.contains(value.as_str()) {
+            message = Cow::Owned(without_word(&message, &value));
         }
     }
     message

@@ -14,7 +14,7 @@ use token_storage::{
 };
 use zeroize::Zeroizing;
 
-use crate::{Exit, Failure, KEY_VARIABLE, Result, SECRET_VARIABLE};
+use crate::{Exit, Failure, KEY_VARIABLE, Result, SECRET_VARIABLE, args::unless_empty};
 
 /// A client's secret is a line, and a key some; something longer is another file.
 const MAX_LENGTH: u64 = 64 * 1024;
@@ -26,7 +26,7 @@ pub(super) struct CredentialArgs {
     #[arg(
         long,
         value_name = "FILE",
-        env = "TOKEN_STORAGE_CLIENT_SECRET_FILE",
+        env = unless_empty("TOKEN_STORAGE_CLIENT_SECRET_FILE"),
         hide_env_values = true
     )]
     client_secret_file: Option<PathBuf>,
@@ -34,7 +34,7 @@ pub(super) struct CredentialArgs {
     /// The client's secret is the empty text, and is sent (RFC 6749 section 2.3.1)
     #[arg(
         long,
-        env = "TOKEN_STORAGE_CLIENT_SECRET_EMPTY",
+        env = unless_empty("TOKEN_STORAGE_CLIENT_SECRET_EMPTY"),
         hide_env_values = true,
         value_parser = BoolishValueParser::new(),
         conflicts_with = "client_secret_file"
@@ -46,7 +46,7 @@ pub(super) struct CredentialArgs {
         long,
         value_enum,
         value_name = "PLACE",
-        env = "TOKEN_STORAGE_CLIENT_SECRET_IN",
+        env = unless_empty("TOKEN_STORAGE_CLIENT_SECRET_IN"),
         hide_env_values = true
     )]
     client_secret_in: Option<SecretIn>,
@@ -57,7 +57,7 @@ pub(super) struct CredentialArgs {
         long,
         visible_alias = "client-key",
         value_name = "FILE",
-        env = "TOKEN_STORAGE_CLIENT_KEY_FILE",
+        env = unless_empty("TOKEN_STORAGE_CLIENT_KEY_FILE"),
         hide_env_values = true
     )]
     client_key_file: Option<PathBuf>,
@@ -66,7 +66,7 @@ pub(super) struct CredentialArgs {
     #[arg(
         long,
         value_name = "KID",
-        env = "TOKEN_STORAGE_CLIENT_KEY_ID",
+        env = unless_empty("TOKEN_STORAGE_CLIENT_KEY_ID"),
         hide_env_values = true
     )]
     client_key_id: Option<String>,
@@ -75,7 +75,7 @@ pub(super) struct CredentialArgs {
     #[arg(
         long,
         value_name = "FILE",
-        env = "TOKEN_STORAGE_CLIENT_CERTIFICATE_FILE",
+        env = unless_empty("TOKEN_STORAGE_CLIENT_CERTIFICATE_FILE"),
         hide_env_values = true
     )]
     client_certificate_file: Option<PathBuf>,
@@ -84,7 +84,7 @@ pub(super) struct CredentialArgs {
     #[arg(
         long,
         value_name = "ALG",
-        env = "TOKEN_STORAGE_CLIENT_KEY_ALGORITHM",
+        env = unless_empty("TOKEN_STORAGE_CLIENT_KEY_ALGORITHM"),
         hide_env_values = true
     )]
     client_key_algorithm: Option<String>,
@@ -93,7 +93,7 @@ pub(super) struct CredentialArgs {
     #[arg(
         long,
         value_name = "AUDIENCE",
-        env = "TOKEN_STORAGE_CLIENT_ASSERTION_AUDIENCE",
+        env = unless_empty("TOKEN_STORAGE_CLIENT_ASSERTION_AUDIENCE"),
         hide_env_values = true
     )]
     client_assertion_audience: Option<String>,

@@ -12,6 +12,7 @@ use super::{
 };
 use crate::{
     Context, Exit, Failure, Result,
+    args::unless_empty,
     commands::access_token::{self, Wanted},
     input,
     output::print,
@@ -35,7 +36,7 @@ pub(crate) struct Args {
     #[arg(
         long,
         value_name = "NAME",
-        env = "TOKEN_STORAGE_CREDENTIAL_USERNAME",
+        env = unless_empty("TOKEN_STORAGE_CREDENTIAL_USERNAME"),
         hide_env_values = true
     )]
     username: Option<String>,

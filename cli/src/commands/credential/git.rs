@@ -10,6 +10,7 @@ use super::{
 };
 use crate::{
     Context, Exit, Failure, Result,
+    args::unless_empty,
     commands::access_token::{self, Wanted},
     input,
     output::print,
@@ -37,7 +38,7 @@ pub(crate) struct Args {
     #[arg(
         long,
         value_name = "NAME",
-        env = "TOKEN_STORAGE_CREDENTIAL_USERNAME",
+        env = unless_empty("TOKEN_STORAGE_CREDENTIAL_USERNAME"),
         hide_env_values = true
     )]
     username: Option<String>,
