@@ -40,7 +40,7 @@
 //! # Features
 //! None is on by default: without any, [`MemoryStorage`] is there and everything that works on any storage.
 //! `manager` adds the token manager, `oauth` logging in at any OAuth 2 server, `globus` what is particular to Globus;
-//! `encryption` adds encryption at rest, in code and in URLs (`encrypted+sqlite:PATH`).
+//! `encryption` adds encryption at rest, in code and in URLs (`encrypted+sqlite:PATH`); `kms` its keys under AWS KMS.
 //! `json` adds `JsonStorage`, `sqlite` adds `SqliteStorage`, `dynamodb` adds `DynamoDbStorage` (and the AWS SDK).
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -98,6 +98,8 @@ pub use token_storage_core::{
 };
 #[cfg(feature = "encryption")]
 pub use token_storage_encryption as encryption;
+#[cfg(feature = "kms")]
+pub use token_storage_kms as kms;
 pub use url::StorageUrl;
 
 /// What authors of backends, layers and schemes need, and applications do not: the same as in `token-storage-core`.

@@ -64,8 +64,8 @@ pub(crate) struct Global {
     pub(crate) namespace: Option<String>,
 
     /// Where the keys of an encrypted storage (`encrypted+URL`) are: `file:PATH`, a file that `key generate` made, `env:NAME`, a
-    /// variable with a key in base64, or `keyring:SERVICE/USER`, in the operating system's keyring (built with its feature).
-    /// With it, the storage without --storage is encrypted
+    /// variable with a key in base64, or (built with the feature of that name) `keyring:SERVICE/USER`, in the operating system's
+    /// keyring, or `kms:KEY?file=PATH`, a file that only a key of a key management service opens. With it, the storage without --storage is encrypted
     #[cfg(feature = "encryption")]
     #[arg(
         long,

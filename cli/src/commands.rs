@@ -116,7 +116,7 @@ pub(crate) async fn run(command: Command, context: &Context) -> Result<Exit> {
         #[cfg(feature = "encryption")]
         Command::RotateKey(args) => reseal::rotate_key(args, context).await,
         #[cfg(feature = "encryption")]
-        Command::Key(args) => key::run(args, context),
+        Command::Key(args) => key::run(args, context).await,
         Command::Info(args) => info::run(args, context).await,
         Command::Doctor(args) => doctor::run(args, context).await,
         #[cfg(feature = "bench")]

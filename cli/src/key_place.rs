@@ -1,4 +1,4 @@
-//! Where the commands for keys find them: a file, or an entry of the operating system's keyring.
+//! Where the commands for keys find them: a file, one that a service has wrapped, or an entry of the operating system's keyring.
 
 use std::path::Path;
 
@@ -7,6 +7,8 @@ use token_storage::{
     Secret,
     encryption::{KeyFile, KeyFrom, KeyRing},
 };
+#[cfg(feature = "kms")]
+use token_storage::{encryption::WrappedKeyFile, kms};
 #[cfg(feature = "keyring")]
 use {crate::context::default_path, std::path::PathBuf, token_storage::encryption::KeyringEntry};
 
@@ -23,6 +25,8 @@ pub(crate) enum KeyPlace {
         name: String,
         file: KeyFile,
     },
+    #[cfg(feature = "kms")]
+    Wrapped(WrappedKeyFile),
     #[cfg(feature = "keyring")]
     Keyring(KeyringEntry),
 }
@@ -33,8 +37,12 @@ impl KeyPlace {
         match text.split_once(':') {
             #[cfg(feature = "keyring")]
             Some(("keyring", _)) => Ok(Self::Keyring(KeyringEntry::parse(text)?)),
+            #[cfg(feature = "kms")]
+            Some(("kms", _)) => Ok(Self::Wrapped(kms::key_file(text)?)),
             #[cfg(not(feature = "keyring"))]
             Some(("keyring", _)) => Err(KeyFrom::parse(text).unwrap_err().into()),
+            #[cfg(not(feature = "kms"))]
+            Some(("kms", _)) => Err(KeyFrom::parse(text).unwrap_err().into()),
             Some(("file" | "env", rest)) => match KeyFrom::parse(text)? {
                 KeyFrom::File(_) => Ok(Self::file(rest)),
                 _ => {
@@ -55,7 +63,7 @@ impl KeyPlace {
     }
 
     /// Makes it with these keys; `passphrase` asks for one that protects them. It must not be there.
-    pub(crate) fn create(&self, ring: &KeyRing, passphrase: bool) -> Result<()> {
+    pub(crate) async fn create(&self, ring: &KeyRing, passphrase: bool) -> Result<()> {
         match self {
             Self::File { name, file } => {
                 // Before anything is asked.
@@ -69,6 +77,14 @@ impl KeyPlace {
                 file.create(ring, asked(passphrase, file.path())?.as_ref())?;
                 voice::prove(name);
             }
+            #[cfg(feature = "kms")]
+            Self::Wrapped(_) if passphrase => {
+                let message =
+                    "a passphrase protects a file by itself, and this one is protected by a key of its service";
+                return Err(Failure::new(Exit::Usage, message));
+            }
+            #[cfg(feature = "kms")]
+            Self::Wrapped(file) => file.create(ring).await?,
             #[cfg(feature = "keyring")]
             Self::Keyring(_) if passphrase => {
                 let message = "a passphrase protects a file; the operating system's keyring has a password of its own";
@@ -80,20 +96,24 @@ impl KeyPlace {
         Ok(())
     }
 
-    pub(crate) fn read(&self) -> Result<KeyRing> {
+    pub(crate) async fn read(&self) -> Result<KeyRing> {
         Ok(match self {
             Self::File { file, .. } => file.read(&Passphrases::default())?,
+            #[cfg(feature = "kms")]
+            Self::Wrapped(file) => file.read().await?,
             #[cfg(feature = "keyring")]
             Self::Keyring(entry) => entry.read()?,
         })
     }
 
-    pub(crate) fn update(
+    pub(crate) async fn update(
         &self,
-        change: impl FnOnce(KeyRing) -> token_storage::Result<KeyRing> + Send,
+        change: impl FnOnce(KeyRing) -> token_storage::Result<KeyRing> + Send + 'static,
     ) -> Result<KeyRing> {
         Ok(match self {
             Self::File { file, .. } => file.update(&Passphrases::default(), change)?,
+            #[cfg(feature = "kms")]
+            Self::Wrapped(file) => file.update(change).await?,
             #[cfg(feature = "keyring")]
             Self::Keyring(entry) => entry.update(&lock()?, change)?,
         })
@@ -103,6 +123,8 @@ impl KeyPlace {
     pub(crate) fn is_protected(&self) -> Result<bool> {
         Ok(match self {
             Self::File { file, .. } => file.is_protected()?,
+            #[cfg(feature = "kms")]
+            Self::Wrapped(_) => false,
             #[cfg(feature = "keyring")]
             Self::Keyring(_) => false,
         })
@@ -112,6 +134,8 @@ impl KeyPlace {
     pub(crate) fn name(&self) -> String {
         match self {
             Self::File { name, .. } => name.clone(),
+            #[cfg(feature = "kms")]
+            Self::Wrapped(file) => file.place(),
             #[cfg(feature = "keyring")]
             Self::Keyring(entry) => format!("the entry {:?} of the operating system's keyring", entry.name()),
         }
@@ -121,6 +145,8 @@ impl KeyPlace {
     pub(crate) fn generated(&self, key: &str) -> Value {
         match self {
             Self::File { name, .. } => json!({"file": name, "key": key}),
+            #[cfg(feature = "kms")]
+            Self::Wrapped(file) => json!({"file": file.path().display().to_string(), "key": key}),
             #[cfg(feature = "keyring")]
             Self::Keyring(entry) => json!({"keyring": entry.name(), "key": key}),
         }

@@ -12,6 +12,8 @@ use token_storage::{
     ErrorKind, Secret, StorageUrl, TokenStorage,
     encryption::{EncryptedLayer, KeyFrom, Passphrase},
 };
+#[cfg(feature = "kms")]
+use token_storage::{encryption::WrappedKeys, kms};
 
 use crate::{
     PASSPHRASE_VARIABLE,
@@ -47,6 +49,8 @@ impl Keys {
         let layer = match &self.from {
             #[cfg(feature = "keyring")]
             Some(from) if from.starts_with("keyring:") => in_keyring(from.clone()),
+            #[cfg(feature = "kms")]
+            Some(from) if from.starts_with("kms:") => under_kms(from.clone()),
             from => EncryptedLayer::named(from.clone(), self.passphrases.clone()),
         };
         if self.allow_plaintext {
@@ -99,6 +103,11 @@ impl Keys {
 #[cfg(feature = "keyring")]
 fn in_keyring(from: String) -> EncryptedLayer {
     EncryptedLayer::found_by(move || Ok(Arc::new(KeyringKeys::new(KeyringEntry::parse(&from)?))))
+}
+
+#[cfg(feature = "kms")]
+fn under_kms(from: String) -> EncryptedLayer {
+    EncryptedLayer::found_by(move || Ok(Arc::new(WrappedKeys::new(kms::key_file(&from)?))))
 }
 
 /// The passphrases of key files: from the environment, or asked for at the terminal, once each.

@@ -5,9 +5,8 @@
 
 use std::{
     fmt,
-    future::Future,
     sync::{
-        Arc, LazyLock,
+        Arc,
         atomic::{AtomicUsize, Ordering},
     },
 };
@@ -19,7 +18,6 @@ use aws_sdk_dynamodb::{
     },
     error::BoxError,
 };
-use tracing::{Dispatch, instrument::WithSubscriber, subscriber::NoSubscriber};
 
 /// Counts the unanswered attempts of one logical write; clones count together.
 #[derive(Clone, Default)]
@@ -85,15 +83,6 @@ fn definite(context: &FinalizerInterceptorContextRef<'_>) -> bool {
         (false, None) => context
             .output_or_error()
             .and_then(Result::err)
-            .is_some_and(crate::error::never_connected),
+            .is_some_and(token_storage_aws::never_connected),
     }
-}
-
-/// Runs a request of the SDK unseen by the program's subscriber: at the levels DEBUG and TRACE the SDK logs whole items
-/// (clause S1).
-pub(crate) fn quiet<F: Future>(request: F) -> impl Future<Output = F::Output> {
-    // Made once, as making one has tracing look at every log statement of the program anew. A real one and not
-    // `Dispatch::none()`: what is first reached under that one is then taken to be of no interest to anybody.
-    static NOBODY: LazyLock<Dispatch> = LazyLock::new(|| Dispatch::new(NoSubscriber::new()));
-    request.with_subscriber(NOBODY.clone())
 }

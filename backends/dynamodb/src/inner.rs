@@ -14,12 +14,13 @@ use aws_sdk_dynamodb::{
     operation::{delete_item::DeleteItemError, put_item::PutItemError, update_item::UpdateItemError},
     types::{AttributeValue, ReturnValuesOnConditionCheckFailure::AllOld},
 };
+use token_storage_aws::{Place, quiet};
 use token_storage_core::{Error, ErrorKind, Result, TokenKey, WriteMark, backend::Clock};
 
 use crate::{
-    attempts::{Attempts, quiet},
+    attempts::Attempts,
     condition::Condition,
-    error::{Place, from_sdk},
+    error::from_sdk,
     item::{Item, KEY, MARK},
     key::item_key,
     lease::Observations,
@@ -31,6 +32,7 @@ const RESOLVE: Duration = Duration::from_secs(5);
 /// What the clones of a handle share.
 pub(crate) struct Inner {
     pub(crate) client: Client,
+    pub(crate) table: String,
     pub(crate) place: Place,
     pub(crate) options: Options,
     pub(crate) clock: Arc<dyn Clock>,
@@ -70,7 +72,7 @@ pub(crate) enum Answer<T = ()> {
 
 impl Inner {
     pub(crate) fn table(&self) -> &str {
-        &self.place.table
+        &self.table
     }
 
     /// One consistent read.

@@ -3,10 +3,11 @@
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure::AllOld};
+use token_storage_aws::quiet;
 use token_storage_core::WriteMark;
 
 use crate::{
-    attempts::{Attempts, quiet},
+    attempts::Attempts,
     condition::Condition,
     inner::{Answer, Inner, string},
     item::{Item, KEY},

@@ -61,7 +61,7 @@ impl Table {
         let named = Named::parse(NAME, rest, TABLE, &[REGION, ENDPOINT, PROFILE])?;
         config::check_table(named.name())?;
         if let Some(endpoint) = named.get(ENDPOINT) {
-            config::is_plain_http(endpoint)?;
+            token_storage_aws::is_plain_http(endpoint)?;
         }
         Ok(Self(named))
     }

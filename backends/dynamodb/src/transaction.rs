@@ -7,14 +7,10 @@ use aws_sdk_dynamodb::{
     operation::transact_write_items::TransactWriteItemsError,
     types::{CancellationReason, TransactWriteItem},
 };
+use token_storage_aws::quiet;
 use token_storage_core::{Error, ErrorKind, Result, TokenKey, WriteMark};
 
-use crate::{
-    attempts::{Attempts, quiet},
-    error::from_sdk,
-    inner::Inner,
-    item::Item,
-};
+use crate::{attempts::Attempts, error::from_sdk, inner::Inner, item::Item};
 
 /// A change of one item, under a condition.
 pub(crate) struct Part<'a> {

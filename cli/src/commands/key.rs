@@ -20,7 +20,7 @@ pub(crate) struct Args {
 enum What {
     /// Make a file with a new key, for its owner only, or an entry in the operating system's keyring; with `-` print a key in base64
     Generate {
-        /// Where it goes, apart from the tokens; it must not exist: a path, or `keyring:SERVICE/USER`
+        /// Where it goes, apart from the tokens; it must not exist: a path, `keyring:SERVICE/USER`, or `kms:KEY?file=PATH`
         #[arg(value_name = "FILE")]
         place: String,
 
@@ -30,19 +30,19 @@ enum What {
     },
     /// Show the names of the keys of a file, the one that writes first
     List {
-        /// The key file, or `keyring:SERVICE/USER`
+        /// The key file, `keyring:SERVICE/USER`, or `kms:KEY?file=PATH`
         #[arg(value_name = "FILE")]
         place: String,
     },
     /// Add a new key to a file: it writes from now on, and the others go on reading. `rotate-key` then seals everything with it
     Add {
-        /// The key file, or `keyring:SERVICE/USER`
+        /// The key file, `keyring:SERVICE/USER`, or `kms:KEY?file=PATH`
         #[arg(value_name = "FILE")]
         place: String,
     },
     /// Remove a key from a file. What is still sealed with it cannot be read any more
     Remove {
-        /// The key file, or `keyring:SERVICE/USER`
+        /// The key file, `keyring:SERVICE/USER`, or `kms:KEY?file=PATH`
         #[arg(value_name = "FILE")]
         place: String,
 
@@ -55,13 +55,13 @@ enum What {
     },
 }
 
-pub(crate) fn run(args: Args, context: &Context) -> Result<Exit> {
+pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit> {
     match args.what {
         What::Generate { place, passphrase } if place == "-" => print_key(passphrase),
-        What::Generate { place, passphrase } => generate(&KeyPlace::parse(&place)?, passphrase, context),
-        What::List { place } => list(&KeyPlace::parse(&place)?, context),
-        What::Add { place } => add(&KeyPlace::parse(&place)?, context),
-        What::Remove { place, key, yes } => remove(&KeyPlace::parse(&place)?, &key, yes, context),
+        What::Generate { place, passphrase } => generate(&KeyPlace::parse(&place)?, passphrase, context).await,
+        What::List { place } => list(&KeyPlace::parse(&place)?, context).await,
+        What::Add { place } => add(&KeyPlace::parse(&place)?, context).await,
+        What::Remove { place, key, yes } => remove(&KeyPlace::parse(&place)?, &key, yes, context).await,
     }
 }
 
@@ -73,9 +73,9 @@ fn print_key(passphrase: bool) -> Result<Exit> {
     Ok(Exit::Success)
 }
 
-fn generate(place: &KeyPlace, passphrase: bool, context: &Context) -> Result<Exit> {
+async fn generate(place: &KeyPlace, passphrase: bool, context: &Context) -> Result<Exit> {
     let key = Key::generate()?;
-    place.create(&KeyRing::new(key.clone()), passphrase)?;
+    place.create(&KeyRing::new(key.clone()), passphrase).await?;
     let id = key.id().to_string();
     print_done(
         context,
@@ -86,8 +86,8 @@ fn generate(place: &KeyPlace, passphrase: bool, context: &Context) -> Result<Exi
     Ok(Exit::Success)
 }
 
-fn list(place: &KeyPlace, context: &Context) -> Result<Exit> {
-    let ring = place.read()?;
+async fn list(place: &KeyPlace, context: &Context) -> Result<Exit> {
+    let ring = place.read().await?;
     let writes = ring.writing().id();
     if context.json {
         let keys = ring
@@ -102,10 +102,10 @@ fn list(place: &KeyPlace, context: &Context) -> Result<Exit> {
     Ok(Exit::Success)
 }
 
-fn add(place: &KeyPlace, context: &Context) -> Result<Exit> {
+async fn add(place: &KeyPlace, context: &Context) -> Result<Exit> {
     let key = Key::generate()?;
     let new = key.clone();
-    let ring = place.update(|ring| Ok(ring.write_with(new)))?;
+    let ring = place.update(|ring| Ok(ring.write_with(new))).await?;
     let (id, others) = (key.id().to_string(), ring.iter().count() - 1);
     let line = format!("key {id} writes from now on; {others} more read\n");
     print_done(context, &json!({"added": {"key": id}}), &line)?;
@@ -115,7 +115,7 @@ fn add(place: &KeyPlace, context: &Context) -> Result<Exit> {
     Ok(Exit::Success)
 }
 
-fn remove(place: &KeyPlace, key: &str, yes: bool, context: &Context) -> Result<Exit> {
+async fn remove(place: &KeyPlace, key: &str, yes: bool, context: &Context) -> Result<Exit> {
     let id = KeyId::parse(key)?;
     voice::prove(key);
     if !yes {
@@ -125,7 +125,7 @@ fn remove(place: &KeyPlace, key: &str, yes: bool, context: &Context) -> Result<E
         );
         return Err(Failure::new(Exit::Usage, message));
     }
-    place.update(|ring| ring.without(id))?;
+    place.update(move |ring| ring.without(id)).await?;
     print_done(
         context,
         &json!({"removed": {"key": id.to_string()}}),

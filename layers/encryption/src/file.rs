@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 
 use crate::{
     KeyRing, KeySource, Passphrase,
-    passphrase::{HEAD, PassphraseFrom, protect, unprotect},
+    passphrase::{self, HEAD, PassphraseFrom, protect, unprotect},
 };
 
 /// A file with keys: as [`KeyRing::parse`] reads them, or under a passphrase (argon2id). `docs/formats.md` describes it.
@@ -50,16 +50,27 @@ impl KeyFile {
     /// - [`ErrorKind::InvalidInput`]: there is one already. It stays as it is: tokens may be encrypted with its keys.
     /// - What the operating system refuses.
     pub fn create(&self, ring: &KeyRing, passphrase: Option<&Secret>) -> Result<()> {
+        // Before the work that a passphrase is.
+        self.refuse_existing(&self.path)?;
+        self.create_with(&protected(ring, passphrase)?)
+    }
+
+    pub(crate) fn create_with(&self, keys: &str) -> Result<()> {
         self.locked(|path| {
-            if path.exists() {
-                let message = format!(
-                    "{} is there already, and was left as it is; `token-storage key add` adds a key to it",
-                    path.display()
-                );
-                return Err(Error::new(ErrorKind::InvalidInput, message));
-            }
-            write(path, ring, passphrase)
+            self.refuse_existing(path)?;
+            write(path, keys)
         })
+    }
+
+    pub(crate) fn refuse_existing(&self, path: &Path) -> Result<()> {
+        if !path.exists() {
+            return Ok(());
+        }
+        let message = format!(
+            "{} is there already, and was left as it is; `token-storage key add` adds a key to it",
+            self.path.display()
+        );
+        Err(Error::new(ErrorKind::InvalidInput, message))
     }
 
     /// Reads the keys. Blocks; `passphrase` is asked if the file is protected by one.
@@ -95,12 +106,12 @@ impl KeyFile {
         self.locked(|path| {
             let read = self.read_with(None, passphrase)?;
             let ring = change(read.ring)?;
-            write(path, &ring, read.passphrase.as_ref())?;
+            write(path, &protected(&ring, read.passphrase.as_ref())?)?;
             Ok(ring)
         })
     }
 
-    fn locked<T>(&self, work: impl FnOnce(&Path) -> Result<T>) -> Result<T> {
+    pub(crate) fn locked<T>(&self, work: impl FnOnce(&Path) -> Result<T>) -> Result<T> {
         let failed = |doing| move |error| io_error(&self.path, doing, error);
         let path = resolve(&self.path).map_err(failed("find"))?;
         create_parents(&path).map_err(failed("create the folder of"))?;
@@ -113,7 +124,7 @@ impl KeyFile {
     }
 
     /// With a passphrase that worked before, if there is one; else one is asked for.
-    fn read_with(&self, known: Option<&Secret>, passphrase: &dyn Passphrase) -> Result<Keys> {
+    fn read_with(&self, known: Option<&Secret>, asking: &dyn Passphrase) -> Result<Keys> {
         let named = |error: Error| {
             let message = format!("the key file {}: {}", self.path.display(), error.message());
             Error::new(error.kind(), message)
@@ -123,13 +134,15 @@ impl KeyFile {
             let ring = KeyRing::parse(&text).map_err(named)?;
             return Ok(Keys { ring, passphrase: None });
         };
+        // Before anybody is asked.
+        passphrase::check(line).map_err(named)?;
         if let Some(known) = known
             && let Some(ring) = unprotect(line, known).map_err(named)?
         {
             let passphrase = Some(known.clone());
             return Ok(Keys { ring, passphrase });
         }
-        let asked = passphrase.ask(&self.path)?;
+        let asked = asking.ask(&self.path)?;
         match unprotect(line, &asked).map_err(named)? {
             Some(ring) => Ok(Keys {
                 ring,
@@ -149,16 +162,19 @@ struct Keys {
     passphrase: Option<Secret>,
 }
 
-fn protected_line(text: &str) -> Option<&str> {
+pub(crate) fn protected_line(text: &str) -> Option<&str> {
     text.lines().map(str::trim).find(|line| line.starts_with(HEAD))
 }
 
-fn write(path: &Path, ring: &KeyRing, passphrase: Option<&Secret>) -> Result<()> {
+fn protected(ring: &KeyRing, passphrase: Option<&Secret>) -> Result<Zeroizing<String>> {
+    match passphrase {
+        Some(passphrase) => protect(ring, passphrase),
+        None => Ok(ring.to_text()),
+    }
+}
+
+pub(crate) fn write(path: &Path, keys: &str) -> Result<()> {
     let failed = |error| io_error(path, "write", error);
-    let keys = match passphrase {
-        Some(passphrase) => protect(ring, passphrase)?,
-        None => ring.to_text(),
-    };
     let replacement = Replacement::begin(path, true).map_err(failed)?;
     let mut file = replacement.file();
     for part in [EXPLAINED, keys.trim_end(), "\n"] {
@@ -168,7 +184,7 @@ fn write(path: &Path, ring: &KeyRing, passphrase: Option<&Secret>) -> Result<()>
     Ok(())
 }
 
-fn read_text(path: &Path) -> Result<Zeroizing<String>> {
+pub(crate) fn read_text(path: &Path) -> Result<Zeroizing<String>> {
     let unusable = |why: &str| {
         let message = format!("the key file {} {why}", path.display());
         Err(Error::new(ErrorKind::Misconfigured, message))
@@ -294,11 +310,11 @@ impl KeySource for FileKeys {
 
 /// By what a file that was changed, or put in its place, is told. `None`: it is not there, and reading it says so.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Stamp(Option<(u64, u64, u64, Option<SystemTime>)>);
+pub(crate) struct Stamp(Option<(u64, u64, u64, Option<SystemTime>)>);
 
 impl Stamp {
     /// Costs a system call, some microseconds.
-    fn of(path: &Path) -> Self {
+    pub(crate) fn of(path: &Path) -> Self {
         Self(fs::metadata(path).ok().map(|found| {
             let (device, number) = identity(&found);
             (device, number, found.len(), found.modified().ok())

@@ -28,6 +28,7 @@
 //! | read with many keys and write with one | [`KeyRing`] |
 //! | keep keys in a file, with a passphrase or without | [`KeyFile`], [`FileKeys`], [`Passphrase`] |
 //! | keep them in the operating system's keyring | `KeyringEntry`, `KeyringKeys`, feature `keyring` |
+//! | keep them in a file that only a key management service opens | [`KeyWrap`], [`WrappedKeyFile`], [`WrappedKeys`] |
 //! | take keys from wherever a user names | [`KeyFrom`], [`KeySource`] |
 //! | read what is there unsealed | [`Encrypted::allow_plaintext`] |
 //! | move to another key | [`Encrypted::reseal`] |
@@ -47,6 +48,7 @@ mod record;
 mod ring;
 mod source;
 mod storage;
+mod wrapped;
 
 pub use file::{FileKeys, KeyFile};
 pub use key::{Key, KeyId};
@@ -57,3 +59,4 @@ pub use passphrase::{Passphrase, PassphraseFrom};
 pub use ring::KeyRing;
 pub use source::{EnvKeys, KeyFrom, KeySource};
 pub use storage::{Encrypted, Resealed};
+pub use wrapped::{KeyWrap, WrappedKeyFile, WrappedKeys};

@@ -100,14 +100,25 @@ fn protect_with(ring: &KeyRing, passphrase: &Secret, cost: Cost) -> Result<Zeroi
     Ok(Zeroizing::new(format!("{head}:{}", sealed.expose())))
 }
 
+/// What stands in such a line behind how its keys are protected, if that is by a passphrase.
+pub(crate) fn check(line: &str) -> Result<&str> {
+    let rest = line.strip_prefix(HEAD).unwrap_or_default();
+    if let Some(rest) = rest.strip_prefix(VERSION).and_then(|rest| rest.strip_prefix(':')) {
+        return Ok(rest);
+    }
+    let message = match rest.strip_prefix("1:") {
+        Some(_) => {
+            "no passphrase protects its keys: a service has wrapped them; name it together with the file, as in kms:KEY?file=PATH, \
+             or update this program if it knows no such name"
+        }
+        None => "its keys are protected in a way that only a later version of token-storage knows; update this program",
+    };
+    Err(Error::new(ErrorKind::Misconfigured, message))
+}
+
 /// The keys of such a line. `None`: the passphrase is another.
 pub(crate) fn unprotect(line: &str, passphrase: &Secret) -> Result<Option<KeyRing>> {
-    let rest = line.strip_prefix(HEAD).unwrap_or_default();
-    let Some(rest) = rest.strip_prefix(VERSION).and_then(|rest| rest.strip_prefix(':')) else {
-        let message =
-            "its keys are protected in a way that only a later version of token-storage knows; update this program";
-        return Err(Error::new(ErrorKind::Misconfigured, message));
-    };
+    let rest = check(line)?;
     let mut fields = rest.splitn(5, ':');
     let mut number = || fields.next().and_then(|field| field.parse().ok());
     let (Some(memory), Some(time), Some(lanes)) = (number(), number(), number()) else {
@@ -144,7 +155,7 @@ fn derive(passphrase: &Secret, salt: &[u8], cost: Cost) -> Result<Key> {
     Ok(Key::from_bytes(&key))
 }
 
-fn damaged() -> Error {
+pub(crate) fn damaged() -> Error {
     let message = "its line of protected keys is damaged; restore the file from a copy";
     Error::new(ErrorKind::Misconfigured, message)
 }

@@ -122,10 +122,15 @@ impl KeyFrom {
         match text.split_once(':') {
             Some(("file", path)) if !path.is_empty() => Ok(Self::File(path.into())),
             Some(("env", name)) if !name.is_empty() => Ok(Self::Env(name.to_owned())),
-            Some(("keyring", _)) => {
-                let message = "this program does not take keys from the operating system's keyring: the command does with its \
-                               feature `keyring`, and a program that asks `KeyringKeys` for them; use file:PATH or env:NAME, or build \
-                               it with that";
+            Some((source @ ("keyring" | "kms"), _)) => {
+                let (place, type_) = match source {
+                    "kms" => ("a file that a key management service opens", "WrappedKeys"),
+                    _ => ("the operating system's keyring", "KeyringKeys"),
+                };
+                let message = format!(
+                    "this program does not take keys from {place}: the command does with its feature `{source}`, and a program that \
+                     asks `{type_}` for them; use file:PATH or env:NAME, or build it with that"
+                );
                 Err(Error::new(ErrorKind::Misconfigured, message))
             }
             _ => {
@@ -171,6 +176,7 @@ mod tests {
             "env:",
             "canary:x",
             "keyring:canary/x",
+            "kms:canary?file=canary",
             "/etc/canary",
         ] {
             let error = KeyFrom::parse(bad).unwrap_err();
