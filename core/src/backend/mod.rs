@@ -11,7 +11,7 @@
 //! | what wraps a storage and is named in its URL | [`Layer`], [`LayerInfo`] |
 //! | what people should know although nothing failed | [`Warnings`] |
 //! | what can be done to a storage besides storing tokens | [`Action`], [`ActionInfo`], [`Outcome`] |
-//! | what a wrapper of a storage does not change | [`forward`] |
+//! | what a wrapper of a storage does not change | [`forward!`] |
 //! | what time it is, and how tests say so | [`Clock`], [`SystemClock`] |
 //! | until when a timed lease is its holder's | [`Deadline`] |
 //! | how messages count | [`counted`] |
