@@ -47,7 +47,6 @@ ELSEWHERE = {
     "P9": "`benches/goals.sh all`, or `benches/peers/run.sh`: builds some 300 crates of other projects",
     "P10": "`benches/goals.sh all`, or `benches/dynamodb.sh`: builds the AWS SDK, and an environment with boto3",
     "P13": "`benches/goals.sh all`; the requests are asserted by the tests of `backends/dynamodb`, too, and stand in docs/dynamodb.md",
-    "P14": "`benches/goals.sh all`, or the bench `fleet`; docs/scale.md has more sizes",
     "P19": "`time cargo build -p token-storage-cli --target-dir $(mktemp -d)` on a machine that does nothing else",
     "P20": "`.ci/run` prints the times of its stages; `token-storage conformance URL` those of the cases of one storage",
 }

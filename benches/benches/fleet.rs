@@ -8,27 +8,20 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use token_storage::{
-    Precondition, TokenData, TokenKey, TokenResponse, TokenStorage, TokenStorageExt as _, async_trait,
+    Precondition, TokenStorage, TokenStorageExt as _,
     dynamodb::{DynamoDbStorage, TableOptions},
-    manager::{EndpointError, RefreshRequest, RevokeRequest, TokenEndpoint, TokenManager},
+    manager::TokenManager,
 };
-use token_storage_benches::{Goal, tell};
+use token_storage_benches::{Goal, SlowServer, ask_all, expired, key, tell};
 use token_storage_dynamodb_testing::{ClientBuilder, Recorder, client, emulator};
-use tokio::{runtime::Runtime, task::JoinSet};
+use tokio::runtime::Runtime;
 
-const RESOURCE_SERVER: &str = "groups.api.globus.org";
 const TASKS: usize = 10;
-/// What an authorization server takes for a refresh.
-const SERVER: Duration = Duration::from_millis(200);
-
 fn main() {
     // `cargo test` runs benches too, with `--test`; `cargo bench` passes `--bench`.
     let quick = !std::env::args().any(|argument| argument == "--bench");
@@ -38,7 +31,10 @@ fn main() {
         .build()
         .expect("a runtime");
     let endpoint = runtime.block_on(emulator());
-    println!("one expired token; {TASKS} tasks a host ask at once; the server takes {SERVER:?} for a refresh");
+    println!(
+        "one expired token; {TASKS} tasks a host ask at once; the server takes {:?} for a refresh",
+        SlowServer::TAKES
+    );
     println!(
         "{:>6} {:>8} {:>10} {:>10} {:>10}  requests a host",
         "hosts", "clients", "refreshes", "last", "requests"
@@ -90,7 +86,7 @@ struct Expiry {
 fn one_expiry(runtime: &Runtime, endpoint: &str, hosts: usize, tasks: usize) -> Expiry {
     let table = format!("fleet-{}-{hosts}-{tasks}", std::process::id());
     let recorder = Recorder::default();
-    let server = Arc::new(Server::default());
+    let server = Arc::new(SlowServer::default());
     let managers: Vec<TokenManager> = runtime.block_on(async {
         prepare(endpoint, &table).await;
         let client = ClientBuilder::new(endpoint).recorder(&recorder).build();
@@ -106,7 +102,7 @@ fn one_expiry(runtime: &Runtime, endpoint: &str, hosts: usize, tasks: usize) -> 
     let served = runtime.block_on(ask_all(&managers, tasks));
     let took = started.elapsed();
     assert_eq!(served, hosts * tasks, "all are served");
-    let refreshes = server.refreshes.load(Ordering::Relaxed);
+    let refreshes = server.refreshes();
     assert_eq!(refreshes, 1, "one refresh");
     let requests = recorder.requests();
     println!(
@@ -134,27 +130,10 @@ async fn prepare(endpoint: &str, table: &str) {
         .create_table(&TableOptions::default(), |_| {})
         .await
         .expect("a table");
-    let expired = TokenData::new(RESOURCE_SERVER, "view_my_groups", "a".repeat(900))
-        .with_refresh_token("first")
-        .with_expires_at(1);
     storage
-        .store(&key(), &expired, Precondition::Absent)
+        .store(&key(), &expired(), Precondition::Absent)
         .await
         .expect("a record");
-}
-
-async fn ask_all(managers: &[TokenManager], tasks: usize) -> usize {
-    let mut asking = JoinSet::new();
-    for manager in managers.iter().flat_map(|manager| vec![manager; tasks]) {
-        let manager = manager.clone();
-        asking.spawn(async move { manager.access_token(&key()).await.map(drop) });
-    }
-    let served = asking.join_all().await;
-    served.iter().filter(|served| served.is_ok()).count()
-}
-
-fn key() -> TokenKey {
-    TokenKey::in_default(RESOURCE_SERVER)
 }
 
 fn by_action(actions: &BTreeMap<String, usize>) -> String {
@@ -163,28 +142,4 @@ fn by_action(actions: &BTreeMap<String, usize>) -> String {
         .map(|(action, count)| format!("{count} {action}"))
         .collect();
     parts.join(", ")
-}
-
-#[derive(Debug, Default)]
-struct Server {
-    refreshes: AtomicUsize,
-}
-
-#[async_trait]
-impl TokenEndpoint for Server {
-    async fn refresh(&self, request: RefreshRequest<'_>) -> Result<TokenResponse, EndpointError> {
-        self.refreshes.fetch_add(1, Ordering::Relaxed);
-        tokio::time::sleep(SERVER).await;
-        let token = "b".repeat(900);
-        let answer = format!(r#"{{"access_token": "{token}", "refresh_token": "second", "expires_in": 3600}}"#);
-        Ok(TokenResponse::parse(answer, request.now).expect("a response"))
-    }
-
-    fn accepts(&self, _: &TokenData) -> Result<(), EndpointError> {
-        Ok(())
-    }
-
-    async fn revoke(&self, _: RevokeRequest<'_>) -> Result<(), EndpointError> {
-        panic!("a good token was revoked");
-    }
 }

@@ -10,15 +10,17 @@ use std::{
     fs::{self, File},
     hint::black_box,
     io::Write as _,
+    iter,
     path::{Path, PathBuf},
     process::Command,
-    sync::Arc,
+    sync::{Arc, mpsc},
+    thread,
     time::{Duration, Instant},
 };
 
 use token_storage::{Precondition, TokenData, TokenKey, TokenStorage, TokenStorageExt as _, Write, json::JsonStorage};
-use token_storage_benches::{Goal, tell};
-use tokio::runtime::Runtime;
+use token_storage_benches::{Goal, tell, tell_floor};
+use tokio::{runtime::Runtime, sync::oneshot};
 
 fn main() {
     // `cargo test` runs benches too, with `--test`; `cargo bench` passes `--bench`.
@@ -354,6 +356,11 @@ impl Bench {
             Goal::AtLeast(store_goal),
             &beside,
         );
+        let (bare, bytes) = (self.directory.join("bare"), fs::read(&self.path).expect("the file"));
+        let writes = (0..self.rounds(51, 9)).map(|_| time(|| atomic_write(&bare, &bytes)));
+        let bare = median(writes.collect()).as_secs_f64();
+        let what = format!("a bare atomic write of the same bytes, {} records", self.records);
+        tell_floor("P8", &what, store / bare, "x", Goal::AtLeast(store_goal), &beside);
     }
 
     /// P7, 16 tasks: throughput beside as many bare rewrites one after another.
@@ -368,9 +375,12 @@ impl Bench {
         } else {
             40
         };
-        let mut ratios = Vec::new();
+        let (mut ratios, mut shared) = (Vec::new(), Vec::new());
+        let group = Group::open(&bare, &bytes);
         for turn in 0..self.rounds(9, 5) {
             let one_by_one = time(|| (0..each).for_each(|_| atomic_write(&bare, &bytes))) / each as u32;
+            let floor = time(|| self.pool.block_on(group.stores(TASKS, each)));
+            shared.push(ratio(one_by_one, floor / (TASKS * each) as u32));
             let ours = time(|| {
                 self.pool.block_on(async {
                     let tasks: Vec<_> = (0..TASKS)
@@ -404,6 +414,48 @@ impl Bench {
             Goal::AtLeast(10.0),
             "one bare atomic write each",
         );
+        let what = format!(
+            "16 tasks, a thread that writes the same bytes once for all who wait, {} records",
+            self.records
+        );
+        let beside = "one bare atomic write each";
+        tell_floor("P7", &what, middle(shared), "x", Goal::AtLeast(10.0), beside);
+    }
+}
+
+/// The floor of sharing a rewrite: a thread that writes the same bytes for all who wait, and tells them.
+#[derive(Clone)]
+struct Group(mpsc::Sender<oneshot::Sender<()>>);
+
+impl Group {
+    fn open(path: &Path, bytes: &[u8]) -> Self {
+        let (sender, waiting) = mpsc::channel::<oneshot::Sender<()>>();
+        let (path, bytes) = (path.with_extension("group"), bytes.to_owned());
+        thread::spawn(move || {
+            while let Ok(first) = waiting.recv() {
+                let group: Vec<_> = iter::once(first).chain(waiting.try_iter()).collect();
+                atomic_write(&path, &bytes);
+                // Who has gone needs no answer.
+                for waits in group {
+                    let _ = waits.send(());
+                }
+            }
+        });
+        Self(sender)
+    }
+
+    async fn stores(&self, tasks: usize, each: usize) {
+        let store = |group: Self| async move {
+            for _ in 0..each {
+                let (answer, answered) = oneshot::channel();
+                group.0.send(answer).expect("the thread lives");
+                answered.await.expect("an answer");
+            }
+        };
+        let tasks: Vec<_> = (0..tasks).map(|_| tokio::spawn(store(self.clone()))).collect();
+        for task in tasks {
+            task.await.expect("a task");
+        }
     }
 }
 

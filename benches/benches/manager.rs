@@ -1,4 +1,5 @@
-//! Handing out a token that is good and trusted: goal P11 of `docs/performance.md`.
+//! Handing out a token that is good and trusted, and one that expires for many at once: goals P11 and P14 of
+//! `docs/performance.md`.
 //! `cargo bench -p token-storage-benches --bench manager`.
 //!
 //! Beside it stand what it replaces, the storage's get, and the same with a storage that is asked each time. No request may
@@ -12,9 +13,9 @@ use std::{
 
 use token_storage::{
     MemoryStorage, Precondition, TokenData, TokenKey, TokenStorage, TokenStorageExt as _, json::JsonStorage,
-    manager::TokenManager,
+    manager::TokenManager, sqlite::SqliteStorage,
 };
-use token_storage_benches::{Goal, Nobody, tell};
+use token_storage_benches::{Goal, Nobody, SlowServer, ask_all, expired, key, tell};
 use tokio::runtime::Runtime;
 
 fn main() {
@@ -30,6 +31,62 @@ fn main() {
     let json = JsonStorage::open(directory.path().join("tokens.json")).expect("to open");
     measure(&runtime, "memory", Arc::new(MemoryStorage::new()), calls);
     measure(&runtime, "json", Arc::new(json), calls);
+    stampede("JSON", quick, |turn| {
+        let path = directory.path().join(format!("expired-{turn}.json"));
+        Arc::new(JsonStorage::open(path).expect("to open"))
+    });
+    stampede("SQLite", quick, |turn| {
+        let path = directory.path().join(format!("expired-{turn}.db"));
+        Arc::new(SqliteStorage::open(path).expect("to open"))
+    });
+}
+
+/// P14: handles that know of each other by the file alone, as processes do, of 16 tasks each; one token expires for all.
+fn stampede(name: &str, quick: bool, open: impl Fn(usize) -> Arc<dyn TokenStorage>) {
+    let (handles, tasks, rounds) = if quick { (2, 2, 1) } else { (32, 16, 9) };
+    let mut turn = 0;
+    let mut expiry = |handles, tasks| {
+        turn += 1;
+        one_expiry(|| open(turn), handles, tasks)
+    };
+    let pairs: Vec<(f64, f64)> = (0..rounds).map(|_| (expiry(handles, tasks), expiry(1, 1))).collect();
+    let alone = median(pairs.iter().map(|(_, alone)| *alone));
+    let more = median(pairs.iter().map(|(last, alone)| (last - 1.5 * alone) * 1e3));
+    tell(
+        "P14",
+        &format!("{name}, {handles} handles of {tasks} tasks, the last one less 1.5 times a refresh alone"),
+        more,
+        " ms",
+        Goal::AtMost(50.0),
+        &format!("a refresh alone: {:.0} ms", alone * 1e3),
+    );
+}
+
+/// Seconds until the last one is served.
+fn one_expiry(open: impl Fn() -> Arc<dyn TokenStorage>, handles: usize, tasks: usize) -> f64 {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    let server = Arc::new(SlowServer::default());
+    let manager = |_| {
+        let builder = TokenManager::builder(open(), server.clone());
+        builder.build().expect("a manager")
+    };
+    let managers: Vec<TokenManager> = (0..handles).map(manager).collect();
+    let (key, expired) = (key(), expired());
+    let stored = managers[0].storage().store(&key, &expired, Precondition::Absent);
+    runtime.block_on(stored).expect("to store");
+    let started = Instant::now();
+    let served = runtime.block_on(ask_all(&managers, tasks));
+    let took = started.elapsed();
+    assert_eq!(
+        (served, server.refreshes()),
+        (handles * tasks, 1),
+        "all, by one refresh"
+    );
+    took.as_secs_f64()
 }
 
 fn measure(runtime: &Runtime, name: &str, storage: Arc<dyn TokenStorage>, calls: u32) {

@@ -1,10 +1,10 @@
 //! Raw code that does the minimum, and a peer.
 
-use std::{path::Path, sync::mpsc, thread};
+use std::{fs::File, path::Path, sync::mpsc, thread};
 
 use rusqlite::{Connection, OpenFlags};
 use token_storage::{
-    Precondition, TokenData, TokenKey,
+    Precondition, StoredToken, TokenData, TokenKey,
     backend::{WriteMark, record},
 };
 use tokio::sync::oneshot;
@@ -38,6 +38,17 @@ impl Raw {
         record::decode(json).expect("a sound record").data
     }
 
+    /// What no reader that keeps a record can do without: it asks whether anybody has changed the file, and copies the record.
+    pub(crate) fn copy_if_unchanged(&self, kept: &(i64, StoredToken)) -> StoredToken {
+        assert_eq!(self.version(), kept.0, "nobody stores meanwhile");
+        kept.1.clone()
+    }
+
+    pub(crate) fn version(&self) -> i64 {
+        let mut statement = self.0.prepare_cached("PRAGMA data_version").expect("to prepare");
+        statement.query_row([], |row| row.get(0)).expect("to read")
+    }
+
     pub(crate) fn store(&self, key: &TokenKey, data: &TokenData) {
         let json = record::encode(data, &WriteMark::random().expect("random bits"));
         let mut statement = self.0.prepare_cached(UPSERT).expect("to prepare");
@@ -56,6 +67,22 @@ impl Raw {
             .prepare_cached("COMMIT")
             .and_then(|mut s| s.execute([]))
             .expect("to commit");
+    }
+}
+
+/// What writers that wait for each other in turn cannot do without: a lock file, and a transaction that begins with its lock.
+pub(crate) struct Locked(Raw, File);
+
+impl Locked {
+    pub(crate) fn open(path: &Path) -> Self {
+        let lock = File::create(path.with_extension("turn")).expect("a lock file");
+        Self(Raw::open(path), lock)
+    }
+
+    pub(crate) fn store(&self, key: &TokenKey, data: &TokenData) {
+        self.1.lock().expect("to lock");
+        self.0.store_in_transaction(key, data);
+        self.1.unlock().expect("to unlock");
     }
 }
 

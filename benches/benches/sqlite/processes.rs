@@ -9,11 +9,11 @@ use std::{
 };
 
 use token_storage::{TokenStorageExt as _, sqlite::SqliteStorage};
-use token_storage_benches::{Goal, tell};
+use token_storage_benches::{Goal, tell, tell_floor};
 
 use crate::{
     Bench, data, fill,
-    floor::{NOTHING, Raw},
+    floor::{Locked, NOTHING, Raw},
     key, micros, one_thread, time,
 };
 
@@ -34,6 +34,13 @@ pub(crate) fn play(role: &str, path: &Path, count: &str) -> bool {
                     black_box(runtime.block_on(storage.store(&key, &data, NOTHING)).expect("to store"));
                 })
             };
+            store(0);
+            wait();
+            (1..=count).map(store).collect()
+        }
+        "store-locked" => {
+            let locked = Locked::open(path);
+            let store = |n: usize| time(|| locked.store(&key((own + n * 37) % 10_000), &data(n, own)));
             store(0);
             wait();
             (1..=count).map(store).collect()
@@ -67,6 +74,8 @@ pub(crate) fn run(bench: &Bench) {
         let (one, one_worst) = together(&path, "store-ours", 1, each * 4);
         let (ours, ours_worst) = together(&path, "store-ours", PROCESSES, each);
         let (raw, raw_worst) = together(&path, "store-raw", PROCESSES, each);
+        let (locked_one, _) = together(&path, "store-locked", 1, each * 4);
+        let (locked, _) = together(&path, "store-locked", PROCESSES, each);
         println!(
             "P5 {round}: one process {one:>5.0}/s, worst {}; 16: {ours:>5.0}/s, worst {}; busy time-out alone {raw:>5.0}/s, worst {}",
             micros(one_worst),
@@ -81,6 +90,14 @@ pub(crate) fn run(bench: &Bench) {
             "x",
             Goal::AtLeast(0.85),
             &format!("one process: {one:.0}/s"),
+        );
+        tell_floor(
+            "P5",
+            &format!("raw transactions behind a lock file, run {}", round + 1),
+            locked / locked_one,
+            "x",
+            Goal::AtLeast(0.85),
+            &format!("one process: {locked_one:.0}/s"),
         );
         let waits = ours_worst.as_secs_f64() / raw_worst.as_secs_f64();
         let beside = format!("the busy time-out alone: {}", micros(raw_worst));

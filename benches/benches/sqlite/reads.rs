@@ -2,8 +2,8 @@
 
 use std::{cell::RefCell, ffi::OsStr, fs, hint::black_box, path::Path, process::Command, sync::Arc, time::Duration};
 
-use token_storage::{TokenKey, TokenStorage, TokenStorageExt as _, sqlite::SqliteStorage};
-use token_storage_benches::{Goal, tell};
+use token_storage::{StoredToken, TokenKey, TokenStorage, TokenStorageExt as _, sqlite::SqliteStorage};
+use token_storage_benches::{Goal, tell, tell_floor};
 use tokio::runtime::Runtime;
 
 use crate::{
@@ -30,7 +30,25 @@ pub(crate) fn run(bench: &Bench, path: &Path, records: usize) {
             compare(bench, (name, records, goal), batch, &storage, &raw, &peer, &runtime);
         }
     }
-    sixteen(bench, path, &keys, &storage, &peer);
+    asking(bench, &same, &storage, &raw, &runtime);
+    sixteen(bench, (path, records), &keys, &storage, &peer);
+}
+
+/// The floor of P2: nothing but the question whether anybody has changed the file, and a copy of the record.
+fn asking(bench: &Bench, keys: &[TokenKey], storage: &Arc<dyn TokenStorage>, raw: &Raw, runtime: &Runtime) {
+    let kept = (raw.version(), stored(storage, &keys[0], runtime));
+    let (mut asked, mut selected) = (vec![], vec![]);
+    for _ in 0..bench.rounds(300) {
+        selected.push(time(|| keys.iter().for_each(|key| drop(black_box(raw.get(key))))) / BATCH as u32);
+        asked.push(time(|| keys.iter().for_each(|_| drop(black_box(raw.copy_if_unchanged(&kept))))) / BATCH as u32);
+    }
+    let beside = format!("a raw cached SELECT, decoded: {}", micros(median(selected.clone())));
+    let what = "`PRAGMA data_version` and a copy of the record";
+    tell_floor("P2", what, ratio(&asked, &selected), "x", Goal::AtMost(0.5), &beside);
+}
+
+fn stored(storage: &Arc<dyn TokenStorage>, key: &TokenKey, runtime: &Runtime) -> StoredToken {
+    runtime.block_on(storage.get(key)).expect("to read").expect("a record")
 }
 
 fn window(keys: &[TokenKey], round: usize) -> &[TokenKey] {
@@ -100,22 +118,41 @@ thread_local! {
     static CONNECTION: RefCell<Option<Raw>> = const { RefCell::new(None) };
 }
 
-/// 16 tasks on two workers; the floor has a connection for each worker.
-fn sixteen(bench: &Bench, path: &Path, keys: &[TokenKey], storage: &Arc<dyn TokenStorage>, peer: &OwnThread) {
+/// 16 tasks on two workers; the floors have a connection for each worker.
+fn sixteen(
+    bench: &Bench,
+    (path, records): (&Path, usize),
+    keys: &[TokenKey],
+    storage: &Arc<dyn TokenStorage>,
+    peer: &OwnThread,
+) {
     let pool = two_workers();
     let keys: Arc<[TokenKey]> = keys.into();
-    let (mut ours, mut floor, mut theirs) = (vec![], vec![], vec![]);
+    let record = stored(storage, &keys[0], &pool);
+    let (mut ours, mut floor, mut asked, mut theirs) = (vec![], vec![], vec![], vec![]);
     for round in 0..bench.rounds(25) {
-        for (who, times) in [("raw", &mut floor), ("ours", &mut ours), ("peer", &mut theirs)] {
+        for (who, times) in [
+            ("raw", &mut floor),
+            ("ours", &mut ours),
+            ("asks", &mut asked),
+            ("peer", &mut theirs),
+        ] {
             let tasks = (0..16).map(|task| {
                 let (keys, storage, peer, path) = (keys.clone(), storage.clone(), peer.clone(), path.to_owned());
+                let record = record.clone();
                 async move {
                     for key in window(&keys, round * 16 + task) {
                         match who {
                             "ours" => drop(black_box(storage.get(key).await.expect("to read"))),
                             "peer" => drop(black_box(peer.get(key).await)),
                             _ => CONNECTION.with_borrow_mut(|raw| {
-                                black_box(raw.get_or_insert_with(|| Raw::open(&path)).get(key));
+                                let raw = raw.get_or_insert_with(|| Raw::open(&path));
+                                match who {
+                                    "asks" => {
+                                        black_box((raw.version(), record.clone()));
+                                    }
+                                    _ => drop(black_box(raw.get(key))),
+                                }
                             }),
                         }
                     }
@@ -125,7 +162,7 @@ fn sixteen(bench: &Bench, path: &Path, keys: &[TokenKey], storage: &Arc<dyn Toke
         }
         if round == 0 {
             // The first time opens connections.
-            for times in [&mut ours, &mut floor, &mut theirs] {
+            for times in [&mut ours, &mut floor, &mut asked, &mut theirs] {
                 times.clear();
             }
         }
@@ -143,12 +180,16 @@ fn sixteen(bench: &Bench, path: &Path, keys: &[TokenKey], storage: &Arc<dyn Toke
     );
     tell(
         "P1",
-        "SQLite get, 16 tasks",
+        &format!("SQLite get, 16 tasks, {records} records"),
         ratio(&ours, &floor),
         "x",
         Goal::AtMost(1.15),
         &beside,
     );
+    if records == 1 {
+        let what = "16 tasks, `PRAGMA data_version` and a copy of the record, 1 records";
+        tell_floor("P1", what, ratio(&asked, &floor), "x", Goal::AtMost(1.15), &beside);
+    }
 }
 
 fn run_all(pool: &Runtime, tasks: impl Iterator<Item = impl Future<Output = ()> + Send + 'static>) {
@@ -161,25 +202,24 @@ fn run_all(pool: &Runtime, tasks: impl Iterator<Item = impl Future<Output = ()> 
 /// P12: what a short-lived command pays.
 pub(crate) fn opening(bench: &Bench, path: &Path) {
     let runtime = one_thread();
-    let times = (0..bench.rounds(100)).map(|_| {
-        time(|| {
+    let (mut ours, mut raw) = (vec![], vec![]);
+    for _ in 0..bench.rounds(100) {
+        ours.push(time(|| {
             let storage = SqliteStorage::open(path).expect("to open");
             black_box(runtime.block_on(storage.get(&key(0))).expect("to read"));
-        })
-    });
-    let ours = median(times.collect());
-    let raw = median(
-        (0..bench.rounds(100))
-            .map(|_| time(|| drop(black_box(Raw::open(path).get(&key(0))))))
-            .collect(),
+        }));
+        raw.push(time(|| drop(black_box(Raw::open(path).get(&key(0))))));
+    }
+    println!(
+        "P12 open, get, close         {:>9}, raw {}",
+        micros(median(ours.clone())),
+        micros(median(raw.clone()))
     );
-    println!("P12 open, get, close         {:>9}, raw {}", micros(ours), micros(raw));
-    let times = ours.as_secs_f64() / raw.as_secs_f64();
-    let beside = format!("rusqlite, opening and the same get: {}", micros(raw));
+    let beside = format!("rusqlite, opening and the same get: {}", micros(median(raw.clone())));
     tell(
         "P12",
         "SQLite, opening and a first get",
-        times,
+        ratio(&ours, &raw),
         "x",
         Goal::AtMost(3.0),
         &beside,
@@ -262,6 +302,15 @@ pub(crate) fn beside_python(bench: &Bench, path: &Path, records: usize, python: 
         goal,
         &beside,
     );
+    let raw = Raw::open(path);
+    let kept = (
+        raw.version(),
+        stored(&(Arc::new(storage.clone()) as _), &keys[0], &runtime),
+    );
+    let asked = time(|| keys.iter().for_each(|_| drop(black_box(raw.copy_if_unchanged(&kept)))));
+    let asked = asked.as_secs_f64() / keys.len() as f64;
+    let what = format!("`PRAGMA data_version` and a copy of the record, {records} records");
+    tell_floor("P8", &what, get / asked, "x", goal, &beside);
     let durable = median(stores).as_secs_f64();
     let beside = format!("globus-sdk, as durable: {:.0} us", store * 1e6);
     tell(

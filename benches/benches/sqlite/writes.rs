@@ -7,12 +7,12 @@ use std::{
 };
 
 use token_storage::{TokenStorage, TokenStorageExt as _, sqlite::SqliteStorage};
-use token_storage_benches::{Goal, tell};
+use token_storage_benches::{Goal, tell, tell_floor};
 use tokio::runtime::Runtime;
 
 use crate::{
     Bench, data, fill,
-    floor::{NOTHING, OwnThread, Raw},
+    floor::{Locked, NOTHING, OwnThread, Raw},
     key, median, micros, one_thread, ratio, scattered, time, two_workers,
 };
 
@@ -33,12 +33,17 @@ fn alone(bench: &Bench, name: &str, runtime: Runtime) {
     fill(&ours_at, RECORDS);
     fill(&raw_at, RECORDS);
     let storage: Arc<dyn TokenStorage> = Arc::new(SqliteStorage::open(&ours_at).expect("to open"));
-    let (raw, peer) = (Raw::open(&raw_at), OwnThread::open(&raw_at));
+    let (raw, peer, in_turn) = (Raw::open(&raw_at), OwnThread::open(&raw_at), Locked::open(&raw_at));
     let numbers = scattered(RECORDS, BATCH * 1000);
-    let (mut ours, mut floor, mut theirs) = (vec![], vec![], vec![]);
+    let (mut ours, mut floor, mut theirs, mut locked) = (vec![], vec![], vec![], vec![]);
     for round in 0..bench.rounds(300) {
         let numbers = &numbers[round * BATCH % (numbers.len() - BATCH)..][..BATCH];
-        let mut blocks: [(_, &mut dyn FnMut()); 3] = [
+        let mut blocks: [(_, &mut dyn FnMut()); 4] = [
+            (&mut locked, &mut || {
+                numbers
+                    .iter()
+                    .for_each(|n| in_turn.store(&key(*n), &data(*n, round + 1)));
+            }),
             (&mut floor, &mut || {
                 numbers.iter().for_each(|n| raw.store(&key(*n), &data(*n, round + 1)))
             }),
@@ -60,7 +65,7 @@ fn alone(bench: &Bench, name: &str, runtime: Runtime) {
                 });
             }),
         ];
-        blocks.rotate_left(round % 3);
+        blocks.rotate_left(round % 4);
         for (times, work) in &mut blocks {
             times.push(time(work) / BATCH as u32);
         }
@@ -81,6 +86,8 @@ fn alone(bench: &Bench, name: &str, runtime: Runtime) {
         Goal::AtMost(1.1),
         &beside,
     );
+    let what = format!("a raw transaction behind a lock file, {name}");
+    tell_floor("P3", &what, ratio(&locked, &floor), "x", Goal::AtMost(1.1), &beside);
 }
 
 /// 16 tasks, beside as many transactions one after another on one connection.
