@@ -478,6 +478,31 @@ async fn a_beginning_whose_answer_was_lost_has_begun() {
     assert_eq!(faults.left(), 0);
 }
 
+/// Somebody else's transaction is in the way; whoever waits for the lease waits for that, too.
+#[tokio::test]
+async fn a_beginning_that_meets_another_has_not_got_the_lease() {
+    let (faults, recorder) = (Faults::new(), Recorder::default());
+    let (storage, revision) = suffering(&faults, &recorder, 1).await;
+    faults.plan(
+        "TransactWriteItems",
+        [Fault::Refuse(400, "TransactionInProgressException")],
+    );
+    let tried = begin(&storage, revision).await.unwrap();
+    assert!(matches!(tried, Begin::Tried(Acquisition::Held { .. })), "{tried:?}");
+    actions(&recorder, [("TransactWriteItems", 1)]);
+}
+
+/// It may be our own, whose answer was lost: then it is asked again, and has begun.
+#[tokio::test]
+async fn a_beginning_that_may_have_met_itself_is_asked_for_again() {
+    let faults = Faults::new();
+    let (storage, revision) = suffering(&faults, &Recorder::default(), 2).await;
+    let conflict = Fault::Refuse(400, "TransactionInProgressException");
+    faults.plan("TransactWriteItems", [Fault::DropAfter, conflict]);
+    begun(&storage, revision).await.release().await.unwrap();
+    assert_eq!(faults.left(), 0);
+}
+
 /// Nothing was sent by whoever got the error, so its intent need not stay either.
 #[tokio::test]
 async fn a_beginning_that_failed_is_taken_back() {
