@@ -16,11 +16,12 @@ use tempfile::TempDir;
 use token_storage::{
     MemoryStorage, Result, TokenStorage, async_trait,
     backend::forward,
+    encryption::{Encrypted, Key, KeyRing},
     json::JsonStorage,
     layers::{Cached, ReadOnly, Retrying, Tenant, Traced},
     sqlite::SqliteStorage,
 };
-use token_storage_conformance::{Harness, MultiProcess, Plan, Suite, WriteRefusing, main as run};
+use token_storage_conformance::{Harness, Level, MultiProcess, Plan, Suite, WriteRefusing, main as run};
 
 type Storage = Arc<dyn TokenStorage>;
 type Wrap = fn(Storage) -> Storage;
@@ -216,6 +217,11 @@ impl Stack {
     fn in_file<B: InFile>(&self) -> Plan {
         self.suite::<B>().durable().processes().plan()
     }
+
+    /// What a refresh needs of it, in a file.
+    fn briefly<B: InFile>(&self) -> Plan {
+        self.in_file::<B>().only(&[Level::Core, Level::Lease])
+    }
 }
 
 /// Each layer alone, and each two of them.
@@ -248,8 +254,28 @@ fn stacks() -> Vec<Stack> {
     stacks
 }
 
+/// Two at a time, so that each is once above and once below another.
+fn ring() -> Vec<Stack> {
+    let mut around: Vec<(&str, Wrap)> = LAYERS.to_vec();
+    around.push(("encrypted", |storage| {
+        let keys = KeyRing::new(Key::from_bytes(&[7; Key::LEN]));
+        Arc::new(Encrypted::new(storage, keys))
+    }));
+    let below = around.iter().cycle().skip(1);
+    around
+        .iter()
+        .zip(below)
+        .map(|((outer, over), (inner, under))| Stack {
+            name: format!("{outer}-over-{inner}"),
+            reads: false,
+            layers: vec![*under, *over],
+        })
+        .collect()
+}
+
 /// By default what takes a few minutes: in memory every stack but those of the cache and another, whose staleness has to be
-/// waited for again and again; in a database each layer alone. With `TOKEN_STORAGE_LAYERS=all` every stack over every base.
+/// waited for again and again; in a database each layer alone; and the [`ring`] in both kinds of files, as far as a refresh needs them.
+/// With `TOKEN_STORAGE_LAYERS=all` every stack over every base.
 fn main() -> ExitCode {
     let all = std::env::var_os("TOKEN_STORAGE_LAYERS").is_some_and(|which| which == "all");
     let mut plans = Vec::new();
@@ -263,6 +289,10 @@ fn main() -> ExitCode {
         if all {
             plans.push(stack.in_file::<Json>());
         }
+    }
+    for stack in ring() {
+        plans.push(stack.briefly::<Sqlite>());
+        plans.push(stack.briefly::<Json>());
     }
     run(plans)
 }

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # No token is in what a program logs: the tests of the token manager and of logging in run with a log at the finest level, their
-# HTTP client's and TLS's included, and all that they say is searched for tokens in every spelling.
+# HTTP client's and TLS's included, and so does the suite on each storage; all that they say is searched for tokens in every spelling.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 source .ci/lib.sh
@@ -10,16 +10,35 @@ rm -rf "$said"
 mkdir -p "$said"
 trap 'rm -rf "$said"' EXIT
 
-# The facade's package is in the root folder. More at a time than there are processors: they wait for each other most of the time.
-while read -r program; do
-    name=$(basename "$program")
-    name=${name%-*}
-    TOKEN_STORAGE_TEST_LOG=1 "$program" --nocapture --test-threads 16 >"$said/$name" 2>&1 ||
+# run NAME COMMAND...: what it says is kept; it must succeed, and log enough that there is something to look through.
+run() {
+    local name=$1 logged
+    shift
+    "$@" >"$said/$name" 2>&1 ||
         { grep -aE '^(failures|test .*FAILED|thread .* panicked)' "$said/$name" >&2; die "$name: its tests fail"; }
-    logged=$(grep -acE ' (TRACE|DEBUG) ' "$said/$name") || true
+    logged=$(grep -acE '(^| )(TRACE|DEBUG) ' "$said/$name") || true
     [ "$logged" -ge 1000 ] || die "$name has logged $logged lines, so nothing was looked through"
     say "$name: $logged lines of log"
+}
+
+# The facade's package is in the root folder. More at a time than there are processors: they wait for each other most of the time.
+export TOKEN_STORAGE_TEST_LOG=1
+while read -r program; do
+    name=$(basename "$program")
+    run "${name%-*}" "$program" --nocapture --test-threads 16
 done < <(test_programs "$(basename "$root")" --test manager --test oauth)
 
-[ "$(find "$said" -type f | wc -l)" = 2 ] || die "the tests of the manager and of logging in were not found"
+# The suite: JSON, SQLite and memory log nothing themselves, so their calls are traced, above and below other layers.
+export TOKEN_STORAGE_CONFORMANCE_LOG=1
+layers=$(test_programs "$(basename "$root")" --test layers_conformance)
+run layers "$layers" traced --skip traced-sqlite/ --skip traced-tenant --skip traced-read --skip retrying-traced
+# DynamoDB, in the emulator: its SDK logs more than any. What goes wrong, and whatever writes on a condition.
+dynamodb=$(test_programs dynamodb --test conformance)
+cd backends/dynamodb
+for area in faults:: network:: preconditions::; do
+    run "dynamodb-${area%::}" "$dynamodb" "$area"
+done
+cd "$root"
+
+[ "$(find "$said" -type f | wc -l)" = 6 ] || die "not all of these tests were found"
 python3 support/canary/scan.py "$said"/* || die "a token is in what the tests say"

@@ -2,19 +2,38 @@
 
 use token_storage_core::{Extra, TokenData};
 
+use crate::printer;
+
 /// A small record; `tag` makes it recognisable.
 pub(crate) fn plain(tag: &str) -> TokenData {
-    TokenData::new("rs.example", "scope-a scope-b", format!("access-{tag}"))
+    TokenData::new("rs.example", "scope-a scope-b", access(tag))
+}
+
+/// The access token of [`plain`].
+pub(crate) fn access(tag: &str) -> String {
+    token("access", "at", tag)
+}
+
+/// Where all that is logged is printed, like those of the authorization server for tests: nothing else looks like them, however
+/// they are spelled. Else short, as it is in messages.
+fn token(short: &str, marked: &str, tag: &str) -> String {
+    match printer::is_on() {
+        true => format!("{marked}-0123456789abcdef0123456789abcdef-{tag}"),
+        false => format!("{short}-{tag}"),
+    }
 }
 
 /// A record with every field, each with `tag` in it.
 pub(crate) fn full(tag: &str) -> TokenData {
     plain(tag)
-        .with_refresh_token(format!("refresh-{tag}"))
+        .with_refresh_token(token("refresh", "rt", tag))
         .with_expires_at(1_700_000_000)
         .with_token_type(format!("Bearer-{tag}"))
         .with_identity_id(format!("identity-{tag}"))
-        .with_extra(extra(&[("id_token", &format!("\"id-{tag}\"")), ("n", "1")]))
+        .with_extra(extra(&[
+            ("id_token", &format!("\"{}\"", token("id", "code", tag))),
+            ("n", "1"),
+        ]))
 }
 
 /// A record with a number in it, and back.

@@ -69,6 +69,7 @@ mod live;
 mod made_up;
 mod pace;
 mod powers;
+mod printer;
 mod read_only;
 mod recorded_lease;
 mod recorder;

@@ -11,7 +11,7 @@ use std::{
 
 use libtest_mimic::{Arguments, Completion, Failed, FormatSetting, Trial};
 
-use crate::{Case, Report, Tally, Verdict, pace, repeat, run, suite::Plan, summary, worker::worker};
+use crate::{Case, Report, Tally, Verdict, pace, printer, repeat, run, suite::Plan, summary, worker::worker};
 
 /// Names a folder for the results of each suite, as `NAME.json` and `NAME.html`.
 const REPORTS: &str = "TOKEN_STORAGE_CONFORMANCE_REPORTS";
@@ -33,6 +33,7 @@ pub fn main(plans: impl IntoIterator<Item = Plan>) -> ExitCode {
         // Whatever the test target does after its suite is not for workers.
         std::process::exit(0);
     }
+    printer::begin();
     let mut arguments = Arguments::from_args();
     arguments.test_threads.get_or_insert_with(run::threads);
     let (reports, started) = (Reports::default(), Instant::now());

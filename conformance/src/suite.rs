@@ -274,6 +274,7 @@ impl<H: Harness> Suite<H> {
             touched: Arc::default(),
             pace: Arc::default(),
             interrupted: watch::Sender::default(),
+            levels: None,
         }
     }
 

@@ -11,7 +11,7 @@ use crate::{
     Case, Level, Need,
     check::{Check, absent, fail, holds, ignore, same, stored},
     cx::Cx,
-    data::{full, plain},
+    data::{access, full, plain},
     worker::{NOBODY, Reply, Request, Start, Worker},
 };
 
@@ -314,7 +314,7 @@ async fn reading_needs_no_writable_directory(cx: Cx) -> Check {
         read_as_nobody(&cx).await
     };
     set_mode(&directory, 0o700);
-    same("D4", "what is read", &read?, &Some("access-1".to_owned()))
+    same("D4", "what is read", &read?, &Some(access("1")))
 }
 
 async fn read_here(cx: &Cx) -> Check<Option<String>> {

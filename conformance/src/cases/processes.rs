@@ -8,7 +8,7 @@ use crate::{
     Case, Level, Need,
     check::{Check, Show as _, fail, same, stored},
     cx::{Cx, get_settled},
-    data::full,
+    data::{access, full},
     rng::soak,
     worker::{Reply, Request, Start, Worker},
 };
@@ -88,7 +88,7 @@ async fn each_sees_what_the_other_stores(cx: Cx) -> Check {
 /// A staleness that the storage declares is waited for.
 async fn it_sees(cx: &Cx, worker: &mut Worker, key: &TokenKey, tag: &str) -> Check {
     let staleness = cx.open().await?.describe().staleness.unwrap_or_default();
-    let (want, deadline) = (Some(format!("access-{tag}")), Instant::now() + staleness);
+    let (want, deadline) = (Some(access(tag)), Instant::now() + staleness);
     loop {
         let started = Instant::now();
         match worker.done(cx, "A3", Request::Get { key: key.into() }).await? {

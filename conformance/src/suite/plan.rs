@@ -4,7 +4,7 @@ use token_storage_core::StorageInfo;
 use tokio::sync::watch;
 
 use super::AnySuite;
-use crate::{Case, Report, cases, pace::Pace, recorder::Touched, run};
+use crate::{Case, Level, Report, cases, pace::Pace, recorder::Touched, run};
 
 /// A suite that is ready to run, case by case or all at once.
 #[derive(Clone)]
@@ -13,6 +13,7 @@ pub struct Plan {
     pub(crate) touched: Arc<Touched>,
     pub(crate) pace: Arc<Pace>,
     pub(crate) interrupted: watch::Sender<bool>,
+    pub(crate) levels: Option<&'static [Level]>,
 }
 
 impl Plan {
@@ -40,8 +41,18 @@ impl Plan {
         })
     }
 
-    /// Why a case would be ignored for what is declared; `None`: it would run.
+    /// Leaves out what is of no such level, with the reason. For a storage that another run asks everything.
+    #[must_use]
+    pub fn only(mut self, levels: &'static [Level]) -> Self {
+        self.levels = Some(levels);
+        self
+    }
+
+    /// Why a case would be ignored for what is declared or left out; `None`: it would run.
     pub fn ignored(&self, case: &Case) -> Option<String> {
+        if self.levels.is_some_and(|levels| !levels.contains(&case.level())) {
+            return Some("its level is left out here".to_owned());
+        }
         case.required().iter().find_map(|need| self.suite.missing(*need))
     }
 
