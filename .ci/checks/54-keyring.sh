@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Keys in a real keyring of the operating system: gnome-keyring, on a bus of its own, without a desktop. An entry is made, used and
-# changed; it is missing, locked, damaged, there twice; the disk of the keyring is full. No key is in anything that the command says.
+# changed, logged in with; it is missing, locked, damaged, there twice; the disk of the keyring is full. No key is in anything that the
+# command says.
 set -euo pipefail
 here=$(realpath "$0")
 if [ "${1:-}" = session ]; then
@@ -109,6 +110,25 @@ later() {
     run 2 "is not there" key list keyring:token-storage-check/new
 }
 
+# A login into the storage whose key is there, and what the login brought, used and refreshed.
+log_in() {
+    unlock secret
+    run 0 "" login
+    local rs=groups.api.globus.org first second
+    first=$("$token_storage" access-token "$rs")
+    holds_login "$first"
+    second=$("$token_storage" access-token "$rs" --refresh)
+    [ "$first" != "$second" ] || die "the login was not refreshed"
+    holds_login "$second"
+    run 0 "" logout "$rs"
+    run 3 "" get "$rs"
+}
+
+holds_login() {
+    [[ $1 =~ ^at-[0-9a-f]{32}$ ]] || die "this is no access token: $1"
+    ! grep -rqE '(at|rt)-[0-9a-f]{32}' "$folder/tokens" || die "a token of the login is on the disk"
+}
+
 if [ "${1:-}" = session ]; then
     "$2"
     exit
@@ -117,22 +137,33 @@ fi
 need dbus-run-session dbus
 need gnome-keyring-daemon gnome-keyring
 need secret-tool libsecret-tools
+need curl curl
 # The package lets the daemon lock memory; where a container may not, that keeps it from starting at all.
 gnome-keyring-daemon --version >/dev/null 2>&1 || {
     need setcap libcap2-bin
     setcap -r "$(command -v gnome-keyring-daemon)"
 }
 cargo build --quiet "${everything[@]}" --bin token-storage
+server_program=$(example auth_server)
 # Sockets have short names.
 folder=$(mktemp -d /tmp/token-storage-keyring.XXXXXX)
 trap 'rm -rf "$folder"' EXIT
 mkdir -m 700 "$folder/home" "$folder/run-time" "$folder/tokens"
+coproc server { exec "$server_program" --auto-approve; }
+read -r server_url <&"${server[0]}"
+# A browser whose person agrees at once.
+cat >"$folder/browser" <<'EOF'
+#!/bin/sh
+curl --silent --show-error --fail --noproxy '*' --location --data "${1#*\?}&decision=approve" "${1%%\?*}/decision"
+EOF
+chmod +x "$folder/browser"
 
 # clean COMMAND...: without a session, a screen, or anything else of whoever runs this.
 clean() {
     env --ignore-environment --chdir="$folder/tokens" PATH="$PATH" HOME="$folder/home" LC_ALL=C \
         folder="$folder" token_storage="${CARGO_TARGET_DIR:-$root/target}/debug/token-storage" \
-        TOKEN_STORAGE_KEY_FROM="$entry" TOKEN_STORAGE_URL="encrypted+sqlite:$folder/tokens/tokens.db" "$@"
+        GLOBUS_SDK_SERVICE_URL_AUTH="$server_url" GLOBUS_SDK_SERVICE_URL_GROUPS="$server_url" TOKEN_STORAGE_CLIENT_ID=native-client \
+        BROWSER="$folder/browser" TOKEN_STORAGE_KEY_FROM="$entry" TOKEN_STORAGE_URL="encrypted+sqlite:$folder/tokens/tokens.db" "$@"
 }
 
 # session STEPS: on a bus of its own.
@@ -150,6 +181,7 @@ session locked
 session wrong_password
 session full
 session later
+session log_in
 
 say "keyring: without a bus"
 token_storage=${CARGO_TARGET_DIR:-$root/target}/debug/token-storage
@@ -166,4 +198,4 @@ done
 [ "$(wc -l <"$folder/keys")" -ge 2 ] || die "no keys were found in the keyring, so nothing was looked for"
 ! grep -qFf "$folder/keys" "$folder/said" || die "a key is in what the command said"
 ! grep -qF canary-junk "$folder/said" || die "the entry of another program is in what the command said"
-say "keyring: made, used, changed, locked, damaged, doubled, full: each as docs/cli.md says; no key was shown"
+say "keyring: made, used, changed, logged in with, locked, damaged, doubled, full: each as docs/cli.md says; no key was shown"
