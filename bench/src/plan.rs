@@ -12,7 +12,7 @@ pub(crate) struct Point {
 
 /// The records grow, so that each is written once.
 const RECORDS: [usize; 4] = [1, BASE_RECORDS, 1_000, 10_000];
-const TASKS: [usize; 3] = [4, 16, 64];
+const TASKS: [usize; 4] = [4, 16, 64, 256];
 /// Whose growth is measured.
 const GROWING: [Operation; 3] = [Operation::Get, Operation::Store, Operation::List];
 /// What is done by several tasks at the same time.
