@@ -33,11 +33,16 @@ const SLOW_US: u32 = 250;
 
 /// As many connections as there are cores, each behind a lock that is only ever tried on a runtime's worker.
 pub(crate) struct Readers {
-    slots: Box<[Mutex<Option<Reader>>]>,
+    slots: Box<[Slot]>,
     place: Arc<Place>,
     path: Arc<Path>,
     options: Arc<Options>,
 }
+
+/// On cache lines of its own, as its neighbours are used by other cores.
+#[derive(Default)]
+#[repr(align(128))]
+struct Slot(Mutex<Option<Reader>>);
 
 /// What a read that must not wait comes to.
 #[expect(
@@ -55,7 +60,7 @@ pub(crate) enum Quick {
 impl Readers {
     pub(crate) fn new(place: Arc<Place>, options: Arc<Options>) -> Self {
         Self {
-            slots: (0..options.readers).map(|_| Mutex::default()).collect(),
+            slots: (0..options.readers).map(|_| Slot::default()).collect(),
             path: place.path().into(),
             place,
             options,
@@ -74,6 +79,9 @@ impl Readers {
         let Some((index, mut slot)) = self.free_slot(own) else {
             return Quick::Slow(own);
         };
+        if index != own {
+            OWN.set(index);
+        }
         let usable = |reader: &&mut Reader| reader.epoch == epoch && reader.mean_us < SLOW_US;
         let Some(reader) = slot.as_mut().filter(usable) else {
             return Quick::Slow(index);
@@ -149,7 +157,7 @@ impl Readers {
         };
         let (_, mut slot) = self
             .free_slot(index)
-            .unwrap_or_else(|| (index, lock(&self.slots[index])));
+            .unwrap_or_else(|| (index, lock(&self.slots[index].0)));
         let kept = slot.take().filter(|reader| reader.epoch == epoch);
         let mut reader = match kept {
             Some(reader) => reader,
@@ -228,7 +236,7 @@ impl Readers {
         let count = self.slots.len();
         (first..first + count)
             .map(|index| index % count)
-            .find_map(|index| match self.slots[index].try_lock() {
+            .find_map(|index| match self.slots[index].0.try_lock() {
                 Ok(slot) => Some((index, slot)),
                 Err(TryLockError::Poisoned(poisoned)) => Some((index, poisoned.into_inner())),
                 Err(TryLockError::WouldBlock) => None,
@@ -243,7 +251,7 @@ impl Readers {
 
     pub(crate) fn close(&self) {
         for slot in &self.slots {
-            if let Some(reader) = lock(slot).take() {
+            if let Some(reader) = lock(&slot.0).take() {
                 close_merging(reader.into_connection());
             }
         }
@@ -254,12 +262,15 @@ impl Readers {
     }
 }
 
-/// Each thread tries the same connection first: less contention, and its cache is warm.
+static NEXT: AtomicUsize = AtomicUsize::new(0);
+
+thread_local! {
+    static OWN: Cell<usize> = Cell::new(NEXT.fetch_add(1, Ordering::Relaxed));
+}
+
+/// Each thread tries the same connection first: less contention, and its cache is warm. Threads that meet at one part, as whoever
+/// finds it taken stays with the one that was free.
 fn own_slot(count: usize) -> usize {
-    static NEXT: AtomicUsize = AtomicUsize::new(0);
-    thread_local! {
-        static OWN: Cell<usize> = Cell::new(NEXT.fetch_add(1, Ordering::Relaxed));
-    }
     OWN.get() % count
 }
 

@@ -221,7 +221,7 @@ mod tests {
              PRIMARY KEY (resource_server, namespace)",
         ] {
             let connection = Connection::open_in_memory().unwrap();
-            let create = format!("CREATE TABLE token_storage ({definition}\n)");
+            let create = format!("CREATE TABLE token_storage ({definition})");
             connection.execute_batch(&create).unwrap();
             assert!(!is_usual(&sql(&connection)), "{definition}");
         }
