@@ -297,13 +297,9 @@ async fn equal_checksums_do_not_collide(cx: Cx) -> Check {
     }
     keys.extend(colliding(|text| fnv1(text.as_bytes())).map(|text| cx.key(&text)));
     keys.extend(colliding(|text| std_hash(|hasher| text.hash(hasher))).map(|text| cx.key(&text)));
-    let mut key_hash = DefaultHasher::new();
-    cx.namespace().hash(&mut key_hash);
-    let of_key = |text: &str| {
-        let mut hasher = key_hash.clone();
-        text.hash(&mut hasher);
-        hasher.finish() as u32
-    };
+    let of_parts = |text: &str| std_hash(|hasher| (cx.namespace(), text).hash(hasher));
+    let of_key = |text: &str| std_hash(|hasher| cx.key(text).hash(hasher));
+    keys.extend(colliding(of_parts).map(|text| cx.key(&text)));
     keys.extend(colliding(of_key).map(|text| cx.key(&text)));
     distinct_together(&cx, "K5", &keys.into_iter().collect::<Vec<_>>()).await
 }
