@@ -81,6 +81,8 @@ impl fmt::Debug for TokenKey {
 
 #[cfg(test)]
 mod tests {
+    use std::hash::DefaultHasher;
+
     use super::*;
 
     #[test]
@@ -89,5 +91,20 @@ mod tests {
         assert_eq!(key.to_string(), r#"resource server "rs\u{1b}[2J" in namespace "a\nb""#);
         let debug = r#"TokenKey { namespace: "a\nb", resource_server: "rs\u{1b}[2J" }"#;
         assert_eq!(format!("{key:?}"), debug);
+    }
+
+    #[test]
+    fn each_part_counts_in_the_hash_and_so_does_where_it_ends() {
+        let hash = |key: &TokenKey| {
+            let mut hasher = DefaultHasher::new();
+            key.hash(&mut hasher);
+            hasher.finish()
+        };
+        let key = TokenKey::new("ab", "cd");
+        assert_eq!(hash(&key), hash(&key.clone()));
+        for other in [("ab", "ce"), ("ac", "cd"), ("a", "bcd"), ("abc", "d"), ("cd", "ab")] {
+            let other = TokenKey::new(other.0, other.1);
+            assert_ne!(hash(&key), hash(&other), "{other}");
+        }
     }
 }
