@@ -119,13 +119,16 @@ mod tests {
             ("tenant".to_owned(), AttributeValue::S("a\"b".to_owned())),
             (
                 "list".to_owned(),
-                AttributeValue::L(vec![AttributeValue::Bool(true), map]),
+                AttributeValue::L(vec![AttributeValue::Bool(true), AttributeValue::Null(true), map]),
             ),
             ("binary".to_owned(), AttributeValue::B(Blob::new([1, 2]))),
         ]);
         let extra = from_attributes(&attributes).unwrap();
         let members: Vec<_> = extra.iter().collect();
-        assert_eq!(members, [("list", r#"[true,{"n":1.50}]"#), ("tenant", r#""a\"b""#)]);
+        assert_eq!(
+            members,
+            [("list", r#"[true,null,{"n":1.50}]"#), ("tenant", r#""a\"b""#)]
+        );
     }
 
     #[test]
