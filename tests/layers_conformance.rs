@@ -1,5 +1,7 @@
-//! C4: each layer keeps the contract, alone and below or above another, over memory, JSON and SQLite. What a layer weakens it
-//! declares, and the suite asks for the rest.
+//! C4: each layer keeps the contract, alone and below or above another, over every kind of storage that is built in. What a
+//! layer weakens it declares, and the suite asks for the rest.
+
+mod storages;
 
 use std::{
     marker::PhantomData,
@@ -28,6 +30,9 @@ type Wrap = fn(Storage) -> Storage;
 
 /// Short, as the suite waits for it; long enough that a record is asked for again meanwhile.
 const AGE: Duration = Duration::from_millis(40);
+
+/// Of timed leases: short, as cases wait for it.
+const LEASE_TTL: Duration = Duration::from_secs(1);
 
 /// All but [`ReadOnly`], which needs a hand that writes.
 const LAYERS: [(&str, Wrap); 4] = [
@@ -66,11 +71,12 @@ impl TokenStorage for Switched {
 }
 
 /// Where the records are.
+#[async_trait]
 trait Base: Send + Sync + 'static {
     const NAME: &'static str;
     type Data: Send + Sync + 'static;
 
-    fn fresh() -> Self::Data;
+    async fn fresh() -> Self::Data;
     fn open(data: &Self::Data) -> Result<Storage>;
 }
 
@@ -82,11 +88,12 @@ trait InFile: Base {
 
 struct Memory;
 
+#[async_trait]
 impl Base for Memory {
     const NAME: &'static str = "memory";
     type Data = MemoryStorage;
 
-    fn fresh() -> MemoryStorage {
+    async fn fresh() -> MemoryStorage {
         MemoryStorage::new()
     }
 
@@ -99,11 +106,12 @@ macro_rules! in_file {
     ($base:ident, $name:literal, $storage:ident) => {
         struct $base;
 
+        #[async_trait]
         impl Base for $base {
             const NAME: &'static str = $name;
             type Data = TempDir;
 
-            fn fresh() -> TempDir {
+            async fn fresh() -> TempDir {
                 tempfile::tempdir().expect("a temporary directory")
             }
 
@@ -126,6 +134,42 @@ macro_rules! in_file {
 
 in_file!(Json, "json", JsonStorage);
 in_file!(Sqlite, "sqlite", SqliteStorage);
+
+/// On a server, if the features have such a kind: it cannot enumerate, and its leases are timed.
+struct Served;
+
+#[async_trait]
+impl Base for Served {
+    const NAME: &'static str = "server";
+    /// The directory, whose name is the table's, is kept for its name.
+    type Data = (TempDir, String);
+
+    async fn fresh() -> Self::Data {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let kind = served().expect("there is one, or nothing is planned for it");
+        let place = kind.place(directory.path()).await;
+        (directory, place)
+    }
+
+    fn open((_, place): &Self::Data) -> Result<Storage> {
+        Ok(storages::open(place, LEASE_TTL))
+    }
+}
+
+#[async_trait]
+impl MultiProcess for Over<Served> {
+    fn spec(&self, place: &Self::Place) -> String {
+        place.data.1.clone()
+    }
+
+    async fn open_spec(&self, spec: &str) -> Result<Storage> {
+        Ok(self.wrapped(storages::open(spec, LEASE_TTL), &Arc::default()))
+    }
+}
+
+fn served() -> Option<storages::Kind> {
+    storages::all().into_iter().find(|kind| kind.is_timed())
+}
 
 /// Layers over a base, the innermost first.
 struct Over<B> {
@@ -156,7 +200,7 @@ impl<B: Base> Harness for Over<B> {
 
     async fn fresh(&self) -> Result<Self::Place> {
         Ok(Place {
-            data: B::fresh(),
+            data: B::fresh().await,
             refuses: Arc::default(),
         })
     }
@@ -203,15 +247,17 @@ impl Stack {
     }
 
     fn suite<B: Base>(&self) -> Suite<Over<B>> {
+        let suite = self.bare::<B>().enumerates().process_leases();
+        if self.reads { suite.refused_writes() } else { suite }
+    }
+
+    fn bare<B: Base>(&self) -> Suite<Over<B>> {
         let harness = Over {
             layers: self.layers.clone(),
             reads: self.reads,
             base: PhantomData,
         };
-        let suite = Suite::new(format!("{}-{}", self.name, B::NAME), harness)
-            .enumerates()
-            .process_leases();
-        if self.reads { suite.refused_writes() } else { suite }
+        Suite::new(format!("{}-{}", self.name, B::NAME), harness)
     }
 
     fn in_file<B: InFile>(&self) -> Plan {
@@ -220,9 +266,17 @@ impl Stack {
 
     /// What a refresh needs of it, in a file.
     fn briefly<B: InFile>(&self) -> Plan {
-        self.in_file::<B>().only(&[Level::Core, Level::Lease])
+        self.in_file::<B>().only(REFRESH)
+    }
+
+    /// The same on a server.
+    fn served(&self) -> Plan {
+        let suite = self.bare::<Served>().timed_leases().durable().processes();
+        suite.plan().only(REFRESH)
     }
 }
+
+const REFRESH: &[Level] = &[Level::Core, Level::Lease];
 
 /// Each layer alone, and each two of them.
 fn stacks() -> Vec<Stack> {
@@ -274,7 +328,8 @@ fn ring() -> Vec<Stack> {
 }
 
 /// By default what takes a few minutes: in memory every stack but those of the cache and another, whose staleness has to be
-/// waited for again and again; in a database each layer alone; and the [`ring`] in both kinds of files, as far as a refresh needs them.
+/// waited for again and again; in a database each layer alone; and the [`ring`] in both kinds of files, and a part of it on a server, as
+/// far as a refresh needs them.
 /// With `TOKEN_STORAGE_LAYERS=all` every stack over every base.
 fn main() -> ExitCode {
     let all = std::env::var_os("TOKEN_STORAGE_LAYERS").is_some_and(|which| which == "all");
@@ -293,6 +348,10 @@ fn main() -> ExitCode {
     for stack in ring() {
         plans.push(stack.briefly::<Sqlite>());
         plans.push(stack.briefly::<Json>());
+    }
+    if served().is_some() {
+        // Every other, which leaves no layer out.
+        plans.extend(ring().iter().step_by(2).map(Stack::served));
     }
     run(plans)
 }
