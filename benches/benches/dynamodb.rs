@@ -10,7 +10,7 @@ use token_storage::{
     Precondition, TokenData, TokenKey, TokenStorage, TokenStorageExt as _,
     dynamodb::{DynamoDbStorage, TableOptions},
 };
-use token_storage_benches::{Goal, tell};
+use token_storage_benches::{Goal, is_quick, tell};
 use token_storage_dynamodb_testing::{ClientBuilder, REGION, Recorder, client, emulator};
 use tokio::{runtime::Runtime, task::JoinSet};
 
@@ -19,8 +19,7 @@ const PYTHON: &str = "TOKEN_STORAGE_BENCH_PYTHON";
 const RESOURCE_SERVER: &str = "groups.api.globus.org";
 
 fn main() {
-    // `cargo test` runs benches too, with `--test`; `cargo bench` passes `--bench`.
-    let quick = !std::env::args().any(|argument| argument == "--bench");
+    let quick = is_quick();
     // One thread: CPU time is what is measured, not how well it is spread.
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

@@ -9,6 +9,7 @@ use token_storage::{
     json::JsonStorage,
     sqlite::SqliteStorage,
 };
+use token_storage_benches::is_quick;
 use tokio::runtime::Runtime;
 
 /// A storage's name, and two of them.
@@ -17,8 +18,7 @@ type Pair = (&'static str, Arc<dyn TokenStorage>, Arc<dyn TokenStorage>);
 type Call<'a> = &'a dyn Fn(&dyn TokenStorage);
 
 fn main() {
-    // `cargo test` runs benches too, with `--test`; `cargo bench` passes `--bench`.
-    let quick = !std::env::args().any(|argument| argument == "--bench");
+    let quick = is_quick();
     let rounds = if quick { 3 } else { 31 };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

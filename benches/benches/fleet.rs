@@ -17,19 +17,14 @@ use token_storage::{
     dynamodb::{DynamoDbStorage, TableOptions},
     manager::TokenManager,
 };
-use token_storage_benches::{Goal, SlowServer, ask_all, expired, key, tell};
+use token_storage_benches::{Goal, SlowServer, ask_all, expired, is_quick, key, tell, two_workers};
 use token_storage_dynamodb_testing::{ClientBuilder, Recorder, client, emulator};
 use tokio::runtime::Runtime;
 
 const TASKS: usize = 10;
 fn main() {
-    // `cargo test` runs benches too, with `--test`; `cargo bench` passes `--bench`.
-    let quick = !std::env::args().any(|argument| argument == "--bench");
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .expect("a runtime");
+    let quick = is_quick();
+    let runtime = two_workers();
     let endpoint = runtime.block_on(emulator());
     println!(
         "one expired token; {TASKS} tasks a host ask at once; the server takes {:?} for a refresh",

@@ -13,16 +13,12 @@ use token_storage::{
     MemoryStorage, Precondition, TokenData, TokenKey, TokenStorage, TokenStorageExt as _, Write, json::JsonStorage,
     sqlite::SqliteStorage,
 };
+use token_storage_benches::{is_quick, two_workers};
 use tokio::{runtime::Runtime, task::JoinSet};
 
 fn main() {
-    // `cargo test` runs benches too, with `--test`; `cargo bench` passes `--bench`.
-    let quick = !std::env::args().any(|argument| argument == "--bench");
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .expect("a runtime");
+    let quick = is_quick();
+    let runtime = two_workers();
     let (namespaces, tasks): (&[usize], &[usize]) = match quick {
         true => (&[1, 10], &[1, 4]),
         false => (&[1, 100, 1_000, 10_000], &[1, 4, 16, 64, 256]),

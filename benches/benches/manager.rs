@@ -15,11 +15,10 @@ use token_storage::{
     MemoryStorage, Precondition, TokenData, TokenKey, TokenStorage, TokenStorageExt as _, json::JsonStorage,
     manager::TokenManager, sqlite::SqliteStorage,
 };
-use token_storage_benches::{Goal, Nobody, SlowServer, ask_all, expired, key, tell};
+use token_storage_benches::{Goal, Nobody, SlowServer, ask_all, expired, key, tell, two_workers};
 use tokio::runtime::Runtime;
 
 fn main() {
-    // `cargo test` runs benches too, with `--test`; `cargo bench` passes `--bench`.
     let given = |option: &str| std::env::args().any(|argument| argument == option);
     let quick = given("--quick") || !given("--bench");
     let calls = if quick { 100 } else { 200_000 };
@@ -64,11 +63,7 @@ fn stampede(name: &str, quick: bool, open: impl Fn(usize) -> Arc<dyn TokenStorag
 
 /// Seconds until the last one is served.
 fn one_expiry(open: impl Fn() -> Arc<dyn TokenStorage>, handles: usize, tasks: usize) -> f64 {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .expect("a runtime");
+    let runtime = two_workers();
     let server = Arc::new(SlowServer::default());
     let manager = |_| {
         let builder = TokenManager::builder(open(), server.clone());

@@ -25,6 +25,7 @@ use token_storage::{
     sqlite::SqliteStorage,
 };
 use token_storage_bench::{BASE_RECORDS, Ground, Operation, Stop, Target, Worker};
+use token_storage_benches::is_quick;
 use tokio::runtime::Runtime;
 
 /// A storage in a folder.
@@ -100,7 +101,7 @@ fn main() {
         .expect("a runtime");
     let folder = tempfile::tempdir_in(Path::new(env!("CARGO_MANIFEST_DIR")).join("../target")).expect("a folder");
     // `cargo test` runs each bench once: that it works is what is shown then.
-    let quick = !std::env::args().any(|argument| argument == "--bench");
+    let quick = is_quick();
     let mut sizes = if quick {
         vec![1, BASE_RECORDS]
     } else {

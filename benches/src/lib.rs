@@ -1,4 +1,4 @@
-//! What the benches of this folder share: how they tell whether a goal is met, a server that must not be asked, and one that
+//! What the benches of this folder share: how they run and tell whether a goal is met, a server that must not be asked, and one that
 //! takes its time while many wait for it.
 
 use std::{
@@ -11,7 +11,19 @@ use token_storage::{
     TokenData, TokenKey, TokenResponse, async_trait,
     manager::{EndpointError, RefreshRequest, RevokeRequest, TokenEndpoint, TokenManager},
 };
-use tokio::task::JoinSet;
+use tokio::{runtime::Runtime, task::JoinSet};
+
+/// Whether to show only that it works: `cargo test` runs benches too, with `--test`; `cargo bench` passes `--bench`.
+pub fn is_quick() -> bool {
+    !std::env::args().any(|argument| argument == "--bench")
+}
+
+/// A runtime whose tasks run on two threads, whatever the machine has.
+pub fn two_workers() -> Runtime {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    let built = builder.worker_threads(2).enable_all().build();
+    built.expect("a runtime")
+}
 
 /// The authorization server of benches in which every token is good: it ends the run when it is asked for anything.
 #[derive(Debug)]

@@ -134,13 +134,6 @@ fn one_thread() -> Runtime {
         .expect("a runtime")
 }
 
-fn two_workers() -> Runtime {
-    tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .build()
-        .expect("a runtime")
-}
-
 /// The same pseudo-random numbers in every run.
 fn scattered(below: usize, count: usize) -> Vec<usize> {
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;

@@ -3,13 +3,13 @@
 use std::{cell::RefCell, ffi::OsStr, fs, hint::black_box, path::Path, process::Command, sync::Arc, time::Duration};
 
 use token_storage::{StoredToken, TokenKey, TokenStorage, TokenStorageExt as _, sqlite::SqliteStorage};
-use token_storage_benches::{Goal, tell, tell_floor};
+use token_storage_benches::{Goal, tell, tell_floor, two_workers};
 use tokio::runtime::Runtime;
 
 use crate::{
     Bench,
     floor::{OwnThread, Raw},
-    key, median, micros, one_thread, ratio, scattered, time, two_workers,
+    key, median, micros, one_thread, ratio, scattered, time,
 };
 
 const BATCH: usize = 200;

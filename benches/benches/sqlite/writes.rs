@@ -7,13 +7,13 @@ use std::{
 };
 
 use token_storage::{TokenStorage, TokenStorageExt as _, sqlite::SqliteStorage};
-use token_storage_benches::{Goal, tell, tell_floor};
+use token_storage_benches::{Goal, tell, tell_floor, two_workers};
 use tokio::runtime::Runtime;
 
 use crate::{
     Bench, data, fill,
     floor::{Locked, NOTHING, OwnThread, Raw},
-    key, median, micros, one_thread, ratio, scattered, time, two_workers,
+    key, median, micros, one_thread, ratio, scattered, time,
 };
 
 const RECORDS: usize = 10_000;
