@@ -35,6 +35,7 @@ transactions=(
     a2_a_batch_is_one_transaction_and_names_the_first_refusal
     a2_a_batch_over_foreign_items
     a5_a_batch_whose_answer_was_lost
+    a_beginning_that_may_have_met_itself_is_asked_for_again
     a_beginning_whose_answer_was_lost_has_begun
     a_refresh_begins_with_one_request_and_ends_with_one
     the_policy_in_the_docs_is_what_is_needed
