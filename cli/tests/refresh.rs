@@ -3,6 +3,9 @@
 
 mod common;
 
+#[cfg(unix)]
+use std::io::{BufRead, BufReader};
+
 use common::{
     Cli, Ran, beside, in_files,
     world::{GROUPS, GROUPS_SCOPE, World, arrived, expired, on_each_storage},
@@ -229,8 +232,11 @@ fn a_signal_waits_until_the_new_token_is_stored() {
 
     for (name, number) in [("-INT", 2), ("-TERM", 15), ("-HUP", 1)] {
         let world = World::expired(in_files()[0]);
-        let (child, gate) = refresh_held(&world);
+        let (mut child, gate) = refresh_held(&world);
+        let mut said = BufReader::new(child.stderr.take().unwrap());
         signal(name, &child);
+        // An answer that comes before it has heard of the signal is none that it waits for.
+        until_said(&mut said, "interrupted: waiting until the server has answered");
         gate.open();
         let output = child.wait_with_output().unwrap();
         assert_eq!(output.status.signal(), Some(number));
@@ -276,6 +282,13 @@ fn an_ignored_signal_stays_ignored() {
     gate.open();
     let ran = Ran::of(child.wait_with_output().unwrap()).succeeded();
     assert!(world.server.is_active(token(&ran)));
+}
+
+/// Reads lines up to one with this in it.
+#[cfg(unix)]
+fn until_said(said: &mut impl BufRead, start: &str) {
+    let line = said.lines().map(Result::unwrap).find(|line| line.contains(start));
+    assert!(line.is_some(), "it ended without a word of that");
 }
 
 /// A refresh whose answer the server holds.

@@ -1,6 +1,6 @@
 //! With `--json`.
 
-use std::process::Command;
+use std::{io::BufRead as _, process::Command};
 
 use token_storage_auth_testing::auth_server::{Endpoint, Fault, Gate};
 
@@ -59,12 +59,19 @@ fn with_json_each_line_on_standard_error_is_json() {
     }
     let gate = Gate::new();
     world.server.script(Endpoint::Token, Fault::GateAfter(gate.clone()));
-    let (mut child, stderr, address) = waiting(with_browser(globus(&world, &["login", "--json"])));
+    let (mut child, mut stderr, address) = waiting(with_browser(globus(&world, &["login", "--json"])));
     let back = world.server.decide(&address, true);
     let browser = std::thread::spawn(move || visit(&back));
     arrived(&gate);
     let mut kill = Command::new("kill");
     kill.args(["-INT", &child.id().to_string()]).status().unwrap();
+    // An answer that comes before it has heard of the signal is none that it waits for.
+    let mut noted = String::new();
+    while !noted.contains("interrupted: the login is on its way") {
+        noted.clear();
+        assert_ne!(stderr.read_line(&mut noted).unwrap(), 0, "the signal was not noted");
+        is_json(&noted);
+    }
     gate.open();
     browser.join().unwrap();
     child.wait().unwrap();
