@@ -175,6 +175,16 @@ impl<'a> Session<'a> {
         Failure::of_manager(error, self.context)
     }
 
+    /// Tells why a token that is handed out all the same could not be refreshed. Where that is the failure it is said once.
+    pub(crate) fn warn_of(&self, token: &AccessToken) {
+        let Some(error) = token.failure() else { return };
+        let state = match token.is_doubtful() {
+            true => "this token has not expired, but is probably dead",
+            false => "this token is still good, but refreshing it failed",
+        };
+        note(&format!("warning: {state}: {}", told(error, self.context)));
+    }
+
     /// The access token, refreshed if need be.
     pub(crate) async fn access_token(
         &self,
@@ -211,6 +221,7 @@ impl<'a> Session<'a> {
         let authorizer = self.manager.authorizer(&self.tokens.key(resource_server));
         let send = |token: AccessToken| async move {
             interrupt::release(true);
+            self.warn_of(&token);
             if !token.is_bearer() {
                 return Err(NotSent::Other(not_bearer("")));
             }
@@ -283,7 +294,8 @@ fn not_served(error: &LoginError, url: &str, again: &str) -> Failure {
 
 const OTHER: &str = "another process that is refreshing this token";
 
-/// Tells what people should know and the command's own result does not say.
+/// Tells what people should know and the command's own result does not say. What is wrong with a token is told where it is
+/// handed out ([`Session::warn_of`]).
 fn tell(event: &Event, context: &Context, endpoint: Option<&Endpoint>) {
     let server = || endpoint.map_or_else(|| SOME_SERVER.to_owned(), Endpoint::server_name);
     let warning = match event {
@@ -295,18 +307,6 @@ fn tell(event: &Event, context: &Context, endpoint: Option<&Endpoint>) {
                 note(&format!("waiting for {OTHER}"));
             }
             return;
-        }
-        Event::ServedAnyway(_, error) => {
-            format!(
-                "this token is still good, but refreshing it failed: {}",
-                told(error, context)
-            )
-        }
-        Event::ServedDoubtful(_, error) => {
-            format!(
-                "this token has not expired, but is probably dead: {}",
-                told(error, context)
-            )
         }
         Event::NotStored(_, error) => format!("the new token is not stored: {}", told(error, context)),
         Event::UnknownOutcome(_) => {

@@ -81,8 +81,27 @@ fn valid_for_ends_as_the_refresh_that_it_needs() {
         world.log_in(GROUPS_SCOPE);
         world.server.script(Endpoint::Token, fault);
         let ran = world.run(&["access-token", GROUPS, "--valid-for", "3000"]).ended(code);
+        assert!(!ran.stderr.contains("still good"), "the cause is said once: {ran:#?}");
         assert_eq!(ran.says(part).stdout, "");
     }
+}
+
+#[test]
+fn a_token_that_is_good_for_a_little_is_handed_out_with_a_warning() {
+    let world = World::new(in_files()[0]);
+    leave(&world, 600);
+    world.server.script(Endpoint::Token, Fault::DropConnection);
+    let ran = world.run(&["access-token", GROUPS, "--skew", "700"]).succeeded();
+    let ran = ran.says("warning: this token is still good, but refreshing it failed: ");
+    assert_eq!(token(&ran), world.record(GROUPS)["access_token"]);
+}
+
+/// Takes from the stored token all of its hour but so many seconds.
+fn leave(world: &World, seconds: i64) {
+    let mut file: serde_json::Value = serde_json::from_slice(&std::fs::read(world.cli.file()).unwrap()).unwrap();
+    let record = &mut file["data"]["DEFAULT"][GROUPS];
+    record["expires_at_seconds"] = (record["expires_at_seconds"].as_i64().unwrap() - 3600 + seconds).into();
+    std::fs::write(world.cli.file(), file.to_string()).unwrap();
 }
 
 #[test]
@@ -440,10 +459,7 @@ fn a_token_that_is_probably_dead_is_told_from_a_good_one() {
     let ran = world.run(&["access-token", GROUPS, "--json"]).succeeded();
     assert_eq!(ran.json()["doubtful"], false);
     // A quarter of its lifetime is left, so the skew decides.
-    let mut file: serde_json::Value = serde_json::from_slice(&std::fs::read(world.cli.file()).unwrap()).unwrap();
-    let record = &mut file["data"]["DEFAULT"][GROUPS];
-    record["expires_at_seconds"] = (record["expires_at_seconds"].as_i64().unwrap() - 3000).into();
-    std::fs::write(world.cli.file(), file.to_string()).unwrap();
+    leave(&world, 600);
     let old = world.record(GROUPS)["access_token"].clone();
 
     let gate = Gate::new();

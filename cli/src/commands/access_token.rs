@@ -169,13 +169,16 @@ async fn refreshed(resource_server: &str, wanted: &Wanted, context: &Context) ->
             Some(why) if !why.needs_login() && !wanted.accepts(token.expires_at(), time::now()) => {
                 Err(session.failed(why))
             }
-            _ => Ok(Token {
-                secret: token.secret().clone(),
-                token_type: token.token_type().map(str::to_owned),
-                is_bearer: token.is_bearer(),
-                expires_at: token.expires_at(),
-                doubtful: token.is_doubtful(),
-            }),
+            _ => {
+                session.warn_of(&token);
+                Ok(Token {
+                    secret: token.secret().clone(),
+                    token_type: token.token_type().map(str::to_owned),
+                    is_bearer: token.is_bearer(),
+                    expires_at: token.expires_at(),
+                    doubtful: token.is_doubtful(),
+                })
+            }
         },
         // What is said of these is the same with and without refreshing.
         Err(error)
