@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use futures_util::{StreamExt as _, stream};
 use token_storage::{
     MemoryStorage, Secret, TokenKey, TokenStorage, async_trait,
     encryption::{Encrypted, FileKeys, Key, KeyFile, KeyRing},
@@ -63,11 +64,17 @@ async fn check(name: &str, open: &(dyn Fn() -> Arc<dyn TokenStorage> + Send + Sy
     assert!(proven, "{name}: {summary}");
 }
 
+/// They wait most of the time; more of them would hold up one another.
+const AT_ONCE: usize = 2;
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_manager_keeps_the_refresh_cases_on_every_storage() {
-    for place in storages::all().await {
-        check(place.name, &|| place.open()).await;
-    }
+    stream::iter(storages::all().await)
+        .for_each_concurrent(
+            AT_ONCE,
+            |place| async move { check(place.name, &|| place.open()).await },
+        )
+        .await;
 }
 
 /// S3, C4: sealed in a database, too; each opening has its own view of the key.

@@ -16,11 +16,15 @@ use super::{Ability, RefreshCase, RefreshSubject, refresh_cases};
 /// # }
 /// ```
 pub async fn verify(subject: &dyn RefreshSubject) -> Summary {
+    // None waits for its turn behind one that takes long.
+    let mut ended: Vec<_> = stream::iter(refresh_cases().iter().enumerate())
+        .map(async |(place, case)| (place, ended(case, subject).await))
+        .buffer_unordered(AT_ONCE)
+        .collect()
+        .await;
+    ended.sort_unstable_by_key(|(place, _)| *place);
     let mut summary = Summary::default();
-    let mut running = stream::iter(refresh_cases())
-        .map(|case| ended(case, subject))
-        .buffered(AT_ONCE);
-    while let Some((name, ended)) = running.next().await {
+    for (_, (name, ended)) in ended {
         summary.add(name, ended);
     }
     summary
