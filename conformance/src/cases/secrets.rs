@@ -110,6 +110,8 @@ async fn revisions_hold_none(cx: Cx) -> Check {
 }
 
 async fn a_listing_shows_none(cx: Cx) -> Check {
+    // First, while the storage's own Debug is short.
+    clean_talk(&cx, talk::Part::Listings).await?;
     let storage = cx.open().await?;
     let (data, limit) = (canary::canaries(), storage.describe().limits.batch_records.min(200));
     let keys: Vec<TokenKey> = (0..600).map(|i| cx.key(&format!("rs{i}"))).collect();
@@ -132,7 +134,7 @@ async fn a_listing_shows_none(cx: Cx) -> Check {
             break;
         }
     }
-    clean_talk(&cx, talk::Part::Listings).await
+    Ok(())
 }
 
 async fn a_lease_shows_none(cx: Cx) -> Check {
