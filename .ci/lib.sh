@@ -5,7 +5,7 @@
 root=$(git rev-parse --show-toplevel)
 # Everything that CI makes lies here, beside cargo's own output, so that `cargo clean` removes it.
 work=$root/target/ci
-# What a check builds apart from cargo's own folder. `.ci/run` removes it when the check is done: CI's disk is small.
+# What checks build apart from cargo's own folder. `.ci/run` has such checks beside the others, and removes it at the end.
 targets=$work/targets
 mkdir -p "$work" "$targets"
 
@@ -16,11 +16,19 @@ die() {
     exit 1
 }
 
+# alone COMMAND...: no two at the same time, of checks that run beside each other.
+alone() { (flock 9 && "$@") 9>"$work/lock"; }
+
 # need COMMAND PACKAGE: installs the Debian package if the command is not there.
 need() {
+    command -v "$1" >/dev/null || alone install_package "$1" "$2"
+}
+
+# `set -e` does not hold in these.
+install_package() {
     command -v "$1" >/dev/null && return
     if [ ! -e "$work/apt-updated" ]; then
-        apt-get update -qq
+        apt-get update -qq || return
         touch "$work/apt-updated"
     fi
     DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$2" >"$work/apt.log" 2>&1 ||
@@ -29,12 +37,13 @@ need() {
 }
 
 # python_env NAME REQUIREMENT...: prints the folder of a virtual environment that has exactly these; made once.
-python_env() {
+python_env() { alone make_python_env "$@"; }
+
+make_python_env() {
     local name=$1 folder=$work/venv-$1
     shift
     if [ "$(cat "$folder/requirements" 2>/dev/null)" != "$*" ]; then
         rm -rf "$folder"
-        # Called in a command substitution, where `set -e` does not hold.
         python3 -m venv "$folder" >&2 || return
         "$folder/bin/pip" install --quiet --disable-pip-version-check "$@" >&2 || return
         printf '%s\n' "$*" >"$folder/requirements"
@@ -44,10 +53,13 @@ python_env() {
 
 # oidc_provider: prints the folder that has npm's `oidc-provider`; installed once.
 oidc_provider() {
-    local version=9.13.3 folder=$work/foreign-servers
-    # Called in a command substitution, where `set -e` does not hold.
     need node nodejs >&2 || return
     need npm npm >&2 || return
+    alone install_oidc_provider
+}
+
+install_oidc_provider() {
+    local version=9.13.3 folder=$work/foreign-servers
     if [ "$(cat "$folder/version" 2>/dev/null)" != "$version" ]; then
         rm -rf "$folder"
         mkdir -p "$folder"
@@ -60,6 +72,10 @@ oidc_provider() {
 # Everything is built in one way, that of `cargo test --workspace --all-features`: another choice of packages or features
 # would build the AWS SDK and the rest anew for each check.
 everything=(--locked --workspace --all-features)
+
+# the_programs: builds the command and the test server where cargo puts them, as tests of theirs need them. On their own they
+# would be built without the features that tests add to what all share (tokio's, libc's), and the AWS SDK with them.
+the_programs() { cargo test --quiet "${everything[@]}" --no-run --test first_contact --test test_auth_server; }
 
 # example NAME: builds an example and prints where it is. Names are unique in the workspace.
 example() {

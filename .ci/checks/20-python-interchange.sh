@@ -9,7 +9,7 @@ if [ "${TOKEN_STORAGE_SKIP_PYTHON:-0}" = 1 ]; then
     exit 0
 fi
 TOKEN_STORAGE_DRIVER=$(example interchange)
-cargo build --quiet "${everything[@]}" --bin token-storage
+the_programs
 TOKEN_STORAGE_COMMAND=${CARGO_TARGET_DIR:-$root/target}/debug/token-storage
 export TOKEN_STORAGE_DRIVER TOKEN_STORAGE_COMMAND
 for version in 4 3; do

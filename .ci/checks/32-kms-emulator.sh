@@ -6,7 +6,7 @@ cd "$(dirname "$0")/../.."
 source .ci/lib.sh
 source .ci/dynamodb.sh
 
-cargo build --quiet "${everything[@]}" --bin token-storage
+the_programs
 token_storage=${CARGO_TARGET_DIR:-$root/target}/debug/token-storage
 folder=$(mktemp -d)
 trap 'for pid in "${started[@]}"; do kill "$pid" 2>/dev/null || true; done; rm -rf "$folder"' EXIT

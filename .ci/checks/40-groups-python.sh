@@ -9,7 +9,7 @@ need curl curl
 groups=groups.api.globus.org
 scope=urn:globus:auth:scope:$groups:view_my_groups_and_memberships
 rounds=3
-cargo build --quiet "${everything[@]}" --bin token-storage
+the_programs
 token_storage=${CARGO_TARGET_DIR:-$root/target}/debug/token-storage
 program=$(example auth_server)
 folder=$(mktemp -d "$work/groups-python.XXXXXX")

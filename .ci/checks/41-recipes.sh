@@ -7,7 +7,7 @@ need curl curl
 need git git
 
 scope=urn:globus:auth:scope:groups.api.globus.org:view_my_groups_and_memberships
-cargo build --quiet "${everything[@]}" --bin token-storage
+the_programs
 PATH=${CARGO_TARGET_DIR:-$root/target}/debug:$PATH
 program=$(example auth_server)
 folder=$(mktemp -d "$work/recipes.XXXXXX")

@@ -40,5 +40,5 @@ web_service integrations/http/examples/web_service.rs
 own_login cli/examples/own_login.rs try
 EXAMPLES
 
-cargo build --quiet "${everything[@]}" --bin token-storage --bin test-auth-server
+the_programs
 shows examples/scripts/try.sh "$(PROGRAMS=${CARGO_TARGET_DIR:-$root/target}/debug examples/scripts/try.sh)"

@@ -5,7 +5,7 @@ set -euo pipefail
 source "$(dirname "$0")/../lib.sh"
 cd "$root"
 
-export CARGO_TARGET_DIR=$targets/own-reqwest
+export CARGO_TARGET_DIR=$targets/strangers
 program=support/own-reqwest/Cargo.toml
 cargo fmt --manifest-path "$program" --check
 for features in "" tls; do

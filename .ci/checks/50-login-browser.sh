@@ -7,7 +7,7 @@ source .ci/lib.sh
 need chromium chromium
 need curl curl
 
-cargo build --quiet "${everything[@]}" --bin token-storage
+the_programs
 token_storage=${CARGO_TARGET_DIR:-$root/target}/debug/token-storage
 program=$(example auth_server)
 pictures=$work/login

@@ -6,7 +6,7 @@ source "$(dirname "$0")/../lib.sh"
 source "$(dirname "$0")/../browser.sh"
 cd "$root"
 
-cargo build --quiet "${everything[@]}" --bin token-storage
+the_programs
 command=${CARGO_TARGET_DIR:-$root/target}/debug/token-storage
 pages=$work/pages
 rm -rf "$pages"

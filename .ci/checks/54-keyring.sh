@@ -143,7 +143,7 @@ gnome-keyring-daemon --version >/dev/null 2>&1 || {
     need setcap libcap2-bin
     setcap -r "$(command -v gnome-keyring-daemon)"
 }
-cargo build --quiet "${everything[@]}" --bin token-storage
+the_programs
 server_program=$(example auth_server)
 # Sockets have short names.
 folder=$(mktemp -d /tmp/token-storage-keyring.XXXXXX)

@@ -6,7 +6,7 @@ cd "$(dirname "$0")/../.."
 source .ci/lib.sh
 servers=$root/support/foreign-servers
 modules=$(oidc_provider)
-cargo build --quiet "${everything[@]}" --bin token-storage
+the_programs
 token_storage=${CARGO_TARGET_DIR:-$root/target}/debug/token-storage
 
 # Its modules are found beside it.

@@ -9,7 +9,7 @@ modules=$(oidc_provider)
 cp "$servers/strict-provider.mjs" "$modules/"
 
 example=$root/examples/huskarl-login/Cargo.toml
-target=$targets/huskarl-login
+target=$targets/strangers
 cargo fmt --manifest-path "$example" --check
 cargo clippy --quiet --locked --manifest-path "$example" --target-dir "$target" -- -D warnings
 cargo build --quiet --locked --manifest-path "$example" --target-dir "$target"

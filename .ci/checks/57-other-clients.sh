@@ -6,7 +6,7 @@ source "$(dirname "$0")/../lib.sh"
 cd "$root"
 
 clients=integrations/clients/Cargo.toml
-target=$targets/clients
+target=$targets/strangers
 cargo fmt --manifest-path "$clients" --all --check
 cargo clippy --quiet --locked --manifest-path "$clients" --target-dir "$target" --workspace --all-targets -- -D warnings
 cargo test --quiet --locked --manifest-path "$clients" --target-dir "$target" --workspace

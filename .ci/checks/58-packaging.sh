@@ -59,10 +59,9 @@ while read -r name; do
     say "$name: $(du -k "$CARGO_TARGET_DIR/package/$name-$version.crate" | cut -f 1) kB"
 done <"$place/order"
 cp Cargo.lock "$place/"
-CARGO_TARGET_DIR=$place/target cargo check --quiet --offline --manifest-path "$place/Cargo.toml" --workspace \
+CARGO_TARGET_DIR=$targets/packaging cargo check --quiet --offline --manifest-path "$place/Cargo.toml" --workspace \
     --features token-storage-http/tower,token-storage-http/reqwest \
     --exclude token-storage-aws --exclude token-storage-dynamodb --exclude token-storage-kms
-rm -rf "$place/target"
 while read -r name; do
     folder=integrations/clients/${name#token-storage-}
     (cd "$folder" && cargo package --list --allow-dirty) >"$place/list"
@@ -70,7 +69,7 @@ while read -r name; do
 done < <(sed -n 's/^name = "\(token-storage-[a-z0-9-]*\)"$/\1/p' integrations/clients/*/Cargo.toml)
 
 # Manual pages and completions.
-cargo build --quiet "${everything[@]}" --bin token-storage
+the_programs
 program=$CARGO_TARGET_DIR/debug/token-storage
 dist/install-files.sh "$place/prefix" "$program"
 for command in $("$program" --help | sed -n '/^Commands:/,/^$/s/^  \([a-z-]*\) .*/\1/p'); do

@@ -6,7 +6,7 @@ set -euo pipefail
 source "$(dirname "$0")/../lib.sh"
 cd "$root"
 
-export CARGO_TARGET_DIR=$targets/third-party
+export CARGO_TARGET_DIR=$targets/strangers
 export TOKEN_STORAGE_CONFORMANCE_REQUIRE=1
 out=$work/third-party.out
 mkdir -p "$work"

@@ -6,6 +6,6 @@ cd "$(dirname "$0")/../.."
 source .ci/lib.sh
 
 need strace strace
-cargo build --quiet "${everything[@]}" --bin token-storage
+the_programs
 python3 support/faults/faults.py "${CARGO_TARGET_DIR:-$root/target}/debug/token-storage" \
     --share "${TOKEN_STORAGE_FAULTS:-12}" --table "$work/faults.md"

@@ -9,7 +9,7 @@ source .ci/lib.sh
 runs=${TOKEN_STORAGE_FUZZ_RUNS:-20000}
 seed=${TOKEN_STORAGE_FUZZ_SEED:-20261128}
 tool=$work/cargo-fuzz
-[ -x "$tool/bin/cargo-fuzz" ] || cargo install --quiet --locked cargo-fuzz@0.13.2 --root "$tool"
+[ -x "$tool/bin/cargo-fuzz" ] || cargo install --quiet --debug --locked cargo-fuzz@0.13.2 --root "$tool"
 # What libFuzzer counts by comes from the compiler behind flags that only a nightly one accepts openly. Without a sanitizer
 # the standard library is not built anew.
 export RUSTC_BOOTSTRAP=1

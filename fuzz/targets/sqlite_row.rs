@@ -5,9 +5,7 @@ use std::{fs, path::PathBuf, sync::Arc};
 
 use libfuzzer_sys::fuzz_target;
 use rusqlite::{Connection, types::Value};
-use token_storage::{
-    Precondition, TokenData, TokenKey, TokenStorage as _, TokenStorageExt as _, sqlite::SqliteStorage,
-};
+use token_storage::{Precondition, TokenData, TokenKey, TokenStorageExt as _, sqlite::SqliteStorage};
 
 /// Both are kept open: what is tried here is the row, and opening takes many times as long.
 struct Database {
