@@ -88,7 +88,7 @@ fn valid_for_ends_as_the_refresh_that_it_needs() {
 
 #[test]
 fn a_token_that_is_good_for_a_little_is_handed_out_with_a_warning() {
-    let world = World::new(in_files()[0]);
+    let world = World::new("json");
     leave(&world, 600);
     world.server.script(Endpoint::Token, Fault::DropConnection);
     let ran = world.run(&["access-token", GROUPS, "--skew", "700"]).succeeded();

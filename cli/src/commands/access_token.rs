@@ -165,10 +165,8 @@ async fn refreshed(resource_server: &str, wanted: &Wanted, context: &Context) ->
     match session.access_token(&key, &wanted.fresh, rejected.as_ref()).await {
         Ok(token) => match token.failure() {
             Some(why) if wanted.refuse_doubtful && token.is_doubtful() => Err(session.failed(why)),
-            // It is not the expiry that is in the way: with a server that answers there may be one for that long.
-            Some(why) if !why.needs_login() && !wanted.accepts(token.expires_at(), time::now()) => {
-                Err(session.failed(why))
-            }
+            // It is not the expiry that is in the way: with a server that refreshes there may be one for that long.
+            Some(why) if !wanted.accepts(token.expires_at(), time::now()) => Err(session.failed(why)),
             _ => {
                 session.warn_of(&token);
                 Ok(Token {
