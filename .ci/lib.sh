@@ -16,8 +16,9 @@ die() {
     exit 1
 }
 
-# alone COMMAND...: no two at the same time, of checks that run beside each other.
-alone() { (flock 9 && "$@") 9>"$work/lock"; }
+# alone COMMAND...: no two at the same time, of checks that run beside each other. What it starts and leaves running must not
+# hold the lock, so it does not get it.
+alone() { (flock 9 && "$@" 9>&-) 9>"$work/lock"; }
 
 # need COMMAND PACKAGE: installs the Debian package if the command is not there.
 need() {
