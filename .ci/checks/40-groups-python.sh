@@ -26,6 +26,8 @@ print(sum(all(entry[name] == value for name, value in (pair.split("=") for pair 
 alternate() {
     local python=$1 generation=$2 kind=$3 file=$folder/$RANDOM-$3 names before after
     coproc server { exec "$program" --lifetime 30; }
+    # Bash forgets its own variable of it as soon as it ends.
+    local server_pid=$server_PID
     read -r url <&"${server[0]}"
     export GLOBUS_SDK_SERVICE_URL_AUTH=$url GLOBUS_SDK_SERVICE_URL_GROUPS=$url TOKEN_STORAGE_URL=$kind:$file
     log_in
@@ -45,7 +47,7 @@ alternate() {
     say "globus-sdk $("$python" -c 'import globus_sdk; print(globus_sdk.__version__)'), $generation $kind: $(refreshes) refreshes in turn, 0 reuse detections"
     # The server ends when its standard input does.
     eval "exec ${server[1]}>&-"
-    wait "$server_PID"
+    wait "$server_pid"
 }
 
 # A login on another device, approved here in its place. As at any server: Globus itself has no such flow.

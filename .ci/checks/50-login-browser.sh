@@ -18,6 +18,8 @@ mkdir -p "$pictures"
 mkfifo "$folder/closed"
 
 coproc server { exec "$program" --auto-approve; }
+# Bash forgets its own variable of it as soon as it ends.
+server_pid=$server_PID
 read -r url <&"${server[0]}"
 export GLOBUS_SDK_ENVIRONMENT="" GLOBUS_SDK_SERVICE_URL_AUTH=$url GLOBUS_SDK_SERVICE_URL_GROUPS=$url
 export TOKEN_STORAGE_CLIENT_ID=native-client NO_PROXY=127.0.0.1
@@ -79,4 +81,4 @@ CHROMIUM_MORE=--blink-settings=preferredColorScheme=0 \
 say "a full disk: nobody is asked; tokens that cannot be stored: revoked, and told in the browser; screenshots in $pictures"
 # The server ends when its standard input does.
 eval "exec ${server[1]}>&-"
-wait "$server_PID"
+wait "$server_pid"
