@@ -328,7 +328,7 @@ fn ring() -> Vec<Stack> {
 }
 
 /// By default what takes a minute: in memory every stack but those of the cache and another, whose staleness has to be waited for
-/// again and again; in a database each layer alone. With `TOKEN_STORAGE_LAYERS=pairs`, as CI has it, the [`ring`] in both kinds of
+/// again and again; in a database each layer alone. With `TOKEN_STORAGE_LAYERS=pairs` the [`ring`] in both kinds of
 /// files, too, and a part of it on a server, as far as a refresh needs them; with `all` every stack over every base besides.
 fn main() -> ExitCode {
     let which = std::env::var("TOKEN_STORAGE_LAYERS").unwrap_or_default();
