@@ -347,8 +347,6 @@ fn main() -> ExitCode {
     }
     if all || which == "pairs" {
         plans.extend(pairs());
-    } else {
-        eprintln!("layers over each other in files and on a server are left out: TOKEN_STORAGE_LAYERS=pairs has them");
     }
     run(plans)
 }
