@@ -10,9 +10,8 @@ site=$work/site
 reports=${1:-$(conformance_reports)} || die "a suite failed"
 tools=$(python_env site jinja2==3.1.6 markdown-it-py==4.3.0)
 
-# Figures of a build without optimisation would say nothing; more than a little takes longer than all else here. This one has only
-# what is measured.
-export CARGO_TARGET_DIR=$targets/site CARGO_PROFILE_RELEASE_OPT_LEVEL=${CARGO_PROFILE_RELEASE_OPT_LEVEL:-1}
+# Figures of a build without optimisation would say nothing; this one has only what is measured.
+export CARGO_TARGET_DIR=$targets/site
 cargo build --quiet --locked --release -p token-storage-cli --no-default-features --features bench,json,sqlite
 made=$(mktemp -d "$work/site-made.XXXXXX")
 "$CARGO_TARGET_DIR/release/token-storage" bench "sqlite:$made/tokens.db" "json:$made/tokens.json" memory: --budget 5s --json \
