@@ -105,7 +105,7 @@ pub enum ReauthReason {
     NoToken,
     /// The record was removed while it was being refreshed; the fresh tokens were revoked.
     LoggedOut,
-    /// The access token is expired and there is no refresh token.
+    /// The access token has expired, expires too soon, or is to be refreshed all the same, and there is no refresh token.
     NoRefreshToken,
     /// The authorization server refuses the refresh token: expired, revoked, or spent elsewhere.
     Refused,
@@ -174,7 +174,7 @@ impl ManagerError {
         let message = match reason {
             ReauthReason::NoToken => "no token is stored",
             ReauthReason::LoggedOut => "somebody logged out while the token was being refreshed",
-            ReauthReason::NoRefreshToken => "the access token is expired and there is no refresh token",
+            ReauthReason::NoRefreshToken => "a new access token is needed and there is no refresh token",
             ReauthReason::Refused => "the refresh token is refused",
             ReauthReason::Unrecognized => "there was no new token several times, for a reason that is not known",
             ReauthReason::UnknownOutcome => {

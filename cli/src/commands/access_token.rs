@@ -165,6 +165,13 @@ async fn refreshed(resource_server: &str, wanted: &Wanted, context: &Context) ->
     match session.access_token(&key, &wanted.fresh, rejected.as_ref()).await {
         Ok(token) => match token.failure() {
             Some(why) if wanted.refuse_doubtful && token.is_doubtful() => Err(session.failed(why)),
+            // Only a new login helps, and the expiry says why.
+            Some(why)
+                if why.kind() == ManagerErrorKind::ReauthRequired(NoRefreshToken)
+                    && !wanted.accepts(token.expires_at(), time::now()) =>
+            {
+                stored(resource_server, context).await
+            }
             // It is not the expiry that is in the way: with a server that refreshes there may be one for that long.
             Some(why) if !wanted.accepts(token.expires_at(), time::now()) => Err(session.failed(why)),
             _ => {
