@@ -2,9 +2,12 @@ use std::{
     fs::{File, TryLockError},
     io::{self, Read, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak,
+        mpsc::{self, Receiver, RecvTimeoutError, Sender},
+    },
     thread,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use crate::{
@@ -12,6 +15,10 @@ use crate::{
     permissions::{adopt_owner, open_own},
     private_options, sweep, tighten,
 };
+
+/// How long the helper thread of a lock is kept after its last wait: a process that meets others waits again at once, and
+/// starting a thread costs it as much as its write.
+const HELPER_STAYS: Duration = Duration::from_secs(1);
 
 /// The lock between processes that guards a file: an advisory lock of the operating system on `<file>.lock`.
 ///
@@ -37,6 +44,8 @@ struct State {
     /// Kept open between acquisitions; taken out while it is locked or waited for.
     idle: Option<File>,
     queue: Queue,
+    /// Brings files to the helper thread, if there is one.
+    helper: Option<Sender<File>>,
     /// What others left behind was looked for once.
     swept: bool,
 }
@@ -133,7 +142,7 @@ impl SidecarLock {
                     state.idle = Some(file);
                     return Ok(None);
                 }
-                Err(TryLockError::WouldBlock) => self.queue_up(file)?,
+                Err(TryLockError::WouldBlock) => self.queue_up(&mut state, file)?,
             }
         }
         self.wait_for_helper(state, deadline)
@@ -163,25 +172,24 @@ impl SidecarLock {
     /// Only a blocking `lock` stands in the operating system's queue (polling starves beside it), and it cannot be
     /// bounded: so a helper thread makes it, and the caller's wait is bounded. If the caller gives up, the helper hands
     /// the lock back at once when it gets it, or the next caller inherits its place.
-    fn queue_up(&self, file: File) -> io::Result<()> {
-        let shared = Arc::clone(&self.shared);
+    fn queue_up(&self, state: &mut State, file: File) -> io::Result<()> {
+        let file = match &state.helper {
+            Some(helper) => match helper.send(file) {
+                Ok(()) => return Ok(()),
+                // It has panicked.
+                Err(mpsc::SendError(file)) => file,
+            },
+            None => file,
+        };
+        let (sender, files) = mpsc::channel();
+        let shared = Arc::downgrade(&self.shared);
         thread::Builder::new()
             .name("token-storage-lock".to_owned())
             .spawn(move || {
-                let result = file.lock();
-                let mut state = shared.lock();
-                state.queue = match (result, &state.queue) {
-                    (Err(error), _) => Queue::Failed(error),
-                    (Ok(()), Queue::Waiting { wanted: true }) => Queue::Granted(file),
-                    (Ok(()), _) => {
-                        if file.unlock().is_ok() {
-                            state.idle = Some(file);
-                        }
-                        Queue::Empty
-                    }
-                };
-                shared.changed.notify_all();
+                wait_in_line(&shared, file);
+                help(&shared, &files);
             })?;
+        state.helper = Some(sender);
         Ok(())
     }
 
@@ -193,6 +201,49 @@ impl SidecarLock {
         adopt_owner(&file, &self.shared.target);
         Ok(file)
     }
+}
+
+/// The helper thread: waits for one file after another, until none has come for a while or the lock is not used any more.
+fn help(shared: &Weak<Shared>, files: &Receiver<File>) {
+    loop {
+        let file = match files.recv_timeout(HELPER_STAYS) {
+            Ok(file) => file,
+            Err(RecvTimeoutError::Disconnected) => return,
+            Err(RecvTimeoutError::Timeout) => {
+                let Some(shared) = shared.upgrade() else { return };
+                let mut state = shared.lock();
+                // One may have come just now; while the state is locked no other can.
+                match files.try_recv() {
+                    Ok(file) => file,
+                    Err(_) => {
+                        state.helper = None;
+                        return;
+                    }
+                }
+            }
+        };
+        wait_in_line(shared, file);
+    }
+}
+
+/// Locks the file for whoever wants it by then. If nobody is left to want it, it is closed, which frees it.
+fn wait_in_line(shared: &Weak<Shared>, file: File) {
+    let result = file.lock();
+    let Some(shared) = shared.upgrade() else { return };
+    let mut state = shared.lock();
+    state.queue = match (result, &state.queue) {
+        (Err(error), _) => Queue::Failed(error),
+        (Ok(()), Queue::Waiting { wanted: true }) => Queue::Granted(file),
+        (Ok(()), _) => {
+            if file.unlock().is_ok() {
+                state.idle = Some(file);
+            }
+            Queue::Empty
+        }
+    };
+    // Who is woken needs the state at once, and holds up everybody else meanwhile.
+    drop(state);
+    shared.changed.notify_all();
 }
 
 impl Shared {
@@ -343,6 +394,36 @@ mod tests {
         drop(held);
         assert!(waited.recv().unwrap());
         waiter.join().unwrap();
+    }
+
+    #[test]
+    fn the_helper_stays_for_the_next_wait_and_goes_when_there_is_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let (a, b) = two(folder.path());
+        let has_helper = || b.shared.lock().helper.is_some();
+        let held = a.try_acquire().unwrap().unwrap();
+        let soon = || Instant::now() + Duration::from_millis(5);
+        assert!(b.acquire_until(soon()).unwrap().is_none());
+        assert!(has_helper());
+        drop(held);
+        drop(
+            b.acquire_until(Instant::now() + Duration::from_secs(60))
+                .unwrap()
+                .unwrap(),
+        );
+        // As a helper that has served its last file.
+        let (sender, files) = mpsc::channel();
+        b.shared.lock().helper = Some(sender);
+        help(&Arc::downgrade(&b.shared), &files);
+        assert!(!has_helper());
+        let held = a.try_acquire().unwrap().unwrap();
+        assert!(b.acquire_until(soon()).unwrap().is_none(), "there is another one");
+        drop(held);
+        assert!(
+            b.acquire_until(Instant::now() + Duration::from_secs(60))
+                .unwrap()
+                .is_some()
+        );
     }
 
     #[test]
