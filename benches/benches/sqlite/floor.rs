@@ -58,15 +58,14 @@ impl Raw {
     }
 
     pub(crate) fn store_in_transaction(&self, key: &TokenKey, data: &TokenData) {
-        self.0
-            .prepare_cached("BEGIN IMMEDIATE")
-            .and_then(|mut s| s.execute([]))
-            .expect("to begin");
+        self.execute("BEGIN IMMEDIATE");
         self.store(key, data);
-        self.0
-            .prepare_cached("COMMIT")
-            .and_then(|mut s| s.execute([]))
-            .expect("to commit");
+        self.execute("COMMIT");
+    }
+
+    fn execute(&self, sql: &str) {
+        let mut statement = self.0.prepare_cached(sql).expect("to prepare");
+        statement.execute([]).expect("to begin, or to commit");
     }
 }
 
@@ -83,6 +82,39 @@ impl Locked {
         self.1.lock().expect("to lock");
         self.0.store_in_transaction(key, data);
         self.1.unlock().expect("to unlock");
+    }
+}
+
+type Shared = (TokenKey, TokenData, oneshot::Sender<()>);
+
+/// What stores that share a transaction cannot do without: a thread that takes whatever waits into one, behind a lock file.
+#[derive(Clone)]
+pub(crate) struct Sharing(mpsc::Sender<Shared>);
+
+impl Sharing {
+    pub(crate) fn open(path: &Path) -> Self {
+        let (sender, stores) = mpsc::channel::<Shared>();
+        let Locked(raw, lock) = Locked::open(path);
+        thread::spawn(move || {
+            while let Ok(first) = stores.recv() {
+                let group: Vec<_> = std::iter::once(first).chain(stores.try_iter()).collect();
+                lock.lock().expect("to lock");
+                raw.execute("BEGIN IMMEDIATE");
+                group.iter().for_each(|(key, data, _)| raw.store(key, data));
+                raw.execute("COMMIT");
+                lock.unlock().expect("to unlock");
+                for (_, _, done) in group {
+                    done.send(()).expect("a task waits");
+                }
+            }
+        });
+        Self(sender)
+    }
+
+    pub(crate) async fn store(&self, key: TokenKey, data: TokenData) {
+        let (done, stored) = oneshot::channel();
+        self.0.send((key, data, done)).expect("the thread lives");
+        stored.await.expect("to be stored");
     }
 }
 

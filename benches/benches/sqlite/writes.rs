@@ -6,13 +6,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use token_storage::{TokenStorage, TokenStorageExt as _, sqlite::SqliteStorage};
+use token_storage::{TokenData, TokenStorage, TokenStorageExt as _, sqlite::SqliteStorage};
 use token_storage_benches::{Goal, tell, tell_floor, two_workers};
 use tokio::runtime::Runtime;
 
 use crate::{
     Bench, data, fill,
-    floor::{Locked, NOTHING, OwnThread, Raw},
+    floor::{Locked, NOTHING, OwnThread, Raw, Sharing},
     key, median, micros, one_thread, ratio, scattered, time,
 };
 
@@ -95,16 +95,30 @@ fn sixteen(bench: &Bench) -> Duration {
     let mut p99 = Duration::ZERO;
     let (ours_at, raw_at) = (bench.folder.join("ours.db"), bench.folder.join("raw.db"));
     let storage: Arc<dyn TokenStorage> = Arc::new(SqliteStorage::open(&ours_at).expect("to open"));
-    let raw = Raw::open(&raw_at);
+    let (raw, sharing) = (Raw::open(&raw_at), Sharing::open(&raw_at));
     let each = if bench.quick { 5 } else { 100 };
     for (name, pool) in [("1 thread", one_thread()), ("2 workers", two_workers())] {
-        let (mut ours, mut floor, mut waits) = (vec![], vec![], vec![]);
+        let (mut ours, mut floor, mut shared, mut waits) = (vec![], vec![], vec![], vec![]);
         for round in 0..bench.rounds(11) {
             let alone = || (0..each * 2).for_each(|n| raw.store(&key(n * 37 % RECORDS), &data(n, round + 1)));
             floor.push(time(alone) / (each * 2) as u32);
+            let (storage, sharing) = (storage.clone(), sharing.clone());
+            let store = move |n, data| {
+                let storage = storage.clone();
+                async move {
+                    storage.store(&key(n), &data, NOTHING).await.expect("to store");
+                }
+            };
+            let share = move |n, data| {
+                let sharing = sharing.clone();
+                async move { sharing.store(key(n), data).await }
+            };
             let start = Instant::now();
-            waits.extend(sixteen_tasks(&pool, &storage, each, round));
+            waits.extend(sixteen_tasks(&pool, store, each, round));
             ours.push(start.elapsed() / (16 * each) as u32);
+            let start = Instant::now();
+            sixteen_tasks(&pool, share, each, round);
+            shared.push(start.elapsed() / (16 * each) as u32);
         }
         waits.sort_unstable();
         println!(
@@ -125,24 +139,31 @@ fn sixteen(bench: &Bench) -> Duration {
             goal,
             &beside,
         );
+        let what = format!("16 tasks, a thread that takes all who wait into one transaction, {name}");
+        tell_floor("P3", &what, ratio(&floor, &shared), "x", goal, &beside);
         p99 = p99.max(waits[waits.len() * 99 / 100]);
     }
     p99
 }
 
-fn sixteen_tasks(pool: &Runtime, storage: &Arc<dyn TokenStorage>, each: usize, round: usize) -> Vec<Duration> {
+fn sixteen_tasks<Stored>(
+    pool: &Runtime,
+    store: impl Fn(usize, TokenData) -> Stored + Clone + Send + 'static,
+    each: usize,
+    round: usize,
+) -> Vec<Duration>
+where
+    Stored: Future<Output = ()> + Send + 'static,
+{
     let tasks: Vec<_> = (0..16)
         .map(|task| {
-            let storage = storage.clone();
+            let store = store.clone();
             pool.spawn(async move {
                 let mut waits = Vec::with_capacity(each);
                 for n in 0..each {
                     let n = (task * each + n) * 37 % RECORDS;
                     let start = Instant::now();
-                    storage
-                        .store(&key(n), &data(n, round * 1000 + task), NOTHING)
-                        .await
-                        .expect("to store");
+                    store(n, data(n, round * 1000 + task)).await;
                     waits.push(start.elapsed());
                 }
                 waits
