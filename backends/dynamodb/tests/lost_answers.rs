@@ -308,3 +308,42 @@ async fn a5_a_batch_whose_answer_was_lost() {
     );
     assert!(hosts.other.get(&keys[0]).await.unwrap().is_none());
 }
+
+/// The first attempt was lost and another host was faster, so that ours never happens: what fails afterwards does not make
+/// its outcome unknown again.
+#[tokio::test]
+async fn a5_what_is_known_not_to_have_happened_stays_known() {
+    for operation in ["PutItem", "DeleteItem", "TransactWriteItems"] {
+        let hosts = Hosts::new().await;
+        hosts
+            .other
+            .store(&key("rs"), &data("1"), Precondition::Any)
+            .await
+            .unwrap();
+        let other = hosts.other.clone();
+        let overtaken = Fault::pass_after(move || {
+            let other = other.clone();
+            async move {
+                other
+                    .store(&key("rs"), &data("other"), Precondition::Any)
+                    .await
+                    .unwrap();
+            }
+        });
+        let denied = Fault::Refuse(400, "AccessDeniedException");
+        hosts.faults.plan(operation, [Fault::DropBefore, overtaken, denied]);
+        let (ours, second) = (data("2"), key("second"));
+        let failed = match operation {
+            "PutItem" => facts(hosts.faulty.store(&key("rs"), &ours, Precondition::Any).await),
+            "DeleteItem" => facts(hosts.faulty.remove(&key("rs"), Precondition::Any).await),
+            _ => {
+                let first = key("rs");
+                let batch = [&first, &second].map(|key| Write::new(key, &ours, Precondition::Any));
+                facts(hosts.faulty.store_all(&batch).await)
+            }
+        };
+        assert_eq!(failed, (ErrorKind::PermissionDenied, false, false), "{operation}");
+        assert_eq!(hosts.token().await.as_deref(), Some("other"), "{operation}");
+        hosts.all_faults_happened();
+    }
+}
