@@ -34,6 +34,7 @@ start_dynalite
 transactions=(
     a2_a_batch_is_one_transaction_and_names_the_first_refusal
     a2_a_batch_over_foreign_items
+    a5_a_batch_that_is_known_not_to_have_happened
     a5_a_batch_whose_answer_was_lost
     a_beginning_that_may_have_met_itself_is_asked_for_again
     a_beginning_whose_answer_was_lost_has_begun

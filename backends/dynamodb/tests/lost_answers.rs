@@ -10,7 +10,7 @@ use support::{
     hosts::{Hosts, facts},
     key,
 };
-use token_storage_core::{ErrorKind, Precondition, TokenKey, TokenStorage, TokenStorageExt as _, Write};
+use token_storage_core::{ErrorKind, Precondition, Result, TokenKey, TokenStorage, TokenStorageExt as _, Write};
 use token_storage_dynamodb_testing::Fault;
 use tokio::sync::Notify;
 
@@ -309,41 +309,51 @@ async fn a5_a_batch_whose_answer_was_lost() {
     assert!(hosts.other.get(&keys[0]).await.unwrap().is_none());
 }
 
-/// The first attempt was lost and another host was faster, so that ours never happens: what fails afterwards does not make
-/// its outcome unknown again.
+/// The first attempt is lost, another host is faster, so that ours never happens, and then it is denied.
+async fn overtaken_then_denied(operation: &'static str) -> Hosts {
+    let hosts = Hosts::new().await;
+    hosts
+        .other
+        .store(&key("rs"), &data("1"), Precondition::Any)
+        .await
+        .unwrap();
+    let other = hosts.other.clone();
+    let overtaken = Fault::pass_after(move || {
+        let other = other.clone();
+        async move {
+            other
+                .store(&key("rs"), &data("other"), Precondition::Any)
+                .await
+                .unwrap();
+        }
+    });
+    let denied = Fault::Refuse(400, "AccessDeniedException");
+    hosts.faults.plan(operation, [Fault::DropBefore, overtaken, denied]);
+    hosts
+}
+
+/// What fails after it does not make the outcome unknown again.
+async fn is_known_not_to_have_happened<T: std::fmt::Debug>(hosts: &Hosts, ours: Result<T>) {
+    assert_eq!(facts(ours), (ErrorKind::PermissionDenied, false, false));
+    assert_eq!(hosts.token().await.as_deref(), Some("other"));
+    hosts.all_faults_happened();
+}
+
 #[tokio::test]
 async fn a5_what_is_known_not_to_have_happened_stays_known() {
-    for operation in ["PutItem", "DeleteItem", "TransactWriteItems"] {
-        let hosts = Hosts::new().await;
-        hosts
-            .other
-            .store(&key("rs"), &data("1"), Precondition::Any)
-            .await
-            .unwrap();
-        let other = hosts.other.clone();
-        let overtaken = Fault::pass_after(move || {
-            let other = other.clone();
-            async move {
-                other
-                    .store(&key("rs"), &data("other"), Precondition::Any)
-                    .await
-                    .unwrap();
-            }
-        });
-        let denied = Fault::Refuse(400, "AccessDeniedException");
-        hosts.faults.plan(operation, [Fault::DropBefore, overtaken, denied]);
-        let (ours, second) = (data("2"), key("second"));
-        let failed = match operation {
-            "PutItem" => facts(hosts.faulty.store(&key("rs"), &ours, Precondition::Any).await),
-            "DeleteItem" => facts(hosts.faulty.remove(&key("rs"), Precondition::Any).await),
-            _ => {
-                let first = key("rs");
-                let batch = [&first, &second].map(|key| Write::new(key, &ours, Precondition::Any));
-                facts(hosts.faulty.store_all(&batch).await)
-            }
-        };
-        assert_eq!(failed, (ErrorKind::PermissionDenied, false, false), "{operation}");
-        assert_eq!(hosts.token().await.as_deref(), Some("other"), "{operation}");
-        hosts.all_faults_happened();
-    }
+    let hosts = overtaken_then_denied("PutItem").await;
+    let stored = hosts.faulty.store(&key("rs"), &data("2"), Precondition::Any).await;
+    is_known_not_to_have_happened(&hosts, stored).await;
+    let hosts = overtaken_then_denied("DeleteItem").await;
+    let removed = hosts.faulty.remove(&key("rs"), Precondition::Any).await;
+    is_known_not_to_have_happened(&hosts, removed).await;
+}
+
+#[tokio::test]
+async fn a5_a_batch_that_is_known_not_to_have_happened() {
+    let hosts = overtaken_then_denied("TransactWriteItems").await;
+    let (ours, keys) = (data("2"), [key("rs"), key("second")]);
+    let batch = [&keys[0], &keys[1]].map(|key| Write::new(key, &ours, Precondition::Any));
+    let stored = hosts.faulty.store_all(&batch).await;
+    is_known_not_to_have_happened(&hosts, stored).await;
 }
