@@ -99,7 +99,7 @@ for line in sys.stdin:
 
 # conformance_reports: prints the folder with what the suites of the backends wrote; runs them if this run of CI has not.
 conformance_reports() {
-    local reports=${TOKEN_STORAGE_CONFORMANCE_REPORTS:-}
+    local reports=${suite_reports:-}
     if [ -z "$reports" ]; then
         reports=$work/conformance-table
         rm -rf "$reports"
