@@ -58,7 +58,9 @@ impl<S: TokenStorage + 'static> ManagerBuilder<S> {
     }
 
     /// How long a call waits for a refresh while the token is still good for a little; 1 s by default. Then the token is
-    /// handed out ([`Event::ServedAnyway`]), and the refresh goes on.
+    /// handed out ([`Event::ServedAnyway`]), and the refresh goes on: a program that ends then must await
+    /// [`TokenManager::finish`] first, or the refresh token may be spent and its successor lost. A token that is not good
+    /// for [`valid_for`](Self::valid_for) is handed out only when its refresh has failed.
     pub fn serve_after(mut self, wait: Duration) -> Self {
         self.settings.serve_after = wait;
         self

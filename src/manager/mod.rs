@@ -416,7 +416,8 @@ impl<S: TokenStorage + 'static> TokenManager<S> {
         };
         let is_good = || !rejected && is_valid(&stored.data, inner.clock.now());
         let flight = async { self.fly(slot, mode, &stored).await.0 };
-        match self.soon(is_good, flight).await.unwrap_or_else(|| Err(too_slow())) {
+        let will_do = || is_good() && inner.settings.is_good_for_the_work(&stored.data, inner.clock.now());
+        match self.soon(will_do, flight).await.unwrap_or_else(|| Err(too_slow())) {
             Err(error) if may_serve(&error) => {
                 let still_valid = is_good().then(|| AccessToken::of(&stored.data));
                 self.serve_anyway(slot, error, still_valid)
@@ -425,17 +426,18 @@ impl<S: TokenStorage + 'static> TokenManager<S> {
         }
     }
 
-    /// Does not wait for long where there is a good token anyway, which is looked for only if there is anything to wait for.
-    /// What was begun goes on.
-    async fn soon<T>(&self, has_good_token: impl FnOnce() -> bool, work: impl Future<Output = T>) -> Option<T> {
+    /// Does not wait for long where there is a token that will do, which is looked for only if there is anything to wait
+    /// for. What was begun goes on.
+    async fn soon<T>(&self, has_token: impl FnOnce() -> bool, work: impl Future<Output = T>) -> Option<T> {
         let most = self.0.settings.serve_after;
-        let (mut work, mut has_good_token, mut limit) = (pin!(work), Some(has_good_token), None);
+        let (mut work, mut has_token, mut limit) = (pin!(work), Some(has_token), None);
         poll_fn(|context| {
             if let Poll::Ready(done) = work.as_mut().poll(context) {
                 return Poll::Ready(Some(done));
             }
-            if has_good_token.take().is_some_and(|has_good_token| has_good_token()) {
-                limit = Some(Box::pin(tokio::time::sleep(most)));
+            if has_token.take().is_some_and(|has_token| has_token()) {
+                // Its time comes also where the work leaves nothing of what a task may do at a time.
+                limit = Some(Box::pin(tokio::task::unconstrained(tokio::time::sleep(most))));
             }
             let limit = limit
                 .as_mut()

@@ -65,6 +65,11 @@ impl Settings {
     pub(super) fn is_fresh_record(&self, data: &TokenData, now: i64) -> bool {
         data.freshness(now, self.margin(lifetime::of(data))) != Freshness::Stale
     }
+
+    /// Whether a token is good for as long as it was asked for, if only for that.
+    pub(super) fn is_good_for_the_work(&self, data: &TokenData, now: i64) -> bool {
+        data.freshness(now, self.valid_for) != Freshness::Stale
+    }
 }
 
 /// Whether a token has not expired yet, for at least a second.

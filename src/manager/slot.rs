@@ -193,9 +193,14 @@ impl Slot {
         state.refreshing = Refreshing::Possible;
         if state.seen.generation == done.generation {
             state.seen.cached = Some(cached);
+            // A look that began before may have read the token that this one replaces.
+            state.seen.generation += 1;
         }
         // If a refresh brings the rejected token again, the authorization server stands by it, and there is no better.
-        state.unauthorized.rejected = None;
+        state
+            .unauthorized
+            .rejected
+            .take_if(|rejected| rejected == token.secret());
         if done.forced {
             let until = now.monotonic.saturating_add(FORCED_PAUSE);
             state.unauthorized.forced = Some((token.secret().clone(), until));
@@ -287,6 +292,8 @@ impl Drop for InvalidateOnDrop {
 
 #[cfg(test)]
 mod tests {
+    use token_storage_core::TokenData;
+
     use super::*;
 
     #[test]
@@ -303,5 +310,62 @@ mod tests {
         drop(sender);
         slot.broke_off();
         assert!(slot.flight().is_none() && slot.is_idle(now));
+    }
+
+    /// A look began, the token was replaced, and only then the look ends, with the old one.
+    #[test]
+    fn a_slow_look_brings_no_replaced_token_back() {
+        for is_rejected in [false, true] {
+            let slot = Slot::new(TokenKey::in_default("rs"), Duration::ZERO);
+            let settings = Settings::default();
+            let now = Now {
+                epoch: 0,
+                monotonic: Duration::ZERO,
+            };
+            let [old, new] = [1, 2].map(|number| stored(number));
+            if is_rejected {
+                slot.reject(&old.data.access_token);
+            }
+            let generation = slot.generation();
+            let landed = Landed {
+                stored: &new,
+                generation,
+                forced: is_rejected,
+            };
+            slot.landed(&landed, now, &settings);
+            let ready = slot.remember(&old, generation, now.epoch, settings.trust);
+            assert_eq!(
+                ready.is_none(),
+                is_rejected,
+                "a rejected token is never handed out again"
+            );
+            let trusted = slot.trusted(now, &settings).unwrap().token;
+            assert_eq!(*trusted.secret(), new.data.access_token);
+        }
+    }
+
+    #[test]
+    fn a_rejected_token_that_a_refresh_brings_again_counts() {
+        let slot = Slot::new(TokenKey::in_default("rs"), Duration::ZERO);
+        let now = Now {
+            epoch: 0,
+            monotonic: Duration::ZERO,
+        };
+        let same = stored(1);
+        slot.reject(&same.data.access_token);
+        let landed = Landed {
+            stored: &same,
+            generation: slot.generation(),
+            forced: true,
+        };
+        slot.landed(&landed, now, &Settings::default());
+        assert!(!slot.is_rejected(&same.data.access_token));
+    }
+
+    fn stored(number: u8) -> StoredToken {
+        StoredToken {
+            data: TokenData::new("rs", "", format!("token {number}").as_str()),
+            revision: Revision::from_bytes(&[number; 8]).unwrap(),
+        }
     }
 }

@@ -23,6 +23,7 @@ struct Inner {
     gets: AtomicUsize,
     stores: AtomicUsize,
     fail_gets: AtomicBool,
+    busy_gets: AtomicBool,
     fail_stores: AtomicUsize,
     lose_answers: AtomicUsize,
     fail_leases: AtomicBool,
@@ -78,6 +79,11 @@ impl Faulty {
         self.0.fail_gets.store(fail, Ordering::SeqCst);
     }
 
+    /// Reading does not end, and takes all the time that a task is given.
+    pub(crate) fn keep_gets_busy(&self) {
+        self.0.busy_gets.store(true, Ordering::SeqCst);
+    }
+
     /// The next stores fail, and do nothing.
     pub(crate) fn fail_stores(&self, times: usize) {
         self.0.fail_stores.store(times, Ordering::SeqCst);
@@ -114,6 +120,9 @@ impl TokenStorage for Faulty {
         self.0.gets.fetch_add(1, Ordering::SeqCst);
         if self.0.fail_gets.load(Ordering::SeqCst) {
             return Err(unavailable(Operation::Get));
+        }
+        while self.0.busy_gets.load(Ordering::SeqCst) {
+            tokio::task::coop::consume_budget().await;
         }
         self.0.storage.get(key).await
     }

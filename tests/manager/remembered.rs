@@ -11,6 +11,7 @@ use token_storage_auth_testing::auth_server::{Config, Endpoint, Fault, Gate};
 
 use crate::{
     failures::{refuse, status},
+    faulty::Faulty,
     intents::leave_intent,
     storages,
     support::{LIFETIME, World, assert_current, key},
@@ -165,6 +166,46 @@ async fn l9_a_good_token_is_handed_out_while_the_server_hangs() {
     let next = manager.access_token(&key()).await.unwrap();
     assert_ne!(next, token, "it went on in the background");
     assert_eq!(world.server.refresh_requests(), 1);
+}
+
+/// Its work takes longer than the token is good: only a refresh that fails makes it better than none.
+#[tokio::test]
+async fn l9_a_token_that_must_be_good_for_longer_waits_for_its_refresh() {
+    let world = World::new().await;
+    world.clock.advance(LIFETIME - 600);
+    let gate = Gate::new();
+    world.server.script(Endpoint::Token, Fault::GateBefore(gate.clone()));
+    let builder = world.builder().serve_after(Duration::from_millis(20));
+    let manager = builder.valid_for(Duration::from_secs(1200)).build().unwrap();
+    let waiting = tokio::spawn({
+        let manager = manager.clone();
+        async move { manager.access_token(&key()).await }
+    });
+    gate.arrived().await;
+    // With as short a wait, and asking for less, another call goes on without it.
+    let hurried = world
+        .builder()
+        .serve_after(Duration::from_millis(20))
+        .skew(Duration::from_secs(700));
+    let served = hurried.build().unwrap().access_token(&key()).await.unwrap();
+    assert!(served.failure().is_some() && !waiting.is_finished());
+    gate.open();
+    let token = waiting.await.unwrap().unwrap();
+    assert!(token.failure().is_none() && token != served);
+}
+
+/// Reading may use up all that a task may do at a time, again and again.
+#[tokio::test]
+async fn l9_a_good_token_is_handed_out_while_the_storage_keeps_its_task_busy() {
+    let world = World::with(Faulty::default(), Config::default()).await;
+    let builder = world.builder().serve_after(Duration::from_millis(20));
+    let manager = builder.trust(Duration::ZERO).build().unwrap();
+    let token = manager.access_token(&key()).await.unwrap();
+    world.storage.keep_gets_busy();
+    let again = tokio::time::timeout(Duration::from_secs(20), manager.access_token(&key())).await;
+    let again = again.expect("it does not wait for the storage").unwrap();
+    assert_eq!(again, token);
+    assert_eq!(again.failure().unwrap().kind(), ManagerErrorKind::TimedOut);
 }
 
 #[tokio::test]
