@@ -75,7 +75,9 @@ impl App {
         let provider = Provider::discover(&http, issuer).await?;
         let client = OAuthClient::new(http, provider, CLIENT);
         let storage = token_storage::open(storage).await?;
-        let manager = TokenManager::builder(storage, Arc::new(client.clone())).build()?;
+        let builder = TokenManager::builder(storage, Arc::new(client.clone()));
+        // What went on in the background would end with the program.
+        let manager = builder.in_foreground().build()?;
         Ok(Self {
             api: api.to_owned(),
             client,

@@ -197,8 +197,36 @@ impl<'a> Session<'a> {
             (false, None) => self.manager.access_token(key).await,
             (false, Some(rejected)) => self.other_than(key, rejected).await,
         };
+        let token = match token {
+            Ok(token) => self.awaited(key, token).await,
+            error => error,
+        };
         interrupt::release(token.is_ok());
         token
+    }
+
+    /// A token that is handed out because its refresh takes long. Once that is sent it is waited for: it would end with the
+    /// command, the refresh token spent and its successor lost.
+    async fn awaited(&self, key: &TokenKey, token: AccessToken) -> Result<AccessToken, ManagerError> {
+        let mut token = token;
+        let is_late = |token: &AccessToken| {
+            token
+                .failure()
+                .is_some_and(|why| why.kind() == ManagerErrorKind::TimedOut)
+        };
+        while is_late(&token) && self.finish().await {
+            token = self.manager.access_token(key).await?;
+        }
+        Ok(token)
+    }
+
+    /// Waits for what was sent, if anything was.
+    async fn finish(&self) -> bool {
+        let has_sent = self.endpoint.has_sent();
+        if has_sent {
+            self.manager.finish().await;
+        }
+        has_sent
     }
 
     /// Has another token than this one, which a service refused.
@@ -218,8 +246,10 @@ impl<'a> Session<'a> {
 
     /// What a service answers to the stored token, refreshed if need be, and once more if the service refuses it.
     pub(crate) async fn get(&self, resource_server: &str, url: &str) -> Result<Vec<u8>> {
-        let authorizer = self.manager.authorizer(&self.tokens.key(resource_server));
+        let key = &self.tokens.key(resource_server);
+        let authorizer = self.manager.authorizer(key);
         let send = |token: AccessToken| async move {
+            let token = self.awaited(key, token).await?;
             interrupt::release(true);
             self.warn_of(&token);
             if !token.is_bearer() {
@@ -231,6 +261,8 @@ impl<'a> Session<'a> {
         let asked = async { Ok(authorizer.send(send, is_unauthorized).await) };
         let whom = format!("{}, or the service at {}", self.endpoint.server_name(), place(url));
         let answer = self.answered_by(&whom, asked).await;
+        // A refresh that waited for another process may have begun meanwhile.
+        self.finish().await;
         interrupt::release(answer.is_ok());
         let answer = answer?.map_err(|error| match error {
             NotSent::Manager(error) => self.failed(&error),
@@ -238,6 +270,13 @@ impl<'a> Session<'a> {
         })?;
         let again = self.context.login_again(Some(resource_server));
         answer.map_err(|error| not_served(&error, url, &again))
+    }
+}
+
+/// From here on nothing is sent any more: nobody would wait for the answer.
+impl Drop for Session<'_> {
+    fn drop(&mut self) {
+        self.endpoint.close();
     }
 }
 

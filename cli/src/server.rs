@@ -1,6 +1,12 @@
 //! Which authorization server a command talks to, and as which client.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use token_storage::{
     Grant, IssuedBy, Renewal, TokenData, TokenPath, TokenResponse, async_trait,
@@ -269,6 +275,8 @@ pub(crate) struct Endpoint {
     client: OnceCell<OAuthClient>,
     /// What needs fewer addresses.
     renewing: OnceCell<OAuthClient>,
+    has_sent: AtomicBool,
+    is_closed: AtomicBool,
 }
 
 impl Endpoint {
@@ -278,7 +286,19 @@ impl Endpoint {
             server,
             client,
             renewing,
+            has_sent: AtomicBool::new(false),
+            is_closed: AtomicBool::new(false),
         })
+    }
+
+    /// Whether a refresh was begun.
+    pub(crate) fn has_sent(&self) -> bool {
+        self.has_sent.load(Ordering::Relaxed)
+    }
+
+    /// From here on none begins.
+    pub(crate) fn close(&self) {
+        self.is_closed.store(true, Ordering::Relaxed);
     }
 
     /// The client, made once, with all the addresses that the server tells.
@@ -329,6 +349,10 @@ impl Endpoint {
 impl TokenEndpoint for Endpoint {
     async fn refresh(&self, request: RefreshRequest<'_>) -> Result<TokenResponse, EndpointError> {
         let client = self.ready().await?;
+        if self.is_closed.load(Ordering::Relaxed) {
+            return Err(EndpointError::unconfigured("the command is over"));
+        }
+        self.has_sent.store(true, Ordering::Relaxed);
         interrupt::hold(Sent::Refresh);
         client.refresh(request).await
     }

@@ -4,7 +4,11 @@
 mod common;
 
 #[cfg(unix)]
-use std::io::{BufRead, BufReader};
+use std::{
+    io::{BufRead, BufReader},
+    sync::mpsc,
+    time::Duration,
+};
 
 use common::{
     Cli, Ran, beside, in_files,
@@ -60,6 +64,7 @@ fn valid_for_refreshes_a_token_that_is_good_for_less() {
     let short = World::empty(Cli::new(in_files()[0]), config);
     short.log_in(GROUPS_SCOPE);
     let ran = short.run(&["access-token", GROUPS, "--valid-for", "3000"]).ended(4);
+    let ran = ran.says("ask for less");
     assert_eq!(
         ran.stdout, "",
         "a token that is not good for that long is not handed out"
@@ -94,6 +99,74 @@ fn a_token_that_is_good_for_a_little_is_handed_out_with_a_warning() {
     let ran = world.run(&["access-token", GROUPS, "--skew", "700"]).succeeded();
     let ran = ran.says("warning: this token is still good, but refreshing it failed: ");
     assert_eq!(token(&ran), world.record(GROUPS)["access_token"]);
+}
+
+/// It would end with the command, the refresh token spent and its successor lost.
+#[cfg(unix)]
+#[test]
+fn what_was_sent_is_waited_for_though_the_token_is_still_good() {
+    let print_it = ["--", "sh", "-c", "echo $TOKEN_STORAGE_ACCESS_TOKEN"];
+    for (left, command) in [
+        (40, vec!["access-token", GROUPS]),
+        (600, vec!["access-token", GROUPS, "--valid-for", "3000"]),
+        (40, [&["exec", "--resource-server", GROUPS], &print_it[..]].concat()),
+    ] {
+        let world = World::new("json");
+        leave(&world, left);
+        let gate = Gate::new();
+        world.server.script(Endpoint::Token, Fault::GateAfter(gate.clone()));
+        let running = Running::new(world.spawn(&command));
+        arrived(&gate);
+        running.goes_on_for_longer_than_a_good_token_is_waited_for();
+        gate.open();
+        let ran = running.end().succeeded();
+        assert_eq!(token(&ran), world.record(GROUPS)["access_token"], "{command:?}");
+        assert!(world.server.is_active(token(&ran)) && ran.stderr.is_empty(), "{ran:#?}");
+        assert_eq!(world.server.refresh_requests(), 1);
+    }
+}
+
+/// A good token is not held back by another process that refreshes it, unless it must be good for longer.
+#[cfg(unix)]
+#[test]
+fn what_another_sends_is_waited_for_where_its_token_is_needed() {
+    let world = World::new("json");
+    leave(&world, 40);
+    let old = world.record(GROUPS)["access_token"].as_str().unwrap().to_owned();
+    let (other, gate) = refresh_held(&world);
+    let needs_it = Running::new(world.spawn(&["access-token", GROUPS, "--valid-for", "3000"]));
+    let ran = world.run(&["access-token", GROUPS]).succeeded();
+    assert_eq!(token(&ran.says("warning: this token is still good")), old);
+    needs_it.goes_on_for_longer_than_a_good_token_is_waited_for();
+    gate.open();
+    let other = Ran::of(other.wait_with_output().unwrap()).succeeded();
+    assert_eq!(needs_it.end().succeeded().stdout, other.stdout);
+    assert_eq!(
+        (world.server.refresh_requests(), world.server.reuse_detections()),
+        (1, 0)
+    );
+}
+
+/// A command, and what tells how it ended.
+#[cfg(unix)]
+struct Running(mpsc::Receiver<std::process::Output>);
+
+#[cfg(unix)]
+impl Running {
+    fn new(child: std::process::Child) -> Self {
+        let (sender, ended) = mpsc::channel();
+        std::thread::spawn(move || sender.send(child.wait_with_output().unwrap()));
+        Self(ended)
+    }
+
+    fn goes_on_for_longer_than_a_good_token_is_waited_for(&self) {
+        let ended = self.0.recv_timeout(Duration::from_millis(1500));
+        ended.expect_err("the server has not answered yet");
+    }
+
+    fn end(self) -> Ran {
+        Ran::of(self.0.recv().unwrap())
+    }
 }
 
 /// Takes from the stored token all of its hour but so many seconds.

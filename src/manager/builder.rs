@@ -58,9 +58,10 @@ impl<S: TokenStorage + 'static> ManagerBuilder<S> {
     }
 
     /// How long a call waits for a refresh while the token is still good for a little; 1 s by default. Then the token is
-    /// handed out ([`Event::ServedAnyway`]), and the refresh goes on: a program that ends then must await
-    /// [`TokenManager::finish`] first, or the refresh token may be spent and its successor lost. A token that is not good
-    /// for [`valid_for`](Self::valid_for) is handed out only when its refresh has failed.
+    /// handed out ([`Event::ServedAnyway`]), and the refresh goes on: a program that may end then
+    /// awaits [`TokenManager::finish`] first, or is built [`in_foreground`](Self::in_foreground), as the refresh token may
+    /// be spent and its successor lost. A token that is not good for [`valid_for`](Self::valid_for) is handed out only
+    /// when its refresh has failed.
     pub fn serve_after(mut self, wait: Duration) -> Self {
         self.settings.serve_after = wait;
         self
@@ -89,6 +90,14 @@ impl<S: TokenStorage + 'static> ManagerBuilder<S> {
     pub fn refresh_ahead(mut self, window: Duration) -> Self {
         self.settings.refresh_ahead = window;
         self
+    }
+
+    /// Nothing goes on behind a call that has ended, for programs that end soon, as those of a command line, or are frozen
+    /// between two calls, as functions in a cloud: `refresh_ahead` is 0, and `serve_after` without end. A refresh that
+    /// was cut off could cost the login. Calls that were dropped or that [`timeout`](Self::timeout) ended still leave
+    /// something behind; [`TokenManager::finish`] waits for it.
+    pub fn in_foreground(self) -> Self {
+        self.refresh_ahead(Duration::ZERO).serve_after(Duration::MAX)
     }
 
     /// How long one request to the token endpoint may take; 30 s by default. With a timed lease it is cut so that it

@@ -322,7 +322,7 @@ mod tests {
                 epoch: 0,
                 monotonic: Duration::ZERO,
             };
-            let [old, new] = [1, 2].map(|number| stored(number));
+            let [old, new] = [1, 2].map(stored);
             if is_rejected {
                 slot.reject(&old.data.access_token);
             }

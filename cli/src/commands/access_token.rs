@@ -174,6 +174,16 @@ async fn refreshed(resource_server: &str, wanted: &Wanted, context: &Context) ->
             }
             // It is not the expiry that is in the way: with a server that refreshes there may be one for that long.
             Some(why) if !wanted.accepts(token.expires_at(), time::now()) => Err(session.failed(why)),
+            // Just refreshed; neither another refresh nor a login brings one that is good for longer.
+            None if !wanted.accepts(token.expires_at(), time::now()) => {
+                let name = text::mention(resource_server);
+                let expiry = time::expiry(token.expires_at(), time::now());
+                let message = format!(
+                    "the token for {name} is new, and expires {expiry}: its server issues none for as long as --valid-for \
+                     says; ask for less"
+                );
+                Err(Failure::new(Exit::Expired, message))
+            }
             _ => {
                 session.warn_of(&token);
                 Ok(Token {
