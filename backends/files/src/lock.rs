@@ -48,6 +48,8 @@ struct State {
     helper: Option<Sender<File>>,
     /// What others left behind was looked for once.
     swept: bool,
+    /// Whose the rest is, once there is any.
+    process: Option<u32>,
 }
 
 /// What the helper thread, which waits in the operating system's queue, is about.
@@ -129,6 +131,7 @@ impl SidecarLock {
 
     fn lock_some_file(&self, deadline: Instant) -> io::Result<Option<File>> {
         let mut state = self.shared.lock();
+        state.be_of(std::process::id());
         if let Queue::Empty = state.queue {
             // Whether the path still names it is looked at once it is locked.
             let file = match state.idle.take() {
@@ -226,10 +229,14 @@ fn help(shared: &Weak<Shared>, files: &Receiver<File>) {
     }
 }
 
-/// Locks the file for whoever wants it by then. If nobody is left to want it, it is closed, which frees it.
+/// Locks the file for whoever wants it by then, or frees it if nobody is left to want it.
 fn wait_in_line(shared: &Weak<Shared>, file: File) {
     let result = file.lock();
-    let Some(shared) = shared.upgrade() else { return };
+    let Some(shared) = shared.upgrade() else {
+        // Not only closed: a process that was forked meanwhile may have it open, too.
+        let _ = file.unlock();
+        return;
+    };
     let mut state = shared.lock();
     state.queue = match (result, &state.queue) {
         (Err(error), _) => Queue::Failed(error),
@@ -244,6 +251,17 @@ fn wait_in_line(shared: &Weak<Shared>, file: File) {
     // Who is woken needs the state at once, and holds up everybody else meanwhile.
     drop(state);
     shared.changed.notify_all();
+}
+
+impl State {
+    /// A process that was forked has neither the helper thread nor, in the file that it shares with its parent, a lock of its
+    /// own: it begins anew.
+    fn be_of(&mut self, process: u32) {
+        if self.process.is_some_and(|before| before != process) {
+            *self = Self::default();
+        }
+        self.process = Some(process);
+    }
 }
 
 impl Shared {
@@ -394,6 +412,39 @@ mod tests {
         drop(held);
         assert!(waited.recv().unwrap());
         waiter.join().unwrap();
+    }
+
+    #[test]
+    fn what_nobody_waits_for_any_more_is_freed_though_another_process_has_it_open() {
+        let folder = tempfile::tempdir().unwrap();
+        let (a, _) = two(folder.path());
+        drop(a.try_acquire().unwrap().unwrap());
+        let file = File::options().read(true).write(true).open(a.path()).unwrap();
+        let copy_of_a_child = file.try_clone().unwrap();
+        wait_in_line(&Weak::new(), file);
+        assert!(a.try_acquire().unwrap().is_some());
+        drop(copy_of_a_child);
+    }
+
+    #[test]
+    fn a_forked_process_begins_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let (a, b) = two(folder.path());
+        let held = a.try_acquire().unwrap().unwrap();
+        let soon = Instant::now() + Duration::from_millis(5);
+        assert!(b.acquire_until(soon).unwrap().is_none());
+        drop(held);
+        // As a child that was forked while the parent's helper waited, of whom it has the state and not the thread.
+        let (helper, nobody) = mpsc::channel();
+        {
+            let mut state = b.shared.lock();
+            state.queue = Queue::Waiting { wanted: false };
+            state.helper = Some(helper);
+            state.process = Some(std::process::id().wrapping_add(1));
+        }
+        let soon = Instant::now() + Duration::from_secs(60);
+        assert!(b.acquire_until(soon).unwrap().is_some());
+        assert!(nobody.try_recv().is_err());
     }
 
     #[test]
