@@ -186,6 +186,15 @@ async fn a_passphrase_is_not_asked_for() {
     assert!(message.contains("a service has wrapped them"), "{message}");
 }
 
+#[tokio::test]
+async fn an_empty_region_is_none() {
+    let (_folder, path) = folder();
+    let kms = Kms::new("alias/a").unwrap().region("");
+    let (kind, message) = refused(WrappedKeyFile::new(&path, kms).create(&ring(1))).await;
+    assert_eq!(kind, ErrorKind::Misconfigured, "{message}");
+    assert!(message.contains("no AWS region is known"), "{message}");
+}
+
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);
 
