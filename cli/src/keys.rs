@@ -10,7 +10,7 @@ use std::{
 use token_storage::encryption::{KeyringEntry, KeyringKeys};
 use token_storage::{
     ErrorKind, Secret, StorageUrl, TokenStorage,
-    encryption::{EncryptedLayer, KeyFrom, Passphrase},
+    encryption::{EncryptedLayer, KeyFrom, KeySource, Passphrase},
 };
 #[cfg(feature = "kms")]
 use token_storage::{encryption::WrappedKeys, kms};
@@ -33,6 +33,7 @@ pub(crate) struct Keys {
     given: bool,
     allow_plaintext: bool,
     passphrases: Passphrases,
+    source: Found,
 }
 
 impl Keys {
@@ -42,21 +43,27 @@ impl Keys {
             given: global.key_from_given,
             allow_plaintext: global.allow_plaintext,
             passphrases: Passphrases::default(),
+            source: Found::default(),
         }
     }
 
     pub(crate) fn layer(&self) -> EncryptedLayer {
-        let layer = match &self.from {
+        let (named, source) = (self.named(), self.source.clone());
+        let layer = EncryptedLayer::found_by(move || source.of(&named));
+        if self.allow_plaintext {
+            layer.allow_plaintext()
+        } else {
+            layer
+        }
+    }
+
+    fn named(&self) -> EncryptedLayer {
+        match &self.from {
             #[cfg(feature = "keyring")]
             Some(from) if from.starts_with("keyring:") => in_keyring(from.clone()),
             #[cfg(feature = "kms")]
             Some(from) if from.starts_with("kms:") => under_kms(from.clone()),
             from => EncryptedLayer::named(from.clone(), self.passphrases.clone()),
-        };
-        if self.allow_plaintext {
-            layer.allow_plaintext()
-        } else {
-            layer
         }
     }
 
@@ -108,6 +115,21 @@ fn in_keyring(from: String) -> EncryptedLayer {
 #[cfg(feature = "kms")]
 fn under_kms(from: String) -> EncryptedLayer {
     EncryptedLayer::found_by(move || Ok(Arc::new(WrappedKeys::new(kms::key_file(&from)?))))
+}
+
+/// The keys of all storages that a command opens, and opens again: found once, so that a service or a person is asked once. What
+/// could not be found is looked for again.
+#[derive(Clone, Debug, Default)]
+struct Found(Arc<Mutex<Option<Arc<dyn KeySource>>>>);
+
+impl Found {
+    fn of(&self, named: &EncryptedLayer) -> token_storage::Result<Arc<dyn KeySource>> {
+        let mut found = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = &*found {
+            return Ok(known.clone());
+        }
+        Ok(found.insert(named.keys()?).clone())
+    }
 }
 
 /// The passphrases of key files: from the environment, or asked for at the terminal, once each.

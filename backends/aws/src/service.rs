@@ -60,7 +60,8 @@ impl Service {
             loader = loader.endpoint_url(endpoint);
         }
         let config = loader.load().await;
-        if config.region().is_none() {
+        // An empty variable is set, and names none.
+        if config.region().is_none_or(|region| region.as_ref().is_empty()) {
             return Err(misconfigured(
                 "no AWS region is known; set AWS_REGION, or `region` in the URL or the profile",
             ));

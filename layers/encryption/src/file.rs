@@ -28,9 +28,18 @@ const MOST_BYTES: u64 = 64 * 1024;
 /// For how long another process that changes the file is waited for.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-const EXPLAINED: &str = "\
+// What it takes to read what the keys encrypted, for who finds such a file.
+const PLAIN: &str = "\
 # Keys of token-storage: the first one writes, all of them read. Whoever has this file can read what they encrypted, and
 # without it nobody can. Keep a copy, apart from the tokens.
+";
+const UNDER_PASSPHRASE: &str = "\
+# Keys of token-storage, under a passphrase. Who has both this file and its passphrase can read what they encrypted, and
+# nobody else can. Keep a copy, apart from the tokens.
+";
+const WRAPPED: &str = "\
+# Keys of token-storage, wrapped by a key management service. Who has this file, and for whom that service unwraps it, can
+# read what they encrypted, and nobody else can. Keep a copy, apart from the tokens.
 ";
 
 impl KeyFile {
@@ -83,12 +92,17 @@ impl KeyFile {
         self.read_with(None, passphrase).map(|read| read.ring)
     }
 
-    /// Whether its keys are under a passphrase. Blocks.
+    /// Whether its keys are under a passphrase. Those of a [`WrappedKeyFile`](crate::WrappedKeyFile) are not. Blocks.
     ///
     /// # Errors
-    /// - As [`KeyFile::read`].
+    /// - As [`KeyFile::read`], as far as the beginning of the line tells.
     pub fn is_protected(&self) -> Result<bool> {
-        Ok(protected_line(&read_text(&self.path)?).is_some())
+        let text = read_text(&self.path)?;
+        let Some(line) = protected_line(&text) else {
+            return Ok(false);
+        };
+        let parts = passphrase::parts(line).map_err(|error| self.named(&error))?;
+        Ok(parts.is_some())
     }
 
     /// Replaces the keys by what `change` makes of them, in one step, while no other process changes them. Comments are
@@ -125,10 +139,7 @@ impl KeyFile {
 
     /// With a passphrase that worked before, if there is one; else one is asked for.
     fn read_with(&self, known: Option<&Secret>, asking: &dyn Passphrase) -> Result<Keys> {
-        let named = |error: Error| {
-            let message = format!("the key file {}: {}", self.path.display(), error.message());
-            Error::new(error.kind(), message)
-        };
+        let named = |error: Error| self.named(&error);
         let text = read_text(&self.path)?;
         let Some(line) = protected_line(&text) else {
             let ring = KeyRing::parse(&text).map_err(named)?;
@@ -154,6 +165,20 @@ impl KeyFile {
             }
         }
     }
+
+    fn named(&self, error: &Error) -> Error {
+        let message = format!("the key file {}: {}", self.path.display(), error.message());
+        Error::new(error.kind(), message)
+    }
+}
+
+/// What stands in front of these keys as a comment.
+fn explained(keys: &str) -> &'static str {
+    match protected_line(keys).map(passphrase::check) {
+        None => PLAIN,
+        Some(Ok(_)) => UNDER_PASSPHRASE,
+        Some(Err(_)) => WRAPPED,
+    }
 }
 
 /// What was read, and the passphrase that it took.
@@ -177,7 +202,7 @@ pub(crate) fn write(path: &Path, keys: &str) -> Result<()> {
     let failed = |error| io_error(path, "write", error);
     let replacement = Replacement::begin(path, true).map_err(failed)?;
     let mut file = replacement.file();
-    for part in [EXPLAINED, keys.trim_end(), "\n"] {
+    for part in [explained(keys), keys.trim_end(), "\n"] {
         file.write_all(part.as_bytes()).map_err(failed)?;
     }
     replacement.commit().map_err(|(error, _)| failed(error))?;

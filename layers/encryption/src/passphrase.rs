@@ -60,7 +60,8 @@ impl Passphrase for PassphraseFrom {
 
 /// What a line of protected keys begins with.
 pub(crate) const HEAD: &str = "token-storage-keys:";
-const VERSION: &str = "1:argon2id";
+/// What a line says in place of the name of a service.
+pub(crate) const BY_PASSPHRASE: &str = "argon2id";
 const SALT: usize = 16;
 
 /// How much work argon2id is: the second choice of RFC 9106, section 4. Some tenths of a second.
@@ -93,27 +94,36 @@ pub(crate) fn protect(ring: &KeyRing, passphrase: &Secret) -> Result<Zeroizing<S
 fn protect_with(ring: &KeyRing, passphrase: &Secret, cost: Cost) -> Result<Zeroizing<String>> {
     let mut salt = [0; SALT];
     random(&mut salt)?;
-    let mut head = format!("{HEAD}{VERSION}:{}:{}:{}:", cost.memory, cost.time, cost.lanes);
+    let mut head = format!("{HEAD}1:{BY_PASSPHRASE}:{}:{}:{}:", cost.memory, cost.time, cost.lanes);
     code::append(&mut head, &salt);
     let key = derive(passphrase, &salt, cost)?;
     let sealed = envelope::seal(&key, &[head.as_bytes()], &ring.to_text())?;
     Ok(Zeroizing::new(format!("{head}:{}", sealed.expose())))
 }
 
-/// What stands in such a line behind how its keys are protected, if that is by a passphrase.
-pub(crate) fn check(line: &str) -> Result<&str> {
+/// What stands in such a line behind how its keys are protected, if that is by a passphrase. `None`: a service has wrapped them.
+pub(crate) fn parts(line: &str) -> Result<Option<&str>> {
     let rest = line.strip_prefix(HEAD).unwrap_or_default();
-    if let Some(rest) = rest.strip_prefix(VERSION).and_then(|rest| rest.strip_prefix(':')) {
-        return Ok(rest);
-    }
-    let message = match rest.strip_prefix("1:") {
-        Some(_) => {
-            "no passphrase protects its keys: a service has wrapped them; name it together with the file, as in kms:KEY?file=PATH, \
-             or update this program if it knows no such name"
+    let (version, rest) = rest.split_once(':').unwrap_or((rest, ""));
+    match (version, rest.split_once(':')) {
+        ("1", Some((by, rest))) => Ok((by == BY_PASSPHRASE).then_some(rest)),
+        // Cut off before or within the name, which may have been any.
+        ("" | "1", _) => Err(damaged()),
+        _ => {
+            let message =
+                "its keys are protected in a way that only a later version of token-storage knows; update this program";
+            Err(Error::new(ErrorKind::Misconfigured, message))
         }
-        None => "its keys are protected in a way that only a later version of token-storage knows; update this program",
-    };
-    Err(Error::new(ErrorKind::Misconfigured, message))
+    }
+}
+
+/// The same of a line that a passphrase must protect.
+pub(crate) fn check(line: &str) -> Result<&str> {
+    parts(line)?.ok_or_else(|| {
+        let message = "no passphrase protects its keys: a service has wrapped them; name it together with the file, as in \
+                       kms:KEY?file=PATH, or update this program if it knows no such name";
+        Error::new(ErrorKind::Misconfigured, message)
+    })
 }
 
 /// The keys of such a line. `None`: the passphrase is another.
@@ -201,6 +211,25 @@ mod tests {
                 !matches!(unprotect(&line[..end], &"open".into()), Ok(Some(_))),
                 "cut off at {end}"
             );
+        }
+    }
+
+    #[test]
+    fn who_protects_a_line_is_told_apart_from_a_line_that_is_cut_off() {
+        for (line, says) in [
+            ("token-storage-keys:", "damaged"),
+            ("token-storage-keys:1", "damaged"),
+            ("token-storage-keys:1:", "damaged"),
+            ("token-storage-keys:1:argon2", "damaged"),
+            ("token-storage-keys:1:argon2id", "damaged"),
+            ("token-storage-keys:1:argon2id:", "damaged"),
+            ("token-storage-keys:1:kms", "damaged"),
+            ("token-storage-keys:1:kms:", "a service has wrapped them"),
+            ("token-storage-keys:2", "update this program"),
+            ("token-storage-keys:2:argon2id:", "update this program"),
+        ] {
+            let error = unprotect(line, &"open".into()).unwrap_err();
+            assert!(error.message().contains(says), "{line}: {error}");
         }
     }
 

@@ -14,13 +14,14 @@ use crate::{
     Key, KeyFile, KeyRing, KeySource, code,
     envelope::{self, Closed},
     file::{Stamp, protected_line, read_text},
-    passphrase::{HEAD, damaged},
+    passphrase::{BY_PASSPHRASE, HEAD, damaged},
 };
 
 /// A service that makes keys and gives them wrapped, too, in a form that it alone can undo: a key management service.
 #[async_trait]
 pub trait KeyWrap: fmt::Debug + Send + Sync {
-    /// What key files call it, for good: ASCII letters, digits and `-`, as in `kms`.
+    /// What key files call it, for good: ASCII letters, digits and `-`, as in `kms`, and not `argon2id`, by which they name a
+    /// passphrase. No file is made for another name.
     fn name(&self) -> &'static str;
 
     /// A new key, and what [`unwrap`](KeyWrap::unwrap) takes to give it again.
@@ -89,8 +90,10 @@ impl WrappedKeyFile {
     /// Makes the file, for its owner only, with these keys.
     ///
     /// # Errors
+    /// - [`ErrorKind::InvalidInput`]: the [name](KeyWrap::name) of the service is none that a file can hold.
     /// - As [`KeyFile::create`] and [`KeyWrap::generate`].
     pub async fn create(&self, ring: &KeyRing) -> Result<()> {
+        check_name(self.wrap.name())?;
         let file = self.file.clone();
         on_own_thread(move || file.refuse_existing(file.path())).await?;
         let keys = self.protect(ring, self.wrap.generate().await?)?;
@@ -117,6 +120,9 @@ impl WrappedKeyFile {
         let before = self.line().await?;
         let key = self.key_of(&before).await?;
         let ring = self.open(&before, &key)?;
+        // Before a new key is asked for: a change that fails needs none. The file is compared before it is written, so what
+        // `change` was given is still true then.
+        let ring = on_own_thread(move || change(ring)).await?;
         let fresh = self.wrap.generate().await?;
         let own = self.clone();
         on_own_thread(move || {
@@ -125,7 +131,6 @@ impl WrappedKeyFile {
                     let message = format!("another process has changed {}; try again", own.place());
                     return Err(Error::new(ErrorKind::Busy, message));
                 }
-                let ring = change(ring)?;
                 crate::file::write(path, &own.protect(&ring, fresh)?)?;
                 Ok(ring)
             })
@@ -190,9 +195,21 @@ impl WrappedKeyFile {
     }
 
     fn named(&self, error: &Error) -> Error {
-        let message = format!("the key file {}: {}", self.path().display(), error.message());
-        Error::new(error.kind(), message)
+        Error::new(error.kind(), format!("{}: {}", self.place(), error.message()))
     }
+}
+
+/// A line with another name could not be read again, or would be taken for one under a passphrase.
+fn check_name(name: &str) -> Result<()> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+    if !name.is_empty() && name.bytes().all(plain) && name != BY_PASSPHRASE {
+        return Ok(());
+    }
+    let message = format!(
+        "key files cannot call a service {name:?}; its name is of ASCII letters, digits and `-`, and not `{BY_PASSPHRASE}`, by which \
+         they name a passphrase"
+    );
+    Err(Error::new(ErrorKind::InvalidInput, message))
 }
 
 /// The keys of a [`WrappedKeyFile`], read again whenever it has changed: what another process adds is known at once.
@@ -370,5 +387,83 @@ mod tests {
         let error = slow.update(|_| Ok(ring(79))).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Busy);
         assert_eq!(*file.read().await.unwrap().to_text(), *ring(78).to_text());
+    }
+
+    /// So it costs no request, and no key of the service's, to be told of a mistake.
+    #[tokio::test]
+    async fn a_change_that_fails_asks_for_no_new_key() {
+        let folder = tempfile::tempdir().unwrap();
+        let service = service();
+        let file = made(folder.path().join("keys"), &service).await;
+        let unknown = ring(78).writing().id();
+        let error = file.update(move |ring| ring.without(unknown)).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidInput);
+        assert_eq!(*service.0.lock().unwrap(), 1);
+    }
+
+    #[derive(Debug)]
+    struct Called(&'static str);
+
+    #[async_trait]
+    impl KeyWrap for Called {
+        fn name(&self) -> &'static str {
+            self.0
+        }
+
+        async fn generate(&self) -> Result<(Key, Vec<u8>)> {
+            Ok((Key::from_bytes(&[1; Key::LEN]), vec![1]))
+        }
+
+        async fn unwrap(&self, _: &[u8]) -> Result<Key> {
+            Ok(Key::from_bytes(&[1; Key::LEN]))
+        }
+
+        fn place(&self) -> String {
+            "a service".to_owned()
+        }
+    }
+
+    #[tokio::test]
+    async fn a_service_with_a_name_that_no_file_can_hold_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        for (at, name) in ["", "a:b", "a\nb", "a b", "ä", "argon2id"].into_iter().enumerate() {
+            let file = WrappedKeyFile::new(folder.path().join(at.to_string()), Called(name));
+            let error = file.create(&ring(77)).await.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::InvalidInput, "{name}: {error}");
+            assert!(error.message().contains(&format!("{name:?}")), "{error}");
+            assert!(!file.path().exists(), "{name}");
+        }
+        let file = WrappedKeyFile::new(folder.path().join("good"), Called("my-KMS-2"));
+        file.create(&ring(77)).await.unwrap();
+        assert_eq!(*file.read().await.unwrap().to_text(), *ring(77).to_text());
+    }
+
+    #[tokio::test]
+    async fn what_is_no_passphrase_is_not_taken_for_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = made(folder.path().join("keys"), &service()).await;
+        assert!(!KeyFile::new(file.path()).is_protected().unwrap());
+    }
+
+    #[tokio::test]
+    async fn its_comment_says_that_the_file_alone_opens_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = made(folder.path().join("keys"), &service()).await;
+        for _ in 0..2 {
+            let text = fs::read_to_string(file.path()).unwrap();
+            assert!(text.contains("for whom that service unwraps it"), "{text}");
+            assert!(!text.contains("Whoever has this file can"), "{text}");
+            file.update(Ok).await.unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn a_damaged_line_is_told_with_the_file_and_the_key_of_the_service() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = made(folder.path().join("keys"), &service()).await;
+        let line = file.line().await.unwrap();
+        fs::write(file.path(), &line[..line.len() - 1]).unwrap();
+        let error = file.read().await.unwrap_err();
+        assert!(error.message().starts_with(&file.place()), "{error}");
     }
 }

@@ -24,8 +24,9 @@ const USUAL_CONTEXT: &str = "keys";
 
 /// A key of AWS KMS that wraps key files; symmetric (`SYMMETRIC_DEFAULT`).
 ///
-/// It is asked to unwrap the same thing once, however many tasks need it, and remembers it until it is dropped. So a permission that
-/// is taken away, or a key that is disabled, counts from the next start of a program.
+/// It is asked to unwrap the same thing once, however many tasks need it, and remembers what it unwrapped last until it is dropped. So
+/// a permission that is taken away, or a key that is disabled, counts from the next start of a program, or from when it needs a file
+/// that has changed.
 pub struct Kms {
     key: String,
     old: Option<String>,
@@ -105,7 +106,8 @@ impl Kms {
         Ok(self)
     }
 
-    /// Asks through a client that is ready; region, endpoint and profile do not count then.
+    /// Asks through a client that is ready; region, endpoint and profile do not count then. Its endpoint, too, must be `https://`, or
+    /// `http://` to this machine: a request elsewhere is refused before it is sent.
     #[must_use]
     pub fn with_client(mut self, client: Client) -> Self {
         self.client = OnceCell::new_with(Some(client));
@@ -115,8 +117,7 @@ impl Kms {
     async fn client(&self) -> Result<&Client> {
         let load = || async {
             let shared = self.service.load().await?;
-            let config = aws_sdk_kms::config::Builder::from(&shared).interceptor(Private);
-            Ok(Client::from_conf(config.build()))
+            Ok(Client::new(&shared))
         };
         self.client.get_or_try_init(load).await
     }
@@ -141,7 +142,9 @@ impl Kms {
                 .ciphertext_blob(Blob::new(wrapped))
                 .key_id(key)
                 .encryption_algorithm(SymmetricDefault)
-                .encryption_context(CONTEXT, &self.context);
+                .encryption_context(CONTEXT, &self.context)
+                .customize()
+                .interceptor(Private);
             match quiet(request.send()).await {
                 Ok(output) => return self.key_from(output.plaintext),
                 Err(error) => {
@@ -189,7 +192,9 @@ impl KeyWrap for Kms {
             .generate_data_key()
             .key_id(&self.key)
             .key_spec(DataKeySpec::Aes256)
-            .encryption_context(CONTEXT, &self.context);
+            .encryption_context(CONTEXT, &self.context)
+            .customize()
+            .interceptor(Private);
         let answer = quiet(request.send()).await;
         let output = answer.map_err(|error| error::of(&error, &self.place_of(&self.key)))?;
         let wrapped = output.ciphertext_blob.map(Blob::into_inner).unwrap_or_default();

@@ -13,9 +13,9 @@
 //! ```
 //!
 //! KMS makes a data key (`GenerateDataKey`), which seals the keys in the file, and gives it wrapped, too; that stands in the file
-//! beside them. A program has it unwrapped (`Decrypt`) once, when it first needs a key, and remembers it until it ends. So KMS is asked
-//! once a process, and again after a change of the file by `token-storage key add`; not for each token. Both requests bring an
-//! encryption context, by which a policy can tell them and without which nothing is unwrapped.
+//! beside them. A `WrappedKeys` has it unwrapped (`Decrypt`) once, when it first needs a key, and again after a change of the file by
+//! `token-storage key add`; not for each token. A program that opens several storages gives one of it to all, in an `Arc`, and so asks
+//! KMS once. Both requests bring an encryption context, by which a policy can tell them and without which nothing is unwrapped.
 //!
 //! Calls need a tokio runtime. The policy, the messages and what an attacker can do are in `docs/cli.md` and `docs/security.md` of the
 //! repository, the bytes of the file in `docs/formats.md`.

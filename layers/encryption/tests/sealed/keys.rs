@@ -127,6 +127,26 @@ async fn a_passphrase_opens_the_file_and_is_asked_for_once() {
     assert_eq!(asked.1.load(Ordering::SeqCst), 2, "once by each of the two");
 }
 
+/// Who reads that a copy of the file is all it takes may keep the passphrase nowhere.
+#[test]
+fn the_comment_in_a_file_says_what_it_takes_to_open_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let plain = KeyFile::new(folder.path().join("plain"));
+    plain.create(&ring(1), None).unwrap();
+    let under_passphrase = KeyFile::new(folder.path().join("passphrase"));
+    under_passphrase.create(&ring(1), Some(&"open".into())).unwrap();
+    for _ in 0..2 {
+        let text = fs::read_to_string(plain.path()).unwrap();
+        assert!(text.contains("Whoever has this file can read"), "{text}");
+        let text = fs::read_to_string(under_passphrase.path()).unwrap();
+        assert!(text.contains("both this file and its passphrase"), "{text}");
+        assert!(!text.contains("Whoever has this file can"), "{text}");
+        for file in [&plain, &under_passphrase] {
+            file.update(&person("open"), Ok).unwrap();
+        }
+    }
+}
+
 /// Each key that was added is there: a key that got lost would be tokens that got lost.
 #[test]
 fn keys_that_are_added_at_the_same_time_are_all_there() {

@@ -53,8 +53,7 @@ impl Fake {
 
     /// One try, so that trouble does not take pauses.
     pub(crate) fn kms(&self, key: &str) -> Kms {
-        let config = config(&self.url);
-        Kms::new(key).unwrap().with_client(Client::from_conf(config))
+        kms_at(&self.url, key)
     }
 
     pub(crate) fn asked(&self) -> Vec<String> {
@@ -74,6 +73,10 @@ impl Fake {
             .map(|wrapped| STANDARD.encode(&wrapped.plaintext))
             .collect()
     }
+}
+
+pub(crate) fn kms_at(url: &str, key: &str) -> Kms {
+    Kms::new(key).unwrap().with_client(Client::from_conf(config(url)))
 }
 
 fn config(url: &str) -> aws_sdk_kms::Config {

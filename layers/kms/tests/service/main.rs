@@ -186,6 +186,35 @@ async fn a_passphrase_is_not_asked_for() {
     assert!(message.contains("a service has wrapped them"), "{message}");
 }
 
+/// Nobody listens there: the request must not be tried.
+#[tokio::test]
+async fn a_client_of_the_program_sends_nothing_that_others_could_read() {
+    let (_folder, path) = folder();
+    let fake = Fake::new();
+    let file = made(fake.kms("alias/a"), &path).await;
+    let abroad = || fake::kms_at("http://192.0.2.1", "alias/a");
+    let before = fs::read(file.path()).unwrap();
+    let new = WrappedKeyFile::new(path.with_extension("new"), abroad());
+    for (kind, message) in [
+        refused(WrappedKeyFile::new(&path, abroad()).read()).await,
+        refused(new.create(&ring(1))).await,
+    ] {
+        assert_eq!(kind, ErrorKind::Misconfigured, "{message}");
+        assert!(message.contains("not on this machine"), "{message}");
+    }
+    assert_eq!(fs::read(&path).unwrap(), before);
+    assert!(!new.path().exists());
+}
+
+#[tokio::test]
+async fn an_empty_region_is_none() {
+    let (_folder, path) = folder();
+    let kms = Kms::new("alias/a").unwrap().region("");
+    let (kind, message) = refused(WrappedKeyFile::new(&path, kms).create(&ring(1))).await;
+    assert_eq!(kind, ErrorKind::Misconfigured, "{message}");
+    assert!(message.contains("no AWS region is known"), "{message}");
+}
+
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);
 
