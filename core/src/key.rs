@@ -97,7 +97,7 @@ mod tests {
 
     #[test]
     fn each_part_counts_in_the_hash_and_so_does_where_it_ends() {
-        fn hash(value: impl Hash) -> u64 {
+        fn hash(value: &impl Hash) -> u64 {
             let mut hasher = DefaultHasher::new();
             value.hash(&mut hasher);
             hasher.finish()
@@ -110,8 +110,8 @@ mod tests {
         }
         let with = |resource_server, behind| (TokenKey::new("ab", resource_server), behind);
         assert_ne!(
-            hash(with("cd", "e")),
-            hash(with("c", "de")),
+            hash(&with("cd", "e")),
+            hash(&with("c", "de")),
             "nor does what follows run into it"
         );
     }

@@ -213,7 +213,7 @@ async fn a_server_that_hangs_is_asked_once_for_each_token() {
     world.server.script_all(Endpoint::Revoke, Some(Fault::Hang));
     let manager = world
         .builder()
-        .request_timeout(Duration::from_millis(50))
+        .request_timeout(Duration::from_millis(500))
         .build()
         .unwrap();
     let error = manager.logout(&key(), Logout::Revoke).await.unwrap_err();
