@@ -20,10 +20,9 @@ die() {
 # hold the lock, so it does not get it.
 alone() { (flock 9 && "$@" 9>&-) 9>"$work/lock"; }
 
-# need COMMAND PACKAGE: installs the Debian package if the command is not there.
-need() {
-    command -v "$1" >/dev/null || alone install_package "$1" "$2"
-}
+# need COMMAND PACKAGE: installs the Debian package if the command is not there. It looks when nobody else installs: a command is there
+# before what it needs is.
+need() { alone install_package "$1" "$2"; }
 
 # `set -e` does not hold in these.
 install_package() {
