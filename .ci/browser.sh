@@ -18,7 +18,8 @@ page.with_name(f"{page.stem}-probe.html").write_text(text.replace("</body>", pro
 PYTHON
 }
 
-# chromium_on WIDTH SCHEME FLAG... ADDRESS: light or dark; it talks to nobody. What a page says on its console fails.
+# chromium_on WIDTH SCHEME FLAG... ADDRESS: light or dark; it talks to nobody. What a page says on its console fails. Its log is
+# in its profile, as two checks may look at pages at the same time.
 chromium_on() {
     local width=$1 scheme=$2 profile
     shift 2
@@ -26,10 +27,10 @@ chromium_on() {
     profile=$(mktemp -d "$work/profile.XXXXXX")
     timeout 600 chromium --headless --no-sandbox --disable-gpu --disable-quic --no-first-run \
         --disable-background-networking --disable-component-update --disable-sync --hide-scrollbars --enable-logging=stderr \
-        --user-data-dir="$profile" --window-size="$width,1000" "$@" 2>"$work/chromium.log" ||
-        { tail -n 20 "$work/chromium.log" >&2; die "chromium failed"; }
+        --user-data-dir="$profile" --window-size="$width,1000" "$@" 2>"$profile/log" ||
+        { tail -n 20 "$profile/log" >&2; die "chromium failed"; }
+    ! grep CONSOLE "$profile/log" >&2 || die "the page says that on its console"
     rm -rf "$profile"
-    ! grep CONSOLE "$work/chromium.log" >&2 || die "the page says that on its console"
 }
 
 # browse PROBED WIDTH SCHEME: the document after loading.

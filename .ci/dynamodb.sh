@@ -1,9 +1,9 @@
 # Sourced after .ci/lib.sh: starts DynamoDB emulators, which end with the script. Each sets `endpoint`.
 # shellcheck shell=bash
 
+# Nothing of somebody's own set-up counts: no endpoint, of whichever service, no region, no profile, no proxy before the loopback.
+for variable in "${!AWS_@}"; do unset "$variable"; done
 export AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test
-# Nothing else of somebody's own set-up counts: no endpoint, no profile, no proxy before the loopback.
-unset AWS_SESSION_TOKEN AWS_REGION AWS_PROFILE AWS_ENDPOINT_URL AWS_ENDPOINT_URL_DYNAMODB
 export AWS_CONFIG_FILE=/dev/null AWS_SHARED_CREDENTIALS_FILE=/dev/null NO_PROXY=127.0.0.1
 need curl curl
 started=()

@@ -27,7 +27,8 @@ shows() {
 while read -r name file arguments; do
     program=$(example "$name")
     read -ra arguments <<<"$arguments"
-    shows "$file" "$("$program" "${arguments[@]}")"
+    said=$("$program" "${arguments[@]}")
+    shows "$file" "$said"
 done <<'EXAMPLES'
 first_steps examples/first_steps.rs
 fleet examples/fleet.rs
@@ -41,4 +42,5 @@ own_login cli/examples/own_login.rs try
 EXAMPLES
 
 the_programs
-shows examples/scripts/try.sh "$(PROGRAMS=${CARGO_TARGET_DIR:-$root/target}/debug examples/scripts/try.sh)"
+said=$(PROGRAMS=${CARGO_TARGET_DIR:-$root/target}/debug examples/scripts/try.sh)
+shows examples/scripts/try.sh "$said"

@@ -13,11 +13,15 @@ for features in "" tls; do
     said=$(cargo run --quiet --locked --manifest-path "$program" --features "$features")
     [ "$said" = "both clients work" ] || die "it said: $said"
 done
-if cargo tree --locked -p token-storage --all-features -e normal --prefix none | grep -E '^reqwest v'; then
+# Variables, as a tree that could not be had is not one without it.
+tree=$(cargo tree --locked -p token-storage --all-features -e normal --prefix none)
+grep -q '^token-storage-core v' <<<"$tree" || die "cargo tree shows another tree than this check knows"
+if grep -E '^reqwest v' <<<"$tree"; then
     die "token-storage pulls reqwest in"
 fi
 # A provider of rustls is only compiled in where that is asked for.
-if cargo tree --locked -p token-storage --no-default-features --features oauth -e features,normal --prefix none |
-    grep -E '^rustls feature "(ring|aws_lc_rs)"'; then
+tree=$(cargo tree --locked -p token-storage --no-default-features --features oauth -e features,normal --prefix none)
+grep -q '^rustls feature "' <<<"$tree" || die "cargo tree shows no features of rustls"
+if grep -E '^rustls feature "(ring|aws_lc_rs)"' <<<"$tree"; then
     die "the feature oauth alone chooses a provider for rustls"
 fi

@@ -59,7 +59,8 @@ for kind in json sqlite; do
     browse "$kind" 0 "$token_storage" --storage "$kind:$folder/tokens.$kind" login
     shows "You are logged in"
     # By what was stored, and nothing else.
-    "$token_storage" --storage "$kind:$folder/tokens.$kind" groups </dev/null | grep -qF "Ada's" || die "$kind: no groups"
+    groups=$("$token_storage" --storage "$kind:$folder/tokens.$kind" groups </dev/null)
+    grep -qF "Ada's" <<<"$groups" || die "$kind: no groups"
     say "$kind: logged in with $(chromium --version 2>/dev/null | cut -d' ' -f1,2)"
 done
 

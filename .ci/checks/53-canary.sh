@@ -31,7 +31,7 @@ done < <(test_programs "$(basename "$root")" --test manager --test oauth)
 # The suite: JSON, SQLite and memory log nothing themselves, so their calls are traced, above and below other layers.
 export TOKEN_STORAGE_CONFORMANCE_LOG=1 TOKEN_STORAGE_LAYERS=pairs
 layers=$(test_programs "$(basename "$root")" --test layers_conformance)
-run layers "$layers" traced --skip traced-sqlite/ --skip traced-tenant --skip traced-read --skip retrying-traced --skip server/
+run layers "$layers" "${canary_layers[@]}"
 # DynamoDB, in the emulator: its SDK logs more than any. What goes wrong, and whatever writes on a condition.
 dynamodb=$(test_programs dynamodb --test conformance)
 cd backends/dynamodb

@@ -62,17 +62,21 @@ cp Cargo.lock "$place/"
 CARGO_TARGET_DIR=$targets/packaging cargo check --quiet --offline --manifest-path "$place/Cargo.toml" --workspace \
     --features token-storage-http/tower,token-storage-http/reqwest \
     --exclude token-storage-aws --exclude token-storage-dynamodb --exclude token-storage-kms
+clients=$(sed -n 's/^name = "\(token-storage-[a-z0-9-]*\)"$/\1/p' integrations/clients/*/Cargo.toml)
+[ -n "$clients" ] || die "no crate was found in integrations/clients"
 while read -r name; do
     folder=integrations/clients/${name#token-storage-}
     (cd "$folder" && cargo package --list --allow-dirty) >"$place/list"
     grep -qx LICENSE-APACHE "$place/list" && grep -qx README.md "$place/list" || die "$name is packed without licence or README"
-done < <(sed -n 's/^name = "\(token-storage-[a-z0-9-]*\)"$/\1/p' integrations/clients/*/Cargo.toml)
+done <<<"$clients"
 
 # Manual pages and completions.
 the_programs
 program=$CARGO_TARGET_DIR/debug/token-storage
 dist/install-files.sh "$place/prefix" "$program"
-for command in $("$program" --help | sed -n '/^Commands:/,/^$/s/^  \([a-z-]*\) .*/\1/p'); do
+commands=$("$program" --help | sed -n '/^Commands:/,/^$/s/^  \([a-z-]*\) .*/\1/p')
+[ -n "$commands" ] || die "the command's help lists no commands"
+for command in $commands; do
     [ "$command" = help ] && continue
     grep -q '^\.TH' "$place/prefix/share/man/man1/token-storage-$command.1" || die "there is no manual page of $command"
 done

@@ -35,7 +35,8 @@ if cargo test --quiet --locked --manifest-path "$template/Cargo.toml" --test con
 fi
 grep -q "not written yet; see step 4 of docs/writing-a-backend.md" "$out" || die "the template does not say what to do next"
 grep -Eq "^  all +[0-9]+ +[1-9][0-9]* " "$out" || die "the suite did not run on the template"
-for step in $(grep -o 'step [0-9]*' "$template/src/lib.rs" | tr -dc '0-9\n' | sort -u) 7 8 9; do
+steps=$(grep -o 'step [0-9]*' "$template/src/lib.rs" | tr -dc '0-9\n' | sort -u)
+for step in $steps 7 8 9; do
     grep -q "^## $step\. " docs/writing-a-backend.md || die "the template names step $step, which the guide does not have"
 done
 
