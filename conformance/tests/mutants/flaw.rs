@@ -186,3 +186,20 @@ macro_rules! flaw {
     };
 }
 pub(crate) use flaw;
+
+/// Declares mutants that write something else than they were given.
+macro_rules! written {
+    ($($(#[$meta:meta])* $name:ident, |$data:ident| $change:expr;)*) => {
+        $($crate::flaw::flaw!(
+            $(#[$meta])*
+            $name {
+                fn written(&self, data: &::token_storage_core::TokenData) -> ::token_storage_core::TokenData {
+                    let mut $data = data.clone();
+                    $change;
+                    $data
+                }
+            }
+        );)*
+    };
+}
+pub(crate) use written;

@@ -16,7 +16,7 @@ use token_storage_core::{
 
 use crate::{
     Mutant,
-    flaw::{self, Flaw, flaw},
+    flaw::{self, Flaw, flaw, written},
     registry::memory,
     swaps::keys_of,
 };
@@ -74,21 +74,6 @@ pub(crate) fn mutants() -> Vec<Mutant> {
     ]
 }
 
-macro_rules! written {
-    ($($(#[$meta:meta])* $name:ident, $data:ident => $change:expr;)*) => {
-        $(flaw!(
-            $(#[$meta])*
-            $name {
-                fn written(&self, data: &TokenData) -> TokenData {
-                    let mut $data = data.clone();
-                    $change;
-                    $data
-                }
-            }
-        );)*
-    };
-}
-
 fn latin1(text: &str) -> String {
     text.chars().map(|c| if c <= '\u{ff}' { c } else { '?' }).collect()
 }
@@ -105,14 +90,14 @@ fn lower_case(extra: &Extra) -> Extra {
 
 written! {
     /// The columns that are not looked up.
-    FieldsInLatin1, data => {
+    FieldsInLatin1, |data| {
         data.scope = latin1(&data.scope);
         data.identity_id = data.identity_id.as_deref().map(latin1);
     };
     /// As columns are.
-    NamesWithoutCase, data => data.extra = lower_case(&data.extra);
+    NamesWithoutCase, |data| data.extra = lower_case(&data.extra);
     /// They are one structure.
-    IdentityOfRefresh, data => if data.refresh_token.is_none() { data.identity_id = None };
+    IdentityOfRefresh, |data| if data.refresh_token.is_none() { data.identity_id = None };
 }
 
 flaw!(
