@@ -146,6 +146,32 @@ pub(crate) fn suite<F: Flaw>(name: &str) -> Suite<InMemory<F>> {
     Suite::new(name, InMemory::<F>::new())
 }
 
+/// Every key of a namespace.
+pub(crate) async fn keys_of(listing: &dyn Enumerate, namespace: &str) -> Result<Vec<TokenKey>> {
+    let (mut keys, mut after) = (Vec::new(), None);
+    loop {
+        let page = listing.list_keys(namespace, after.as_ref()).await?;
+        keys.extend(page.items);
+        after = page.next;
+        if after.is_none() {
+            return Ok(keys);
+        }
+    }
+}
+
+/// Every namespace.
+pub(crate) async fn namespaces_of(listing: &dyn Enumerate) -> Result<Vec<String>> {
+    let (mut names, mut after) = (Vec::new(), None);
+    loop {
+        let page = listing.list_namespaces(after.as_ref()).await?;
+        names.extend(page.items);
+        after = page.next;
+        if after.is_none() {
+            return Ok(names);
+        }
+    }
+}
+
 /// Declares a mutant without state of its own, and what it overrides.
 macro_rules! flaw {
     ($(#[$meta:meta])* $name:ident { $($overridden:tt)* }) => {

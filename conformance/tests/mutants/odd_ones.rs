@@ -16,9 +16,8 @@ use token_storage_core::{
 
 use crate::{
     Mutant,
-    flaw::{self, Flaw, flaw, written},
+    flaw::{self, Flaw, flaw, keys_of, written},
     registry::memory,
-    swaps::keys_of,
 };
 
 pub(crate) fn mutants() -> Vec<Mutant> {
@@ -173,7 +172,7 @@ fn like(pattern: &[char], text: &[char]) -> bool {
 
 /// What is found of those that match: the last in order.
 async fn last(base: &MemoryStorage, asked: &TokenKey, matches: impl Fn(&str) -> bool) -> Result<Option<StoredToken>> {
-    let keys = keys_of(base, asked.namespace()).await?;
+    let keys = keys_of(&base, asked.namespace()).await?;
     match keys.iter().rfind(|key| matches(key.resource_server())) {
         Some(key) => base.get(key).await,
         None => Ok(None),
