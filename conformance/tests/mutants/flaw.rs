@@ -4,8 +4,8 @@ use std::{fmt::Debug, sync::Arc};
 
 use token_storage_conformance::{Harness, Suite};
 use token_storage_core::{
-    Enumerate, MemoryStorage, Precondition, RefreshLease, Result, Revision, StorageInfo, StoredToken, TokenData,
-    TokenKey, TokenStorage, TokenStorageExt as _, Write, async_trait, backend::forward,
+    Enumerate, Intent, LeaseGuard, MemoryStorage, Precondition, RefreshLease, Result, Revision, StorageInfo,
+    StoredToken, TokenData, TokenKey, TokenStorage, TokenStorageExt as _, Write, async_trait, backend::forward,
 };
 
 /// A storage with one flaw: every method does the right thing, but for what an implementation overrides.
@@ -144,6 +144,28 @@ impl<F: Flaw> Harness for InMemory<F> {
 /// The suite over a mutant in memory, everything declared that the correct storage has.
 pub(crate) fn suite<F: Flaw>(name: &str) -> Suite<InMemory<F>> {
     Suite::new(name, InMemory::<F>::new())
+}
+
+/// The guard inside of a broken one that has a `Drop` of its own, out of which nothing can be moved; `None` if there is none, or
+/// once it was released.
+#[derive(Debug)]
+pub(crate) struct Inner(pub(crate) Option<Box<dyn LeaseGuard>>);
+
+impl Inner {
+    pub(crate) fn inner(&mut self) -> &mut dyn LeaseGuard {
+        &mut **self.0.as_mut().expect("it is there until the guard is released")
+    }
+
+    pub(crate) fn intent(&self) -> Option<&Intent> {
+        self.0.as_ref().and_then(|inner| inner.intent())
+    }
+
+    pub(crate) async fn release(&mut self) -> Result<()> {
+        match self.0.take() {
+            Some(inner) => inner.release().await,
+            None => Ok(()),
+        }
+    }
 }
 
 /// Every key of a namespace.
