@@ -28,11 +28,7 @@ async fn a_throttled_or_failing_attempt_is_retried() {
         hosts.faults.plan("PutItem", [fault.clone(), fault.clone()]);
         hosts.faults.plan("GetItem", [fault.clone()]);
         hosts.faults.plan("DeleteItem", [fault.clone()]);
-        let revision = hosts
-            .faulty
-            .store(&key("rs"), &data("1"), Precondition::Absent)
-            .await
-            .unwrap();
+        let revision = hosts.faulty_stores("1", Precondition::Absent).await;
         assert_eq!(
             hosts.faulty.get(&key("rs")).await.unwrap().unwrap().revision,
             revision,
@@ -90,11 +86,7 @@ async fn contention_with_transactions_is_waited_out_and_then_busy() {
     hosts
         .faults
         .plan("PutItem", vec![Fault::Refuse(400, "TransactionConflictException"); 3]);
-    hosts
-        .faulty
-        .store(&key("rs"), &data("1"), Precondition::Absent)
-        .await
-        .unwrap();
+    hosts.faulty_stores("1", Precondition::Absent).await;
     hosts.all_faults_happened();
 
     let client = ClientBuilder::new(&emulator().await).faults(&hosts.faults).build();
@@ -116,15 +108,11 @@ async fn slow_answers_time_out_and_leave_the_outcome_open() {
     assert_eq!(facts(hosts.faulty.get(&key("rs")).await).0, ErrorKind::Unavailable);
     // One slow answer: the repetition is refused by our own mark, and counts as the success it is.
     hosts.faults.plan("PutItem", [slow()]);
-    hosts
-        .faulty
-        .store(&key("rs"), &data("1"), Precondition::Absent)
-        .await
-        .unwrap();
+    hosts.faulty_stores("1", Precondition::Absent).await;
     // Only slow answers, and reading does not help either.
     hosts.faults.plan("PutItem", [slow(), slow()]);
     hosts.faults.plan("GetItem", [slow(), slow()]);
-    let current = hosts.other.get(&key("rs")).await.unwrap().unwrap().revision;
+    let current = hosts.revision().await;
     let stored = hosts
         .faulty
         .store(&key("rs"), &data("2"), Precondition::Unchanged(current))

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use support::{
     data,
-    hosts::{Hosts, facts},
+    hosts::{Hosts, facts, store_of},
     key,
 };
 use token_storage_core::{ErrorKind, Precondition, Result, TokenKey, TokenStorage, TokenStorageExt as _, Write};
@@ -19,29 +19,13 @@ async fn a5_a_lost_answer_is_a_success_and_no_conflict() {
     for fault in [Fault::DropAfter, Fault::ErrorAfter] {
         let hosts = Hosts::new().await;
         hosts.faults.plan("PutItem", [fault.clone()]);
-        let first = hosts
-            .faulty
-            .store(&key("rs"), &data("1"), Precondition::Absent)
-            .await
-            .unwrap();
+        let first = hosts.faulty_stores("1", Precondition::Absent).await;
         hosts.faults.plan("PutItem", [fault.clone()]);
-        let second = hosts
-            .faulty
-            .store(&key("rs"), &data("2"), Precondition::Unchanged(first))
-            .await
-            .unwrap();
+        let second = hosts.faulty_stores("2", Precondition::Unchanged(first)).await;
         hosts.faults.plan("PutItem", [fault.clone()]);
-        let third = hosts
-            .faulty
-            .store(&key("rs"), &data("3"), Precondition::Any)
-            .await
-            .unwrap();
+        let third = hosts.faulty_stores("3", Precondition::Any).await;
         assert_ne!(second, third);
-        assert_eq!(
-            hosts.other.get(&key("rs")).await.unwrap().unwrap().revision,
-            third,
-            "{fault:?}"
-        );
+        assert_eq!(hosts.revision().await, third, "{fault:?}");
         hosts.all_faults_happened();
     }
 }
@@ -51,12 +35,8 @@ async fn a5_a_lost_answer_is_a_success_and_no_conflict() {
 async fn a5_a_lost_last_answer_is_resolved_by_reading() {
     let hosts = Hosts::with(|client| client.attempts(1)).await;
     hosts.faults.plan("PutItem", [Fault::DropAfter]);
-    let revision = hosts
-        .faulty
-        .store(&key("rs"), &data("1"), Precondition::Absent)
-        .await
-        .unwrap();
-    assert_eq!(hosts.other.get(&key("rs")).await.unwrap().unwrap().revision, revision);
+    let revision = hosts.faulty_stores("1", Precondition::Absent).await;
+    assert_eq!(hosts.revision().await, revision);
     hosts.all_faults_happened();
 }
 
@@ -64,27 +44,10 @@ async fn a5_a_lost_last_answer_is_resolved_by_reading() {
 #[tokio::test]
 async fn a5_a_success_that_was_replaced_meanwhile_is_a_success() {
     let hosts = Hosts::new().await;
-    let first = hosts
-        .other
-        .store(&key("rs"), &data("1"), Precondition::Absent)
-        .await
-        .unwrap();
-    let other = hosts.other.clone();
-    let overtaken = Fault::drop_after_then(move || {
-        let other = other.clone();
-        async move {
-            other
-                .store(&key("rs"), &data("other"), Precondition::Any)
-                .await
-                .unwrap();
-        }
-    });
+    let first = hosts.other_stores("1", Precondition::Absent).await;
+    let overtaken = Fault::drop_after_then(store_of(&hosts.other, "other", Precondition::Any));
     hosts.faults.plan("PutItem", [overtaken]);
-    hosts
-        .faulty
-        .store(&key("rs"), &data("2"), Precondition::Unchanged(first))
-        .await
-        .unwrap();
+    hosts.faulty_stores("2", Precondition::Unchanged(first)).await;
     assert_eq!(
         hosts.token().await.as_deref(),
         Some("other"),
@@ -101,11 +64,7 @@ async fn a5_an_outcome_that_cannot_be_told_is_unknown() {
         let precondition = match precondition {
             "absent" => Precondition::Absent,
             other => {
-                let first = hosts
-                    .other
-                    .store(&key("rs"), &data("1"), Precondition::Absent)
-                    .await
-                    .unwrap();
+                let first = hosts.other_stores("1", Precondition::Absent).await;
                 if other == "none" {
                     Precondition::Any
                 } else {
@@ -118,10 +77,7 @@ async fn a5_an_outcome_that_cannot_be_told_is_unknown() {
             let other = other.clone();
             async move {
                 other.remove(&key("rs"), Precondition::Any).await.unwrap();
-                other
-                    .store(&key("rs"), &data("other"), Precondition::Absent)
-                    .await
-                    .unwrap();
+                store_of(&other, "other", Precondition::Absent)().await;
             }
         });
         hosts.faults.plan("PutItem", [removed_and_stored]);
@@ -136,28 +92,15 @@ async fn a5_an_outcome_that_cannot_be_told_is_unknown() {
 #[tokio::test]
 async fn a5_a_lost_race_after_a_lost_attempt_is_a_conflict() {
     let hosts = Hosts::new().await;
-    let first = hosts
-        .other
-        .store(&key("rs"), &data("1"), Precondition::Absent)
-        .await
-        .unwrap();
-    let other = hosts.other.clone();
-    let overtaken = Fault::pass_after(move || {
-        let other = other.clone();
-        async move {
-            other
-                .store(&key("rs"), &data("other"), Precondition::Any)
-                .await
-                .unwrap();
-        }
-    });
+    let first = hosts.other_stores("1", Precondition::Absent).await;
+    let overtaken = Fault::pass_after(store_of(&hosts.other, "other", Precondition::Any));
     hosts.faults.plan("PutItem", [Fault::DropBefore, overtaken]);
     let stored = hosts
         .faulty
         .store(&key("rs"), &data("2"), Precondition::Unchanged(first))
         .await;
     let error = stored.unwrap_err();
-    let current = hosts.other.get(&key("rs")).await.unwrap().unwrap().revision;
+    let current = hosts.revision().await;
     assert_eq!(error.conflict().unwrap().current, Some(current));
     assert!(!error.may_have_applied());
     hosts.all_faults_happened();
@@ -168,11 +111,7 @@ async fn a5_a_lost_race_after_a_lost_attempt_is_a_conflict() {
 async fn a5_a_late_duplicate_never_undoes_a_newer_write() {
     for precondition in ["none", "unchanged"] {
         let hosts = Hosts::new().await;
-        let first = hosts
-            .other
-            .store(&key("rs"), &data("1"), Precondition::Absent)
-            .await
-            .unwrap();
+        let first = hosts.other_stores("1", Precondition::Absent).await;
         let (deliver, delivered) = (Arc::new(Notify::new()), hosts.recorder.clone());
         let gate = deliver.clone();
         let late = Fault::late(move || {
@@ -185,17 +124,13 @@ async fn a5_a_late_duplicate_never_undoes_a_newer_write() {
         } else {
             Precondition::Unchanged(first)
         };
-        hosts.faulty.store(&key("rs"), &data("2"), precondition).await.unwrap();
-        let newest = hosts
-            .other
-            .store(&key("rs"), &data("newest"), Precondition::Any)
-            .await
-            .unwrap();
+        hosts.faulty_stores("2", precondition).await;
+        let newest = hosts.other_stores("newest", Precondition::Any).await;
         assert_eq!(delivered.actions()["PutItem"], 2, "the late attempt and its repetition");
 
         deliver.notify_one();
         hosts.faults.late_arrival().await;
-        assert_eq!(hosts.other.get(&key("rs")).await.unwrap().unwrap().revision, newest);
+        assert_eq!(hosts.revision().await, newest);
         hosts.all_faults_happened();
     }
 }
@@ -204,41 +139,20 @@ async fn a5_a_late_duplicate_never_undoes_a_newer_write() {
 async fn a5_a_lost_removal_is_told_from_a_lost_race() {
     // Without precondition, what is gone is removed.
     let hosts = Hosts::new().await;
-    hosts
-        .other
-        .store(&key("rs"), &data("1"), Precondition::Absent)
-        .await
-        .unwrap();
+    hosts.other_stores("1", Precondition::Absent).await;
     hosts.faults.plan("DeleteItem", [Fault::DropAfter]);
     assert!(hosts.faulty.remove(&key("rs"), Precondition::Any).await.unwrap());
     assert_eq!(hosts.token().await, None);
 
     // With one, somebody else may have done it.
-    let revision = hosts
-        .other
-        .store(&key("rs"), &data("2"), Precondition::Absent)
-        .await
-        .unwrap();
+    let revision = hosts.other_stores("2", Precondition::Absent).await;
     hosts.faults.plan("DeleteItem", [Fault::DropAfter]);
     let removed = hosts.faulty.remove(&key("rs"), Precondition::Unchanged(revision)).await;
     assert_eq!(facts(removed), (ErrorKind::Unavailable, true, true));
 
     // Removed and created anew: the newer record stays.
-    hosts
-        .other
-        .store(&key("rs"), &data("3"), Precondition::Absent)
-        .await
-        .unwrap();
-    let other = hosts.other.clone();
-    let created_anew = Fault::drop_after_then(move || {
-        let other = other.clone();
-        async move {
-            other
-                .store(&key("rs"), &data("newer"), Precondition::Absent)
-                .await
-                .unwrap();
-        }
-    });
+    hosts.other_stores("3", Precondition::Absent).await;
+    let created_anew = Fault::drop_after_then(store_of(&hosts.other, "newer", Precondition::Absent));
     hosts.faults.plan("DeleteItem", [created_anew]);
     assert!(hosts.faulty.remove(&key("rs"), Precondition::Any).await.unwrap());
     assert_eq!(hosts.token().await.as_deref(), Some("newer"));
@@ -248,11 +162,7 @@ async fn a5_a_lost_removal_is_told_from_a_lost_race() {
 #[tokio::test]
 async fn a5_a_lost_last_answer_of_a_removal() {
     let hosts = Hosts::with(|client| client.attempts(1)).await;
-    let revision = hosts
-        .other
-        .store(&key("rs"), &data("1"), Precondition::Absent)
-        .await
-        .unwrap();
+    let revision = hosts.other_stores("1", Precondition::Absent).await;
     hosts.faults.plan("DeleteItem", [Fault::DropBefore]);
     let removed = hosts.faulty.remove(&key("rs"), Precondition::Any).await;
     assert_eq!(
@@ -263,11 +173,7 @@ async fn a5_a_lost_last_answer_of_a_removal() {
     hosts.faults.plan("DeleteItem", [Fault::DropAfter]);
     let removed = hosts.faulty.remove(&key("rs"), Precondition::Unchanged(revision)).await;
     assert_eq!(facts(removed), (ErrorKind::Unavailable, true, true));
-    hosts
-        .other
-        .store(&key("rs"), &data("2"), Precondition::Absent)
-        .await
-        .unwrap();
+    hosts.other_stores("2", Precondition::Absent).await;
     hosts.faults.plan("DeleteItem", [Fault::DropAfter]);
     assert!(hosts.faulty.remove(&key("rs"), Precondition::Any).await.unwrap());
     hosts.all_faults_happened();
@@ -312,21 +218,8 @@ async fn a5_a_batch_whose_answer_was_lost() {
 /// The first attempt is lost, another host is faster, so that ours never happens, and then it is denied.
 async fn overtaken_then_denied(operation: &'static str) -> Hosts {
     let hosts = Hosts::new().await;
-    hosts
-        .other
-        .store(&key("rs"), &data("1"), Precondition::Any)
-        .await
-        .unwrap();
-    let other = hosts.other.clone();
-    let overtaken = Fault::pass_after(move || {
-        let other = other.clone();
-        async move {
-            other
-                .store(&key("rs"), &data("other"), Precondition::Any)
-                .await
-                .unwrap();
-        }
-    });
+    hosts.other_stores("1", Precondition::Any).await;
+    let overtaken = Fault::pass_after(store_of(&hosts.other, "other", Precondition::Any));
     let denied = Fault::Refuse(400, "AccessDeniedException");
     hosts.faults.plan(operation, [Fault::DropBefore, overtaken, denied]);
     hosts

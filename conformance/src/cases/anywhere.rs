@@ -6,8 +6,8 @@ use token_storage_core::{LeaseKind, Precondition, Result, StoredToken, TokenKey,
 use tokio::{runtime::Handle as Runtime, sync::mpsc as answers};
 
 use super::{
-    cancelled_leases::limit,
     leases::{acquire, wait_for},
+    timed_leases::limit,
 };
 use crate::{
     Case, Level, Need,

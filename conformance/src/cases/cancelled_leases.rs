@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use token_storage_core::{Acquisition, LeaseKind, Precondition, Revision, TokenKey, TokenStorageExt as _};
+use token_storage_core::{Acquisition, Precondition, Revision, TokenKey, TokenStorageExt as _};
 
 use super::{
     cancellation::{answered, times},
     dropped_often::MANY,
     intents::{intent, same_intent},
-    leases::{Guard, PATIENCE, acquire, wait_for},
+    leases::{Guard, acquire, wait_for},
+    timed_leases::limit,
 };
 use crate::{
     Case, Level, Need,
@@ -62,14 +63,6 @@ pub(super) const CASES: &[Case] = &[
     )
     .needs(&[Need::Lease]),
 ];
-
-/// How long a lease may stay taken after its guard, or the call that acquired it, was dropped.
-pub(super) fn limit(storage: &Handle) -> Check<Duration> {
-    Ok(match storage.describe().lease {
-        Some(LeaseKind::Timed { .. }) => super::timed_leases::ttl(storage)? + PATIENCE,
-        _ => PATIENCE,
-    })
-}
 
 /// All are dropped first, each on a key of its own: timed ones then run out side by side.
 async fn a_dropped_acquire_does_not_keep_the_lease(cx: Cx) -> Check {

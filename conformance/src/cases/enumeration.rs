@@ -76,6 +76,15 @@ pub(super) const CASES: &[Case] = &[
 /// A listing that goes on for longer than this does not end.
 pub(super) const PAGES: usize = 10_000;
 
+pub(super) fn endless<T>() -> Check<T> {
+    fail(
+        "C5",
+        "a listing ends",
+        format!("{PAGES} pages and no end"),
+        "a last page",
+    )
+}
+
 pub(super) async fn keys_of(storage: &Handle, namespace: &str) -> Check<Vec<TokenKey>> {
     let listing = listing(storage)?;
     all_keys(&*listing, namespace).await
@@ -91,12 +100,7 @@ async fn all_keys(listing: &dyn Enumerate, namespace: &str) -> Check<Vec<TokenKe
             return Ok(keys);
         }
     }
-    fail(
-        "C5",
-        "a listing ends",
-        format!("{PAGES} pages and no end"),
-        "a last page",
-    )
+    endless()
 }
 
 /// Namespaces of this case; in a shared place there are others.
@@ -113,12 +117,7 @@ async fn namespaces_of(cx: &Cx, storage: &Handle) -> Check<Vec<String>> {
             return Ok(names);
         }
     }
-    fail(
-        "C5",
-        "a listing ends",
-        format!("{PAGES} pages and no end"),
-        "a last page",
-    )
+    endless()
 }
 
 fn sorted(keys: &[TokenKey]) -> Vec<TokenKey> {

@@ -1,9 +1,9 @@
 //! Values that databases and codecs take for something of their own: names of members, numbers, types, scopes, the ends of texts.
 
-use token_storage_core::{TokenData, record};
+use token_storage_core::record;
 
 use super::{
-    fields::{in_each_field, round_trips},
+    fields::{in_each_field, round_trips, texts},
     folds::{USED, collated},
 };
 use crate::{
@@ -282,13 +282,6 @@ async fn scopes_are_exact(cx: Cx) -> Check {
         round_trips(&storage, &key, &data).await?;
     }
     Ok(())
-}
-
-fn texts(text: &str) -> TokenData {
-    TokenData::new(text, text, text)
-        .with_refresh_token(text)
-        .with_token_type(text)
-        .with_identity_id(text)
 }
 
 async fn every_control_character_round_trips(cx: Cx) -> Check {

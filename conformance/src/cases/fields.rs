@@ -48,12 +48,16 @@ pub(super) fn in_each_field(text: &str) -> Vec<TokenData> {
     ]
 }
 
-pub(super) fn in_all_fields(text: &str) -> TokenData {
+/// A record whose every text is `text`.
+pub(super) fn texts(text: &str) -> TokenData {
     TokenData::new(text, text, text)
         .with_refresh_token(text)
         .with_token_type(text)
         .with_identity_id(text)
-        .with_extra(extra(&[("id_token", &format!("\"{text}\"")), ("last", "1")]))
+}
+
+pub(super) fn in_all_fields(text: &str) -> TokenData {
+    texts(text).with_extra(extra(&[("id_token", &format!("\"{text}\"")), ("last", "1")]))
 }
 
 /// The size that counts: that of the JSON text.

@@ -1,14 +1,13 @@
 //! Leases behind a network that loses things, and listings out of reach.
 
-use std::time::Duration;
-
 use token_storage_core::{Acquisition, LeaseKind, Precondition, Revision, TokenStorageExt as _};
 
 use super::{
     faults::{told, unreachable},
     intents::{intent, same_intent},
-    leases::{PATIENCE, acquire, wait_for},
+    leases::{acquire, wait_for},
     powerless::{injected_nothing, struck},
+    timed_leases::limit,
 };
 use crate::{
     Case, Level, Mishap, Need, Requests,
@@ -66,13 +65,6 @@ pub(super) const CASES: &[Case] = &[
 
 fn is_timed(storage: &Handle) -> bool {
     matches!(storage.describe().lease, Some(LeaseKind::Timed { .. }))
-}
-
-fn limit(storage: &Handle) -> Check<Duration> {
-    Ok(match storage.describe().lease {
-        Some(LeaseKind::Timed { .. }) => super::timed_leases::ttl(storage)? + PATIENCE,
-        _ => PATIENCE,
-    })
 }
 
 /// Lost answers: one, several, all; and requests.

@@ -6,7 +6,10 @@ use token_storage_core::{
     Cursor, Page, Precondition, Result, TokenData, TokenKey, TokenStorageExt as _, Write, record::Outline,
 };
 
-use super::{enumeration::PAGES, paging::store_keys};
+use super::{
+    enumeration::{PAGES, endless},
+    paging::store_keys,
+};
 use crate::{
     Case, Level,
     check::{Check, fail, holds, same},
@@ -61,12 +64,7 @@ pub(super) async fn outlines_of(storage: &Handle, namespace: &str) -> Check<BTre
             return Ok(shown);
         }
     }
-    fail(
-        "C5",
-        "a listing ends",
-        format!("{PAGES} pages and no end"),
-        "a last page",
-    )
+    endless()
 }
 
 /// What is shown of them is what `get` answers.

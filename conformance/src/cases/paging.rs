@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use token_storage_core::{Cursor, Page, Precondition, TokenKey, TokenStorageExt as _, Write};
 
 use super::{
-    enumeration::{PAGES, keys_of},
+    enumeration::{PAGES, endless, keys_of},
     folds::{USED, collated},
 };
 use crate::{
@@ -108,12 +108,7 @@ async fn rest(storage: &Handle, namespace: &str, first: &Page<TokenKey>) -> Chec
         keys.extend(next.items);
         after = next.next;
     }
-    fail(
-        "C5",
-        "a listing ends",
-        format!("{PAGES} pages and no end"),
-        "a last page",
-    )
+    endless()
 }
 
 /// So many records that there is a second page, and the first one. Their names are of one length, so that any order of
@@ -340,12 +335,7 @@ pub(super) async fn namespaces_of(cx: &Cx, storage: &Handle, coming: bool) -> Ch
             storage.store(&churn, &plain("1"), Precondition::Any).await?;
         }
     }
-    fail(
-        "C5",
-        "a listing ends",
-        format!("{PAGES} pages and no end"),
-        "a last page",
-    )
+    endless()
 }
 
 fn each_once(listed: &[String], want: &[TokenKey]) -> Check {
@@ -396,12 +386,7 @@ async fn the_cursors_namespace_may_go(cx: Cx) -> Check {
         gone.extend(go);
         page = listing(&storage)?.list_namespaces(Some(&cursor)).await?;
     }
-    fail(
-        "C5",
-        "a listing ends",
-        format!("{PAGES} pages and no end"),
-        "a last page",
-    )
+    endless()
 }
 
 /// A page that is filled up reaches into the next namespace, where keys are read in one order.

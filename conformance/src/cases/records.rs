@@ -1,5 +1,6 @@
 use token_storage_core::{Precondition, TokenData, TokenStorageExt as _};
 
+use super::fields::texts;
 use crate::{
     Case, Level,
     check::{Check, absent, holds, same, stored},
@@ -136,13 +137,6 @@ async fn odd_text_round_trips_in_every_field(cx: Cx) -> Check {
         stored("K1", &storage.get(&cx.key("each")).await?, &texts(odd))?;
     }
     Ok(())
-}
-
-fn texts(text: &str) -> TokenData {
-    TokenData::new(text, text, text)
-        .with_refresh_token(text)
-        .with_token_type(text)
-        .with_identity_id(text)
 }
 
 async fn empty_texts_stay_empty(cx: Cx) -> Check {

@@ -47,6 +47,14 @@ pub(super) fn ttl(storage: &Handle) -> Check<Duration> {
     }
 }
 
+/// How long a lease may stay taken after its guard, or the call that acquired it, was dropped, or its answer was lost.
+pub(super) fn limit(storage: &Handle) -> Check<Duration> {
+    Ok(match storage.describe().lease {
+        Some(LeaseKind::Timed { .. }) => ttl(storage)? + PATIENCE,
+        _ => PATIENCE,
+    })
+}
+
 /// Clocks that count in milliseconds and round.
 const ROUNDING: Duration = Duration::from_millis(10);
 

@@ -5,7 +5,11 @@ use token_storage_core::{
     TokenStorage, async_trait,
 };
 
-use crate::{Mutant, flaw::flaw, registry::memory};
+use crate::{
+    Mutant,
+    flaw::{flaw, keys_of},
+    registry::memory,
+};
 
 pub(crate) fn mutants() -> Vec<Mutant> {
     vec![
@@ -114,15 +118,7 @@ impl Listing<'_> {
         }
         let mut keys = Vec::new();
         for namespace in &namespaces {
-            let mut cursor = None;
-            loop {
-                let page = base.list_keys(namespace, cursor.as_ref()).await?;
-                keys.extend(page.items);
-                cursor = page.next;
-                if cursor.is_none() {
-                    break;
-                }
-            }
+            keys.extend(keys_of(&*base, namespace).await?);
         }
         Ok(keys)
     }

@@ -6,7 +6,11 @@ use token_storage_core::{
     TokenData, TokenKey, TokenStorage as _, TokenStorageExt as _, Write, async_trait,
 };
 
-use crate::{Mutant, flaw::flaw, registry::memory, swaps::keys_of};
+use crate::{
+    Mutant,
+    flaw::{flaw, keys_of},
+    registry::memory,
+};
 
 pub(crate) fn mutants() -> Vec<Mutant> {
     const REPLACES: &str = "records::each_way_of_writing_replaces_the_whole_record";
@@ -254,7 +258,7 @@ flaw!(
 async fn equals(base: &MemoryStorage, key: &TokenKey) -> Result<Vec<TokenKey>> {
     let mine = there(base, key).await?;
     let mut equals = Vec::new();
-    for other in keys_of(base, key.namespace()).await? {
+    for other in keys_of(&base, key.namespace()).await? {
         if other != *key && there(base, &other).await? == mine {
             equals.push(other);
         }

@@ -2,7 +2,7 @@
 
 use token_storage_core::{Extra, Secret, TokenData};
 
-use crate::{Mutant, flaw::flaw, registry::memory};
+use crate::{Mutant, flaw::written, registry::memory};
 
 pub(crate) fn mutants() -> Vec<Mutant> {
     const VERBATIM: &str = "records::extra_values_are_verbatim";
@@ -31,21 +31,6 @@ pub(crate) fn mutants() -> Vec<Mutant> {
         memory::<ExpiryIsADouble>("the expiry is a double", "records::any_expiry_round_trips"),
         memory::<ZeroExpiryIsNone>("an expiry of 0 is none", "records::unknown_expiry_is_not_zero"),
     ]
-}
-
-macro_rules! written {
-    ($($(#[$meta:meta])* $name:ident, |$data:ident| $change:expr;)*) => {
-        $(flaw!(
-            $(#[$meta])*
-            $name {
-                fn written(&self, data: &TokenData) -> TokenData {
-                    let mut $data = data.clone();
-                    $change;
-                    $data
-                }
-            }
-        );)*
-    };
 }
 
 /// Each member as `change` has it; `None` drops it.

@@ -5,9 +5,13 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use token_storage_core::{Cursor, Enumerate, MemoryStorage, Page, Result, TokenKey, TokenStorage as _, async_trait};
+use token_storage_core::{Cursor, Enumerate, MemoryStorage, Page, Result, TokenKey, async_trait};
 
-use crate::{Mutant, flaw::flaw, registry::memory};
+use crate::{
+    Mutant,
+    flaw::{flaw, keys_of, namespaces_of},
+    registry::memory,
+};
 
 pub(crate) fn mutants() -> Vec<Mutant> {
     vec![
@@ -83,32 +87,6 @@ struct Listing<'a> {
     wrong: Wrong,
 }
 
-async fn all_keys(base: &MemoryStorage, namespace: &str) -> Result<Vec<TokenKey>> {
-    let listing = base.enumerate().expect("memory can be listed");
-    let (mut keys, mut after) = (Vec::new(), None);
-    loop {
-        let page = listing.list_keys(namespace, after.as_ref()).await?;
-        keys.extend(page.items);
-        after = page.next;
-        if after.is_none() {
-            return Ok(keys);
-        }
-    }
-}
-
-async fn all_namespaces(base: &MemoryStorage) -> Result<Vec<String>> {
-    let listing = base.enumerate().expect("memory can be listed");
-    let (mut names, mut after) = (Vec::new(), None);
-    loop {
-        let page = listing.list_namespaces(after.as_ref()).await?;
-        names.extend(page.items);
-        after = page.next;
-        if after.is_none() {
-            return Ok(names);
-        }
-    }
-}
-
 fn page<T>(items: Vec<T>, next: Option<String>) -> Page<T> {
     Page::new(items, next.map(Cursor::new))
 }
@@ -138,7 +116,7 @@ fn behind(all: Vec<TokenKey>, after: Option<&Cursor>) -> Page<TokenKey> {
 #[async_trait]
 impl Enumerate for Listing<'_> {
     async fn list_keys(&self, namespace: &str, after: Option<&Cursor>) -> Result<Page<TokenKey>> {
-        let mut keys = all_keys(self.base, namespace).await?;
+        let mut keys = keys_of(&self.base, namespace).await?;
         let place = after.map(Cursor::as_str);
         let number = place.and_then(|text| text.parse().ok()).unwrap_or(0);
         Ok(match self.wrong {
@@ -209,20 +187,20 @@ impl Enumerate for Listing<'_> {
             }
             Wrong::ReachesIntoTheNext => {
                 if keys.len() % PAGE == 30 && keys.len() < 200 && place.is_some() {
-                    let next = all_namespaces(self.base)
+                    let next = namespaces_of(&self.base)
                         .await?
                         .into_iter()
                         .find(|name| name.as_str() > namespace);
                     if let Some(next) = next {
-                        keys.extend(all_keys(self.base, &next).await?.into_iter().take(1));
+                        keys.extend(keys_of(&self.base, &next).await?.into_iter().take(1));
                         keys.sort_by_key(|key| key.namespace().len());
                     }
                 }
                 from_offset(keys, number)
             }
             Wrong::EmptyMeansAll if namespace.is_empty() => {
-                for name in all_namespaces(self.base).await? {
-                    keys.extend(all_keys(self.base, &name).await?);
+                for name in namespaces_of(&self.base).await? {
+                    keys.extend(keys_of(&self.base, &name).await?);
                 }
                 keys.sort();
                 keys.dedup();
@@ -233,7 +211,7 @@ impl Enumerate for Listing<'_> {
     }
 
     async fn list_namespaces(&self, after: Option<&Cursor>) -> Result<Page<String>> {
-        let mut names = all_namespaces(self.base).await?;
+        let mut names = namespaces_of(&self.base).await?;
         let number = after.and_then(|cursor| cursor.as_str().parse().ok()).unwrap_or(0);
         match self.wrong {
             Wrong::EmptyIsHidden => names.retain(|name| !name.is_empty()),

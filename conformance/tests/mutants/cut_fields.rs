@@ -7,7 +7,7 @@ use token_storage_core::{
 
 use crate::{
     Mutant,
-    flaw::{Flaw, flaw},
+    flaw::{Flaw, flaw, written},
     registry::memory,
 };
 
@@ -94,102 +94,87 @@ fn kept(name: &str, json: &str) -> Option<(String, String)> {
     Some((name.to_owned(), json.to_owned()))
 }
 
-macro_rules! written {
-    ($($(#[$meta:meta])* $name:ident, $data:ident => $change:expr;)*) => {
-        $(flaw!(
-            $(#[$meta])*
-            $name {
-                fn written(&self, data: &TokenData) -> TokenData {
-                    let mut $data = data.clone();
-                    $change;
-                    $data
-                }
-            }
-        );)*
-    };
-}
-
 written! {
     /// `VARCHAR(255)`.
-    ScopeOf255, data => data.scope = cut(&data.scope, 255);
+    ScopeOf255, |data| data.scope = cut(&data.scope, 255);
     /// `VARCHAR(32)`.
-    TypeOf32, data => data.token_type = data.token_type.map(|text| text.chars().take(32).collect());
+    TypeOf32, |data| data.token_type = data.token_type.map(|text| text.chars().take(32).collect());
     /// `CHAR(36)`.
-    IdentityOf36, data => data.identity_id = data.identity_id.map(|text| cut(&text, 36));
+    IdentityOf36, |data| data.identity_id = data.identity_id.map(|text| cut(&text, 36));
     /// A page.
-    RefreshTokenOf8192, data => data.refresh_token = data.refresh_token.map(|token| Secret::from(cut(token.expose(), 8192)));
+    RefreshTokenOf8192, |data| data.refresh_token = data.refresh_token.map(|token| Secret::from(cut(token.expose(), 8192)));
     /// `TEXT`.
-    MemberOf64K, data => data.extra = members(&data, |name, json| match json.len() {
+    MemberOf64K, |data| data.extra = members(&data, |name, json| match json.len() {
         0..=65_537 => kept(name, json),
         _ => Some((name.to_owned(), format!("{}\"", cut(json, 65_536)))),
     });
     /// The others are not kept.
-    AHundredMembers, data => {
+    AHundredMembers, |data| {
         let rest: Vec<String> = data.extra.iter().skip(100).map(|(name, _)| name.to_owned()).collect();
         rest.iter().for_each(|name| { data.extra.remove(name); });
     };
     /// Cut, and the last of equal ones counts.
-    NamesOf255, data => data.extra = members(&data, |name, json| kept(&cut(name, 255), json));
+    NamesOf255, |data| data.extra = members(&data, |name, json| kept(&cut(name, 255), json));
     /// A parser with a limit.
-    ShallowMembers, data => data.extra = members(&data, |name, json| match json.matches(['[', '{']).count() {
+    ShallowMembers, |data| data.extra = members(&data, |name, json| match json.matches(['[', '{']).count() {
         0..=100 => kept(name, json),
         _ => kept(name, "null"),
     });
     /// What it is called is whose it is.
-    OwnTtl, data => { data.extra.remove("ttl"); };
+    OwnTtl, |data| { data.extra.remove("ttl"); };
     /// As its own ones begin.
-    OwnPrefix, data => data.extra = members(&data, |name, json| kept(name, json).filter(|_| !name.starts_with('_')));
+    OwnPrefix, |data| data.extra = members(&data, |name, json| kept(name, json).filter(|_| !name.starts_with('_')));
     /// They would be paths.
-    NamesWithoutDots, data => data.extra = members(&data, |name, json| kept(&name.replace('.', "\u{ff0e}"), json));
+    NamesWithoutDots, |data| data.extra = members(&data, |name, json| kept(&name.replace('.', "\u{ff0e}"), json));
     /// An object with one member whose name says a type.
-    ReadsTags, data => data.extra = members(&data, |name, json| match json {
+    ReadsTags, |data| data.extra = members(&data, |name, json| match json {
         "{\"S\":\"x\"}" => kept(name, "\"x\""),
         _ => kept(name, json),
     });
     /// Blanks between tokens go.
-    Compacts, data => data.extra = members(&data, |name, json| match json {
+    Compacts, |data| data.extra = members(&data, |name, json| match json {
         "{ }" | "[ ]" => kept(name, &json.replace(' ', "")),
         _ => kept(name, json),
     });
     /// Larger ones are rounded.
-    NumbersOf64Bits, data => data.extra = members(&data, |name, json| match json.parse::<i128>() {
+    NumbersOf64Bits, |data| data.extra = members(&data, |name, json| match json.parse::<i128>() {
         Ok(number) if i64::try_from(number).is_err() => kept(name, &format!("{:e}", number as f64)),
         _ => kept(name, json),
     });
     /// `1e1` for `1E1`.
-    ShortExponents, data => data.extra = members(&data, |name, json| match json.parse::<f64>() {
+    ShortExponents, |data| data.extra = members(&data, |name, json| match json.parse::<f64>() {
         Ok(_) => kept(name, &json.replace('E', "e").replace("e+", "e")),
         Err(_) => kept(name, json),
     });
     /// It is the same to RFC 6749.
-    LowerType, data => data.token_type = data.token_type.map(|text| match text.as_str() {
+    LowerType, |data| data.token_type = data.token_type.map(|text| match text.as_str() {
         "Bearer" => "bearer".to_owned(),
         _ => text,
     });
     /// And absent is another.
-    UsualType, data => data.token_type = data.token_type.filter(|text| text != "Bearer");
+    UsualType, |data| data.token_type = data.token_type.filter(|text| text != "Bearer");
     /// They are a set.
-    SortsScopes, data => {
+    SortsScopes, |data| {
         let mut scopes: Vec<&str> = data.scope.split(' ').collect();
         scopes.sort_unstable();
         data.scope = scopes.join(" ");
     };
     /// They are a set.
-    EachScopeOnce, data => {
+    EachScopeOnce, |data| {
         let mut seen = std::collections::BTreeSet::new();
         let scopes: Vec<&str> = data.scope.split(' ').filter(|scope| scope.is_empty() || seen.insert(*scope)).collect();
         data.scope = scopes.join(" ");
     };
     /// They are a list.
-    SplitsScopes, data => data.scope = data.scope.split_whitespace().collect::<Vec<_>>().join(" ");
+    SplitsScopes, |data| data.scope = data.scope.split_whitespace().collect::<Vec<_>>().join(" ");
     /// But for line ends and tabs.
-    DropsControls, data => data.scope = data.scope.replace(|c: char| ('\u{80}'..'\u{a0}').contains(&c), "");
+    DropsControls, |data| data.scope = data.scope.replace(|c: char| ('\u{80}'..'\u{a0}').contains(&c), "");
     /// As a file with one token in it is read.
-    TrimsTokens, data => data.access_token = Secret::from(data.access_token.expose().trim_end_matches('\n').to_owned());
+    TrimsTokens, |data| data.access_token = Secret::from(data.access_token.expose().trim_end_matches('\n').to_owned());
     /// A text file.
-    UnixLines, data => data.scope = data.scope.replace("\r\n", "\n");
+    UnixLines, |data| data.scope = data.scope.replace("\r\n", "\n");
     /// `NULL` for it.
-    AbsentIfEmptyIdentity, data => data.identity_id = data.identity_id.filter(|text| !text.is_empty());
+    AbsentIfEmptyIdentity, |data| data.identity_id = data.identity_id.filter(|text| !text.is_empty());
 }
 
 fn too_large() -> Error {

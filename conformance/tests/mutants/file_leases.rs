@@ -17,6 +17,7 @@ use token_storage_core::{
 use crate::{
     Mutant,
     files::{Broken, around, beside, owners_file},
+    flaw::Inner,
     registry::file,
 };
 
@@ -150,7 +151,7 @@ impl RefreshLease for Leases<'_> {
         };
         let intent = INTENTS.lock().unwrap().get(&file).cloned();
         Ok(Acquisition::Acquired(Box::new(Guard {
-            guard,
+            guard: Inner(guard),
             lock,
             file,
             intent,
@@ -186,7 +187,7 @@ static INTENTS: Mutex<BTreeMap<PathBuf, Intent>> = Mutex::new(BTreeMap::new());
 
 #[derive(Debug)]
 struct Guard {
-    guard: Option<Box<dyn LeaseGuard>>,
+    guard: Inner,
     lock: Option<File>,
     file: PathBuf,
     intent: Option<Intent>,
@@ -227,10 +228,7 @@ impl LeaseGuard for Guard {
     }
 
     async fn release(mut self: Box<Self>) -> Result<()> {
-        match self.guard.take() {
-            Some(guard) => guard.release().await,
-            None => Ok(()),
-        }
+        self.guard.release().await
     }
 }
 

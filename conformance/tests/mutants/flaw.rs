@@ -4,8 +4,8 @@ use std::{fmt::Debug, sync::Arc};
 
 use token_storage_conformance::{Harness, Suite};
 use token_storage_core::{
-    Enumerate, MemoryStorage, Precondition, RefreshLease, Result, Revision, StorageInfo, StoredToken, TokenData,
-    TokenKey, TokenStorage, TokenStorageExt as _, Write, async_trait, backend::forward,
+    Enumerate, Intent, LeaseGuard, MemoryStorage, Precondition, RefreshLease, Result, Revision, StorageInfo,
+    StoredToken, TokenData, TokenKey, TokenStorage, TokenStorageExt as _, Write, async_trait, backend::forward,
 };
 
 /// A storage with one flaw: every method does the right thing, but for what an implementation overrides.
@@ -146,6 +146,54 @@ pub(crate) fn suite<F: Flaw>(name: &str) -> Suite<InMemory<F>> {
     Suite::new(name, InMemory::<F>::new())
 }
 
+/// The guard inside of a broken one that has a `Drop` of its own, out of which nothing can be moved; `None` if there is none, or
+/// once it was released.
+#[derive(Debug)]
+pub(crate) struct Inner(pub(crate) Option<Box<dyn LeaseGuard>>);
+
+impl Inner {
+    pub(crate) fn inner(&mut self) -> &mut dyn LeaseGuard {
+        &mut **self.0.as_mut().expect("it is there until the guard is released")
+    }
+
+    pub(crate) fn intent(&self) -> Option<&Intent> {
+        self.0.as_ref().and_then(|inner| inner.intent())
+    }
+
+    pub(crate) async fn release(&mut self) -> Result<()> {
+        match self.0.take() {
+            Some(inner) => inner.release().await,
+            None => Ok(()),
+        }
+    }
+}
+
+/// Every key of a namespace.
+pub(crate) async fn keys_of(listing: &dyn Enumerate, namespace: &str) -> Result<Vec<TokenKey>> {
+    let (mut keys, mut after) = (Vec::new(), None);
+    loop {
+        let page = listing.list_keys(namespace, after.as_ref()).await?;
+        keys.extend(page.items);
+        after = page.next;
+        if after.is_none() {
+            return Ok(keys);
+        }
+    }
+}
+
+/// Every namespace.
+pub(crate) async fn namespaces_of(listing: &dyn Enumerate) -> Result<Vec<String>> {
+    let (mut names, mut after) = (Vec::new(), None);
+    loop {
+        let page = listing.list_namespaces(after.as_ref()).await?;
+        names.extend(page.items);
+        after = page.next;
+        if after.is_none() {
+            return Ok(names);
+        }
+    }
+}
+
 /// Declares a mutant without state of its own, and what it overrides.
 macro_rules! flaw {
     ($(#[$meta:meta])* $name:ident { $($overridden:tt)* }) => {
@@ -186,3 +234,20 @@ macro_rules! flaw {
     };
 }
 pub(crate) use flaw;
+
+/// Declares mutants that write something else than they were given.
+macro_rules! written {
+    ($($(#[$meta:meta])* $name:ident, |$data:ident| $change:expr;)*) => {
+        $($crate::flaw::flaw!(
+            $(#[$meta])*
+            $name {
+                fn written(&self, data: &::token_storage_core::TokenData) -> ::token_storage_core::TokenData {
+                    let mut $data = data.clone();
+                    $change;
+                    $data
+                }
+            }
+        );)*
+    };
+}
+pub(crate) use written;

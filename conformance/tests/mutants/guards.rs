@@ -8,12 +8,12 @@ use std::{
 
 use token_storage_core::{
     Acquisition, Error, ErrorKind, Intent, LeaseGuard, LeaseView, MemoryStorage, Precondition, RefreshLease, Result,
-    Revision, TokenData, TokenKey, TokenStorage as _, TokenStorageExt as _, async_trait,
+    Revision, TokenData, TokenKey, TokenStorage as _, TokenStorageExt as _, async_trait, backend::forward,
 };
 
 use crate::{
     Mutant,
-    flaw::{Flaw, flaw},
+    flaw::{Flaw, Inner, flaw},
     registry::memory,
 };
 
@@ -141,7 +141,7 @@ impl RefreshLease for Leases {
             Acquisition::Held { .. } => None,
         };
         Ok(Acquisition::Acquired(Box::new(Guard {
-            inner,
+            inner: Inner(inner),
             base: self.base.clone(),
             taken: Arc::clone(&self.taken),
             key: key.clone(),
@@ -173,7 +173,7 @@ impl RefreshLease for Leases {
 
 #[derive(Debug)]
 struct Guard {
-    inner: Option<Box<dyn LeaseGuard>>,
+    inner: Inner,
     base: MemoryStorage,
     taken: Taken,
     key: TokenKey,
@@ -189,9 +189,7 @@ impl Drop for Guard {
 
 #[async_trait]
 impl LeaseGuard for Guard {
-    fn intent(&self) -> Option<&Intent> {
-        self.inner.as_ref().and_then(|inner| inner.intent())
-    }
+    forward!(self.inner => intent);
 
     fn remaining(&self) -> Option<Duration> {
         (self.wrong == Wrong::CountsDown).then_some(Duration::from_secs(60))
@@ -208,24 +206,21 @@ impl LeaseGuard for Guard {
         if self.wrong == Wrong::IntentTouches {
             touch(&self.base, &self.key).await?;
         }
-        match &mut self.inner {
+        match &mut self.inner.0 {
             Some(inner) => inner.record_intent(intent).await,
             None => Ok(()),
         }
     }
 
     async fn clear_intent(&mut self) -> Result<()> {
-        match &mut self.inner {
+        match &mut self.inner.0 {
             Some(inner) => inner.clear_intent().await,
             None => Ok(()),
         }
     }
 
     async fn release(mut self: Box<Self>) -> Result<()> {
-        match self.inner.take() {
-            Some(inner) => inner.release().await,
-            None => Ok(()),
-        }
+        self.inner.release().await
     }
 }
 

@@ -4,10 +4,14 @@ use std::sync::{Arc, Mutex};
 
 use token_storage_core::{
     Acquisition, Error, ErrorKind, Intent, LeaseGuard, LeaseView, Operation, RefreshLease, Result, TokenKey,
-    TokenStorage, async_trait,
+    TokenStorage, async_trait, backend::forward,
 };
 
-use crate::{Mutant, flaw::flaw, registry::memory};
+use crate::{
+    Mutant,
+    flaw::{Inner, flaw},
+    registry::memory,
+};
 
 pub(crate) fn mutants() -> Vec<Mutant> {
     vec![
@@ -41,7 +45,7 @@ impl RefreshLease for Changed<'_> {
                 Err(Error::new(ErrorKind::Unavailable, "the lease cannot be had").with_operation(Operation::Lease))
             }
             (Change::DropKeepsIt, Acquisition::Acquired(guard)) => {
-                Ok(Acquisition::Acquired(Box::new(Kept(Some(guard)))))
+                Ok(Acquisition::Acquired(Box::new(Kept(Inner(Some(guard))))))
             }
             (Change::AlwaysHeld, Acquisition::Acquired(_)) => Ok(Acquisition::Held {
                 retry_after: std::time::Duration::from_millis(5),
@@ -66,47 +70,25 @@ impl RefreshLease for Changed<'_> {
 
 /// A guard that must be released; dropping it frees nothing.
 #[derive(Debug)]
-struct Kept(Option<Box<dyn LeaseGuard>>);
+struct Kept(Inner);
 
 impl Drop for Kept {
     fn drop(&mut self) {
-        std::mem::forget(self.0.take());
-    }
-}
-
-impl Kept {
-    fn inner(&mut self) -> &mut dyn LeaseGuard {
-        &mut **self.0.as_mut().expect("it is there until the guard is dropped")
+        std::mem::forget(self.0.0.take());
     }
 }
 
 #[async_trait]
 impl LeaseGuard for Kept {
-    fn intent(&self) -> Option<&Intent> {
-        self.0.as_ref().and_then(|guard| guard.intent())
-    }
+    forward!(self.0 => intent);
+    forward!(self.0.inner() => renew, record_intent, clear_intent);
 
     fn remaining(&self) -> Option<std::time::Duration> {
         None
     }
 
-    async fn renew(&mut self) -> Result<()> {
-        self.inner().renew().await
-    }
-
-    async fn record_intent(&mut self, intent: &Intent) -> Result<()> {
-        self.inner().record_intent(intent).await
-    }
-
-    async fn clear_intent(&mut self) -> Result<()> {
-        self.inner().clear_intent().await
-    }
-
     async fn release(mut self: Box<Self>) -> Result<()> {
-        match self.0.take() {
-            Some(guard) => guard.release().await,
-            None => Ok(()),
-        }
+        self.0.release().await
     }
 }
 

@@ -2,10 +2,14 @@
 
 use token_storage_core::{
     Error, ErrorKind, MemoryStorage, Operation, Precondition, Result, Revision, StorageInfo, StoredToken, TokenData,
-    TokenKey, TokenStorage, TokenStorageExt as _, Write,
+    TokenKey, TokenStorage, TokenStorageExt as _,
 };
 
-use crate::{Mutant, flaw::flaw, registry::memory};
+use crate::{
+    Mutant,
+    flaw::{flaw, namespaces_of},
+    registry::memory,
+};
 
 pub(crate) fn mutants() -> Vec<Mutant> {
     vec![
@@ -156,22 +160,12 @@ flaw!(
 
 flaw!(
     /// Ignores the namespace when it removes.
-    RemovesInEveryNamespace with Vec<TokenKey> {
-        async fn store_one(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
-            self.1.lock().unwrap().push(key.clone());
-            self.0.store(key, data, precondition).await
-        }
-
-        async fn store_all(&self, writes: &[Write<'_>]) -> Result<Vec<Revision>> {
-            self.1.lock().unwrap().extend(writes.iter().map(|write| write.key.clone()));
-            self.0.store_all(writes).await
-        }
-
+    RemovesInEveryNamespace {
         async fn remove(&self, key: &TokenKey, precondition: Precondition) -> Result<bool> {
             let removed = self.0.remove(key, precondition).await?;
-            let known = self.1.lock().unwrap().clone();
-            for other in known.iter().filter(|other| other.resource_server() == key.resource_server()) {
-                self.0.remove(other, Precondition::Any).await?;
+            for namespace in namespaces_of(&&self.0).await? {
+                let other = TokenKey::new(namespace, key.resource_server());
+                self.0.remove(&other, Precondition::Any).await?;
             }
             Ok(removed)
         }

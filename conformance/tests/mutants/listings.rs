@@ -15,9 +15,8 @@ use token_storage_core::{
 
 use crate::{
     Mutant,
-    flaw::{Flaw, flaw},
+    flaw::{Flaw, flaw, keys_of},
     registry::memory,
-    swaps::keys_of,
 };
 
 pub(crate) fn mutants() -> Vec<Mutant> {
@@ -76,7 +75,7 @@ listing!(
     /// Who asks for it must have stored something.
     UnknownIsAnError {}
     |storage, namespace| {
-        let keys = keys_of(&storage.0, namespace).await?;
+        let keys = keys_of(&&storage.0, namespace).await?;
         if keys.is_empty() {
             let message = "there is no such namespace";
             return Err(Error::new(ErrorKind::Misconfigured, message));
@@ -90,7 +89,7 @@ listing!(
     ListsWhatIsShown {}
     |storage, namespace| {
         let shown = |text: &str| text.replace(|c: char| c.is_control(), "\u{fffd}");
-        let keys = keys_of(&storage.0, namespace).await?;
+        let keys = keys_of(&&storage.0, namespace).await?;
         let keys = keys.iter().map(|key| TokenKey::new(key.namespace(), shown(key.resource_server())));
         keys.collect::<BTreeSet<_>>().into_iter().collect()
     }
@@ -108,7 +107,7 @@ listing!(
         }
     }
     |storage, namespace| {
-        let mut keys: BTreeSet<_> = keys_of(&storage.0, namespace).await?.into_iter().collect();
+        let mut keys: BTreeSet<_> = keys_of(&&storage.0, namespace).await?.into_iter().collect();
         let removed = storage.1.lock().unwrap();
         keys.extend(removed.iter().filter(|key| key.namespace() == namespace).cloned());
         keys.into_iter().collect()
@@ -125,7 +124,7 @@ listing!(
         }
     }
     |storage, namespace| {
-        let mut keys = keys_of(&storage.0, namespace).await?;
+        let mut keys = keys_of(&&storage.0, namespace).await?;
         let newest = storage.1.lock().unwrap();
         keys.retain(|key| Some(key) != newest.as_ref());
         keys
@@ -189,7 +188,7 @@ impl Flaw for HalfWhileWriting {
 #[async_trait]
 impl Enumerate for &HalfWhileWriting {
     async fn list_keys(&self, namespace: &str, after: Option<&Cursor>) -> Result<Page<TokenKey>> {
-        let mut keys = keys_of(&self.0, namespace).await?;
+        let mut keys = keys_of(&&self.0, namespace).await?;
         if self.1.load(Ordering::SeqCst) > 0 {
             keys.truncate(keys.len() / 2);
         }

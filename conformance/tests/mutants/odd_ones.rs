@@ -16,9 +16,8 @@ use token_storage_core::{
 
 use crate::{
     Mutant,
-    flaw::{self, Flaw, flaw},
+    flaw::{self, Flaw, flaw, keys_of, written},
     registry::memory,
-    swaps::keys_of,
 };
 
 pub(crate) fn mutants() -> Vec<Mutant> {
@@ -74,21 +73,6 @@ pub(crate) fn mutants() -> Vec<Mutant> {
     ]
 }
 
-macro_rules! written {
-    ($($(#[$meta:meta])* $name:ident, $data:ident => $change:expr;)*) => {
-        $(flaw!(
-            $(#[$meta])*
-            $name {
-                fn written(&self, data: &TokenData) -> TokenData {
-                    let mut $data = data.clone();
-                    $change;
-                    $data
-                }
-            }
-        );)*
-    };
-}
-
 fn latin1(text: &str) -> String {
     text.chars().map(|c| if c <= '\u{ff}' { c } else { '?' }).collect()
 }
@@ -105,14 +89,14 @@ fn lower_case(extra: &Extra) -> Extra {
 
 written! {
     /// The columns that are not looked up.
-    FieldsInLatin1, data => {
+    FieldsInLatin1, |data| {
         data.scope = latin1(&data.scope);
         data.identity_id = data.identity_id.as_deref().map(latin1);
     };
     /// As columns are.
-    NamesWithoutCase, data => data.extra = lower_case(&data.extra);
+    NamesWithoutCase, |data| data.extra = lower_case(&data.extra);
     /// They are one structure.
-    IdentityOfRefresh, data => if data.refresh_token.is_none() { data.identity_id = None };
+    IdentityOfRefresh, |data| if data.refresh_token.is_none() { data.identity_id = None };
 }
 
 flaw!(
@@ -188,7 +172,7 @@ fn like(pattern: &[char], text: &[char]) -> bool {
 
 /// What is found of those that match: the last in order.
 async fn last(base: &MemoryStorage, asked: &TokenKey, matches: impl Fn(&str) -> bool) -> Result<Option<StoredToken>> {
-    let keys = keys_of(base, asked.namespace()).await?;
+    let keys = keys_of(&base, asked.namespace()).await?;
     match keys.iter().rfind(|key| matches(key.resource_server())) {
         Some(key) => base.get(key).await,
         None => Ok(None),

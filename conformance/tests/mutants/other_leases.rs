@@ -10,10 +10,10 @@ use std::{
 
 use token_storage_core::{
     Acquisition, Error, ErrorKind, Intent, LeaseGuard, LeaseView, RefreshLease, Result, TokenKey, TokenStorage as _,
-    async_trait,
+    async_trait, backend::forward,
 };
 
-use crate::{Mutant, registry::memory};
+use crate::{Mutant, flaw::Inner, registry::memory};
 
 pub(crate) fn mutants() -> Vec<Mutant> {
     const OWN: &str = "lease::each_key_has_its_own";
@@ -88,7 +88,7 @@ impl RefreshLease for Leases<'_> {
         };
         self.shared.open.fetch_add(1, Ordering::SeqCst);
         Ok(Acquisition::Acquired(Box::new(Guard {
-            inner: Some(inner),
+            inner: Inner(Some(inner)),
             shared: Arc::clone(&self.shared),
             wrong: self.wrong,
         })))
@@ -101,15 +101,9 @@ impl RefreshLease for Leases<'_> {
 
 #[derive(Debug)]
 struct Guard {
-    inner: Option<Box<dyn LeaseGuard>>,
+    inner: Inner,
     shared: Arc<Shared>,
     wrong: Wrong,
-}
-
-impl Guard {
-    fn inner(&mut self) -> &mut dyn LeaseGuard {
-        &mut **self.inner.as_mut().expect("it is there until the guard is released")
-    }
 }
 
 impl Drop for Guard {
@@ -120,9 +114,7 @@ impl Drop for Guard {
 
 #[async_trait]
 impl LeaseGuard for Guard {
-    fn intent(&self) -> Option<&Intent> {
-        self.inner.as_ref().and_then(|inner| inner.intent())
-    }
+    forward!(self.inner => intent);
 
     fn remaining(&self) -> Option<Duration> {
         None
@@ -130,7 +122,7 @@ impl LeaseGuard for Guard {
 
     async fn renew(&mut self) -> Result<()> {
         match self.wrong {
-            Wrong::RenewingForgets => self.inner().clear_intent().await,
+            Wrong::RenewingForgets => self.inner.inner().clear_intent().await,
             _ => Ok(()),
         }
     }
@@ -141,7 +133,7 @@ impl LeaseGuard for Guard {
             _ => {
                 let before = self.intent().cloned();
                 self.shared.earlier.lock().unwrap().extend(before);
-                self.inner().record_intent(intent).await
+                self.inner.inner().record_intent(intent).await
             }
         }
     }
@@ -149,16 +141,13 @@ impl LeaseGuard for Guard {
     async fn clear_intent(&mut self) -> Result<()> {
         let before = self.shared.earlier.lock().unwrap().pop();
         match before {
-            Some(before) if self.wrong == Wrong::EarlierStay => self.inner().record_intent(&before).await,
-            _ => self.inner().clear_intent().await,
+            Some(before) if self.wrong == Wrong::EarlierStay => self.inner.inner().record_intent(&before).await,
+            _ => self.inner.inner().clear_intent().await,
         }
     }
 
     async fn release(mut self: Box<Self>) -> Result<()> {
-        match self.inner.take() {
-            Some(inner) => inner.release().await,
-            None => Ok(()),
-        }
+        self.inner.release().await
     }
 }
 

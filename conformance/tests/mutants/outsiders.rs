@@ -8,12 +8,16 @@ use std::{
 };
 
 use token_storage_core::{
-    Acquisition, Cursor, Enumerate, Error, ErrorKind, Intent, LeaseGuard, LeaseView, Operation, Page, Precondition,
+    Acquisition, Cursor, Enumerate, Error, ErrorKind, LeaseGuard, LeaseView, Operation, Page, Precondition,
     RefreshLease, Result, Revision, StoredToken, TokenData, TokenKey, TokenStorage as _, TokenStorageExt as _, Write,
     async_trait, backend::forward,
 };
 
-use crate::{Mutant, flaw::flaw, registry::memory};
+use crate::{
+    Mutant,
+    flaw::{Inner, flaw},
+    registry::memory,
+};
 
 pub(crate) fn mutants() -> Vec<Mutant> {
     vec![
@@ -91,22 +95,16 @@ impl RefreshLease for Leases<'_> {
     async fn try_acquire(&self, key: &TokenKey) -> Result<Acquisition> {
         let ending = self.1;
         let acquired = self.0.try_acquire(key).await?;
-        Ok(acquired.map(|guard| Box::new(Ended(Some(guard), ending))))
+        Ok(acquired.map(|guard| Box::new(Ended(Inner(Some(guard)), ending))))
     }
 }
 
 #[derive(Debug)]
-struct Ended(Option<Box<dyn LeaseGuard>>, Ending);
-
-impl Ended {
-    fn guard(&mut self) -> &mut dyn LeaseGuard {
-        &mut **self.0.as_mut().unwrap()
-    }
-}
+struct Ended(Inner, Ending);
 
 impl Drop for Ended {
     fn drop(&mut self) {
-        let Some(guard) = self.0.take() else {
+        let Some(guard) = self.0.0.take() else {
             return;
         };
         match self.1 {
@@ -119,29 +117,15 @@ impl Drop for Ended {
 
 #[async_trait]
 impl LeaseGuard for Ended {
-    fn intent(&self) -> Option<&Intent> {
-        self.0.as_ref().unwrap().intent()
-    }
+    forward!(self.0 => intent);
+    forward!(self.0.inner() => renew, record_intent, clear_intent);
 
     fn remaining(&self) -> Option<Duration> {
         None
     }
 
-    async fn renew(&mut self) -> Result<()> {
-        self.guard().renew().await
-    }
-
-    async fn record_intent(&mut self, intent: &Intent) -> Result<()> {
-        self.guard().record_intent(intent).await
-    }
-
-    async fn clear_intent(&mut self) -> Result<()> {
-        self.guard().clear_intent().await
-    }
-
     async fn release(mut self: Box<Self>) -> Result<()> {
-        let guard = self.0.take().unwrap();
-        guard.release().await
+        self.0.release().await
     }
 }
 

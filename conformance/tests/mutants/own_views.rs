@@ -14,9 +14,8 @@ use token_storage_core::{
 
 use crate::{
     Mutant,
-    flaw::{Flaw, flaw},
+    flaw::{Flaw, flaw, keys_of},
     registry::memory,
-    swaps::keys_of,
 };
 
 pub(crate) fn mutants() -> Vec<Mutant> {
@@ -109,7 +108,7 @@ impl Flaw for RewritesAll {
 
     async fn store_one(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
         let _locked = self.1.lock().await;
-        let read = keys_of(&self.0, key.namespace()).await?;
+        let read = keys_of(&&self.0, key.namespace()).await?;
         crate::pause().await;
         let revision = self.0.store(key, data, precondition).await?;
         forget_all_but(&self.0, key, &read.into_iter().collect()).await?;
@@ -119,7 +118,7 @@ impl Flaw for RewritesAll {
 
 /// As a file that is written anew has only what the writer knew.
 async fn forget_all_but(base: &MemoryStorage, written: &TokenKey, known: &BTreeSet<TokenKey>) -> Result<()> {
-    for key in keys_of(base, written.namespace()).await? {
+    for key in keys_of(&base, written.namespace()).await? {
         if key != *written && !known.contains(&key) {
             base.remove(&key, Precondition::Any).await?;
         }
@@ -169,7 +168,7 @@ flaw!(
         }
 
         async fn store_one(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
-            let read: BTreeSet<_> = keys_of(&self.0, key.namespace()).await?.into_iter().collect();
+            let read: BTreeSet<_> = keys_of(&&self.0, key.namespace()).await?.into_iter().collect();
             let revision = self.0.store(key, data, precondition).await?;
             let known = {
                 let mut known = self.1.lock().unwrap();
@@ -384,7 +383,7 @@ flaw!(
 impl Enumerate for &ListsItsOwn {
     async fn list_keys(&self, namespace: &str, after: Option<&Cursor>) -> Result<Page<TokenKey>> {
         let own = self.1.lock().unwrap().clone();
-        let mut keys = keys_of(&self.0, namespace).await?;
+        let mut keys = keys_of(&&self.0, namespace).await?;
         keys.retain(|key| own.contains(key));
         Ok(Page::after(keys.into_iter(), after, 100, TokenKey::resource_server))
     }

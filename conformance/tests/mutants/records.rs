@@ -2,10 +2,14 @@
 
 use token_storage_core::{
     Extra, Precondition, Result, Revision, Secret, StorageInfo, StoredToken, TokenData, TokenKey, TokenStorage,
-    TokenStorageExt as _, Write,
+    TokenStorageExt as _,
 };
 
-use crate::{Mutant, flaw::flaw, registry::memory};
+use crate::{
+    Mutant,
+    flaw::{flaw, keys_of},
+    registry::memory,
+};
 
 pub(crate) fn mutants() -> Vec<Mutant> {
     vec![
@@ -296,22 +300,11 @@ flaw!(
 
 flaw!(
     /// Removes the neighbours too.
-    RemovesNeighbours with Vec<TokenKey> {
-        async fn store_one(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
-            self.1.lock().unwrap().push(key.clone());
-            self.0.store(key, data, precondition).await
-        }
-
-        async fn store_all(&self, writes: &[Write<'_>]) -> Result<Vec<Revision>> {
-            self.1.lock().unwrap().extend(writes.iter().map(|write| write.key.clone()));
-            self.0.store_all(writes).await
-        }
-
+    RemovesNeighbours {
         async fn remove(&self, key: &TokenKey, precondition: Precondition) -> Result<bool> {
             let removed = self.0.remove(key, precondition).await?;
-            let known = self.1.lock().unwrap().clone();
-            for other in known.iter().filter(|other| other.namespace() == key.namespace()) {
-                self.0.remove(other, Precondition::Any).await?;
+            for other in keys_of(&&self.0, key.namespace()).await? {
+                self.0.remove(&other, Precondition::Any).await?;
             }
             Ok(removed)
         }

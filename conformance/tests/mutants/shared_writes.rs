@@ -17,6 +17,7 @@ use token_storage_core::{
 use crate::{
     Mutant,
     files::{Broken, Change, Done, around, beside, error, owners_file},
+    flaw::keys_of,
     registry::file,
     shared::exclusive,
 };
@@ -219,7 +220,7 @@ impl Enumerate for Indexed<'_> {
             .lines()
             .filter_map(|line| serde_json::from_str(line).ok())
             .collect();
-        let mut keys = self.0.all(namespace).await?;
+        let mut keys = keys_of(&*self.0.inner, namespace).await?;
         keys.retain(|key| named.contains(&(key.namespace().to_owned(), key.resource_server().to_owned())));
         Ok(Page::after(keys.into_iter(), after, 64, TokenKey::resource_server))
     }
@@ -241,7 +242,7 @@ impl Enumerate for Known<'_> {
         let known = LISTED.lock().unwrap().get(&place).cloned();
         let keys = match known {
             Some(keys) => keys,
-            None => self.all(namespace).await?,
+            None => keys_of(&*self.inner, namespace).await?,
         };
         LISTED.lock().unwrap().insert(place, keys.clone());
         Ok(Page::after(keys.into_iter(), after, 64, TokenKey::resource_server))
@@ -249,20 +250,6 @@ impl Enumerate for Known<'_> {
 
     async fn list_namespaces(&self, after: Option<&Cursor>) -> Result<Page<String>> {
         self.inner.list_namespaces(after).await
-    }
-}
-
-impl Known<'_> {
-    async fn all(&self, namespace: &str) -> Result<Vec<TokenKey>> {
-        let (mut keys, mut after) = (Vec::new(), None);
-        loop {
-            let page = self.inner.list_keys(namespace, after.as_ref()).await?;
-            keys.extend(page.items);
-            after = page.next;
-            if after.is_none() {
-                return Ok(keys);
-            }
-        }
     }
 }
 

@@ -3,9 +3,9 @@
 use std::fmt;
 
 use token_storage_core::{
-    Acquisition, Cursor, Enumerate, Error, ErrorKind, Intent, LeaseGuard, LeaseView, Operation, Page, Precondition,
+    Acquisition, Cursor, Enumerate, Error, ErrorKind, LeaseGuard, LeaseView, Operation, Page, Precondition,
     RefreshLease, Result, Revision, StoredToken, TokenData, TokenKey, TokenStorage as _, TokenStorageExt as _, Write,
-    async_trait,
+    async_trait, backend::forward,
 };
 
 use crate::{Mutant, flaw::flaw, registry::memory};
@@ -271,31 +271,8 @@ impl RefreshLease for Leases<'_> {
     }
 }
 
-#[async_trait]
 impl LeaseGuard for Guard {
-    fn intent(&self) -> Option<&Intent> {
-        self.inner.intent()
-    }
-
-    fn remaining(&self) -> Option<std::time::Duration> {
-        self.inner.remaining()
-    }
-
-    async fn renew(&mut self) -> Result<()> {
-        self.inner.renew().await
-    }
-
-    async fn record_intent(&mut self, intent: &Intent) -> Result<()> {
-        self.inner.record_intent(intent).await
-    }
-
-    async fn clear_intent(&mut self) -> Result<()> {
-        self.inner.clear_intent().await
-    }
-
-    async fn release(self: Box<Self>) -> Result<()> {
-        self.inner.release().await
-    }
+    forward!(self.inner => intent, remaining, renew, record_intent, clear_intent, release);
 }
 
 flaw!(

@@ -9,13 +9,14 @@ use std::{
 };
 
 use token_storage_core::{
-    Acquisition, Cursor, Enumerate, ErrorKind, Intent, LeaseGuard, LeaseView, Page, RefreshLease, Result, TokenKey,
-    TokenStorage as _, async_trait,
+    Acquisition, Cursor, Enumerate, ErrorKind, LeaseGuard, LeaseView, Page, RefreshLease, Result, TokenKey,
+    TokenStorage as _, async_trait, backend::forward,
 };
 
 use crate::{
     Mutant,
     files::{Broken, Change, Done, around, beside, error, owners_file},
+    flaw::Inner,
     registry::file,
     shared::{exclusive, replace},
 };
@@ -184,7 +185,7 @@ impl RefreshLease for Leases<'_> {
             (0, file.try_lock().is_ok().then_some(file))
         });
         *count += 1;
-        let inner = Some(guard);
+        let inner = Inner(Some(guard));
         let path = self.path.clone();
         Ok(Acquisition::Acquired(Box::new(Guard { inner, path })))
     }
@@ -196,14 +197,8 @@ impl RefreshLease for Leases<'_> {
 
 #[derive(Debug)]
 struct Guard {
-    inner: Option<Box<dyn LeaseGuard>>,
+    inner: Inner,
     path: PathBuf,
-}
-
-impl Guard {
-    fn inner(&mut self) -> &mut dyn LeaseGuard {
-        &mut **self.inner.as_mut().expect("a guard that was released is gone")
-    }
 }
 
 impl Drop for Guard {
@@ -220,30 +215,14 @@ impl Drop for Guard {
 
 #[async_trait]
 impl LeaseGuard for Guard {
-    fn intent(&self) -> Option<&Intent> {
-        self.inner.as_ref().and_then(|inner| inner.intent())
-    }
+    forward!(self.inner => intent);
+    forward!(self.inner.inner() => renew, record_intent, clear_intent);
 
     fn remaining(&self) -> Option<Duration> {
         None
     }
 
-    async fn renew(&mut self) -> Result<()> {
-        self.inner().renew().await
-    }
-
-    async fn record_intent(&mut self, intent: &Intent) -> Result<()> {
-        self.inner().record_intent(intent).await
-    }
-
-    async fn clear_intent(&mut self) -> Result<()> {
-        self.inner().clear_intent().await
-    }
-
     async fn release(mut self: Box<Self>) -> Result<()> {
-        match self.inner.take() {
-            Some(inner) => inner.release().await,
-            None => Ok(()),
-        }
+        self.inner.release().await
     }
 }

@@ -15,7 +15,7 @@ use token_storage_core::{
 use crate::{
     Mutant,
     files::{Broken, Change, Done, around, beside, owners_file},
-    flaw::flaw,
+    flaw::{flaw, namespaces_of},
     registry::{file, memory},
 };
 
@@ -154,18 +154,6 @@ flaw!(
 
 struct Ending<'a>(Box<dyn Enumerate + 'a>);
 
-async fn namespaces(listing: &dyn Enumerate) -> Result<Vec<String>> {
-    let (mut names, mut after) = (Vec::new(), None);
-    loop {
-        let page = listing.list_namespaces(after.as_ref()).await?;
-        names.extend(page.items);
-        after = page.next;
-        if after.is_none() {
-            return Ok(names);
-        }
-    }
-}
-
 #[async_trait]
 impl Enumerate for Ending<'_> {
     async fn list_keys(&self, namespace: &str, after: Option<&Cursor>) -> Result<Page<TokenKey>> {
@@ -173,7 +161,7 @@ impl Enumerate for Ending<'_> {
     }
 
     async fn list_namespaces(&self, after: Option<&Cursor>) -> Result<Page<String>> {
-        let mut names = namespaces(&*self.0).await?;
+        let mut names = namespaces_of(&*self.0).await?;
         if let Some(after) = after {
             let at = names.iter().position(|name| name == after.as_str());
             names.drain(..at.map_or(names.len(), |at| at + 1));
@@ -200,7 +188,7 @@ around!(
         async fn write(broken: &Broken<Self>, change: Change<'_>) -> Result<Done> {
             let done = change.apply(&broken.inner).await?;
             if let (Change::Remove(..), Some(listing)) = (change, broken.inner.enumerate())
-                && namespaces(&*listing).await?.is_empty()
+                && namespaces_of(&*listing).await?.is_empty()
             {
                 crate::pause().await;
                 crate::pause().await;

@@ -4,11 +4,15 @@
 use std::collections::HashMap;
 
 use token_storage_core::{
-    Enumerate as _, Error, MemoryStorage, Precondition, Result, Revision, StoredToken, TokenData, TokenKey,
-    TokenStorage as _, TokenStorageExt as _, Write, WriteMark, record,
+    Error, MemoryStorage, Precondition, Result, Revision, StoredToken, TokenData, TokenKey, TokenStorage as _,
+    TokenStorageExt as _, Write, WriteMark, record,
 };
 
-use crate::{Mutant, flaw::flaw, registry::memory};
+use crate::{
+    Mutant,
+    flaw::{flaw, keys_of},
+    registry::memory,
+};
 
 pub(crate) fn mutants() -> Vec<Mutant> {
     vec![
@@ -68,19 +72,6 @@ pub(crate) fn mutants() -> Vec<Mutant> {
     ]
 }
 
-/// Every key of a namespace.
-pub(crate) async fn keys_of(base: &MemoryStorage, namespace: &str) -> Result<Vec<TokenKey>> {
-    let (mut keys, mut after) = (Vec::new(), None);
-    loop {
-        let page = base.list_keys(namespace, after.as_ref()).await?;
-        keys.extend(page.items);
-        after = page.next;
-        if after.is_none() {
-            return Ok(keys);
-        }
-    }
-}
-
 /// The revision in which a record is now.
 async fn current(base: &MemoryStorage, key: &TokenKey) -> Result<Option<Revision>> {
     Ok(base.get(key).await?.map(|stored| stored.revision))
@@ -113,7 +104,7 @@ flaw!(
     AnyonesRevision {
         async fn store_one(&self, key: &TokenKey, data: &TokenData, precondition: Precondition) -> Result<Revision> {
             if let Precondition::Unchanged(revision) = precondition {
-                for other in keys_of(&self.0, key.namespace()).await? {
+                for other in keys_of(&&self.0, key.namespace()).await? {
                     if current(&self.0, &other).await? == Some(revision) {
                         return self.0.store(key, data, Precondition::Any).await;
                     }
@@ -353,7 +344,7 @@ flaw!(
         async fn store_all(&self, writes: &[Write<'_>]) -> Result<Vec<Revision>> {
             let revisions = self.0.store_all(writes).await?;
             for write in writes.iter().take(1) {
-                for key in keys_of(&self.0, write.key.namespace()).await? {
+                for key in keys_of(&&self.0, write.key.namespace()).await? {
                     if writes.iter().all(|write| *write.key != key) {
                         self.0.remove(&key, Precondition::Any).await?;
                     }

@@ -1,8 +1,10 @@
-use token_storage_core::{ErrorKind, Result, TokenStorage};
+use std::pin::Pin;
+
+use token_storage_core::{ErrorKind, Precondition, Result, Revision, TokenStorage, TokenStorageExt as _};
 use token_storage_dynamodb::{Client, DynamoDbStorage};
 use token_storage_dynamodb_testing::{ClientBuilder, Faults, Recorder, emulator};
 
-use super::{fresh_table, key};
+use super::{data, fresh_table, key};
 
 /// A storage that suffers faults, and another host's, over one table.
 pub struct Hosts {
@@ -42,6 +44,39 @@ impl Hosts {
     pub async fn token(&self) -> Option<String> {
         let stored = self.other.get(&key("rs")).await.unwrap();
         stored.map(|stored| stored.data.access_token.expose().to_owned())
+    }
+
+    pub async fn revision(&self) -> Revision {
+        self.other.get(&key("rs")).await.unwrap().unwrap().revision
+    }
+
+    pub async fn other_stores(&self, token: &str, precondition: Precondition) -> Revision {
+        stored(&self.other, token, precondition).await
+    }
+
+    pub async fn faulty_stores(&self, token: &str, precondition: Precondition) -> Revision {
+        stored(&self.faulty, token, precondition).await
+    }
+}
+
+/// The message says which store it was: an async function cannot be tracked to its caller.
+async fn stored(host: &DynamoDbStorage, token: &str, precondition: Precondition) -> Revision {
+    let stored = host.store(&key("rs"), &data(token), precondition).await;
+    stored.unwrap_or_else(|error| panic!("the store of {token:?} under {precondition:?}: {error:?}"))
+}
+
+/// For a fault during which another host stores.
+pub fn store_of(
+    other: &DynamoDbStorage,
+    token: &'static str,
+    precondition: Precondition,
+) -> impl Fn() -> Pin<Box<dyn Future<Output = ()> + Send>> + use<> {
+    let other = other.clone();
+    move || {
+        let other = other.clone();
+        Box::pin(async move {
+            stored(&other, token, precondition).await;
+        })
     }
 }
 

@@ -17,6 +17,7 @@ use token_storage_conformance::{FaultInjecting, FaultInjector, Harness, Suite};
 use token_storage_core::{
     Acquisition, Cursor, Enumerate, Error, ErrorKind, Intent, LeaseGuard, LeaseView, MemoryStorage, Operation, Page,
     Precondition, RefreshLease, Result, Revision, StorageInfo, StoredToken, TokenKey, TokenStorage, Write, async_trait,
+    backend::forward,
 };
 
 #[derive(Debug, Default)]
@@ -228,17 +229,7 @@ impl Guard {
 
 #[async_trait]
 impl LeaseGuard for Guard {
-    fn intent(&self) -> Option<&Intent> {
-        self.inner.intent()
-    }
-
-    fn remaining(&self) -> Option<Duration> {
-        self.inner.remaining()
-    }
-
-    async fn renew(&mut self) -> Result<()> {
-        self.inner.renew().await
-    }
+    forward!(self.inner => intent, remaining, renew, release);
 
     async fn record_intent(&mut self, intent: &Intent) -> Result<()> {
         self.reach()?;
@@ -248,10 +239,6 @@ impl LeaseGuard for Guard {
     async fn clear_intent(&mut self) -> Result<()> {
         self.reach()?;
         self.inner.clear_intent().await
-    }
-
-    async fn release(self: Box<Self>) -> Result<()> {
-        self.inner.release().await
     }
 }
 
