@@ -19,7 +19,7 @@ use crate::{storages, support::endpoint};
 
 /// Shorter than what is usual.
 fn patience() -> Duration {
-    slowest_answer() + Duration::from_secs(8)
+    slowest_answer() + Duration::from_secs(16)
 }
 
 struct Subject<'a>(&'a (dyn Fn() -> Arc<dyn TokenStorage> + Send + Sync));

@@ -31,7 +31,7 @@ pub async fn verify(subject: &dyn RefreshSubject) -> Summary {
 }
 
 /// Enough to wait together, and not so many that one holds up another.
-const AT_ONCE: usize = 12;
+const AT_ONCE: usize = 6;
 
 type Ended = Option<Vec<Ability>>;
 
