@@ -20,14 +20,14 @@ pub(crate) struct Place {
 }
 
 impl Place {
-    async fn new(kind: kinds::Kind) -> Self {
+    async fn new(kind: kinds::Kind, lease: Duration) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let place = kind.place(directory.path()).await;
         let open: Box<dyn Fn() -> Arc<dyn TokenStorage> + Send + Sync> = if kind.is_memory() {
-            let storage = kinds::open(&place, LEASE);
+            let storage = kinds::open(&place, lease);
             Box::new(move || storage.clone())
         } else {
-            Box::new(move || kinds::open(&place, LEASE))
+            Box::new(move || kinds::open(&place, lease))
         };
         Self {
             name: kind.name(),
@@ -48,9 +48,14 @@ impl Place {
 
 /// A new, empty place of each kind.
 pub(crate) async fn all() -> Vec<Place> {
+    all_with_leases_of(LEASE).await
+}
+
+/// The same with other timed leases.
+pub(crate) async fn all_with_leases_of(time: Duration) -> Vec<Place> {
     let mut places = Vec::new();
     for kind in kinds::all() {
-        places.push(Place::new(kind).await);
+        places.push(Place::new(kind, time).await);
     }
     places
 }
