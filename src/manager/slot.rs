@@ -296,20 +296,21 @@ mod tests {
 
     use super::*;
 
+    const START: Now = Now {
+        epoch: 0,
+        monotonic: Duration::ZERO,
+    };
+
     #[test]
     fn a_refresh_that_broke_off_is_under_way_no_more() {
         let slot = Slot::new(TokenKey::in_default("rs"), Duration::ZERO);
-        let now = Now {
-            epoch: 0,
-            monotonic: Duration::ZERO,
-        };
-        let Joined::Start(sender, _) = slot.join(Revision::from_bytes(&[1; 8]).unwrap(), now) else {
+        let Joined::Start(sender, _) = slot.join(Revision::from_bytes(&[1; 8]).unwrap(), START) else {
             panic!("nothing is in the way");
         };
-        assert!(slot.flight().is_some() && !slot.is_idle(now));
+        assert!(slot.flight().is_some() && !slot.is_idle(START));
         drop(sender);
         slot.broke_off();
-        assert!(slot.flight().is_none() && slot.is_idle(now));
+        assert!(slot.flight().is_none() && slot.is_idle(START));
     }
 
     /// A look began, the token was replaced, and only then the look ends, with the old one.
@@ -318,10 +319,6 @@ mod tests {
         for is_rejected in [false, true] {
             let slot = Slot::new(TokenKey::in_default("rs"), Duration::ZERO);
             let settings = Settings::default();
-            let now = Now {
-                epoch: 0,
-                monotonic: Duration::ZERO,
-            };
             let [old, new] = [1, 2].map(stored);
             if is_rejected {
                 slot.reject(&old.data.access_token);
@@ -332,14 +329,14 @@ mod tests {
                 generation,
                 forced: is_rejected,
             };
-            slot.landed(&landed, now, &settings);
-            let ready = slot.remember(&old, generation, now.epoch, settings.trust);
+            slot.landed(&landed, START, &settings);
+            let ready = slot.remember(&old, generation, START.epoch, settings.trust);
             assert_eq!(
                 ready.is_none(),
                 is_rejected,
                 "a rejected token is never handed out again"
             );
-            let trusted = slot.trusted(now, &settings).unwrap().token;
+            let trusted = slot.trusted(START, &settings).unwrap().token;
             assert_eq!(*trusted.secret(), new.data.access_token);
         }
     }
@@ -347,10 +344,6 @@ mod tests {
     #[test]
     fn a_rejected_token_that_a_refresh_brings_again_counts() {
         let slot = Slot::new(TokenKey::in_default("rs"), Duration::ZERO);
-        let now = Now {
-            epoch: 0,
-            monotonic: Duration::ZERO,
-        };
         let same = stored(1);
         slot.reject(&same.data.access_token);
         let landed = Landed {
@@ -358,7 +351,7 @@ mod tests {
             generation: slot.generation(),
             forced: true,
         };
-        slot.landed(&landed, now, &Settings::default());
+        slot.landed(&landed, START, &Settings::default());
         assert!(!slot.is_rejected(&same.data.access_token));
     }
 

@@ -194,6 +194,29 @@ async fn l9_a_token_that_must_be_good_for_longer_waits_for_its_refresh() {
     assert!(token.failure().is_none() && token != served);
 }
 
+/// For a program that ends soon, a token that is good for a little is no reason to leave its refresh behind.
+#[tokio::test]
+async fn l9_in_the_foreground_nothing_goes_on_behind_a_call() {
+    let world = World::new().await;
+    let manager = world.builder().trust(Duration::ZERO).in_foreground().build().unwrap();
+    let first = manager.access_token(&key()).await.unwrap();
+    world.clock.advance(LIFETIME - 100);
+    assert_eq!(manager.access_token(&key()).await.unwrap(), first);
+    manager.finish().await;
+    assert_eq!(world.server.refresh_requests(), 0, "none ahead");
+    world.clock.advance(60);
+    let gate = Gate::new();
+    world.server.script(Endpoint::Token, Fault::GateBefore(gate.clone()));
+    let key = key();
+    let call = manager.access_token(&key);
+    tokio::pin!(call);
+    let waited = tokio::time::timeout(Duration::from_millis(1500), &mut call).await;
+    waited.expect_err("a good token is handed out after a second, and its refresh goes on");
+    gate.open();
+    let token = call.await.unwrap();
+    assert!(token.failure().is_none() && token != first);
+}
+
 /// Reading may use up all that a task may do at a time, again and again.
 #[tokio::test]
 async fn l9_a_good_token_is_handed_out_while_the_storage_keeps_its_task_busy() {
